@@ -1,0 +1,1 @@
+//! The requester's whole flow: enroll, authorize, evaluate, fetch, open, receipts, retries; and the consent authority's.

@@ -1,0 +1,1 @@
+//! The coordinator: registry, enrollment, consent, authorization, the log.

@@ -1,0 +1,33 @@
+//! The coordinator's own tables: everything SQL of this role stands here.
+
+pub(crate) mod consents;
+pub(crate) mod manifests;
+pub(crate) mod openings;
+pub(crate) mod pseudonyms;
+pub(crate) mod requests;
+pub(crate) mod uses;
+
+use sqlx::migrate::Migrator;
+
+/// Schema of the coordinator's SQLite database.
+pub(crate) static SQLITE: Migrator = sqlx::migrate!("../../migrations/coordinator/sqlite");
+
+/// 32 bytes of a column, or corrupt data.
+pub(crate) fn bytes32(
+    table: &'static str,
+    column: &'static str,
+    row: impl ToString,
+    bytes: &[u8],
+) -> Result<[u8; 32], tacit_store::StoreError> {
+    bytes.try_into().map_err(|_| tacit_store::StoreError::corrupt(table, column, row, "is not 32 bytes"))
+}
+
+/// A count or time that the schema keeps at or above zero.
+pub(crate) fn unsigned(table: &'static str, column: &'static str, value: i64) -> Result<u64, tacit_store::StoreError> {
+    u64::try_from(value).map_err(|_| tacit_store::StoreError::corrupt(table, column, value, "is negative"))
+}
+
+/// A number small enough for BIGINT; times, sizes and epochs are.
+pub(crate) fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

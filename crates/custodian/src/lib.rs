@@ -1,0 +1,1 @@
+//! The custodian: scoped pseudonym keys, quotas, and the mirror of sealed lists.

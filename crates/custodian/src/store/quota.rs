@@ -1,0 +1,118 @@
+//! Evaluated subjects, and how many of them were new today.
+
+use sqlx::{AssertSqlSafe, Row};
+use tacit_store::{Conn, StoreError, bulk};
+
+use super::{signed, unsigned};
+
+/// A batch that asks to be evaluated.
+#[derive(Debug)]
+pub(crate) struct Admit {
+    /// `<role>/<member>` of who asks.
+    pub(crate) asker: String,
+    /// Whose key is to evaluate.
+    pub(crate) requester: String,
+    /// Pseudonym epoch of that key.
+    pub(crate) epoch: u32,
+    /// Hashes of the blinded subjects, all different.
+    pub(crate) subjects: Vec<[u8; 32]>,
+    /// New subjects that the asker may have on this day.
+    pub(crate) cap: u64,
+    /// UTC day, in days since 1970-01-01.
+    pub(crate) day: u64,
+    /// Whether new subjects count as enrolled by the requester (it asks for itself).
+    pub(crate) enrolls: bool,
+}
+
+/// What was decided about a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// All of it may be evaluated.
+    Admitted {
+        /// How many of its subjects were new.
+        new: u64,
+    },
+    /// It has more new subjects than remain today; nothing was counted.
+    OverQuota {
+        /// How many would have passed.
+        remaining: u64,
+    },
+}
+
+/// Decides a batch and counts it. Exact, because one writer does this inside its transaction.
+pub(super) async fn admit(conn: &mut Conn, batch: &Admit) -> Result<Admission, StoreError> {
+    let known = count_known(conn, batch).await?;
+    let new = (batch.subjects.len() as u64).saturating_sub(known);
+    if new == 0 {
+        return Ok(Admission::Admitted { new });
+    }
+    let used = used_today(conn, &batch.asker, batch.day).await?;
+    let remaining = batch.cap.saturating_sub(used);
+    if new > remaining {
+        return Ok(Admission::OverQuota { remaining });
+    }
+    bulk::insert(
+        conn,
+        "evaluated_subject (asker, requester, epoch, subject, day)",
+        5,
+        "ON CONFLICT (asker, requester, epoch, subject) DO NOTHING",
+        &batch.subjects,
+        |row, subject| {
+            row.bind(batch.asker.as_str())
+                .bind(batch.requester.as_str())
+                .bind(i64::from(batch.epoch))
+                .bind(subject.as_slice())
+                .bind(signed(batch.day))
+        },
+    )
+    .await?;
+    sqlx::query(
+        "INSERT INTO new_subjects (asker, day, requester, subjects) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (asker, day, requester) DO UPDATE SET subjects = new_subjects.subjects + excluded.subjects",
+    )
+    .bind(batch.asker.as_str())
+    .bind(signed(batch.day))
+    .bind(batch.requester.as_str())
+    .bind(signed(new))
+    .execute(&mut *conn)
+    .await?;
+    if batch.enrolls {
+        super::enrollment::add(conn, &batch.requester, batch.epoch, new).await?;
+    }
+    Ok(Admission::Admitted { new })
+}
+
+/// New subjects that an asker had on a day, for whichever requester.
+pub(crate) async fn used_today(conn: &mut Conn, asker: &str, day: u64) -> Result<u64, StoreError> {
+    let used: i64 = sqlx::query(
+        "SELECT CAST(COALESCE(SUM(subjects), 0) AS BIGINT) FROM new_subjects WHERE asker = $1 AND day = $2",
+    )
+    .bind(asker)
+    .bind(signed(day))
+    .fetch_one(conn)
+    .await?
+    .try_get(0)?;
+    unsigned("new_subjects", "subjects", used)
+}
+
+async fn count_known(conn: &mut Conn, batch: &Admit) -> Result<u64, StoreError> {
+    let mut known = 0;
+    for part in bulk::parts(&batch.subjects) {
+        let sql = format!(
+            "SELECT COUNT(*) FROM evaluated_subject \
+             WHERE asker = $1 AND requester = $2 AND epoch = $3 AND subject IN ({})",
+            bulk::placeholders(4, part.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql))
+            .persistent(part.len() == 1)
+            .bind(batch.asker.as_str())
+            .bind(batch.requester.as_str())
+            .bind(i64::from(batch.epoch));
+        for subject in part {
+            query = query.bind(subject.as_slice());
+        }
+        let count: i64 = query.fetch_one(&mut *conn).await?.try_get(0)?;
+        known += unsigned::<u64>("evaluated_subject", "count", count)?;
+    }
+    Ok(known)
+}

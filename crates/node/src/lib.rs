@@ -1,0 +1,1 @@
+//! An agency's node: holder of its own lists, requester, and the local gateway.

@@ -1,0 +1,294 @@
+//! The registry: who is in the federation, which lists and purposes exist, and who may ask whom for what.
+//!
+//! ```text
+//! file = {"body": "<text>", "signatures": [coordinator]}         signed "tacit/v1/registry"       || body
+//! body = {federation, number, issued_at, coordinator, custodian, entries: [entry, ...]}
+//! entry = {"body": "<text>", "signatures": [owner, ...]}         signed "tacit/v1/registry-entry" || body
+//!                                                    (agreements: "tacit/v1/agreement" || body, holder then requester)
+//! ```
+//!
+//! Bodies are JSON *texts inside* JSON, so that what was signed is kept to the byte and nothing has to be canonical.
+//! The coordinator composes the file but can invent no entry: each is signed by its owner, and owners' keys are pinned.
+
+pub mod builder;
+mod check;
+mod cross;
+pub mod entry;
+mod error;
+pub mod signed;
+mod text;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tacit_ledger::ed25519::VerifyingKey;
+use tacit_model::{ListId, MemberId, Millis, PurposeCode, Schemes, Ulid};
+
+pub(crate) use self::error::At;
+pub use self::error::{RegistryError, RegistryProblem};
+use self::{
+    cross::Loaded,
+    entry::{Agreement, Category, List, Member, PseudonymKey, Purpose, Role},
+    signed::{REGISTRY_DOMAIN, Signed, parse_json},
+};
+use crate::keys::{Ed25519Key, PublicKey};
+
+/// Largest registry file in bytes (64 MiB): about 100,000 entries.
+pub const MAX_REGISTRY_BYTES: usize = 64 << 20;
+/// Most entries of one registry.
+pub const MAX_ENTRIES: usize = 100_000;
+
+/// `b3("tacit v1 registry", bytes)`: the hash that every record names, over the exact bytes of the file.
+#[must_use]
+pub fn registry_hash(bytes: &[u8]) -> [u8; 32] {
+    blake3::derive_key("tacit v1 registry", bytes)
+}
+
+/// What a member's configuration knows about the federation before it reads any registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pins {
+    /// The federation's name (the trust domain of its SPIFFE ids).
+    pub federation: String,
+    /// The coordinator's signing key.
+    pub coordinator_key: VerifyingKey,
+    /// The custodian's signing key.
+    pub custodian_key: VerifyingKey,
+    /// Signing keys of members by name. Every consent authority and auditor must be here; any other member may be
+    /// (the members of one's own agreements should be). A pinned member may be absent from the registry.
+    pub members: BTreeMap<MemberId, VerifyingKey>,
+}
+
+/// The text inside the outer body.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    federation: String,
+    number: u64,
+    #[serde(with = "text::rfc3339")]
+    issued_at: Millis,
+    coordinator: MemberId,
+    custodian: MemberId,
+    entries: Vec<Signed>,
+}
+
+/// A registry whose every signature, bound and reference has been checked. There is no other way to get one than
+/// [`Registry::parse`], and it never changes.
+#[derive(Debug)]
+pub struct Registry {
+    hash: [u8; 32],
+    federation: String,
+    number: u64,
+    issued_at: Millis,
+    coordinator: MemberId,
+    custodian: MemberId,
+    members: BTreeMap<MemberId, Member>,
+    lists: BTreeMap<ListId, List>,
+    purposes: BTreeMap<PurposeCode, Purpose>,
+    categories: BTreeMap<u16, Category>,
+    schemes: Schemes,
+    /// Ascending by id.
+    agreements: Vec<Agreement>,
+    /// Requester, then holder, to places in `agreements`, ascending.
+    pairs: BTreeMap<MemberId, BTreeMap<MemberId, Vec<usize>>>,
+    pseudonym_keys: BTreeMap<(MemberId, u32), PseudonymKey>,
+}
+
+impl Registry {
+    /// Reads a registry file and checks all of it.
+    ///
+    /// # Errors
+    /// [`RegistryError`] names the first place that is wrong. Nothing of a refused file may be used; a member keeps
+    /// working with the registry it has.
+    pub fn parse(bytes: &[u8], pins: &Pins) -> Result<Self, RegistryError> {
+        use RegistryProblem as Problem;
+        if bytes.len() > MAX_REGISTRY_BYTES {
+            return Err(Problem::TooLarge { bytes: bytes.len(), max: MAX_REGISTRY_BYTES }).at("registry");
+        }
+        let text = std::str::from_utf8(bytes)
+            .map_err(|_| Problem::Json { source: serde::de::Error::custom("not UTF-8 text") })
+            .at("registry")?;
+        let outer: Signed = parse_json(text, "")?;
+        // The signature first: nothing inside is looked at before the coordinator has answered for it.
+        let signer = outer.signers().next().cloned();
+        let coordinator_key = Ed25519Key(pins.coordinator_key);
+        let needed: Vec<_> = signer.iter().map(|id| (id, coordinator_key)).collect();
+        if needed.is_empty() {
+            let (found, needed) = (String::new(), "the coordinator".to_owned());
+            return Err(Problem::Signers { found, needed }).at("signatures");
+        }
+        outer.verify(REGISTRY_DOMAIN, &needed, "registry")?;
+        let body: Body = parse_json(&outer.body, "")?;
+        if signer.as_ref() != Some(&body.coordinator) {
+            let found = signer.map(String::from).unwrap_or_default();
+            return Err(Problem::Signers { found, needed: body.coordinator.into() }).at("coordinator");
+        }
+        check::text(&body.federation, 253, "federation")?;
+        if body.federation != pins.federation {
+            let (found, pinned) = (body.federation, pins.federation.clone());
+            return Err(Problem::OtherFederation { found, pinned }).at("federation");
+        }
+        check::count(body.entries.len(), 1..=MAX_ENTRIES, "entries")?;
+        let loaded = Loaded::load(&body, pins)?;
+        Ok(Self::index(registry_hash(bytes), body, loaded))
+    }
+
+    fn index(hash: [u8; 32], body: Body, loaded: Loaded) -> Self {
+        let agreements: Vec<Agreement> = loaded.agreements.into_values().collect();
+        let mut pairs = BTreeMap::<MemberId, BTreeMap<MemberId, Vec<usize>>>::new();
+        for (i, agreement) in agreements.iter().enumerate() {
+            let holders = pairs.entry(agreement.requester.clone()).or_default();
+            holders.entry(agreement.holder.clone()).or_default().push(i);
+        }
+        Self {
+            hash,
+            federation: body.federation,
+            number: body.number,
+            issued_at: body.issued_at,
+            coordinator: body.coordinator,
+            custodian: body.custodian,
+            members: loaded.members,
+            lists: loaded.lists,
+            purposes: loaded.purposes,
+            categories: loaded.categories,
+            schemes: loaded.schemes,
+            agreements,
+            pairs,
+            pseudonym_keys: loaded.pseudonym_keys,
+        }
+    }
+
+    /// [`registry_hash`] of the file it was read from.
+    #[must_use]
+    pub fn hash(&self) -> [u8; 32] {
+        self.hash
+    }
+
+    /// The federation's name.
+    #[must_use]
+    pub fn federation(&self) -> &str {
+        &self.federation
+    }
+
+    /// The version's number, rising.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// When the coordinator issued it.
+    #[must_use]
+    pub fn issued_at(&self) -> Millis {
+        self.issued_at
+    }
+
+    /// The coordinator's name.
+    #[must_use]
+    pub fn coordinator(&self) -> &MemberId {
+        &self.coordinator
+    }
+
+    /// The custodian's name.
+    #[must_use]
+    pub fn custodian(&self) -> &MemberId {
+        &self.custodian
+    }
+
+    /// The member of this name.
+    #[must_use]
+    pub fn member(&self, id: &MemberId) -> Option<&Member> {
+        self.members.get(id)
+    }
+
+    /// All members, ascending by name.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.members.values()
+    }
+
+    /// The list of this id.
+    #[must_use]
+    pub fn list(&self, id: &ListId) -> Option<&List> {
+        self.lists.get(id)
+    }
+
+    /// All lists, ascending by id.
+    pub fn lists(&self) -> impl Iterator<Item = &List> {
+        self.lists.values()
+    }
+
+    /// The lists of one holder, ascending by id.
+    pub fn lists_of(&self, holder: &MemberId) -> impl Iterator<Item = &List> {
+        self.lists.values().filter(move |list| list.id.holder() == holder.as_str())
+    }
+
+    /// The purpose of this code.
+    #[must_use]
+    pub fn purpose(&self, code: &PurposeCode) -> Option<&Purpose> {
+        self.purposes.get(code)
+    }
+
+    /// All purposes, ascending by code.
+    pub fn purposes(&self) -> impl Iterator<Item = &Purpose> {
+        self.purposes.values()
+    }
+
+    /// The category of this code.
+    #[must_use]
+    pub fn category(&self, code: u16) -> Option<&Category> {
+        self.categories.get(&code)
+    }
+
+    /// All categories, ascending by code.
+    pub fn categories(&self) -> impl Iterator<Item = &Category> {
+        self.categories.values()
+    }
+
+    /// The identifier schemes of this federation: the built-in ones and its `X-` ones.
+    #[must_use]
+    pub fn schemes(&self) -> &Schemes {
+        &self.schemes
+    }
+
+    /// The agreement of this id, in force or not.
+    #[must_use]
+    pub fn agreement(&self, id: Ulid) -> Option<&Agreement> {
+        let place = self.agreements.binary_search_by_key(&id, |agreement| agreement.id).ok()?;
+        self.agreements.get(place)
+    }
+
+    /// All agreements, ascending by id, in force or not.
+    pub fn agreements(&self) -> impl Iterator<Item = &Agreement> {
+        self.agreements.iter()
+    }
+
+    /// All agreements under which `requester` asks `holder`, ascending by id, in force or not.
+    pub fn agreements_between(&self, requester: &MemberId, holder: &MemberId) -> impl Iterator<Item = &Agreement> {
+        let places = self.pairs.get(requester).and_then(|holders| holders.get(holder));
+        places.into_iter().flatten().filter_map(|place| self.agreements.get(*place))
+    }
+
+    /// The public pseudonym key of a requester in one of its epochs.
+    #[must_use]
+    pub fn pseudonym_key(&self, requester: &MemberId, epoch: u32) -> Option<PublicKey> {
+        self.pseudonym_keys.get(&(requester.clone(), epoch)).map(|key| key.public_key)
+    }
+
+    /// Subjects that `requester` may newly enroll on the UTC day of `now`: the largest `new_subjects_per_day` of its
+    /// agreements in force, 0 without one.
+    #[must_use]
+    pub fn new_subject_quota(&self, requester: &MemberId, now: Millis) -> u64 {
+        let places = self.pairs.get(requester).into_iter().flat_map(BTreeMap::values).flatten();
+        places
+            .filter_map(|place| self.agreements.get(*place))
+            .filter(|agreement| agreement.in_force(now))
+            .map(|agreement| agreement.quotas.new_subjects_per_day)
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// The two X25519 keys to which audit boxes are sealed, first and second; `None` while there is no auditor.
+    #[must_use]
+    pub fn audit_boxes(&self) -> Option<[PublicKey; 2]> {
+        let mut keys = self.members.values().filter(|it| it.has(Role::Auditor)).flat_map(|it| &it.keys.boxes);
+        Some([*keys.next()?, *keys.next()?])
+    }
+}

@@ -1,0 +1,389 @@
+//! What stands in a registry: members, lists, purposes, schemes, categories, agreements, pseudonym keys.
+//!
+//! These are the shapes of the document, written and read as JSON with exactly these field names. A value of one of
+//! these types proves nothing by itself; it is a fact when a [`Registry`](super::Registry) hands it out.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use tacit_model::{ListId, MemberId, Millis, PatternRules, PurposeCode, Ulid};
+
+use super::text;
+use crate::{
+    duration::Span,
+    keys::{Ed25519Key, PublicKey},
+};
+
+/// One entry. In JSON the kind is the only key: `{"list": {...}}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Entry {
+    /// A member, signed by itself.
+    Member(Member),
+    /// A list, signed by its holder.
+    List(List),
+    /// A purpose of the federation, signed by the coordinator.
+    Purpose(Purpose),
+    /// An identifier scheme of the federation, signed by the coordinator.
+    Scheme(Scheme),
+    /// A category of the federation's catalogue, signed by the coordinator.
+    Category(Category),
+    /// An agreement, signed by holder and requester.
+    Agreement(Box<Agreement>),
+    /// The public pseudonym key of one requester and epoch, signed by the custodian.
+    PseudonymKey(PseudonymKey),
+}
+
+/// What a member is before the law. Only public bodies can be covered by an agreement without consent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberKind {
+    /// An organ of the state, or a body that acts under public law.
+    Public,
+    /// A company or person under private law: never without consent.
+    Private,
+    /// An industry or professional association: never without consent.
+    Association,
+}
+
+/// What a member does in the federation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Keeps lists and answers blinded questions about them.
+    Holder,
+    /// Asks.
+    Requester,
+    /// Consent authority: the subjects' portal.
+    Authority,
+    /// Reads the log and, two together, opens audit boxes.
+    Auditor,
+    /// Keeps the pseudonym keys and mirrors the sealed lists.
+    Custodian,
+    /// Keeps the registry and the log, authorizes checks.
+    Coordinator,
+}
+
+impl Role {
+    /// The word used in the document.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Holder => "holder",
+            Self::Requester => "requester",
+            Self::Authority => "authority",
+            Self::Auditor => "auditor",
+            Self::Custodian => "custodian",
+            Self::Coordinator => "coordinator",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A member of the federation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// Its name, also in its certificate.
+    pub id: MemberId,
+    /// Its name in words, 1 to 200 characters.
+    pub title: String,
+    /// What it is before the law.
+    pub kind: MemberKind,
+    /// What it does here, 1 to 6 different roles.
+    pub roles: Vec<Role>,
+    /// `https://host:port` where it is reached; needed by holder, custodian and coordinator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Its public keys, one per use.
+    pub keys: MemberKeys,
+    /// A requester's current pseudonym epoch (protocol section 2); needed by requesters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pseudonym_epoch: Option<u32>,
+}
+
+impl Member {
+    /// Whether it has this role.
+    #[must_use]
+    pub fn has(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+}
+
+/// A member's public keys, separate by use. No key may appear twice in a registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberKeys {
+    /// Ed25519: registry entries, agreements, authorize requests; for an authority also consents.
+    pub signing: Ed25519Key,
+    /// Ed25519: list manifests, key name `<member>/manifest`; needed by holders.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<Ed25519Key>,
+    /// Ed25519: cosignatures on checkpoints, key name `<member>/witness`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness: Option<Ed25519Key>,
+    /// Ed25519: the log's checkpoints, key name `<member>/log`; needed by the coordinator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<Ed25519Key>,
+    /// X25519: audit boxes, for auditors only. The box keys of all auditors together, in order of member name, are
+    /// exactly two: one body with two officers, or two bodies with one each.
+    #[serde(default, rename = "box", skip_serializing_if = "Vec::is_empty")]
+    pub boxes: Vec<PublicKey>,
+}
+
+impl MemberKeys {
+    /// Keys of a member that only signs.
+    #[must_use]
+    pub fn signing(signing: Ed25519Key) -> Self {
+        Self { signing, manifest: None, witness: None, log: None, boxes: Vec::new() }
+    }
+
+    /// The bytes of all keys with the name of their field.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, [u8; 32])> {
+        [
+            ("signing", Some(self.signing)),
+            ("manifest", self.manifest),
+            ("witness", self.witness),
+            ("log", self.log),
+        ]
+        .into_iter()
+        .filter_map(|(name, key)| key.map(|key| (name, key.0.to_bytes())))
+        .chain(self.boxes.iter().map(|key| ("box", key.0)))
+    }
+}
+
+/// How strong a legal basis is, strongest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rank {
+    /// An act of parliament.
+    Statute,
+    /// A regulation made under a statute.
+    Regulation,
+    /// An order of an authority.
+    Order,
+    /// A memorandum between agencies: no measure that restricts may rest on it.
+    Memorandum,
+}
+
+/// The law that something rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LegalBasis {
+    /// DPV term, e.g. `eu-gdpr:A6-1-e-official-authority`, 1 to 200 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis: Option<String>,
+    /// How strong it is.
+    pub rank: Rank,
+    /// Where it is written, 1 to 1000 characters.
+    pub citation: String,
+}
+
+/// What a contested record answers until the objection is decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Contested {
+    /// Answered as listed, with the flag that it is contested.
+    Flag,
+    /// Not answered as listed (stay during appeal).
+    Withhold,
+}
+
+/// The words for one status byte of a label (protocol section 7).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatusText {
+    /// The label's status byte.
+    pub status: u8,
+    /// What it means, 1 to 500 characters.
+    pub text: String,
+}
+
+/// A list of one holder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    /// `<holder>/<name>`.
+    pub id: ListId,
+    /// Its name in words, 1 to 200 characters.
+    pub title: String,
+    /// The one identifier scheme of its codes: `CN-USCC`, `CN-RID`, `LEI`, or a registered `X-` scheme.
+    pub scheme: String,
+    /// The law under which it is kept.
+    pub legal_basis: LegalBasis,
+    /// Where its records come from: `justice`, `tax`, `customs`, `procurement`, ... (a name).
+    pub origin_context: String,
+    /// True for a blacklist, false for a favorable list.
+    pub adverse: bool,
+    /// What being listed means, in words for everyone, 1 to 2000 characters.
+    pub what_listing_means: String,
+    /// Longest time a record may stay, 1 to 36,525 days.
+    pub retention_days: u32,
+    /// IANA time zone in which the list's days begin, e.g. `Asia/Shanghai`.
+    pub time_zone: String,
+    /// Where to object, 1 to 500 characters.
+    pub objection_contact: String,
+    /// Days between notice and effect, 0 to 365.
+    pub notice_days: u16,
+    /// What a contested record answers.
+    pub contested: Contested,
+    /// The words for each status byte in use, up to 256, each status once.
+    pub status_texts: Vec<StatusText>,
+}
+
+/// A purpose for which lists may be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Purpose {
+    /// Its code; `subject-access` is kept for authorities (see [`SUBJECT_ACCESS`]).
+    pub code: PurposeCode,
+    /// Its name in words, 1 to 200 characters.
+    pub title: String,
+    /// The context in which the answer is used (a name, as in [`List::origin_context`]).
+    pub context: String,
+    /// DPV IRI or prefixed term, e.g. `dpv:VendorSelectionAssessment`, 1 to 200 characters.
+    pub dpv: String,
+    /// Whether it is about a basic service (water, heat, school, treatment, ...): no adverse list may be asked for it.
+    pub basic_service: bool,
+}
+
+/// The purpose under which an authority asks lists for a subject about themself (protocol section 8).
+pub const SUBJECT_ACCESS: &str = "subject-access";
+
+/// An identifier scheme of the federation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scheme {
+    /// `X-<name>`.
+    pub name: String,
+    /// Its name in words, 1 to 200 characters.
+    pub title: String,
+    /// What its codes look like and how they are normalized.
+    pub rules: PatternRules,
+}
+
+/// A category of the federation's catalogue, as it stands in labels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Category {
+    /// The label's category.
+    pub code: u16,
+    /// Its name in words, 1 to 200 characters.
+    pub title: String,
+}
+
+/// Something the answer may lead to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measure {
+    /// In words, 1 to 500 characters.
+    pub title: String,
+    /// Whether it takes something away or refuses something: then a memorandum is not law enough.
+    pub restricts: bool,
+}
+
+/// How much may be asked under an agreement. Days are UTC days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quotas {
+    /// Checks a day, 1 to 1,000,000,000. A check that asks one holder several lists counts once.
+    pub checks_per_day: u64,
+    /// Checks a day about one subject, 1 to 1,000,000.
+    pub per_subject_per_day: u64,
+    /// Subjects that may be enrolled a day, 0 to 1,000,000,000.
+    pub new_subjects_per_day: u64,
+}
+
+/// What allows the use of a list outside the context it comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CrossContext {
+    /// The law that allows it, 1 to 1000 characters.
+    pub citation: String,
+    /// Why it is proportionate, 1 to 4000 characters.
+    pub proportionality: String,
+}
+
+/// What a holder lets a requester ask. Without one nothing is answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Agreement {
+    /// Its id.
+    #[serde(with = "text::ulid")]
+    pub id: Ulid,
+    /// Who answers.
+    pub holder: MemberId,
+    /// Who asks.
+    pub requester: MemberId,
+    /// The holder's first signing key, which the requester pins by signing.
+    pub holder_key: Ed25519Key,
+    /// The requester's first signing key, which the holder pins by signing.
+    pub requester_key: Ed25519Key,
+    /// Lists of the holder, 1 to 64, each once.
+    pub lists: Vec<ListId>,
+    /// Purposes, 1 to 256, each once, all of `purpose_context`.
+    pub purposes: Vec<PurposeCode>,
+    /// The context in which answers are used.
+    pub purpose_context: String,
+    /// The law under which is asked.
+    pub legal_basis: LegalBasis,
+    /// Whether each check needs the subject's consent. A private member or an association needs it anyway.
+    pub consent_required: bool,
+    /// Needed when a list comes from another context than `purpose_context`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cross_context: Option<CrossContext>,
+    /// What the answer may lead to, up to 64.
+    pub measures: Vec<Measure>,
+    /// How much may be asked.
+    pub quotas: Quotas,
+    /// Lists of this holder in one check, 1 to 16.
+    pub max_lists_per_check: u8,
+    /// How long the requester may keep an answer before it asks again.
+    pub data_life: Span,
+    /// From when it is in force.
+    #[serde(with = "text::rfc3339")]
+    pub valid_from: Millis,
+    /// Until when it is in force; this instant is outside.
+    #[serde(with = "text::rfc3339")]
+    pub valid_until: Millis,
+    /// Stated number of subjects the requester will ask about. A statement that auditors compare, not a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+}
+
+impl Agreement {
+    /// Whether it is in force at `now`.
+    #[must_use]
+    pub fn in_force(&self, now: Millis) -> bool {
+        self.valid_from <= now && now < self.valid_until
+    }
+
+    /// Whether it covers this list.
+    #[must_use]
+    pub fn covers_list(&self, list: &ListId) -> bool {
+        self.lists.contains(list)
+    }
+
+    /// Whether it covers this purpose.
+    #[must_use]
+    pub fn covers_purpose(&self, purpose: &PurposeCode) -> bool {
+        self.purposes.contains(purpose)
+    }
+}
+
+/// The public key `pkD_A` of one requester and pseudonym epoch (protocol section 2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PseudonymKey {
+    /// The requester it is for.
+    pub requester: MemberId,
+    /// Its pseudonym epoch.
+    pub epoch: u32,
+    /// ristretto255 point (RFC 9496); checked by who uses it.
+    pub public_key: PublicKey,
+}

@@ -1,0 +1,9 @@
+//! Promises of the registry, of consents, and of decisions.
+#![expect(clippy::unwrap_used, reason = "a test that cannot make its fixture has failed")]
+
+mod consent;
+mod decide;
+mod fixture;
+mod matrix;
+mod registry;
+mod size;

@@ -1,0 +1,55 @@
+//! A registry of real size: 99 members, 51 agreements, thousands of categories; and how long a decision takes.
+
+use std::time::{Duration, Instant};
+
+use tacit_model::Basis;
+use tacit_policy::{Asked, Counters, Question, Registry, decide, registry::entry::*};
+
+use crate::fixture::{
+    PSEUDONYM, agreement, code, entries, file, id, list, list_id, member, now, pins, purpose, ulid,
+};
+
+#[test]
+fn a_decision_in_a_federation_of_99_members_takes_less_than_20_microseconds() {
+    let mut all = entries();
+    let measures: Vec<String> = (1..=32).map(|n| format!("measure-{n:02}")).collect();
+    let measures: Vec<&str> = measures.iter().map(String::as_str).collect();
+    all.extend(measures.iter().map(|name| Entry::Purpose(purpose(name, "enforcement", false))));
+    for n in 0..45 {
+        let (holder, requester) = (format!("holder-{n}"), format!("requester-{n}"));
+        let lists: Vec<String> = (0..16).map(|i| format!("{holder}/list-{i}")).collect();
+        all.push(Entry::Member(member(&holder, MemberKind::Public, &[Role::Holder])));
+        all.push(Entry::Member(member(&requester, MemberKind::Public, &[Role::Requester])));
+        all.extend(lists.iter().map(|id| Entry::List(list(id, true, "justice"))));
+        let lists: Vec<&str> = lists.iter().map(String::as_str).collect();
+        let mut agreement = agreement(100 + n, &requester, &lists, &measures, "enforcement");
+        agreement.max_lists_per_check = 16;
+        all.push(Entry::Agreement(Box::new(agreement)));
+    }
+    all.extend((1000..4000).map(|code| Entry::Category(Category { code, title: format!("Category {code}") })));
+    let registry = Registry::parse(&file(&all), &pins()).unwrap();
+    assert_eq!(registry.members().count(), 99);
+    assert_eq!(registry.agreements().count(), 50);
+    assert_eq!(registry.categories().count(), 3001);
+
+    // The worst that an agreement allows: 16 lists, the last purpose.
+    let (requester, holder, purpose) = (id("requester-44"), id("holder-44"), code("measure-32"));
+    let lists: Vec<_> = (0..16).map(|i| list_id(&format!("holder-44/list-{i}"))).collect();
+    let ask = || {
+        let asked = Asked { requester: &requester, holder: &holder, lists: lists.iter().collect(), purpose: &purpose };
+        let question = Question { asked, basis: Basis::Agreement(ulid(144)), pseudonym: &PSEUDONYM };
+        decide(&question, &registry, None, &Counters::default(), now()).unwrap()
+    };
+    assert_eq!(ask().agreement(), ulid(144));
+    let round = || {
+        let start = Instant::now();
+        for _ in 0..1000 {
+            std::hint::black_box(ask());
+        }
+        start.elapsed() / 1000
+    };
+    // The best of several rounds: other tests share the machine.
+    let best = (0..20).map(|_| round()).min().unwrap();
+    assert!(best < Duration::from_micros(20), "{best:?} for one decision");
+    eprintln!("{best:?} for one decision");
+}

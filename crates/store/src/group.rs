@@ -1,0 +1,117 @@
+//! Group commit: many small writes become one durable commit.
+//!
+//! A [`Group`] owns a task that takes jobs from a queue. It commits at once when idle; whatever
+//! arrived while a commit was under way makes the next one. Each job gets its result only after
+//! the commit that holds it has returned.
+
+use std::{future::Future, sync::Arc};
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    Conn, Db, StoreError,
+    db::{begin_immediate, commit, rollback},
+};
+
+/// What a group does with the jobs of one commit.
+pub trait GroupWork: Send + 'static {
+    /// One write that was asked for.
+    type Job: Send + 'static;
+    /// What the asker gets after the commit.
+    type Done: Send + 'static;
+
+    /// Applies all jobs inside the open transaction and returns one result per job, in order.
+    /// An error rolls the whole group back; outcomes of single jobs are values in `Done`.
+    fn apply(&mut self, conn: &mut Conn, jobs: Vec<Self::Job>) -> impl Future<Output = Result<Vec<Self::Done>, StoreError>> + Send;
+
+    /// Called after the commit returned, before any result is given out.
+    fn committed(&mut self) {}
+
+    /// Called after a failure. The outcome in the database may be unknown: memory state must be dropped.
+    fn failed(&mut self) {}
+}
+
+/// The queue is full: the caller should say so to its caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many writes are waiting")]
+pub struct Overloaded;
+
+type Queued<W> = (<W as GroupWork>::Job, oneshot::Sender<Result<<W as GroupWork>::Done, StoreError>>);
+
+/// A handle to the writer task; clones share it. The task ends when all handles are gone.
+pub struct Group<W: GroupWork> {
+    queue: mpsc::Sender<Queued<W>>,
+}
+
+impl<W: GroupWork> Clone for Group<W> {
+    fn clone(&self) -> Self {
+        Self { queue: self.queue.clone() }
+    }
+}
+
+impl<W: GroupWork> std::fmt::Debug for Group<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Group").field("waiting", &(self.queue.max_capacity() - self.queue.capacity())).finish()
+    }
+}
+
+impl<W: GroupWork> Group<W> {
+    /// Starts the writer. `waiting` bounds the queue, `largest` the jobs of one commit.
+    pub fn start(db: Db, work: W, waiting: usize, largest: usize) -> Self {
+        let (queue, jobs) = mpsc::channel(waiting);
+        tokio::spawn(run(db, work, jobs, largest));
+        Self { queue }
+    }
+
+    /// Hands a job in and waits until it is durable. Once handed in, the job is carried out even if
+    /// the caller goes away.
+    pub async fn submit(&self, job: W::Job) -> Result<W::Done, StoreError> {
+        let (reply, result) = oneshot::channel();
+        self.queue.send((job, reply)).await.map_err(|_| StoreError::Stopped)?;
+        result.await.map_err(|_| StoreError::Stopped)?
+    }
+
+    /// Like [`Group::submit`], but refuses at once when the queue is full.
+    pub async fn try_submit(&self, job: W::Job) -> Result<Result<W::Done, StoreError>, Overloaded> {
+        let (reply, result) = oneshot::channel();
+        match self.queue.try_send((job, reply)) {
+            Ok(()) => Ok(result.await.unwrap_or(Err(StoreError::Stopped))),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(Overloaded),
+            Err(mpsc::error::TrySendError::Closed(_)) => Ok(Err(StoreError::Stopped)),
+        }
+    }
+}
+
+async fn run<W: GroupWork>(db: Db, mut work: W, mut queue: mpsc::Receiver<Queued<W>>, largest: usize) {
+    let mut taken = Vec::new();
+    while queue.recv_many(&mut taken, largest).await > 0 {
+        let (jobs, replies): (Vec<_>, Vec<_>) = taken.drain(..).unzip();
+        match commit_group(&db, &mut work, jobs).await {
+            Ok(results) => {
+                work.committed();
+                // A caller that went away has no use for its result; the write stands.
+                replies.into_iter().zip(results).for_each(|(reply, done)| drop(reply.send(Ok(done))));
+            }
+            Err(error) => {
+                tracing::error!(%error, jobs = replies.len(), "write group failed");
+                work.failed();
+                let error = Arc::new(error);
+                replies.into_iter().for_each(|reply| drop(reply.send(Err(StoreError::GroupFailed(Arc::clone(&error))))));
+            }
+        }
+    }
+}
+
+async fn commit_group<W: GroupWork>(db: &Db, work: &mut W, jobs: Vec<W::Job>) -> Result<Vec<W::Done>, StoreError> {
+    let mut conn = db.write().await?;
+    begin_immediate(&mut conn).await?;
+    let applied = work.apply(&mut conn, jobs).await;
+    let outcome = match applied {
+        Ok(done) => commit(&mut conn).await.map(|()| done),
+        Err(error) => Err(error),
+    };
+    if outcome.is_err() {
+        rollback(&mut conn).await;
+    }
+    outcome
+}

@@ -1,0 +1,140 @@
+//! The SQL of the log: `log_head`, `log_entry`, `log_tile`.
+
+use sqlx::{AssertSqlSafe, Row};
+use tacit_ledger::{Hash, checkpoint::VerifiedCheckpoint, tile::TileId, tree::TileUpdate};
+
+use crate::{Conn, StoreError, bulk};
+
+/// Records read in one statement.
+const PAGE: u64 = 1024;
+
+/// The row of `log_head`, as it is stored.
+pub(super) struct StoredHead {
+    pub(super) size: u64,
+    pub(super) root: Hash,
+    pub(super) note: Vec<u8>,
+}
+
+pub(super) async fn read_head(conn: &mut Conn) -> Result<Option<StoredHead>, StoreError> {
+    let row = sqlx::query("SELECT size, root, note FROM log_head WHERE only_row = 1").fetch_optional(conn).await?;
+    row.map(|row| {
+        let size = row.try_get::<i64, _>(0)?;
+        let root: Vec<u8> = row.try_get(1)?;
+        Ok(StoredHead {
+            size: u64::try_from(size).map_err(|_| StoreError::corrupt("log_head", "size", 1, "is negative"))?,
+            root: root.try_into().map_err(|_| StoreError::corrupt("log_head", "root", 1, "is not 32 bytes"))?,
+            note: row.try_get(2)?,
+        })
+    })
+    .transpose()
+}
+
+pub(super) async fn create_head(conn: &mut Conn, head: &VerifiedCheckpoint) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO log_head (only_row, size, root, note) VALUES (1, $1, $2, $3)")
+        .bind(number(head.size())?)
+        .bind(head.root().as_slice())
+        .bind(head.note())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Moves the head on, unless somebody else moved it.
+pub(super) async fn move_head(conn: &mut Conn, old_size: u64, old_root: &Hash, head: &VerifiedCheckpoint) -> Result<(), StoreError> {
+    let moved =
+        sqlx::query("UPDATE log_head SET size = $1, root = $2, note = $3 WHERE only_row = 1 AND size = $4 AND root = $5")
+            .bind(number(head.size())?)
+            .bind(head.root().as_slice())
+            .bind(head.note())
+            .bind(number(old_size)?)
+            .bind(old_root.as_slice())
+            .execute(conn)
+            .await?;
+    if moved.rows_affected() != 1 {
+        return Err(StoreError::LogHead("was moved by somebody else"));
+    }
+    Ok(())
+}
+
+pub(super) async fn insert_entries(conn: &mut Conn, start: u64, records: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
+    let mut index = number(start)?;
+    bulk::insert(conn, "log_entry (idx, id, record)", 3, "", records, |row, (id, record)| {
+        let row = row.bind(index).bind(id.as_str()).bind(record.as_slice());
+        index += 1;
+        row
+    })
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn store_tiles(conn: &mut Conn, tiles: &[TileUpdate]) -> Result<(), StoreError> {
+    for tile in tiles {
+        sqlx::query(
+            "INSERT INTO log_tile (level, idx, hashes) VALUES ($1, $2, $3) \
+             ON CONFLICT (level, idx) DO UPDATE SET hashes = excluded.hashes",
+        )
+        .bind(i64::from(tile.id.level))
+        .bind(number(tile.id.index)?)
+        .bind(tile.bytes.as_slice())
+        .execute(&mut *conn)
+        .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn read_tile(conn: &mut Conn, id: TileId) -> Result<Vec<u8>, StoreError> {
+    let row = sqlx::query("SELECT hashes FROM log_tile WHERE level = $1 AND idx = $2")
+        .bind(i64::from(id.level))
+        .bind(number(id.index)?)
+        .fetch_optional(conn)
+        .await?
+        .ok_or_else(|| StoreError::corrupt("log_tile", "hashes", format!("{}/{}", id.level, id.index), "is missing"))?;
+    Ok(row.try_get(0)?)
+}
+
+pub(super) async fn entries(conn: &mut Conn, start: u64, count: u64) -> Result<Vec<Vec<u8>>, StoreError> {
+    let end = start.saturating_add(count);
+    let mut records = Vec::new();
+    let mut next = start;
+    while next < end {
+        let page = (end - next).min(PAGE);
+        let rows = sqlx::query("SELECT idx, record FROM log_entry WHERE idx >= $1 AND idx < $2 ORDER BY idx")
+            .bind(number(next)?)
+            .bind(number(next + page)?)
+            .fetch_all(&mut *conn)
+            .await?;
+        for row in &rows {
+            if row.try_get::<i64, _>(0)? != number(next)? {
+                return Err(StoreError::corrupt("log_entry", "idx", next, "is missing"));
+            }
+            records.push(row.try_get(1)?);
+            next += 1;
+        }
+        if rows.len() as u64 != page {
+            return Err(StoreError::corrupt("log_entry", "idx", next, "is missing"));
+        }
+    }
+    Ok(records)
+}
+
+pub(super) async fn records(conn: &mut Conn, indexes: &[u64]) -> Result<Vec<Vec<u8>>, StoreError> {
+    let mut found = std::collections::HashMap::with_capacity(indexes.len());
+    for part in bulk::parts(indexes) {
+        let sql = format!("SELECT idx, record FROM log_entry WHERE idx IN ({})", bulk::placeholders(1, part.len()));
+        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(part.len() == 1);
+        for index in part {
+            query = query.bind(number(*index)?);
+        }
+        for row in query.fetch_all(&mut *conn).await? {
+            found.insert(row.try_get::<i64, _>(0)?, row.try_get::<Vec<u8>, _>(1)?);
+        }
+    }
+    indexes
+        .iter()
+        .map(|index| found.get(&number(*index)?).cloned().ok_or_else(|| StoreError::corrupt("log_entry", "idx", index, "is missing")))
+        .collect()
+}
+
+fn number(value: u64) -> Result<i64, StoreError> {
+    i64::try_from(value).map_err(|_| StoreError::LogHead("a size or index is beyond the database's integers"))
+}

@@ -1,0 +1,2 @@
+//! The tacit binary: arguments, configuration, start-up, demo and bench.
+fn main() {}

@@ -1,0 +1,1 @@
+//! A whole federation in one call, with a frozen clock and a seed.

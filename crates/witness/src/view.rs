@@ -1,0 +1,78 @@
+//! What one member has verified of the log: a set of checkpoints that agree with each other.
+
+use std::collections::BTreeMap;
+
+use tacit_ledger::{Hash, checkpoint::VerifiedCheckpoint};
+use tacit_model::Millis;
+
+/// How long a checkpoint is remembered, in milliseconds: twice a permit's life.
+const REMEMBERED_MS: u64 = 120_000;
+
+/// The most checkpoints remembered; older ones are proven again when asked for.
+const MOST: usize = 65_536;
+
+/// A growing view of one log.
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    newest: Option<VerifiedCheckpoint>,
+    /// By size: root, and when it was verified.
+    recent: BTreeMap<u64, (Hash, Millis)>,
+    newest_accepted: Millis,
+}
+
+/// Whether the view has a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// This very checkpoint was verified.
+    Yes,
+    /// Another root was verified at this size.
+    Contradicted,
+    /// Not seen, or forgotten.
+    No,
+}
+
+impl View {
+    pub(crate) fn newest(&self) -> Option<&VerifiedCheckpoint> {
+        self.newest.as_ref()
+    }
+
+    /// The newest `time` of a permit accepted here.
+    pub(crate) fn newest_accepted(&self) -> Millis {
+        self.newest_accepted
+    }
+
+    /// Notes the `time` of an accepted permit.
+    pub(crate) fn accepted(&mut self, time: Millis) {
+        self.newest_accepted = self.newest_accepted.max(time);
+    }
+
+    pub(crate) fn knows(&self, checkpoint: &VerifiedCheckpoint) -> Known {
+        match self.recent.get(&checkpoint.size()) {
+            Some((root, _)) if root == checkpoint.root() => Known::Yes,
+            Some(_) => Known::Contradicted,
+            None => Known::No,
+        }
+    }
+
+    /// Remembers a checkpoint that was proven to agree with this view.
+    pub(crate) fn remember(&mut self, checkpoint: &VerifiedCheckpoint, now: Millis) {
+        self.recent.insert(checkpoint.size(), (*checkpoint.root(), now));
+        // Times rise with sizes but for clock changes, so the oldest stand first.
+        while let Some(oldest) = self.recent.first_entry() {
+            let is_newest = self.newest.as_ref().is_some_and(|newest| newest.size() == *oldest.key());
+            let (_, since) = *oldest.get();
+            if is_newest || (self.recent.len() <= MOST && now.0.saturating_sub(since.0) <= REMEMBERED_MS) {
+                break;
+            }
+            self.recent.pop_first();
+        }
+    }
+
+    /// Remembers a checkpoint, and makes it the newest if it is.
+    pub(crate) fn adopt(&mut self, checkpoint: VerifiedCheckpoint, now: Millis) {
+        self.remember(&checkpoint, now);
+        if self.newest.as_ref().is_none_or(|newest| newest.size() < checkpoint.size()) {
+            self.newest = Some(checkpoint);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Project chores: `cargo xtask check`, `cargo xtask test`, `cargo xtask soak`.
+//!
+//! `check` proves the rules of the house: the arrows between crates ([`floors`]), the dependency bans and who may
+//! use which outside crate ([`bans`]), what each manifest inherits ([`manifests`]), rules on the text of every file
+//! ([`text`]), and then rustfmt, clippy and `buf lint`. `test` is `check` and then every test; it is the one
+//! command that developers and CI run. `soak` runs the long tests. None of them changes a tracked file.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to a person at a terminal")]
+
+mod bans;
+mod command;
+mod floors;
+mod graph;
+mod manifests;
+mod needs;
+mod proto;
+mod runner;
+mod text;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use command::{Error, cargo, run};
+use graph::Graph;
+
+const USAGE: &str = "\
+Usage: cargo xtask <CHORE>
+
+Chores:
+  check          arrows, bans, manifests, text rules, rustfmt, clippy, buf lint
+  check --quick  the same without rustfmt, clippy and buf (under a second)
+  test           check, then every test; this is what CI runs
+  soak           the long runs: every test named soak_*, with TACIT_SOAK=1";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let root = root();
+    let outcome = match arguments.as_slice() {
+        ["check"] => check(&root, Extent::Whole).map(report_check),
+        ["check", "--quick"] => check(&root, Extent::Quick).map(report_check),
+        ["test"] => test(&root),
+        ["soak"] => runner::soak(&root).map(|tally| report_tests(&tally)),
+        ["--help" | "-h" | "help"] => {
+            println!("{USAGE}");
+            Ok(true)
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the repository: two folders above this crate's manifest.
+fn root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.ancestors().nth(2).unwrap_or(manifest).to_path_buf()
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// Only what reads metadata and text.
+    Quick,
+    Whole,
+}
+
+/// Runs every check, prints one line for each, and returns the number of findings.
+fn check(root: &Path, extent: Extent) -> Result<usize, Error> {
+    let mut findings = 0;
+    let mut step = |name: &str, started: Instant, found: Vec<String>| {
+        let mark = if found.is_empty() { "ok  " } else { "FAIL" };
+        println!("{mark} {name} ({:.1} s)", started.elapsed().as_secs_f64());
+        for finding in &found {
+            println!("     {finding}");
+        }
+        findings += found.len();
+    };
+
+    let started = Instant::now();
+    let graph = Graph::load(root)?;
+    step("arrows between crates", started, floors::check(&graph));
+    let started = Instant::now();
+    step("dependency bans", started, bans::check(&graph));
+    let started = Instant::now();
+    step("manifests", started, manifests::check(&graph)?);
+    let started = Instant::now();
+    let report = text::check(root)?;
+    for warning in &report.warnings {
+        println!("warn {warning}");
+    }
+    step("text rules", started, report.findings);
+    if extent == Extent::Quick {
+        return Ok(findings);
+    }
+
+    needs::rust_components()?;
+    let started = Instant::now();
+    let mut rustfmt = cargo(root);
+    rustfmt.args(["fmt", "--all", "--check"]);
+    step("rustfmt", started, failed(run(rustfmt)?, "run: cargo fmt --all"));
+    let started = Instant::now();
+    let mut clippy = cargo(root);
+    clippy.args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+    step("clippy", started, failed(run(clippy)?, "clippy has warnings (above)"));
+    let started = Instant::now();
+    let mut buf = std::process::Command::new(needs::buf(root)?);
+    buf.arg("lint").current_dir(root);
+    step("buf lint", started, failed(run(buf)?, "buf has findings (above)"));
+    Ok(findings)
+}
+
+fn failed(succeeded: bool, finding: &str) -> Vec<String> {
+    if succeeded { Vec::new() } else { vec![finding.to_owned()] }
+}
+
+fn report_check(findings: usize) -> bool {
+    match findings {
+        0 => println!("check: no findings"),
+        1 => println!("check: 1 finding"),
+        _ => println!("check: {findings} findings"),
+    }
+    findings == 0
+}
+
+/// Runs the check and, whatever it found, the tests, so that one run tells everything.
+fn test(root: &Path) -> Result<bool, Error> {
+    let findings = check(root, Extent::Whole)?;
+    let tally = runner::test(root)?;
+    println!();
+    let clean = report_check(findings);
+    Ok(report_tests(&tally) && clean)
+}
+
+fn report_tests(tally: &runner::Tally) -> bool {
+    println!("{tally}");
+    tally.is_good()
+}

@@ -1,0 +1,149 @@
+//! What the chores need beyond cargo, found or installed: `rustfmt` and `clippy` through rustup, Node's npm through
+//! apt, and `buf` through npm by the hashes of package-lock.json.
+//!
+//! A need is one function here: it returns once the thing is usable, or says what a person has to do.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::SystemTime;
+
+use crate::command::{Error, cargo, output, run};
+
+/// `cargo fmt` and `cargo clippy`, which a minimal toolchain lacks.
+pub(crate) fn rust_components() -> Result<(), Error> {
+    for (subcommand, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
+        let mut probe = cargo(Path::new("."));
+        probe.args([subcommand, "--version"]);
+        if answers(probe) {
+            continue;
+        }
+        if !works("rustup") {
+            return Err(Error::Missing {
+                what: "rustfmt or clippy",
+                remedy: "install both for this toolchain (with rustup: rustup component add rustfmt clippy)",
+            });
+        }
+        let mut rustup = Command::new("rustup");
+        rustup.args(["component", "add", component]);
+        succeed(rustup)?;
+    }
+    Ok(())
+}
+
+/// The `buf` program of package-lock.json, installed into node_modules when it is missing or older than the lock file.
+pub(crate) fn buf(root: &Path) -> Result<PathBuf, Error> {
+    let package = match std::env::consts::ARCH {
+        "aarch64" => "buf-linux-aarch64",
+        _ => "buf-linux-x64",
+    };
+    let program = root.join("node_modules/@bufbuild").join(package).join("bin/buf");
+    if !(program.exists() && is_installed(root)) {
+        npm()?;
+        let mut install = Command::new("npm");
+        install.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(root);
+        succeed(install)?;
+    }
+    // npm leaves out what does not fit the platform, and does not call that an error.
+    if program.exists() {
+        Ok(program)
+    } else {
+        Err(Error::Missing {
+            what: "buf for this platform",
+            remedy: "run the checks on Linux (x86_64 or aarch64)",
+        })
+    }
+}
+
+/// Whether node_modules is at least as new as the lock file.
+fn is_installed(root: &Path) -> bool {
+    let changed = |path: &str| -> Option<SystemTime> { root.join(path).metadata().ok()?.modified().ok() };
+    match (changed("node_modules/.package-lock.json"), changed("package-lock.json")) {
+        (Some(installed), Some(locked)) => installed >= locked,
+        _ => false,
+    }
+}
+
+fn npm() -> Result<(), Error> {
+    if works("npm") {
+        return Ok(());
+    }
+    apt(&["nodejs", "npm"], "npm")
+}
+
+/// Installs Debian packages, which only root can do.
+fn apt(packages: &[&str], what: &'static str) -> Result<(), Error> {
+    if !works("apt-get") || !is_root()? {
+        return Err(Error::Missing {
+            what,
+            remedy: "install it (Debian: apt-get install nodejs npm), or run this once as root",
+        });
+    }
+    println!("installing with apt-get: {}", packages.join(" "));
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.env("DEBIAN_FRONTEND", "noninteractive").arg("--quiet").args(arguments);
+        succeed(command)
+    };
+    apt(&["update"])?;
+    apt(&[&["install", "--yes", "--no-install-recommends"], packages].concat())
+}
+
+fn is_root() -> Result<bool, Error> {
+    let mut id = Command::new("id");
+    id.arg("--user");
+    Ok(output(id)?.trim_ascii() == b"0")
+}
+
+/// Whether a program is there and tells its version.
+pub(crate) fn works(program: &str) -> bool {
+    let mut command = Command::new(program);
+    command.arg("--version");
+    answers(command)
+}
+
+/// Whether a command succeeds; what it prints is not shown.
+pub(crate) fn answers(mut command: Command) -> bool {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+fn succeed(command: Command) -> Result<(), Error> {
+    let failure = Error::failed(&command);
+    if run(command)? { Ok(()) } else { Err(failure) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_program_does_not_work() {
+        assert!(works("cargo"));
+        assert!(!works("tacit-no-such-program"));
+    }
+
+    #[test]
+    fn node_modules_older_than_the_lock_file_is_installed_again() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(!is_installed(root.path()));
+        std::fs::write(root.path().join("package-lock.json"), "{}").unwrap();
+        std::fs::create_dir(root.path().join("node_modules")).unwrap();
+        let installed = root.path().join("node_modules/.package-lock.json");
+        std::fs::write(&installed, "{}").unwrap();
+        assert!(is_installed(root.path()));
+        let file = std::fs::File::options().write(true).open(installed).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        assert!(!is_installed(root.path()));
+    }
+
+    #[test]
+    fn the_lock_file_pins_every_package_by_hash() {
+        let lock = crate::command::read(&crate::root().join("package-lock.json")).unwrap();
+        let lock: serde_json::Value = serde_json::from_str(&lock).unwrap();
+        let packages = lock["packages"].as_object().unwrap();
+        assert!(packages.len() > 1);
+        for (path, package) in packages.iter().filter(|(path, _)| !path.is_empty()) {
+            assert!(package["integrity"].as_str().is_some_and(|hash| hash.starts_with("sha512-")), "{path}");
+        }
+    }
+}
