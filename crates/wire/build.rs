@@ -15,7 +15,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let out = std::path::PathBuf::from(std::env::var("OUT_DIR")?);
     let mut config = tonic_prost_build::Config::new();
     config.bytes(["."]);
-    tonic_prost_build::configure().file_descriptor_set_path(out.join("tacit.bin")).compile_fds_with_config(descriptors.clone(), config)?;
+    tonic_prost_build::configure()
+        .file_descriptor_set_path(out.join("tacit.bin"))
+        .compile_fds_with_config(descriptors.clone(), config)?;
     // The deny-test walks every service and method of this descriptor.
     std::fs::write(out.join("tacit.bin"), prost_bytes(&descriptors))?;
     Ok(())

@@ -137,8 +137,7 @@ impl fmt::Debug for BoxContents<'_> {
 impl BoxContents<'_> {
     fn plaintext(&self) -> Result<Zeroizing<Vec<u8>>, BlindError> {
         // Full capacity at once: growing would leave copies behind that nobody wipes.
-        let length =
-            32 + 8 + self.scheme.len() + self.code.len() + self.case.len() + self.officer.len();
+        let length = 32 + 8 + self.scheme.len() + self.code.len() + self.case.len() + self.officer.len();
         if length > PLAINTEXT_BYTES {
             return Err(BlindError::TooLong { what: "the contents of an audit box", limit: PLAINTEXT_BYTES });
         }
@@ -174,15 +173,16 @@ fn seal_layer(
     key: &AuditorPublicKey,
     rng: &mut impl CryptoRng,
 ) -> Result<Vec<u8>, BlindError> {
-    let (enc, ciphertext) = hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
-        &OpModeS::Base,
-        &key.0,
-        INFO,
-        plaintext,
-        aad,
-        rng,
-    )
-    .map_err(|_| BlindError::Key)?;
+    let (enc, ciphertext) =
+        hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+            &OpModeS::Base,
+            &key.0,
+            INFO,
+            plaintext,
+            aad,
+            rng,
+        )
+        .map_err(|_| BlindError::Key)?;
     let mut bytes = Vec::with_capacity(plaintext.len() + LAYER_BYTES);
     bytes.extend_from_slice(&enc.to_bytes());
     bytes.extend_from_slice(&ciphertext);
@@ -298,11 +298,7 @@ pub fn open_inner(
     parse(&plaintext).map_err(|_| BoxFinding::Unreadable)
 }
 
-fn open_layer(
-    sealed: &[u8],
-    aad: &[u8],
-    key: &AuditorSecretKey,
-) -> Result<Zeroizing<Vec<u8>>, BoxFinding> {
+fn open_layer(sealed: &[u8], aad: &[u8], key: &AuditorSecretKey) -> Result<Zeroizing<Vec<u8>>, BoxFinding> {
     let (enc, ciphertext) = sealed.split_first_chunk::<32>().ok_or(BoxFinding::Unreadable)?;
     let enc = Deserializable::from_bytes(enc).map_err(|_| BoxFinding::Unreadable)?;
     hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
@@ -340,8 +336,7 @@ fn parse(plaintext: &[u8]) -> Result<OpenedBox, BlindError> {
 /// # Errors
 /// The finding.
 pub fn check_opened(opened: &OpenedBox, registered: &Registered<'_>) -> Result<(), BoxFinding> {
-    let subject =
-        Subject::from_parts(&opened.scheme, &opened.code).map_err(|_| BoxFinding::Unreadable)?;
+    let subject = Subject::from_parts(&opened.scheme, &opened.code).map_err(|_| BoxFinding::Unreadable)?;
     if Point::from_product(subject.point() * opened.z.0) != *registered.blinded_subject {
         return Err(BoxFinding::OtherSubject);
     }

@@ -9,8 +9,8 @@ use crate::{BlindError, Hash};
 /// # Errors
 /// [`BlindError::TooLong`] above 65,535 bytes, named by `what`.
 pub fn put_lp(out: &mut Vec<u8>, what: &'static str, bytes: &[u8]) -> Result<(), BlindError> {
-    let length = u16::try_from(bytes.len())
-        .map_err(|_| BlindError::TooLong { what, limit: usize::from(u16::MAX) })?;
+    let length =
+        u16::try_from(bytes.len()).map_err(|_| BlindError::TooLong { what, limit: usize::from(u16::MAX) })?;
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(bytes);
     Ok(())

@@ -200,9 +200,7 @@ impl fmt::Debug for SecretScalar {
 pub(crate) fn mul_each<'a>(
     pairs: impl IntoIterator<Item = (&'a SecretScalar, &'a RistrettoPoint)>,
 ) -> Vec<Point> {
-    doubled_points(Zeroizing::new(
-        pairs.into_iter().map(|(scalar, point)| point * scalar.half().0).collect(),
-    ))
+    doubled_points(Zeroizing::new(pairs.into_iter().map(|(scalar, point)| point * scalar.half().0).collect()))
 }
 
 /// `2 · half_i` with its encoding for each.

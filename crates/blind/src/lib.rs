@@ -12,7 +12,7 @@
 //! prove_checks  ─────────────────▶ AuthorizeIn ▶ Verified
 //! ────────────────────────────────────────────────────────▶ PermittedQuery ▶ evaluate
 //! verify_and_finalize ◀───────────────────────────────────
-//! table::open
+//! VerifiedBucket::lookup ◀── a bucket from D
 //! ```
 //!
 //! Bytes from outside and facts inside have different types: `CheckIn` becomes a [`check::VerifiedCheck`]

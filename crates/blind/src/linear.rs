@@ -75,9 +75,11 @@ impl Equations {
         let mut scalars = Vec::with_capacity(last - first);
         for i in from..to {
             let weight = weight(i);
-            scalars.extend(self.scalars[start(i)..self.ends[i]].iter().map(|scalar| {
-                if *scalar == Scalar::ONE { weight } else { scalar * weight }
-            }));
+            scalars.extend(
+                self.scalars[start(i)..self.ends[i]]
+                    .iter()
+                    .map(|scalar| if *scalar == Scalar::ONE { weight } else { scalar * weight }),
+            );
         }
         RistrettoPoint::vartime_multiscalar_mul(scalars, &self.points[first..last]).is_identity()
     }

@@ -112,7 +112,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             authority_new_subjects_per_day: 10_000,
-            max_changes_bytes: 64 << 20,
+            max_changes_bytes: 32 << 20,
             max_uploads: 4,
             activation_patience_ms: 3_000,
         }

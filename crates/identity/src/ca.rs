@@ -13,8 +13,8 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose, PublicKeyData as _, SanType,
 };
-use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 use tacit_model::Millis;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 use zeroize::Zeroizing;
@@ -183,8 +183,7 @@ impl DevCa {
         let certificate_pem =
             text(profile::AUTHORITY_FILE, read_public(&folder.join(profile::AUTHORITY_FILE))?)?;
         let no_certificate = || content(profile::AUTHORITY_FILE, "certificate");
-        let der =
-            CertificateDer::from_pem_slice(certificate_pem.as_bytes()).map_err(|_| no_certificate())?;
+        let der = CertificateDer::from_pem_slice(certificate_pem.as_bytes()).map_err(|_| no_certificate())?;
         let (_, certificate) = X509Certificate::from_der(&der).map_err(|_| no_certificate())?;
         if certificate.public_key().raw != key.subject_public_key_info() {
             return Err(CaError::KeyMismatch);
@@ -324,13 +323,13 @@ pub(crate) fn seconds_after(now: Millis, days: u64) -> Result<u64, CaError> {
 }
 
 /// Seconds since 1970 from which what is made at `now` is valid.
-pub(crate) fn seconds_backdated(now: Millis) -> u64 {
-    (now.0 / 1000).saturating_sub(profile::BACKDATE_SECONDS)
+pub(crate) fn seconds_backdated(now: Millis) -> Result<u64, CaError> {
+    Ok(seconds_after(now, 0)?.saturating_sub(profile::BACKDATE_SECONDS))
 }
 
 fn set_validity(params: &mut CertificateParams, now: Millis, days: u64) -> Result<(), CaError> {
     let at = |seconds| rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(seconds);
-    params.not_before = at(seconds_backdated(now));
+    params.not_before = at(seconds_backdated(now)?);
     params.not_after = at(seconds_after(now, days)?);
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::credentials::Credentials;
 use crate::server::http2;
 use crate::spiffe::SpiffeId;
 use crate::stream::MtlsStream;
-use crate::tls::{ALPN, server_name};
+use crate::tls::{ALPN, IoReason, server_name};
 
 /// Longest time for TCP and the handshake together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -48,7 +48,7 @@ pub enum ConnectError {
     },
     /// The handshake failed. When somebody else than the wanted party answered, the source is an
     /// [`io::Error`] around a [`rustls::Error`] around an [`IdentityError`](crate::IdentityError).
-    #[error("{address}, expecting {expected}: {source}")]
+    #[error("{address}, expecting {expected}: {}", IoReason(source))]
     Handshake {
         /// The address, `HOST:PORT`.
         address: String,

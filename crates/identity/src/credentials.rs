@@ -18,7 +18,7 @@ use x509_parser::prelude::{CertificateRevocationList, FromDer as _};
 use crate::files::{FileError, read_private, read_public};
 use crate::peer::{IdentityError, PeerIdentity};
 use crate::spiffe::SpiffeId;
-use crate::tls::{self, ExactServer, FederationClients, TlsClock};
+use crate::tls::{self, ExactServer, FederationClients, Reason, TlsClock};
 
 /// Where the four files of a party are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,18 +105,6 @@ pub enum CredentialError {
     /// rustls refused the configuration; a fault of ours.
     #[error("TLS configuration: {0}")]
     Configuration(rustls::Error),
-}
-
-/// rustls calls every certificate "peer certificate", here it is our own.
-struct Reason<'a>(&'a rustls::Error);
-
-impl fmt::Display for Reason<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            rustls::Error::InvalidCertificate(reason) => reason.fmt(f),
-            other => other.fmt(f),
-        }
-    }
 }
 
 /// What the credentials in use say about themselves.
@@ -301,8 +289,8 @@ impl Snapshot {
             .map_err(|source| CredentialError::Key { path: files.key.clone(), source })?;
         let own = Arc::new(SingleCertAndKey::from(own));
         let named = chain.first().map_or(Err(IdentityError::Unreadable), |leaf| PeerIdentity::of_leaf(leaf));
-        let identity = named
-            .map_err(|source| CredentialError::Identity { path: files.certificate.clone(), source })?;
+        let identity =
+            named.map_err(|source| CredentialError::Identity { path: files.certificate.clone(), source })?;
 
         let federation = identity.spiffe.federation.clone();
         let clients = Arc::new(FederationClients::new(
@@ -312,9 +300,8 @@ impl Snapshot {
             Arc::clone(&provider),
         )?);
         let servers = tls::servers(roots, crls, Arc::clone(&provider))?;
-        let server =
-            tls::server_config(Arc::clone(&clients), Arc::clone(&own), Arc::clone(clock), provider)
-                .map_err(CredentialError::Configuration)?;
+        let server = tls::server_config(Arc::clone(&clients), Arc::clone(&own), Arc::clone(clock), provider)
+            .map_err(CredentialError::Configuration)?;
         let snapshot = Self {
             status: CredentialStatus { own: identity, crl_next_update, generation },
             server: Arc::new(server),

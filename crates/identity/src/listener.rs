@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::credentials::Credentials;
 use crate::stream::MtlsStream;
-use crate::tls::ALPN;
+use crate::tls::{ALPN, IoReason, Reason};
 
 /// What strangers and members may use up of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,9 +106,9 @@ impl Stream for MtlsListener {
 enum HandshakeError {
     #[error("no handshake within the time limit")]
     Slow,
-    #[error(transparent)]
+    #[error("{}", IoReason(.0))]
     Io(#[from] io::Error),
-    #[error(transparent)]
+    #[error("{}", Reason(.0))]
     Tls(#[from] rustls::Error),
     #[error("the client does not speak HTTP/2")]
     Protocol,

@@ -93,7 +93,7 @@ pub(crate) fn sign_crl(
         })
         .collect::<Result<_, CaError>>()?;
     let list = CertificateRevocationListParams {
-        this_update: at(seconds_backdated(now)),
+        this_update: at(seconds_backdated(now)?),
         next_update: at(seconds_after(now, profile::CRL_DAYS)?),
         crl_number: SerialNumber::from(number),
         issuing_distribution_point: None,

@@ -17,6 +17,7 @@ use tonic::transport::server::Connected;
 use crate::credentials::{Credentials, Snapshot};
 use crate::peer::PeerIdentity;
 use crate::spiffe::SpiffeId;
+use crate::tls::Reason;
 
 /// Why an open connection was ended by us. It is the inner error of an [`io::Error`] of kind
 /// [`io::ErrorKind::ConnectionAborted`].
@@ -26,7 +27,7 @@ pub enum ConnectionEnded {
     #[error("the certificate of {0} has expired")]
     PeerExpired(SpiffeId),
     /// After a reload the peer would not be accepted any more: revoked, or its CA is no longer trusted.
-    #[error("{peer} is no longer accepted: {source}")]
+    #[error("{peer} is no longer accepted: {}", Reason(source))]
     PeerRefused {
         /// Who it is.
         peer: SpiffeId,
@@ -86,10 +87,8 @@ impl MtlsStream {
     ) -> Result<Self, rustls::Error> {
         let chain = chain_of(io.get_ref().1.peer_certificates());
         let peer = snapshot.server_verifier(expected).identify(&chain, credentials.clock().now())?;
-        let end = End::Connecting {
-            expected: expected.clone(),
-            own_spki_sha256: snapshot.status.own.spki_sha256,
-        };
+        let end =
+            End::Connecting { expected: expected.clone(), own_spki_sha256: snapshot.status.own.spki_sha256 };
         Ok(Self::new(io.into(), peer, chain, end, snapshot, credentials, None))
     }
 
@@ -140,12 +139,9 @@ impl MtlsStream {
             {
                 return Err(ConnectionEnded::OwnKeyReplaced);
             }
-            End::Connecting { expected, .. } => {
-                snapshot.server_verifier(expected).identify(&self.chain, now)
-            }
+            End::Connecting { expected, .. } => snapshot.server_verifier(expected).identify(&self.chain, now),
         };
-        verified
-            .map_err(|source| ConnectionEnded::PeerRefused { peer: self.peer.spiffe.clone(), source })?;
+        verified.map_err(|source| ConnectionEnded::PeerRefused { peer: self.peer.spiffe.clone(), source })?;
         self.generation = snapshot.status.generation;
         Ok(())
     }
@@ -164,11 +160,7 @@ impl Connected for MtlsStream {
 }
 
 impl AsyncRead for MtlsStream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if let Err(ended) = this.may_go_on(cx) {
             tracing::info!(peer = %this.peer.spiffe, reason = %ended, "connection ended");
@@ -179,11 +171,7 @@ impl AsyncRead for MtlsStream {
 }
 
 impl AsyncWrite for MtlsStream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<Result<usize, io::Error>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, io::Error>> {
         Pin::new(&mut self.get_mut().io).poll_write(cx, buf)
     }
 

@@ -62,6 +62,32 @@ fn refused(error: IdentityError) -> rustls::Error {
     CertificateError::Other(OtherError(Arc::new(error))).into()
 }
 
+/// Displays why TLS failed without the two wrappings that rustls puts around our own reasons (it would show them
+/// as Debug) and without its word "peer", which is wrong for a certificate of our own.
+pub(crate) struct Reason<'a>(pub(crate) &'a rustls::Error);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(ours))) => ours.fmt(f),
+            rustls::Error::InvalidCertificate(reason) => reason.fmt(f),
+            other => other.fmt(f),
+        }
+    }
+}
+
+/// [`Reason`] for the error of a handshake, which tokio-rustls wraps once more.
+pub(crate) struct IoReason<'a>(pub(crate) &'a std::io::Error);
+
+impl fmt::Display for IoReason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.get_ref().and_then(|inner| inner.downcast_ref()) {
+            Some(tls) => Reason(tls).fmt(f),
+            None => self.0.fmt(f),
+        }
+    }
+}
+
 /// Verifies clients: chain, validity, revocation, then the one URI, of our federation.
 #[derive(Debug)]
 pub(crate) struct FederationClients {

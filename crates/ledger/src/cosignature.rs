@@ -11,7 +11,7 @@ use crate::MAX_SIZE;
 use crate::checkpoint::{Checkpoint, CheckpointError, VerifiedCheckpoint};
 use crate::ed25519::{SIGNATURE_LEN, SigningKey, VerifyingKey};
 use crate::note::{
-    KeyId, KeyType, Note, NoteError, NoteSignature, format_line, is_key_name, format_vkey, key_id, parse_vkey,
+    KeyId, KeyType, Note, NoteError, NoteSignature, format_line, format_vkey, is_key_name, key_id, parse_vkey,
 };
 
 /// A cosignature that was verified: which witness, and when it says it looked.
@@ -99,8 +99,7 @@ impl CosignatureVerifier {
     /// # Errors
     /// [`NoteError::VerifierKey`] for everything else, a wrong key id included.
     pub fn parse(vkey: &str) -> Result<Self, NoteError> {
-        let (name, key) =
-            parse_vkey(vkey, KeyType::Cosignature).ok_or(NoteError::VerifierKey)?;
+        let (name, key) = parse_vkey(vkey, KeyType::Cosignature).ok_or(NoteError::VerifierKey)?;
         Self::new(name, key).map_err(|_| NoteError::VerifierKey)
     }
 
@@ -142,8 +141,7 @@ impl CosignatureVerifier {
     }
 
     fn verify_signature(&self, text: &str, line: &NoteSignature<'_>) -> Result<Cosignature, NoteError> {
-        let (time, signature) =
-            line.signature.split_first_chunk::<8>().ok_or(NoteError::SignatureInvalid)?;
+        let (time, signature) = line.signature.split_first_chunk::<8>().ok_or(NoteError::SignatureInvalid)?;
         let time_s = u64::from_be_bytes(*time);
         if time_s > MAX_SIZE || signature.len() != SIGNATURE_LEN {
             return Err(NoteError::SignatureInvalid);

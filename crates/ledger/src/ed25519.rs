@@ -34,7 +34,10 @@ impl SigningKey {
     /// The key of RFC 8032 for a 32-byte seed. The caller erases the seed.
     #[must_use]
     pub fn from_seed(seed: &[u8; KEY_LEN]) -> Self {
-        #[expect(clippy::expect_used, reason = "ring refuses a seed only for its length, which the type fixes")]
+        #[expect(
+            clippy::expect_used,
+            reason = "ring refuses a seed only for its length, which the type fixes"
+        )]
         let pair = Ed25519KeyPair::from_seed_unchecked(seed).expect("a seed of 32 bytes is a seed");
         let mut public = [0; KEY_LEN];
         public.copy_from_slice(pair.public_key().as_ref());

@@ -20,7 +20,6 @@ mod kinds;
 
 pub use kinds::{Access, Consent, Enrollment, Manifest, Record, Refused, Registry};
 
-
 /// First line of every record, without its line feed.
 pub const HEADER: &str = "tacit-log/v1";
 /// The longest record, in bytes. Sixteen lists with the longest names need less than half.
@@ -95,4 +94,3 @@ impl Record {
         Ok(record)
     }
 }
-

@@ -1,1 +1,6 @@
 //! An agency's node: holder of its own lists, requester, and the local gateway.
+
+pub mod config;
+pub mod holder;
+pub mod records;
+pub mod store;

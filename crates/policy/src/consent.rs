@@ -4,7 +4,9 @@ mod state;
 mod text;
 
 pub use self::{
-    state::{ChangeSignatureInvalid, ConsentState, ConsentStatus, InvalidTransition, SignedChange, StateChange, UnknownState,
-        state_message},
+    state::{
+        ChangeSignatureInvalid, ConsentState, ConsentStatus, InvalidTransition, SignedChange, StateChange,
+        UnknownState, state_message,
+    },
     text::{Consent, ConsentError, MAX_CONSENT_BYTES, SignedConsent, consent_message, consent_terms},
 };

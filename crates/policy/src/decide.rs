@@ -16,11 +16,11 @@ use std::borrow::Cow;
 
 use tacit_model::{Basis, ListId, MemberId, Millis, PurposeCode, Reason, Ulid};
 
+use self::rules::{AGREEMENT_RULES, CONSENT_RULES, ConsentFacts, TERM_RULES, Terms};
 pub use self::{
     reason::{ExactReason, UnknownExactReason},
     rules::Rule,
 };
-use self::rules::{AGREEMENT_RULES, CONSENT_RULES, ConsentFacts, TERM_RULES, Terms};
 use crate::{
     consent::{Consent, ConsentStatus},
     duration::Frequency,
@@ -317,7 +317,8 @@ fn covering<'r>(
     for agreement in registry.agreements_between(&terms.requester.id, &terms.holder.id) {
         let named = basis.is_none_or(|id| id == agreement.id);
         let verdict = if named { Ok(()) } else { Err(ExactReason::BasisOtherAgreement) };
-        let verdict = verdict.and_then(|()| AGREEMENT_RULES.iter().try_for_each(|(_, holds)| holds(terms, agreement, now)));
+        let verdict = verdict
+            .and_then(|()| AGREEMENT_RULES.iter().try_for_each(|(_, holds)| holds(terms, agreement, now)));
         match verdict {
             Ok(()) => covering.push(agreement),
             Err(reason) => furthest = furthest.max(reason),

@@ -165,7 +165,20 @@ mod tests {
     #[test]
     fn a_frequency_has_one_spelling() {
         assert_eq!("4 MONTH".parse::<Frequency>().unwrap().to_string(), "4 MONTH");
-        for bad in ["", "4", "4MONTH", "04 MONTH", "+4 MONTH", "4  MONTH", "4 month", "4 MONTH ", "0 DAY", "1000001 DAY", "-1 DAY", "4 MONTHS"] {
+        for bad in [
+            "",
+            "4",
+            "4MONTH",
+            "04 MONTH",
+            "+4 MONTH",
+            "4  MONTH",
+            "4 month",
+            "4 MONTH ",
+            "0 DAY",
+            "1000001 DAY",
+            "-1 DAY",
+            "4 MONTHS",
+        ] {
             assert!(bad.parse::<Frequency>().is_err(), "{bad:?}");
         }
     }

@@ -18,8 +18,8 @@ pub mod registry;
 pub use self::{
     consent::{Consent, ConsentState, ConsentStatus, SignedChange, SignedConsent, StateChange},
     decide::{
-        Allowed, Asked, ConsentView, Counters, ExactReason, HolderAllowed, Permitted, Question, Refusal, Rule,
-        RuleName, UnknownExactReason, decide, holder_decide, permission,
+        Allowed, Asked, ConsentView, Counters, ExactReason, HolderAllowed, Permitted, Question, Refusal,
+        Rule, RuleName, UnknownExactReason, decide, holder_decide, permission,
     },
     duration::{Frequency, FrequencyError, MAX_VALUE, Span, Unit},
     keys::{Ed25519Key, PublicKey, Signature},

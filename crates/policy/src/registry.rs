@@ -127,6 +127,7 @@ impl Registry {
             let (found, pinned) = (body.federation, pins.federation.clone());
             return Err(Problem::OtherFederation { found, pinned }).at("federation");
         }
+        check::range(body.number, 1..=u64::MAX, format_args!("number"))?;
         check::count(body.entries.len(), 1..=MAX_ENTRIES, "entries")?;
         let loaded = Loaded::load(&body, pins)?;
         Ok(Self::index(registry_hash(bytes), body, loaded))
@@ -261,7 +262,11 @@ impl Registry {
     }
 
     /// All agreements under which `requester` asks `holder`, ascending by id, in force or not.
-    pub fn agreements_between(&self, requester: &MemberId, holder: &MemberId) -> impl Iterator<Item = &Agreement> {
+    pub fn agreements_between(
+        &self,
+        requester: &MemberId,
+        holder: &MemberId,
+    ) -> impl Iterator<Item = &Agreement> {
         let places = self.pairs.get(requester).and_then(|holders| holders.get(holder));
         places.into_iter().flatten().filter_map(|place| self.agreements.get(*place))
     }

@@ -38,9 +38,12 @@ impl Db {
     pub async fn open(url: &str, migrations: &Migrator) -> Result<Self, StoreError> {
         static DRIVERS: Once = Once::new();
         DRIVERS.call_once(install_default_drivers);
-        let path = url
-            .strip_prefix("sqlite:")
-            .ok_or_else(|| StoreError::Unsupported(format!("{:?}: the URL must begin with sqlite:", url.split(':').next().unwrap_or(""))))?;
+        let path = url.strip_prefix("sqlite:").ok_or_else(|| {
+            StoreError::Unsupported(format!(
+                "{:?}: the URL must begin with sqlite:",
+                url.split(':').next().unwrap_or("")
+            ))
+        })?;
         create_private(Path::new(path.trim_start_matches("//")))?;
         let write = pool(url, 1).await?;
         let mut conn = write.acquire().await?;

@@ -45,7 +45,12 @@ pub enum StoreError {
 
 impl StoreError {
     /// A corrupt value.
-    pub fn corrupt(table: &'static str, column: &'static str, row: impl ToString, problem: &'static str) -> Self {
+    pub fn corrupt(
+        table: &'static str,
+        column: &'static str,
+        row: impl ToString,
+        problem: &'static str,
+    ) -> Self {
         Self::Corrupt { table, column, row: row.to_string(), problem }
     }
 }

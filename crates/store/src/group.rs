@@ -22,7 +22,11 @@ pub trait GroupWork: Send + 'static {
 
     /// Applies all jobs inside the open transaction and returns one result per job, in order.
     /// An error rolls the whole group back; outcomes of single jobs are values in `Done`.
-    fn apply(&mut self, conn: &mut Conn, jobs: Vec<Self::Job>) -> impl Future<Output = Result<Vec<Self::Done>, StoreError>> + Send;
+    fn apply(
+        &mut self,
+        conn: &mut Conn,
+        jobs: Vec<Self::Job>,
+    ) -> impl Future<Output = Result<Vec<Self::Done>, StoreError>> + Send;
 
     /// Called after the commit returned, before any result is given out.
     fn committed(&mut self) {}
@@ -51,7 +55,9 @@ impl<W: GroupWork> Clone for Group<W> {
 
 impl<W: GroupWork> std::fmt::Debug for Group<W> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Group").field("waiting", &(self.queue.max_capacity() - self.queue.capacity())).finish()
+        f.debug_struct("Group")
+            .field("waiting", &(self.queue.max_capacity() - self.queue.capacity()))
+            .finish()
     }
 }
 
@@ -96,13 +102,19 @@ async fn run<W: GroupWork>(db: Db, mut work: W, mut queue: mpsc::Receiver<Queued
                 tracing::error!(%error, jobs = replies.len(), "write group failed");
                 work.failed();
                 let error = Arc::new(error);
-                replies.into_iter().for_each(|reply| drop(reply.send(Err(StoreError::GroupFailed(Arc::clone(&error))))));
+                replies
+                    .into_iter()
+                    .for_each(|reply| drop(reply.send(Err(StoreError::GroupFailed(Arc::clone(&error))))));
             }
         }
     }
 }
 
-async fn commit_group<W: GroupWork>(db: &Db, work: &mut W, jobs: Vec<W::Job>) -> Result<Vec<W::Done>, StoreError> {
+async fn commit_group<W: GroupWork>(
+    db: &Db,
+    work: &mut W,
+    jobs: Vec<W::Job>,
+) -> Result<Vec<W::Done>, StoreError> {
     let mut conn = db.write().await?;
     begin_immediate(&mut conn).await?;
     let applied = work.apply(&mut conn, jobs).await;

@@ -12,7 +12,8 @@ pub async fn load(conn: &mut Conn) -> Result<Option<Vec<u8>>, StoreError> {
 
 /// Keeps a newer checkpoint; an older one never replaces it.
 pub async fn save(conn: &mut Conn, size: u64, root: &[u8; 32], note: &[u8]) -> Result<(), StoreError> {
-    let size = i64::try_from(size).map_err(|_| StoreError::LogHead("a size is beyond the database's integers"))?;
+    let size =
+        i64::try_from(size).map_err(|_| StoreError::LogHead("a size is beyond the database's integers"))?;
     sqlx::query(
         "INSERT INTO witness_state (only_row, size, root, note) VALUES (1, $1, $2, $3) \
          ON CONFLICT (only_row) DO UPDATE SET size = excluded.size, root = excluded.root, note = excluded.note \

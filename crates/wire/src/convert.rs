@@ -37,7 +37,12 @@ pub fn concat32(values: &[[u8; 32]]) -> Bytes {
 
 /// A refusal with a reason's fixed text.
 pub fn refusal(reason: Reason) -> crate::common::Refusal {
-    crate::common::Refusal { reason: reason.as_str().to_owned(), message: reason.advice().to_owned(), remaining: 0, resets_at_ms: 0 }
+    crate::common::Refusal {
+        reason: reason.as_str().to_owned(),
+        message: reason.advice().to_owned(),
+        remaining: 0,
+        resets_at_ms: 0,
+    }
 }
 
 /// A refusal with a sentence of its own. The sentence must not say more than the caller may know.

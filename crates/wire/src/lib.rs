@@ -4,7 +4,13 @@
 //! into facts with the helpers of [`convert`]. Expected outcomes travel as values ([`refusal`]);
 //! a gRPC status means trouble, and carries a stable reason code and the request id ([`status`]).
 
-#[expect(missing_docs, clippy::all, unused_qualifications, unreachable_pub, reason = "generated code; every field is documented in proto/")]
+#[expect(
+    missing_docs,
+    clippy::all,
+    unused_qualifications,
+    unreachable_pub,
+    reason = "generated code; every field is documented in proto/"
+)]
 mod generated {
     pub mod common {
         pub mod v1 {
@@ -43,9 +49,9 @@ pub mod convert;
 pub mod request_id;
 pub mod status;
 
-pub use convert::{array, chunks32, concat32, refusal, Malformed};
+pub use convert::{Malformed, array, chunks32, concat32, refusal};
 pub use prost::Message;
-pub use request_id::{RequestIds, REQUEST_ID};
+pub use request_id::{REQUEST_ID, RequestIds};
 pub use status::{reason_of, trouble};
 
 /// The descriptor of every service and message, for tests that walk them.

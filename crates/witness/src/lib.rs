@@ -93,7 +93,12 @@ impl Witness {
         let mut view = View::default();
         if let Some(note) = saved {
             let checkpoint = VerifiedCheckpoint::open(&note, &config.log_key).map_err(|_| {
-                StoreError::corrupt("witness_state", "note", 1, "does not verify under the log's key in the configuration")
+                StoreError::corrupt(
+                    "witness_state",
+                    "note",
+                    1,
+                    "does not verify under the log's key in the configuration",
+                )
             })?;
             view.adopt(checkpoint, config.clock.now());
         }
@@ -118,7 +123,8 @@ impl Witness {
 
     /// Verifies that a checkpoint is the log's and agrees with everything seen so far.
     pub async fn witness(&self, note: &[u8]) -> Result<VerifiedCheckpoint, Reason> {
-        let checkpoint = VerifiedCheckpoint::open(note, &self.shared.log_key).map_err(|_| Reason::PermitNotLogged)?;
+        let checkpoint =
+            VerifiedCheckpoint::open(note, &self.shared.log_key).map_err(|_| Reason::PermitNotLogged)?;
         self.shared.agree(&checkpoint).await?;
         Ok(checkpoint)
     }
@@ -131,7 +137,8 @@ impl Witness {
     ) -> Result<Vec<Result<VerifiedRecord, Reason>>, Reason> {
         let checkpoint = self.witness(note).await?;
         let records = records.to_vec();
-        heavy(records.len(), move || records.iter().map(|record| verify_one(record, &checkpoint)).collect()).await
+        heavy(records.len(), move || records.iter().map(|record| verify_one(record, &checkpoint)).collect())
+            .await
     }
 
     /// Verifies permits under one checkpoint by the rules that holders and the custodian share
@@ -157,15 +164,30 @@ impl Witness {
 }
 
 /// From the wire form to a verified record.
-fn verify_one(record: &common::LoggedRecord, checkpoint: &VerifiedCheckpoint) -> Result<VerifiedRecord, Reason> {
+fn verify_one(
+    record: &common::LoggedRecord,
+    checkpoint: &VerifiedCheckpoint,
+) -> Result<VerifiedRecord, Reason> {
     let inclusion = tacit_wire::chunks32("path", &record.path, 64).map_err(|_| Reason::Malformed)?;
-    let logged = LoggedRecord { record: record.record.to_vec(), index: record.index, inclusion, checkpoint: Vec::new() };
+    let logged = LoggedRecord {
+        record: record.record.to_vec(),
+        index: record.index,
+        inclusion,
+        checkpoint: Vec::new(),
+    };
     logged.verify_under(checkpoint).map_err(|_| Reason::PermitNotLogged)
 }
 
 /// Runs work of `items` items off the asynchronous threads when it is worth it.
-async fn heavy<T: Send + 'static>(items: usize, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Reason> {
-    if items < 32 { Ok(work()) } else { tokio::task::spawn_blocking(work).await.map_err(|_| Reason::Internal) }
+async fn heavy<T: Send + 'static>(
+    items: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Reason> {
+    if items < 32 {
+        Ok(work())
+    } else {
+        tokio::task::spawn_blocking(work).await.map_err(|_| Reason::Internal)
+    }
 }
 
 impl Shared {
@@ -182,7 +204,8 @@ impl Shared {
         if checkpoint.size() > *self.size.borrow() {
             let mut size = self.size.subscribe();
             // Not having waited long enough is no error: the proof is asked for next.
-            let _ = tokio::time::timeout(STREAM_PATIENCE, size.wait_for(|size| *size >= checkpoint.size())).await;
+            let _ =
+                tokio::time::timeout(STREAM_PATIENCE, size.wait_for(|size| *size >= checkpoint.size())).await;
             if let Some(outcome) = self.known(checkpoint) {
                 return outcome;
             }
@@ -199,7 +222,10 @@ impl Shared {
             Known::Yes => Some(Ok(())),
             Known::Contradicted => {
                 metrics::counter!("tacit_witness_contradictions_total").increment(1);
-                tracing::error!(size = checkpoint.size(), "two signed checkpoints of one size have different roots");
+                tracing::error!(
+                    size = checkpoint.size(),
+                    "two signed checkpoints of one size have different roots"
+                );
                 Some(Err(Reason::LogInconsistent))
             }
             Known::No => None,
@@ -221,7 +247,8 @@ impl Shared {
             tracing::warn!(%status, "no consistency proof from the coordinator");
             Reason::LogBehind
         })?;
-        let proof = tacit_wire::chunks32("consistency", &response.get_ref().consistency, 130).map_err(|_| Reason::LogInconsistent)?;
+        let proof = tacit_wire::chunks32("consistency", &response.get_ref().consistency, 130)
+            .map_err(|_| Reason::LogInconsistent)?;
         let is_newer = checkpoint.size() > newest.size();
         let (older, newer) = if is_newer { (&newest, checkpoint) } else { (checkpoint, &newest) };
         verify_extends(newer, older, &proof)?;
@@ -233,7 +260,8 @@ impl Shared {
         if is_newest {
             let saved = async {
                 let mut conn = self.db.write().await?;
-                tacit_store::witness::save(&mut conn, checkpoint.size(), checkpoint.root(), checkpoint.note()).await
+                tacit_store::witness::save(&mut conn, checkpoint.size(), checkpoint.root(), checkpoint.note())
+                    .await
             };
             saved.await.map_err(|error: StoreError| {
                 tracing::error!(%error, "the verified checkpoint could not be saved");
@@ -278,12 +306,16 @@ async fn follow_once(shared: &Arc<Shared>) -> Result<(), &'static str> {
     let mut last = shared.view().newest().cloned();
     // This task holds one reference: it ends when the witness's own are gone.
     while Arc::strong_count(shared) > 1 {
-        let Ok(first) = tokio::time::timeout(Duration::from_secs(5), stream.message()).await else { continue };
+        let Ok(first) = tokio::time::timeout(Duration::from_secs(5), stream.message()).await else {
+            continue;
+        };
         let mut message = first.map_err(|_| "broke")?.ok_or("was closed")?;
         let mut verified = Vec::new();
         loop {
-            let checkpoint = VerifiedCheckpoint::open(&message.checkpoint, &shared.log_key).map_err(|_| "brought a bad signature")?;
-            let proof = tacit_wire::chunks32("consistency", &message.consistency, 130).map_err(|_| "brought a malformed proof")?;
+            let checkpoint = VerifiedCheckpoint::open(&message.checkpoint, &shared.log_key)
+                .map_err(|_| "brought a bad signature")?;
+            let proof = tacit_wire::chunks32("consistency", &message.consistency, 130)
+                .map_err(|_| "brought a malformed proof")?;
             if let Some(last) = last.as_ref().filter(|last| last.size() > 0) {
                 verify_extends(&checkpoint, last, &proof).map_err(|_| "brought a false proof")?;
             }
@@ -316,7 +348,11 @@ async fn flush(shared: &Shared, verified: &mut Vec<VerifiedCheckpoint>) -> Resul
     shared.take(newest, true).await.map_err(|_| "could not be persisted")
 }
 
-fn verify_extends(newer: &VerifiedCheckpoint, older: &VerifiedCheckpoint, proof: &[Hash]) -> Result<(), Reason> {
+fn verify_extends(
+    newer: &VerifiedCheckpoint,
+    older: &VerifiedCheckpoint,
+    proof: &[Hash],
+) -> Result<(), Reason> {
     if older.size() == 0 {
         return Ok(());
     }

@@ -98,6 +98,14 @@ CREATE TABLE subject_use (
     PRIMARY KEY (pseudonym, agreement, day)
 );
 
+-- Permitted checks per agreement and UTC day. One check may count once per holder it asks.
+CREATE TABLE agreement_use (
+    agreement TEXT   NOT NULL,
+    day       BIGINT NOT NULL,  -- days since 1970-01-01
+    uses      BIGINT NOT NULL CHECK (uses > 0),
+    PRIMARY KEY (agreement, day)
+);
+
 -- Consents as their authority signed them. Text and signature never change; state and number only rise.
 CREATE TABLE consent (
     id              TEXT   PRIMARY KEY,

@@ -1,7 +1,7 @@
 //! The request as it arrives, and what it becomes as it is verified, step by step.
 
 use rand_core::CryptoRng;
-use ring::signature::{ED25519, UnparsedPublicKey};
+use tacit_ledger::ed25519::VerifyingKey;
 use tacit_model::{LABEL_MAX, MemberId};
 
 use super::bind::push_equation;
@@ -18,7 +18,14 @@ const NAME_BYTES: usize = 2 + LABEL_MAX;
 const LIST_BYTES: usize = 2 + 2 * LABEL_MAX + 1 + 8;
 /// Bytes of the longest context that keeps all limits; nothing beyond is parsed. The fixed part is the prefix,
 /// two members, cnf, nonce, timestamp, purpose, basis (at most `agreement:` and a ULID), matter, items.
-const MAX_CONTEXT_BYTES: usize = 14 + 3 * NAME_BYTES + 32 + 16 + 8 + (2 + 10 + 26) + 32 + 2
+const MAX_CONTEXT_BYTES: usize = 14
+    + 3 * NAME_BYTES
+    + 32
+    + 16
+    + 8
+    + (2 + 10 + 26)
+    + 32
+    + 2
     + MAX_ITEMS * (NAME_BYTES + 1 + MAX_LISTS * LIST_BYTES + 32);
 
 /// `h = b3("tacit v1 authorized check", u32 len(ctx) || ctx || proof)`.
@@ -39,13 +46,14 @@ pub fn authorize_message(hashes: &[Hash]) -> Vec<u8> {
 /// Verifies an Ed25519 signature over [`authorize_message`], as coordinator and auditors do.
 ///
 /// # Errors
-/// [`BlindError::Signature`].
+/// [`BlindError::Signature`]; [`BlindError::Key`] if the key is none.
 pub fn verify_signature(
     signing_key: &[u8; 32],
     hashes: &[Hash],
     signature: &[u8; 64],
 ) -> Result<(), BlindError> {
-    UnparsedPublicKey::new(&ED25519, signing_key)
+    VerifyingKey::from_bytes(signing_key)
+        .map_err(|_| BlindError::Key)?
         .verify(&authorize_message(hashes), signature)
         .map_err(|_| BlindError::Signature)
 }
@@ -155,13 +163,7 @@ fn parse_check(check: CheckIn) -> Result<ParsedCheck, BlindError> {
     // Refuse what cannot be a proof before anything is looked up; the commitment is decoded when verified.
     Scalar::decode(&oprf::split(&check.proof).1)?;
     let hash = check_hash(&check.context, &check.proof);
-    Ok(ParsedCheck {
-        context,
-        bytes: check.context,
-        proof: check.proof,
-        pseudonym: check.pseudonym,
-        hash,
-    })
+    Ok(ParsedCheck { context, bytes: check.context, proof: check.proof, pseudonym: check.pseudonym, hash })
 }
 
 impl ParsedRequest {

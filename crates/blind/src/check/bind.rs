@@ -124,7 +124,10 @@ pub fn prove_checks(
         .collect();
     let subjects: Vec<&RistrettoPoint> = drafts.iter().map(|(_, e)| e.blinded_subject().inner()).collect();
     let queries = group::mul_each(
-        blinds.iter().zip(&subjects).flat_map(|(of_check, subject)| of_check.iter().map(move |w| (w, *subject))),
+        blinds
+            .iter()
+            .zip(&subjects)
+            .flat_map(|(of_check, subject)| of_check.iter().map(move |w| (w, *subject))),
     );
 
     let mut queries = queries.as_slice();

@@ -176,8 +176,7 @@ impl CheckContext {
             items.push(CheckItem { holder, lists, query });
         }
         reader.finish()?;
-        let context =
-            Self { coordinator, requester, cnf, nonce, timestamp, purpose, basis, matter, items };
+        let context = Self { coordinator, requester, cnf, nonce, timestamp, purpose, basis, matter, items };
         context.check_form()?;
         Ok(context)
     }

@@ -1,6 +1,6 @@
 //! Sections `bind` and `consent`.
 
-use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+use tacit_ledger::ed25519::{SigningKey, VerifyingKey};
 
 use super::enrolling::{Names, enrollment_of, weights};
 use super::values::Node;
@@ -10,10 +10,9 @@ use crate::check::{self, CheckContext, CheckItem, ListEpoch};
 use crate::group::{Point, SecretScalar};
 use crate::{commit, oprf};
 
-/// Ed25519 key pair from its 32-byte seed (RFC 8032).
-fn signer(section: &Node<'_>) -> Result<Ed25519KeyPair, Mismatch> {
-    let seed: [u8; 32] = section.get("signing_key_seed")?.array()?;
-    Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| BlindError::Key.into())
+/// The Ed25519 key of a section from its 32-byte seed (RFC 8032).
+fn signer(section: &Node<'_>) -> Result<SigningKey, Mismatch> {
+    Ok(SigningKey::from_seed(&section.get("signing_key_seed")?.array()?))
 }
 
 /// The check of the file, built from its parts.
@@ -134,11 +133,9 @@ fn authorize(
     run.check("bind.authorize_message", || section.get("authorize_message")?.is(&message));
     let key: [u8; 32] = section.get("signing_public_key")?.array()?;
     run.check("bind.signing_public_key", || {
-        section.get("signing_public_key")?.is(signer(section)?.public_key().as_ref())
+        section.get("signing_public_key")?.is(signer(section)?.verifying_key().as_bytes())
     });
-    run.check("bind.signature", || {
-        section.get("signature")?.is(signer(section)?.sign(&message).as_ref())
-    });
+    run.check("bind.signature", || section.get("signature")?.is(signer(section)?.sign(&message).as_ref()));
     let signature: [u8; 64] = section.get("signature")?.array()?;
     run.check("bind.signature verified", || Ok(check::verify_signature(&key, &hashes, &signature)?));
     run.refuse("bind.signature over the checks in another order", || {
@@ -156,13 +153,14 @@ pub(super) fn consent(run: &mut Run, file: &Node<'_>) -> Result<(), Mismatch> {
     let key: [u8; 32] = section.get("signing_public_key")?.array()?;
     let signer = signer(&section)?;
     run.check("consent.signing_public_key", || {
-        section.get("signing_public_key")?.is(signer.public_key().as_ref())
+        section.get("signing_public_key")?.is(signer.verifying_key().as_bytes())
     });
     let message = commit::consent_message(&bytes);
     run.check("consent.signature", || section.get("signature")?.is(signer.sign(&message).as_ref()));
     let signature: [u8; 64] = section.get("signature")?.array()?;
     run.refuse("consent.signature without its prefix", || {
-        Ok(UnparsedPublicKey::new(&ED25519, &key).verify(&bytes, &signature))
+        let key = VerifyingKey::from_bytes(&key).map_err(Mismatch::other)?;
+        Ok(key.verify(&bytes, &signature))
     });
     run.check("consent.terms", || {
         section.get("terms")?.is(&commit::consent_terms(&section.get("salt_terms")?.array()?, &bytes))
@@ -171,11 +169,8 @@ pub(super) fn consent(run: &mut Run, file: &Node<'_>) -> Result<(), Mismatch> {
     let change = section.get("state_change")?;
     let text = String::from_utf8(bytes).unwrap_or_default();
     let id = text.lines().find_map(|line| line.strip_prefix("id ")).unwrap_or_default();
-    let message = commit::consent_state_message(
-        id,
-        change.get("state")?.text()?,
-        change.get("number")?.number()?,
-    )?;
+    let message =
+        commit::consent_state_message(id, change.get("state")?.text()?, change.get("number")?.number()?)?;
     run.check("consent.state_change.message", || change.get("message")?.is(&message));
     run.check("consent.state_change.signature", || {
         change.get("signature")?.is(signer.sign(&message).as_ref())

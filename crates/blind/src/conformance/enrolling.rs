@@ -127,9 +127,7 @@ fn registration(
     });
     run.check("enroll.proof", || {
         let nonce = SecretScalar::decode(&section.get("proof_nonce")?.array()?)?;
-        section
-            .get("proof")?
-            .is(&enroll::prove_with_nonce(enrollment, &box_hash, &parties, epoch, &nonce)?)
+        section.get("proof")?.is(&enroll::prove_with_nonce(enrollment, &box_hash, &parties, epoch, &nonce)?)
     });
     let dleq = section.get("dleq_proof")?.array()?;
     let message = |proof: [u8; 64]| RegisterIn {

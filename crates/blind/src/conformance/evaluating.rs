@@ -26,9 +26,7 @@ pub(super) fn list_key(list: &Node<'_>) -> Result<ListKey, Mismatch> {
 
 fn of_list(run: &mut Run, file: &Node<'_>, name: &str, list: &Node<'_>) -> Result<(), Mismatch> {
     let key = list_key(list)?;
-    run.check(format!("{name}.info"), || {
-        list.get("info")?.is(&ListKey::info(key.list_id(), key.epoch())?)
-    });
+    run.check(format!("{name}.info"), || list.get("info")?.is(&ListKey::info(key.list_id(), key.epoch())?));
     run.check(format!("{name}.secret_key"), || {
         list.get("secret_key")?.is(key.key().secret().expose_bytes().as_ref())
     });

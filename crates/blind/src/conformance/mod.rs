@@ -88,7 +88,11 @@ impl Run {
     }
 
     /// Something that must be refused, whatever the error.
-    fn refuse<T, E>(&mut self, name: impl Into<String>, check: impl FnOnce() -> Result<Result<T, E>, Mismatch>) {
+    fn refuse<T, E>(
+        &mut self,
+        name: impl Into<String>,
+        check: impl FnOnce() -> Result<Result<T, E>, Mismatch>,
+    ) {
         self.check(name, || match check()? {
             Ok(_) => Err(Mismatch::Accepted),
             Err(_) => Ok(()),

@@ -48,10 +48,8 @@ fn arrays<const N: usize>(node: &Node<'_>) -> Result<Vec<[u8; N]>, Mismatch> {
 
 fn of_vector(run: &mut Run, name: &str, vector: &Node<'_>, key: &VoprfKey) -> Result<(), Mismatch> {
     let inputs = list(&vector.get("Input")?)?;
-    let blinds = arrays(&vector.get("Blind")?)?
-        .iter()
-        .map(SecretScalar::decode)
-        .collect::<Result<Vec<_>, _>>()?;
+    let blinds =
+        arrays(&vector.get("Blind")?)?.iter().map(SecretScalar::decode).collect::<Result<Vec<_>, _>>()?;
     let queries: Vec<Point> = inputs
         .iter()
         .zip(&blinds)
@@ -73,9 +71,7 @@ fn of_vector(run: &mut Run, name: &str, vector: &Node<'_>, key: &VoprfKey) -> Re
     });
     let points = Point::decode_all(&expected)?;
     let proof = DleqProof::decode(&vector.get("Proof")?.get("proof")?.array()?)?;
-    run.check(format!("{name}.VerifyProof"), || {
-        Ok(oprf::verify(key.public(), &queries, &points, &proof)?)
-    });
+    run.check(format!("{name}.VerifyProof"), || Ok(oprf::verify(key.public(), &queries, &points, &proof)?));
     run.refuse(format!("{name}.VerifyProof under another key"), || {
         Ok(oprf::verify(&Point::generator(), &queries, &points, &proof))
     });

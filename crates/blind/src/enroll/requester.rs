@@ -215,9 +215,7 @@ pub fn prove_register(
         .iter()
         .zip(&transcripts)
         .zip(nonces.iter().zip(&commitments))
-        .map(|(((enrollment, _), bytes), (nonce, commitment))| {
-            respond(enrollment, bytes, nonce, commitment)
-        })
+        .map(|(((enrollment, _), bytes), (nonce, commitment))| respond(enrollment, bytes, nonce, commitment))
         .collect())
 }
 

@@ -84,9 +84,8 @@ impl VoprfKey {
     pub fn outputs<I: AsRef<[u8]>>(&self, inputs: &[I]) -> Result<Vec<[u8; 64]>, BlindError> {
         let mut out = Vec::with_capacity(inputs.len());
         for chunk in inputs.chunks(SEAL_BATCH) {
-            let hashed = Zeroizing::new(
-                chunk.iter().map(|input| hash_to_group(input.as_ref())).collect::<Vec<_>>(),
-            );
+            let hashed =
+                Zeroizing::new(chunk.iter().map(|input| hash_to_group(input.as_ref())).collect::<Vec<_>>());
             let elements = group::mul_by_doubled_half(&self.half, hashed.iter());
             for (input, element) in chunk.iter().zip(&elements) {
                 out.push(finalize::output(input.as_ref(), element)?);
@@ -179,7 +178,10 @@ impl ListKey {
 
 impl fmt::Debug for ListKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ListKey").field("list_id", &self.list_id.as_str()).field("epoch", &self.epoch).finish()
+        f.debug_struct("ListKey")
+            .field("list_id", &self.list_id.as_str())
+            .field("epoch", &self.epoch)
+            .finish()
     }
 }
 

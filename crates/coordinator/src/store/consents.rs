@@ -22,13 +22,18 @@ pub(crate) struct StoredConsent {
     pub(crate) uses: u64,
 }
 
-const COLUMNS: &str = "id, authority, requester, pseudonym, text, signature, state, number, state_signature, uses";
+const COLUMNS: &str =
+    "id, authority, requester, pseudonym, text, signature, state, number, state_signature, uses";
 
 /// Consents by id.
-pub(crate) async fn by_ids(conn: &mut Conn, ids: &[String]) -> Result<HashMap<String, StoredConsent>, StoreError> {
+pub(crate) async fn by_ids(
+    conn: &mut Conn,
+    ids: &[String],
+) -> Result<HashMap<String, StoredConsent>, StoreError> {
     let mut found = HashMap::new();
     for part in bulk::parts(ids) {
-        let sql = format!("SELECT {COLUMNS} FROM consent WHERE id IN ({})", bulk::placeholders(1, part.len()));
+        let sql =
+            format!("SELECT {COLUMNS} FROM consent WHERE id IN ({})", bulk::placeholders(1, part.len()));
         let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(part.len() == 1);
         for id in part {
             query = query.bind(id.as_str());
@@ -42,7 +47,11 @@ pub(crate) async fn by_ids(conn: &mut Conn, ids: &[String]) -> Result<HashMap<St
 }
 
 /// Consents under a requester's pseudonyms.
-pub(crate) async fn by_pseudonyms(conn: &mut Conn, requester: &str, pseudonyms: &[[u8; 32]]) -> Result<Vec<StoredConsent>, StoreError> {
+pub(crate) async fn by_pseudonyms(
+    conn: &mut Conn,
+    requester: &str,
+    pseudonyms: &[[u8; 32]],
+) -> Result<Vec<StoredConsent>, StoreError> {
     let mut found = Vec::new();
     for part in bulk::parts(pseudonyms) {
         let sql = format!(
@@ -61,11 +70,18 @@ pub(crate) async fn by_pseudonyms(conn: &mut Conn, requester: &str, pseudonyms: 
 }
 
 /// What an authority stored, under these pseudonyms or, when none are named, all of it.
-pub(crate) async fn by_authority(conn: &mut Conn, authority: &str, pseudonyms: &[[u8; 32]]) -> Result<Vec<StoredConsent>, StoreError> {
+pub(crate) async fn by_authority(
+    conn: &mut Conn,
+    authority: &str,
+    pseudonyms: &[[u8; 32]],
+) -> Result<Vec<StoredConsent>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM consent WHERE authority = $1 ORDER BY id LIMIT 100000");
     let rows = sqlx::query(AssertSqlSafe(sql)).bind(authority).fetch_all(conn).await?;
     let all: Result<Vec<_>, _> = rows.iter().map(read).collect();
-    Ok(all?.into_iter().filter(|consent| pseudonyms.is_empty() || pseudonyms.contains(&consent.pseudonym)).collect())
+    Ok(all?
+        .into_iter()
+        .filter(|consent| pseudonyms.is_empty() || pseudonyms.contains(&consent.pseudonym))
+        .collect())
 }
 
 /// Stores a new consent.
@@ -89,24 +105,33 @@ pub(crate) async fn store(conn: &mut Conn, consent: &StoredConsent) -> Result<()
 }
 
 /// Moves a consent to its next state.
-pub(crate) async fn change(conn: &mut Conn, id: &str, state: &str, number: u64, signature: &[u8]) -> Result<(), StoreError> {
-    sqlx::query("UPDATE consent SET state = $2, number = $3, state_signature = $4 WHERE id = $1 AND number = $3 - 1")
-        .bind(id)
-        .bind(state)
-        .bind(signed(number))
-        .bind(signature)
-        .execute(conn)
-        .await?;
+pub(crate) async fn change(
+    conn: &mut Conn,
+    id: &str,
+    state: &str,
+    number: u64,
+    signature: &[u8],
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE consent SET state = $2, number = $3, state_signature = $4 WHERE id = $1 AND number = $3 - 1",
+    )
+    .bind(id)
+    .bind(state)
+    .bind(signed(number))
+    .bind(signature)
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
 /// Uses of a consent since a moment.
 pub(crate) async fn uses_since(conn: &mut Conn, id: &str, since_ms: u64) -> Result<u64, StoreError> {
-    let row = sqlx::query("SELECT COALESCE(SUM(uses), 0) FROM consent_use WHERE consent = $1 AND at_ms >= $2")
-        .bind(id)
-        .bind(signed(since_ms))
-        .fetch_one(conn)
-        .await?;
+    let row =
+        sqlx::query("SELECT COALESCE(SUM(uses), 0) FROM consent_use WHERE consent = $1 AND at_ms >= $2")
+            .bind(id)
+            .bind(signed(since_ms))
+            .fetch_one(conn)
+            .await?;
     unsigned("consent_use", "uses", row.try_get(0)?)
 }
 
@@ -117,7 +142,11 @@ pub(crate) async fn add_uses(conn: &mut Conn, at_ms: u64, added: &[(String, u64)
     })
     .await?;
     for (id, uses) in added {
-        sqlx::query("UPDATE consent SET uses = uses + $2 WHERE id = $1").bind(id.as_str()).bind(signed(*uses)).execute(&mut *conn).await?;
+        sqlx::query("UPDATE consent SET uses = uses + $2 WHERE id = $1")
+            .bind(id.as_str())
+            .bind(signed(*uses))
+            .execute(&mut *conn)
+            .await?;
     }
     Ok(())
 }

@@ -45,7 +45,12 @@ pub(crate) async fn heads(conn: &mut Conn, list: &str) -> Result<Vec<EpochHead>,
 }
 
 /// One manifest; epoch or version 0 means the newest.
-pub(crate) async fn find(conn: &mut Conn, list: &str, epoch: u64, version: u64) -> Result<Option<StoredManifest>, StoreError> {
+pub(crate) async fn find(
+    conn: &mut Conn,
+    list: &str,
+    epoch: u64,
+    version: u64,
+) -> Result<Option<StoredManifest>, StoreError> {
     let row = sqlx::query(
         "SELECT epoch, version, note, log_index FROM manifest \
          WHERE list = $1 AND ($2 = 0 OR epoch = $2) AND ($3 = 0 OR version = $3) \
@@ -68,7 +73,12 @@ pub(crate) async fn find(conn: &mut Conn, list: &str, epoch: u64, version: u64) 
 }
 
 /// Stores a manifest.
-pub(crate) async fn store(conn: &mut Conn, list: &str, manifest: &StoredManifest, now_ms: u64) -> Result<(), StoreError> {
+pub(crate) async fn store(
+    conn: &mut Conn,
+    list: &str,
+    manifest: &StoredManifest,
+    now_ms: u64,
+) -> Result<(), StoreError> {
     sqlx::query("INSERT INTO manifest (list, epoch, version, note, log_index, logged_ms) VALUES ($1, $2, $3, $4, $5, $6)")
         .bind(list)
         .bind(signed(manifest.epoch))
@@ -83,7 +93,10 @@ pub(crate) async fn store(conn: &mut Conn, list: &str, manifest: &StoredManifest
 
 /// Whether this registry version is already in the log.
 pub(crate) async fn registry_index(conn: &mut Conn, hash: &[u8; 32]) -> Result<Option<u64>, StoreError> {
-    let row = sqlx::query("SELECT log_index FROM registry_version WHERE hash = $1").bind(hash.as_slice()).fetch_optional(conn).await?;
+    let row = sqlx::query("SELECT log_index FROM registry_version WHERE hash = $1")
+        .bind(hash.as_slice())
+        .fetch_optional(conn)
+        .await?;
     row.map(|row| unsigned("registry_version", "log_index", row.try_get(0)?)).transpose()
 }
 
@@ -94,7 +107,13 @@ pub(crate) async fn highest_registry(conn: &mut Conn) -> Result<u64, StoreError>
 }
 
 /// Stores a registry version.
-pub(crate) async fn store_registry(conn: &mut Conn, hash: &[u8; 32], number: u64, bytes: &[u8], index: u64) -> Result<(), StoreError> {
+pub(crate) async fn store_registry(
+    conn: &mut Conn,
+    hash: &[u8; 32],
+    number: u64,
+    bytes: &[u8],
+    index: u64,
+) -> Result<(), StoreError> {
     sqlx::query("INSERT INTO registry_version (hash, number, bytes, log_index) VALUES ($1, $2, $3, $4)")
         .bind(hash.as_slice())
         .bind(signed(number))

@@ -23,7 +23,11 @@ pub(crate) fn bytes32(
 }
 
 /// A count or time that the schema keeps at or above zero.
-pub(crate) fn unsigned(table: &'static str, column: &'static str, value: i64) -> Result<u64, tacit_store::StoreError> {
+pub(crate) fn unsigned(
+    table: &'static str,
+    column: &'static str,
+    value: i64,
+) -> Result<u64, tacit_store::StoreError> {
     u64::try_from(value).map_err(|_| tacit_store::StoreError::corrupt(table, column, value, "is negative"))
 }
 

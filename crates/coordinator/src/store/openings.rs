@@ -26,7 +26,10 @@ pub(crate) struct SealedOpening {
 }
 
 /// Chains of these pseudonyms; a pseudonym without records has none yet.
-pub(crate) async fn chains(conn: &mut Conn, pseudonyms: &[[u8; 32]]) -> Result<HashMap<[u8; 32], Chain>, StoreError> {
+pub(crate) async fn chains(
+    conn: &mut Conn,
+    pseudonyms: &[[u8; 32]],
+) -> Result<HashMap<[u8; 32], Chain>, StoreError> {
     let mut found = HashMap::with_capacity(pseudonyms.len());
     for part in bulk::parts(pseudonyms) {
         let sql = format!(
@@ -44,7 +47,10 @@ pub(crate) async fn chains(conn: &mut Conn, pseudonyms: &[[u8; 32]]) -> Result<H
                 Some(key) => Some(bytes32("chain", "opening_key", sequence, &key)?),
                 None => None,
             };
-            found.insert(bytes32("chain", "pseudonym", sequence, row.try_get(0)?)?, Chain { sequence, leaf, opening_key });
+            found.insert(
+                bytes32("chain", "pseudonym", sequence, row.try_get(0)?)?,
+                Chain { sequence, leaf, opening_key },
+            );
         }
     }
     Ok(found)

@@ -39,7 +39,10 @@ pub(crate) async fn lookup(
              WHERE requester = $1 AND epoch = $2 AND pseudonym IN ({})",
             bulk::placeholders(3, part.len())
         );
-        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(part.len() == 1).bind(requester).bind(i64::from(epoch));
+        let mut query = sqlx::query(AssertSqlSafe(sql))
+            .persistent(part.len() == 1)
+            .bind(requester)
+            .bind(i64::from(epoch));
         for pseudonym in part {
             query = query.bind(pseudonym.as_slice());
         }
@@ -62,12 +65,15 @@ pub(crate) async fn registered_otherwise(
     batch: &[NewPseudonym],
 ) -> Result<bool, StoreError> {
     for part in bulk::parts(batch) {
-        for (column, value) in [("blinded_subject", blinded_subject as fn(&NewPseudonym) -> &[u8; 32]), ("evaluated", evaluated)] {
+        for (column, value) in
+            [("blinded_subject", blinded_subject as fn(&NewPseudonym) -> &[u8; 32]), ("evaluated", evaluated)]
+        {
             let sql = format!(
                 "SELECT {column}, pseudonym FROM pseudonym WHERE requester = $1 AND epoch = $2 AND {column} IN ({})",
                 bulk::placeholders(3, part.len())
             );
-            let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false).bind(requester).bind(i64::from(epoch));
+            let mut query =
+                sqlx::query(AssertSqlSafe(sql)).persistent(false).bind(requester).bind(i64::from(epoch));
             for new in part {
                 query = query.bind(value(new).as_slice());
             }
@@ -75,7 +81,9 @@ pub(crate) async fn registered_otherwise(
             for row in query.fetch_all(&mut *conn).await? {
                 stored.insert(row.try_get::<Vec<u8>, _>(0)?, row.try_get::<Vec<u8>, _>(1)?);
             }
-            if part.iter().any(|new| stored.get(value(new).as_slice()).is_some_and(|under| under != new.pseudonym.as_slice())) {
+            if part.iter().any(|new| {
+                stored.get(value(new).as_slice()).is_some_and(|under| under != new.pseudonym.as_slice())
+            }) {
                 return Ok(true);
             }
         }
@@ -92,7 +100,13 @@ fn evaluated(new: &NewPseudonym) -> &[u8; 32] {
 }
 
 /// Stores a batch. The same pseudonym with a new pair replaces the pair and is no new subject.
-pub(crate) async fn store(conn: &mut Conn, requester: &str, epoch: u32, now_ms: u64, batch: &[NewPseudonym]) -> Result<(), StoreError> {
+pub(crate) async fn store(
+    conn: &mut Conn,
+    requester: &str,
+    epoch: u32,
+    now_ms: u64,
+    batch: &[NewPseudonym],
+) -> Result<(), StoreError> {
     bulk::insert(
         conn,
         "pseudonym (pseudonym, requester, epoch, blinded_subject, evaluated, proof, register_hash, audit_box, registered_ms)",

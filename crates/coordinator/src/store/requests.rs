@@ -26,7 +26,10 @@ pub(crate) struct Stored {
 }
 
 /// Finds answers by request hash.
-pub(crate) async fn find(conn: &mut Conn, hashes: &[[u8; 32]]) -> Result<HashMap<[u8; 32], Stored>, StoreError> {
+pub(crate) async fn find(
+    conn: &mut Conn,
+    hashes: &[[u8; 32]],
+) -> Result<HashMap<[u8; 32], Stored>, StoreError> {
     let mut found = HashMap::new();
     for part in bulk::parts(hashes) {
         let sql = format!(

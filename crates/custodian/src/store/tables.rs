@@ -114,13 +114,12 @@ pub(crate) async fn stage_table(
     set_state(conn, table, new.version, "staged", now).await
 }
 
-/// Stages the next version of a served table: its rewritten buckets and its manifest. What was staged for this
-/// epoch before goes.
+/// Stages the next version of a served table; its rewritten buckets follow in the same transaction. What was
+/// staged for this epoch before goes.
 pub(crate) async fn stage_changes(
     conn: &mut Conn,
     table: TableId,
     next: &NewTable<'_>,
-    buckets: &[NewBucket],
     now: Millis,
 ) -> Result<(), StoreError> {
     for old in staged(conn, next.list).await? {
@@ -128,8 +127,7 @@ pub(crate) async fn stage_changes(
             unstage(conn, &old, now).await?;
         }
     }
-    insert_version(conn, table, next.version, "staged", next.note, &next.note_hash, now).await?;
-    insert_buckets(conn, table, next.version, buckets).await
+    insert_version(conn, table, next.version, "staged", next.note, &next.note_hash, now).await
 }
 
 /// What is staged for a list, ascending by epoch: at most one version per epoch.
@@ -256,6 +254,14 @@ pub(crate) async fn activate(
 /// Stops serving a version.
 pub(crate) async fn drop_version(conn: &mut Conn, table: TableId, version: u64, now: Millis) -> Result<(), StoreError> {
     set_state(conn, table, version, "dropped", now).await
+}
+
+/// Takes back what is staged for an epoch that is over.
+pub(crate) async fn end_epoch(conn: &mut Conn, list: &ListId, epoch: u64, now: Millis) -> Result<(), StoreError> {
+    for old in staged(conn, list).await?.iter().filter(|old| old.epoch == epoch) {
+        unstage(conn, old, now).await?;
+    }
+    Ok(())
 }
 
 /// After a start: uploads that nobody is sending any more.

@@ -22,14 +22,12 @@ async fn serve(credentials: &Credentials) -> (String, Seen, oneshot::Sender<()>)
     let notes = Arc::clone(&seen);
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
-    let noting = tonic::service::interceptor::InterceptedService::new(
-        health,
-        move |request: tonic::Request<()>| {
+    let noting =
+        tonic::service::interceptor::InterceptedService::new(health, move |request: tonic::Request<()>| {
             let caller = peer(&request).map_err(|e| tonic::Status::internal(e.to_string()))?;
             notes.lock().unwrap().push(caller.clone());
             Ok(request)
-        },
-    );
+        });
     let (stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(async move {
         let stopped = async { stopped.await.unwrap_or_default() };

@@ -14,7 +14,7 @@ async fn slow_handshakes_do_not_keep_honest_clients_out_and_are_ended() {
     let (court, tax) = (world.party(Role::Node, "court"), world.party(Role::Node, "tax"));
     let limits = ListenerLimits {
         max_handshakes: 4,
-        handshake_timeout: Duration::from_millis(1500),
+        handshake_timeout: Duration::from_secs(3),
         ..ListenerLimits::default()
     };
     let (mut listener, address) = listen_within(&court, limits).await;
@@ -28,7 +28,7 @@ async fn slow_handshakes_do_not_keep_honest_clients_out_and_are_ended() {
     // The first was pushed out, the last one timed out; neither got a byte.
     for mut tcp in [slow.swap_remove(0), slow.remove(slow.len() - 1)] {
         let mut answer = Vec::new();
-        let read = tokio::time::timeout(Duration::from_secs(5), tcp.read_to_end(&mut answer)).await;
+        let read = tokio::time::timeout(Duration::from_secs(20), tcp.read_to_end(&mut answer)).await;
         assert!(read.is_ok() && answer.is_empty());
     }
 }

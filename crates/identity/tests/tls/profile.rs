@@ -82,7 +82,10 @@ fn the_authority_follows_its_profile() {
     assert_eq!(validity_days(&certificate, number(all, "backdate_seconds")), number(wanted, "days"));
     assert_eq!(names(&certificate), (vec![filled(wanted, "uri")], vec![]));
     assert_eq!(key_usage(&certificate), words(wanted, "key_usage"));
-    assert_eq!(certificate.signature_algorithm.algorithm.to_id_string(), wanted["signature"].as_str().unwrap());
+    assert_eq!(
+        certificate.signature_algorithm.algorithm.to_id_string(),
+        wanted["signature"].as_str().unwrap()
+    );
     let basic = certificate.basic_constraints().unwrap().unwrap();
     assert!(basic.critical && basic.value.ca);
     assert_eq!(basic.value.path_len_constraint.map(i64::from), Some(number(wanted, "path_length")));
@@ -101,7 +104,10 @@ fn a_leaf_follows_its_profile() {
     assert_eq!(validity_days(&certificate, number(all, "backdate_seconds")), number(wanted, "days"));
     assert_eq!(names(&certificate), (vec![filled(wanted, "uri")], vec![filled(wanted, "dns")]));
     assert_eq!(key_usage(&certificate), words(wanted, "key_usage"));
-    assert_eq!(certificate.signature_algorithm.algorithm.to_id_string(), wanted["signature"].as_str().unwrap());
+    assert_eq!(
+        certificate.signature_algorithm.algorithm.to_id_string(),
+        wanted["signature"].as_str().unwrap()
+    );
     let extended = certificate.extended_key_usage().unwrap().unwrap().value;
     assert!(extended.server_auth && extended.client_auth && !extended.any && extended.other.is_empty());
     assert_eq!(words(wanted, "extended_key_usage"), ["serverAuth", "clientAuth"]);

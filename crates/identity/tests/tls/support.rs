@@ -102,9 +102,7 @@ impl World {
             .unwrap()
             .with_root_certificates(self.roots());
         let mut config = match leaf {
-            Some(RawLeaf(certificate, key)) => {
-                builder.with_client_auth_cert(vec![certificate], key).unwrap()
-            }
+            Some(RawLeaf(certificate, key)) => builder.with_client_auth_cert(vec![certificate], key).unwrap(),
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
@@ -177,23 +175,25 @@ pub(crate) async fn greet(a: &mut MtlsStream, b: &mut MtlsStream) {
     }
 }
 
-/// The handshake of a raw client, then its first read, in which a refusal shows. `Err` is the refusal.
+/// The handshake of a raw client.
 pub(crate) async fn raw_connect(
     address: &str,
     config: &Arc<ClientConfig>,
     name: &SpiffeId,
-) -> Result<tokio_rustls::client::TlsStream<TcpStream>, String> {
+) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
     let tcp = TcpStream::connect(address).await.unwrap();
     let name = ServerName::try_from(name.dns_name()).unwrap();
-    let mut tls =
-        TlsConnector::from(Arc::clone(config)).connect(name, tcp).await.map_err(|e| e.to_string())?;
-    let mut byte = [0; 1];
-    // A server that accepted us says nothing first.
-    match tokio::time::timeout(Duration::from_millis(300), tls.read(&mut byte)).await {
-        Err(_silent) => Ok(tls),
-        Ok(Ok(count)) => Err(format!("closed after {count} bytes")),
-        Ok(Err(error)) => Err(error.to_string()),
-    }
+    TlsConnector::from(Arc::clone(config)).connect(name, tcp).await
+}
+
+/// How a raw client is refused: in its handshake, or in its first read, since in TLS 1.3 the client is done first.
+pub(crate) async fn raw_refused(address: &str, config: &Arc<ClientConfig>, name: &SpiffeId) -> String {
+    let refusal = async {
+        let mut tls = raw_connect(address, config, name).await?;
+        tls.read_u8().await
+    };
+    let refusal = tokio::time::timeout(Duration::from_secs(10), refusal).await;
+    refusal.expect("the server neither answers nor refuses").unwrap_err().to_string()
 }
 
 /// No connection came out of the listener.

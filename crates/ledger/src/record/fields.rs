@@ -149,11 +149,7 @@ fn are_distinct<'a>(lists: impl ExactSizeIterator<Item = &'a str> + Clone) -> bo
     (1..=MAX_LISTS).contains(&number) && !repeated()
 }
 
-fn join<T>(
-    values: &[T],
-    out: &mut String,
-    write: impl Fn(&T, &mut String) -> Option<()>,
-) -> Option<()> {
+fn join<T>(values: &[T], out: &mut String, write: impl Fn(&T, &mut String) -> Option<()>) -> Option<()> {
     for (at, value) in values.iter().enumerate() {
         if at > 0 {
             out.push(' ');

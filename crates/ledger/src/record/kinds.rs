@@ -225,7 +225,14 @@ kinds! {
     }
 }
 
-impl Access {
+/// What the fields of a record say together, beyond the form of each.
+trait Check {
+    fn check(&self) -> Result<(), RecordError> {
+        Ok(())
+    }
+}
+
+impl Check for Access {
     fn check(&self) -> Result<(), RecordError> {
         if !self.lists.iter().all(|at| belongs_to(&at.list, &self.holder)) {
             return Err(RecordError::Contradiction("lists"));
@@ -238,23 +245,13 @@ impl Access {
     }
 }
 
-impl Refused {
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "every kind has a check")]
-    fn check(&self) -> Result<(), RecordError> {
-        // A refused question may name lists that its holder does not have: that can be the reason.
-        Ok(())
-    }
-}
+/// A refused question may name lists that its holder does not have: that can be the reason.
+impl Check for Refused {}
 
-impl Consent {
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "every kind has a check")]
-    fn check(&self) -> Result<(), RecordError> {
-        // Authority and requester may be one member for purpose `subject-access`; policy decides that.
-        Ok(())
-    }
-}
+/// Authority and requester may be one member for one purpose; policy decides that.
+impl Check for Consent {}
 
-impl Manifest {
+impl Check for Manifest {
     fn check(&self) -> Result<(), RecordError> {
         if !belongs_to(&self.list, &self.holder) {
             return Err(RecordError::Contradiction("list"));
@@ -269,19 +266,9 @@ impl Manifest {
     }
 }
 
-impl Registry {
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "every kind has a check")]
-    fn check(&self) -> Result<(), RecordError> {
-        Ok(())
-    }
-}
+impl Check for Registry {}
 
-impl Enrollment {
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "every kind has a check")]
-    fn check(&self) -> Result<(), RecordError> {
-        Ok(())
-    }
-}
+impl Check for Enrollment {}
 
 /// Whether a list id begins with the name of this holder.
 fn belongs_to(list: &str, holder: &str) -> bool {

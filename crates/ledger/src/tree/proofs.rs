@@ -277,7 +277,8 @@ fn path_tiles(
     // As if from a leaf below the subtree: the tiles above are the same.
     let leaf = index << height;
     for (level, last) in last.iter_mut().enumerate().skip(first_level as usize) {
-        let tile = leaf.checked_shr(TILE_HEIGHT * (u32::try_from(level).unwrap_or(u32::MAX) + 1)).unwrap_or(0);
+        let tile =
+            leaf.checked_shr(TILE_HEIGHT * (u32::try_from(level).unwrap_or(u32::MAX) + 1)).unwrap_or(0);
         if *last == Some(tile) {
             break;
         }

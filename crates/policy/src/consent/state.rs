@@ -122,7 +122,9 @@ pub struct ConsentStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidTransition {
     /// A consent starts as requested (number 0) or given (number 1).
-    #[error("a consent starts as requested with number 0 or given with number 1, not as {state} with number {number}")]
+    #[error(
+        "a consent starts as requested with number 0 or given with number 1, not as {state} with number {number}"
+    )]
     Start {
         /// The state it would start with.
         state: ConsentState,
@@ -144,7 +146,9 @@ pub enum InvalidTransition {
         to: ConsentState,
     },
     /// The number does not rise.
-    #[error("the change has number {number}, a number above {last} is needed; it may be an old one played again")]
+    #[error(
+        "the change has number {number}, a number above {last} is needed; it may be an old one played again"
+    )]
     Number {
         /// Of the change.
         number: u64,
@@ -235,7 +239,11 @@ impl SignedChange {
     ///
     /// # Errors
     /// [`ChangeSignatureInvalid`]: whoever sent it is at fault.
-    pub fn verify(change: StateChange, signature: [u8; 64], key: &VerifyingKey) -> Result<Self, ChangeSignatureInvalid> {
+    pub fn verify(
+        change: StateChange,
+        signature: [u8; 64],
+        key: &VerifyingKey,
+    ) -> Result<Self, ChangeSignatureInvalid> {
         key.verify(&state_message(&change), &signature).map_err(|_| ChangeSignatureInvalid)?;
         Ok(Self { change, signature })
     }
@@ -274,7 +282,8 @@ mod tests {
 
     #[test]
     fn a_withdrawn_consent_is_dead_for_ever() {
-        let withdrawn = ConsentStatus::start(ConsentState::Given, 1).unwrap().apply(ConsentState::Withdrawn, 2).unwrap();
+        let withdrawn =
+            ConsentStatus::start(ConsentState::Given, 1).unwrap().apply(ConsentState::Withdrawn, 2).unwrap();
         for state in ConsentState::ALL {
             assert_eq!(
                 withdrawn.apply(state, u64::MAX),
@@ -285,7 +294,8 @@ mod tests {
 
     #[test]
     fn an_old_change_cannot_be_played_again() {
-        let paused = ConsentStatus::start(ConsentState::Given, 1).unwrap().apply(ConsentState::Paused, 4).unwrap();
+        let paused =
+            ConsentStatus::start(ConsentState::Given, 1).unwrap().apply(ConsentState::Paused, 4).unwrap();
         let resumed = paused.apply(ConsentState::Resumed, 5).unwrap();
         assert_eq!(
             resumed.apply(ConsentState::Paused, 4),
@@ -305,7 +315,11 @@ mod tests {
             assert_eq!(from.as_str().parse(), Ok(from));
             for to in ConsentState::ALL {
                 let result = ConsentStatus::restored(from, 3).apply(to, 4);
-                assert_eq!(result.is_ok(), allowed.contains(&format!("{from}-{to}").as_str()), "{from} -> {to}");
+                assert_eq!(
+                    result.is_ok(),
+                    allowed.contains(&format!("{from}-{to}").as_str()),
+                    "{from} -> {to}"
+                );
             }
         }
     }

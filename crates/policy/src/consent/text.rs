@@ -240,7 +240,8 @@ fn join<T: Display>(names: &[T]) -> String {
 
 fn names<T: FromStr + PartialEq>(field: &'static str, text: &str) -> Result<Vec<T>, ConsentError> {
     // One more than allowed is enough to see that there are too many.
-    let names = text.split(' ').take(MAX_NAMES + 1).map(|name| name.parse().map_err(|_| ConsentError::Value(field)));
+    let names =
+        text.split(' ').take(MAX_NAMES + 1).map(|name| name.parse().map_err(|_| ConsentError::Value(field)));
     names.collect()
 }
 

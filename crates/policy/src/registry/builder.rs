@@ -21,7 +21,13 @@ pub struct RegistryBuilder {
 impl RegistryBuilder {
     /// An empty registry. `number` rises by one from version to version, from 1.
     #[must_use]
-    pub fn new(federation: &str, number: u64, issued_at: Millis, coordinator: MemberId, custodian: MemberId) -> Self {
+    pub fn new(
+        federation: &str,
+        number: u64,
+        issued_at: Millis,
+        coordinator: MemberId,
+        custodian: MemberId,
+    ) -> Self {
         let federation = federation.to_owned();
         Self { body: Body { federation, number, issued_at, coordinator, custodian, entries: Vec::new() } }
     }
@@ -46,7 +52,10 @@ impl RegistryBuilder {
     ///
     /// # Errors
     /// [`RegistryError`] when an added entry is not one.
-    pub fn finish(mut self, coordinator_key: &tacit_ledger::ed25519::SigningKey) -> Result<Vec<u8>, RegistryError> {
+    pub fn finish(
+        mut self,
+        coordinator_key: &tacit_ledger::ed25519::SigningKey,
+    ) -> Result<Vec<u8>, RegistryError> {
         let mut keyed = Vec::with_capacity(self.body.entries.len());
         for entry in self.body.entries {
             keyed.push((sort_key(&entry.entry("draft")?), entry));

@@ -23,16 +23,8 @@ const LONG: usize = 2000;
 const STATEMENT: usize = 4000;
 
 /// What no list may come from and no answer may be used for.
-const FORBIDDEN_CONTEXTS: [&str; 8] = [
-    "biometrics",
-    "ethnicity",
-    "family",
-    "health",
-    "political-opinion",
-    "publication",
-    "religion",
-    "score",
-];
+const FORBIDDEN_CONTEXTS: [&str; 8] =
+    ["biometrics", "ethnicity", "family", "health", "political-opinion", "publication", "religion", "score"];
 
 pub(super) type Checked = Result<(), RegistryError>;
 
@@ -62,11 +54,16 @@ fn member(member: &Member, path: &str) -> Checked {
         let missing = match role {
             Role::Holder if member.keys.manifest.is_none() => Some("keys.manifest"),
             Role::Coordinator if member.keys.log.is_none() => Some("keys.log"),
-            Role::Holder | Role::Coordinator | Role::Custodian if member.endpoint.is_none() => Some("endpoint"),
-            Role::Requester if member.pseudonym_epoch.is_none() => Some("pseudonym_epoch"),
-            Role::Holder | Role::Requester | Role::Authority | Role::Auditor | Role::Custodian | Role::Coordinator => {
-                None
+            Role::Holder | Role::Coordinator | Role::Custodian if member.endpoint.is_none() => {
+                Some("endpoint")
             }
+            Role::Requester if member.pseudonym_epoch.is_none() => Some("pseudonym_epoch"),
+            Role::Holder
+            | Role::Requester
+            | Role::Authority
+            | Role::Auditor
+            | Role::Custodian
+            | Role::Coordinator => None,
         };
         if let Some(field) = missing {
             return Err(Problem::RoleNeeds { role: *role, field }).at(format_args!("{path}.{field}"));
@@ -139,7 +136,11 @@ fn agreement(agreement: &Agreement, path: &str) -> Checked {
     let quotas = &agreement.quotas;
     range(quotas.checks_per_day, 1..=1_000_000_000, format_args!("{path}.quotas.checks_per_day"))?;
     range(quotas.per_subject_per_day, 1..=1_000_000, format_args!("{path}.quotas.per_subject_per_day"))?;
-    range(quotas.new_subjects_per_day, 0..=1_000_000_000, format_args!("{path}.quotas.new_subjects_per_day"))?;
+    range(
+        quotas.new_subjects_per_day,
+        0..=1_000_000_000,
+        format_args!("{path}.quotas.new_subjects_per_day"),
+    )?;
     range(agreement.max_lists_per_check, 1..=16, format_args!("{path}.max_lists_per_check"))?;
     span(agreement.data_life, format_args!("{path}.data_life"))?;
     if agreement.valid_from >= agreement.valid_until {
@@ -169,7 +170,8 @@ fn span(span: Span, path: Arguments<'_>) -> Checked {
 pub(super) fn text(text: &str, max: usize, path: impl Display) -> Checked {
     let found = text.chars().count();
     let hidden = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     if found == 0 || found > max || text.trim().is_empty() || text.chars().any(hidden) {
         return Err(Problem::Text { found, max }).at(path);
@@ -195,7 +197,11 @@ pub(super) fn name(name: &str, path: impl Display) -> Checked {
     }
 }
 
-fn range<N: Into<u64> + Copy + PartialOrd>(value: N, allowed: RangeInclusive<N>, path: Arguments<'_>) -> Checked {
+pub(super) fn range<N: Into<u64> + Copy + PartialOrd>(
+    value: N,
+    allowed: RangeInclusive<N>,
+    path: Arguments<'_>,
+) -> Checked {
     if allowed.contains(&value) {
         return Ok(());
     }
@@ -212,7 +218,10 @@ pub(super) fn count(found: usize, allowed: RangeInclusive<usize>, path: impl Dis
 
 fn unique<T: Ord + Display>(values: &[T], path: Arguments<'_>) -> Checked {
     let mut seen = BTreeSet::new();
-    values.iter().enumerate().try_for_each(|(i, value)| once(seen.insert(value), value, format_args!("{path}[{i}]")))
+    values
+        .iter()
+        .enumerate()
+        .try_for_each(|(i, value)| once(seen.insert(value), value, format_args!("{path}[{i}]")))
 }
 
 /// Refuses a value that was there before (`fresh` is what inserting it into a set or map said).
@@ -251,12 +260,30 @@ mod tests {
 
     #[test]
     fn an_endpoint_is_https_host_port_and_nothing_else() {
-        for good in ["https://court.example:443", "https://127.0.0.1:7001", "https://[::1]:65535", "https://localhost:1"] {
+        for good in [
+            "https://court.example:443",
+            "https://127.0.0.1:7001",
+            "https://[::1]:65535",
+            "https://localhost:1",
+        ] {
             assert!(is_endpoint(good), "{good}");
         }
         for bad in [
-            "", "https://", "http://a:1", "https://a", "https://a:0", "https://a:65536", "https://a:1/", "https://a:01",
-            "https://:1", "https://a b:1", "https://a@b:1", "https://[::1:1", "https://-a:1", "https://a..b:1", "https://A:1",
+            "",
+            "https://",
+            "http://a:1",
+            "https://a",
+            "https://a:0",
+            "https://a:65536",
+            "https://a:1/",
+            "https://a:01",
+            "https://:1",
+            "https://a b:1",
+            "https://a@b:1",
+            "https://[::1:1",
+            "https://-a:1",
+            "https://a..b:1",
+            "https://A:1",
         ] {
             assert!(!is_endpoint(bad), "{bad}");
         }

@@ -62,9 +62,10 @@ impl Loaded {
             boxes += member.keys.boxes.len();
             pinned(member, body, pins, path)?;
         }
-        for (id, role, path) in
-            [(&body.coordinator, Role::Coordinator, "coordinator"), (&body.custodian, Role::Custodian, "custodian")]
-        {
+        for (id, role, path) in [
+            (&body.coordinator, Role::Coordinator, "coordinator"),
+            (&body.custodian, Role::Custodian, "custodian"),
+        ] {
             self.with_role(id, role, path)?;
         }
         if boxes == 0 || boxes == 2 { Ok(()) } else { Err(Problem::AuditBox { found: boxes }).at("entries") }
@@ -84,7 +85,9 @@ impl Loaded {
         Ok(match entry {
             Entry::Member(member) => vec![owner(&member.id, "id")?],
             Entry::List(list) => vec![owner(&list.id.holder_id(), "id")?],
-            Entry::Purpose(_) | Entry::Scheme(_) | Entry::Category(_) => vec![owner(&body.coordinator, "coordinator")?],
+            Entry::Purpose(_) | Entry::Scheme(_) | Entry::Category(_) => {
+                vec![owner(&body.coordinator, "coordinator")?]
+            }
             Entry::Agreement(it) => vec![owner(&it.holder, "holder")?, owner(&it.requester, "requester")?],
             Entry::PseudonymKey(_) => vec![owner(&body.custodian, "custodian")?],
         })
@@ -93,15 +96,20 @@ impl Loaded {
     fn insert(&mut self, entry: &Entry, path: &str) -> Checked {
         match entry {
             Entry::Member(_) => Ok(()),
-            Entry::List(it) => {
-                once(self.lists.insert(it.id.clone(), it.clone()).is_none(), &it.id, format_args!("{path}.id"))
-            }
+            Entry::List(it) => once(
+                self.lists.insert(it.id.clone(), it.clone()).is_none(),
+                &it.id,
+                format_args!("{path}.id"),
+            ),
             Entry::Purpose(it) => {
                 let fresh = self.purposes.insert(it.code.clone(), it.clone()).is_none();
                 once(fresh, &it.code, format_args!("{path}.code"))
             }
             Entry::Scheme(it) => {
-                let problem = |source: SchemeError| Problem::Scheme { name: it.name.chars().take(80).collect(), source };
+                let problem = |source: SchemeError| Problem::Scheme {
+                    name: it.name.chars().take(80).collect(),
+                    source,
+                };
                 self.schemes.define(&it.name, &it.rules).map_err(problem).at(path)
             }
             Entry::Category(it) => {
@@ -114,7 +122,11 @@ impl Loaded {
             }
             Entry::PseudonymKey(it) => {
                 let key = (it.requester.clone(), it.epoch);
-                once(self.pseudonym_keys.insert(key, it.clone()).is_none(), it.epoch, format_args!("{path}.epoch"))
+                once(
+                    self.pseudonym_keys.insert(key, it.clone()).is_none(),
+                    it.epoch,
+                    format_args!("{path}.epoch"),
+                )
             }
         }
     }
@@ -125,7 +137,11 @@ impl Loaded {
             Entry::List(list) => {
                 self.with_role(&list.id.holder_id(), Role::Holder, format_args!("{path}.id"))?;
                 let problem = || Problem::UnknownScheme { name: list.scheme.chars().take(80).collect() };
-                self.schemes.contains(&list.scheme).then_some(()).ok_or_else(problem).at(format_args!("{path}.scheme"))
+                self.schemes
+                    .contains(&list.scheme)
+                    .then_some(())
+                    .ok_or_else(problem)
+                    .at(format_args!("{path}.scheme"))
             }
             Entry::Agreement(agreement) => self.agreement(agreement, path),
             Entry::PseudonymKey(key) => {
@@ -142,7 +158,8 @@ impl Loaded {
         // An authority may ask only for the subject's own view, and nobody else may use that purpose.
         let own_view = agreement.purposes.iter().any(|code| code.as_str() == SUBJECT_ACCESS);
         if requester.has(Role::Authority) != own_view {
-            return Err(Problem::SubjectAccess { member: requester.id.clone() }).at(format_args!("{path}.requester"));
+            return Err(Problem::SubjectAccess { member: requester.id.clone() })
+                .at(format_args!("{path}.requester"));
         }
         if !own_view {
             self.with_role(&agreement.requester, Role::Requester, format_args!("{path}.requester"))?;
@@ -157,7 +174,8 @@ impl Loaded {
         }
         for (i, code) in agreement.purposes.iter().enumerate() {
             let problem = || Problem::UnknownPurpose { code: code.clone() };
-            let purpose = self.purposes.get(code).ok_or_else(problem).at(format_args!("{path}.purposes[{i}]"))?;
+            let purpose =
+                self.purposes.get(code).ok_or_else(problem).at(format_args!("{path}.purposes[{i}]"))?;
             if purpose.context != agreement.purpose_context {
                 let (context, stated) = (purpose.context.clone(), agreement.purpose_context.clone());
                 return Err(Problem::PurposeContext { code: code.clone(), context, stated })
@@ -181,7 +199,11 @@ impl Loaded {
     }
 
     fn with_role(&self, id: &MemberId, role: Role, path: impl std::fmt::Display) -> Checked {
-        if self.known(id, &path)?.has(role) { Ok(()) } else { Err(Problem::Role { member: id.clone(), role }).at(path) }
+        if self.known(id, &path)?.has(role) {
+            Ok(())
+        } else {
+            Err(Problem::Role { member: id.clone(), role }).at(path)
+        }
     }
 }
 
@@ -193,10 +215,12 @@ fn pinned(member: &Member, body: &Body, pins: &Pins, path: &str) -> Checked {
         (Role::Custodian, &body.custodian, pins.custodian_key),
     ] {
         if member.has(role) && (member.id != *named || member.roles.len() != 1) {
-            return Err(Problem::RoleAlone { member: member.id.clone(), role }).at(format_args!("{path}.roles"));
+            return Err(Problem::RoleAlone { member: member.id.clone(), role })
+                .at(format_args!("{path}.roles"));
         }
         if member.id == *named && member.keys.signing.0 != key {
-            return Err(Problem::PinnedKey { member: member.id.clone() }).at(format_args!("{path}.keys.signing"));
+            return Err(Problem::PinnedKey { member: member.id.clone() })
+                .at(format_args!("{path}.keys.signing"));
         }
     }
     match pins.members.get(&member.id) {

@@ -40,7 +40,9 @@ impl RegistryError {
 #[non_exhaustive]
 pub enum RegistryProblem {
     /// The file is larger than [`super::MAX_REGISTRY_BYTES`].
-    #[error("{bytes} bytes are more than the {max} a registry may have; remove entries that are no longer in force")]
+    #[error(
+        "{bytes} bytes are more than the {max} a registry may have; remove entries that are no longer in force"
+    )]
     TooLarge {
         /// Bytes found.
         bytes: usize,
@@ -48,13 +50,17 @@ pub enum RegistryProblem {
         max: usize,
     },
     /// Not the JSON that is expected here: broken, an unknown or repeated field, or a value of another type.
-    #[error("not what a registry has here: {source}; unknown or repeated fields are refused because signers could mean different things by them; correct the entry and sign it again")]
+    #[error(
+        "not what a registry has here: {source}; unknown or repeated fields are refused because signers could mean different things by them; correct the entry and sign it again"
+    )]
     Json {
         /// What the parser found, with line and column inside the text of that body.
         source: serde_json::Error,
     },
     /// The registry is of another federation.
-    #[error("this registry is of federation `{found}`, the configuration pins `{pinned}`; fetch the file of your own federation or correct the configuration")]
+    #[error(
+        "this registry is of federation `{found}`, the configuration pins `{pinned}`; fetch the file of your own federation or correct the configuration"
+    )]
     OtherFederation {
         /// In the file.
         found: String,
@@ -62,7 +68,9 @@ pub enum RegistryProblem {
         pinned: String,
     },
     /// A text is empty, too long, or has control characters.
-    #[error("a text of 1 to {max} characters without control characters is needed, this one has {found}; shorten or correct it")]
+    #[error(
+        "a text of 1 to {max} characters without control characters is needed, this one has {found}; shorten or correct it"
+    )]
     Text {
         /// Characters found.
         found: usize,
@@ -96,7 +104,9 @@ pub enum RegistryProblem {
         max: usize,
     },
     /// The same name, id or key stands twice.
-    #[error("`{value}` stands here a second time; each may appear once, otherwise two readers could take different ones; remove or rename one")]
+    #[error(
+        "`{value}` stands here a second time; each may appear once, otherwise two readers could take different ones; remove or rename one"
+    )]
     Repeated {
         /// What is repeated.
         value: String,
@@ -108,13 +118,17 @@ pub enum RegistryProblem {
         id: MemberId,
     },
     /// A list that no entry names.
-    #[error("there is no list `{id}` in this registry; add its entry or correct the name (there are no wildcards)")]
+    #[error(
+        "there is no list `{id}` in this registry; add its entry or correct the name (there are no wildcards)"
+    )]
     UnknownList {
         /// The name used.
         id: ListId,
     },
     /// A purpose that no entry names.
-    #[error("there is no purpose `{code}` in this registry; add its entry or correct the code (there are no wildcards)")]
+    #[error(
+        "there is no purpose `{code}` in this registry; add its entry or correct the code (there are no wildcards)"
+    )]
     UnknownPurpose {
         /// The code used.
         code: PurposeCode,
@@ -134,7 +148,9 @@ pub enum RegistryProblem {
         source: SchemeError,
     },
     /// A member lacks the role that this entry needs.
-    #[error("member `{member}` does not have the role `{role}` that is needed here; add the role to its entry or name another member")]
+    #[error(
+        "member `{member}` does not have the role `{role}` that is needed here; add the role to its entry or name another member"
+    )]
     Role {
         /// The member.
         member: MemberId,
@@ -150,7 +166,9 @@ pub enum RegistryProblem {
         field: &'static str,
     },
     /// The coordinator or the custodian does something else besides, or a second member claims its role.
-    #[error("`{member}` cannot have the role `{role}` like this; there is one coordinator and one custodian, they are different members, named in the body, and neither has another role, because what each knows must stay apart")]
+    #[error(
+        "`{member}` cannot have the role `{role}` like this; there is one coordinator and one custodian, they are different members, named in the body, and neither has another role, because what each knows must stay apart"
+    )]
     RoleAlone {
         /// The member.
         member: MemberId,
@@ -170,7 +188,9 @@ pub enum RegistryProblem {
         found: String,
     },
     /// Signatures are missing, superfluous or in another order than the signers the entry needs.
-    #[error("signed by [{found}], needed are exactly [{needed}]; each owner signs its own entries and an agreement is signed by holder and requester")]
+    #[error(
+        "signed by [{found}], needed are exactly [{needed}]; each owner signs its own entries and an agreement is signed by holder and requester"
+    )]
     Signers {
         /// Names on the signature lines.
         found: String,
@@ -178,25 +198,33 @@ pub enum RegistryProblem {
         needed: String,
     },
     /// The key on a signature line is not the signer's.
-    #[error("the key shown for `{signer}` is not its signing key; sign with the key of the member's own entry")]
+    #[error(
+        "the key shown for `{signer}` is not its signing key; sign with the key of the member's own entry"
+    )]
     KeyDiffers {
         /// The signer.
         signer: MemberId,
     },
     /// A signature does not verify.
-    #[error("the signature of `{signer}` does not fit the text; the entry was changed after signing or signed with another key; get it signed again")]
+    #[error(
+        "the signature of `{signer}` does not fit the text; the entry was changed after signing or signed with another key; get it signed again"
+    )]
     SignatureInvalid {
         /// The signer.
         signer: MemberId,
     },
     /// A member's key is not the one this member's configuration pins.
-    #[error("the signing key of `{member}` is not the pinned one; a registry must not swap a pinned key; ask `{member}` by another way, and change the pin only if it confirms")]
+    #[error(
+        "the signing key of `{member}` is not the pinned one; a registry must not swap a pinned key; ask `{member}` by another way, and change the pin only if it confirms"
+    )]
     PinnedKey {
         /// The member whose key differs.
         member: MemberId,
     },
     /// A consent authority or auditor without a pin.
-    #[error("`{member}` has the role `{role}`, whose keys count only when pinned; confirm its key by another way and add it to the pinned keys in the configuration")]
+    #[error(
+        "`{member}` has the role `{role}`, whose keys count only when pinned; confirm its key by another way and add it to the pinned keys in the configuration"
+    )]
     NotPinned {
         /// The member.
         member: MemberId,
@@ -212,13 +240,17 @@ pub enum RegistryProblem {
         holder: MemberId,
     },
     /// The key named in an agreement is not the member's.
-    #[error("the key named for `{member}` is not its first signing key; an agreement pins the keys of both members; draft and sign it again")]
+    #[error(
+        "the key named for `{member}` is not its first signing key; an agreement pins the keys of both members; draft and sign it again"
+    )]
     AgreementKey {
         /// The member.
         member: MemberId,
     },
     /// A purpose of another context than the agreement states.
-    #[error("purpose `{code}` is of context `{context}`, the agreement states `{stated}`; make one agreement per purpose context")]
+    #[error(
+        "purpose `{code}` is of context `{context}`, the agreement states `{stated}`; make one agreement per purpose context"
+    )]
     PurposeContext {
         /// The purpose.
         code: PurposeCode,
@@ -228,7 +260,9 @@ pub enum RegistryProblem {
         stated: String,
     },
     /// A list is used in a context other than its own, without the citation that allows it.
-    #[error("list `{list}` comes from context `{origin}` and would be used for `{context}`; that needs `cross_context` with the citation that allows it and a proportionality statement")]
+    #[error(
+        "list `{list}` comes from context `{origin}` and would be used for `{context}`; that needs `cross_context` with the citation that allows it and a proportionality statement"
+    )]
     CrossContext {
         /// The list.
         list: ListId,
@@ -238,16 +272,22 @@ pub enum RegistryProblem {
         context: String,
     },
     /// A context that may not be expressed at all.
-    #[error("`{context}` is not a context that lists or purposes may have; religion, ethnicity, political opinion, biometrics, health and family may not be listed, and answers are not for publication; this cannot be expressed")]
+    #[error(
+        "`{context}` is not a context that lists or purposes may have; religion, ethnicity, political opinion, biometrics, health and family may not be listed, and answers are not for publication; this cannot be expressed"
+    )]
     ForbiddenContext {
         /// As written.
         context: String,
     },
     /// A restricting measure without law.
-    #[error("a measure that restricts rests here on a memorandum alone; cite a statute, regulation or order, or take the measure out")]
+    #[error(
+        "a measure that restricts rests here on a memorandum alone; cite a statute, regulation or order, or take the measure out"
+    )]
     MemorandumAlone,
     /// `subject-access` for who is no authority, or an authority with another purpose.
-    #[error("purpose `subject-access` and the role `authority` go together and with nothing else, so that nobody can both ask for consent and use it; use another purpose or another requester (here `{member}`)")]
+    #[error(
+        "purpose `subject-access` and the role `authority` go together and with nothing else, so that nobody can both ask for consent and use it; use another purpose or another requester (here `{member}`)"
+    )]
     SubjectAccess {
         /// The requester of the agreement.
         member: MemberId,
@@ -256,7 +296,9 @@ pub enum RegistryProblem {
     #[error("the period ends before it starts; correct `valid_from` or `valid_until`")]
     Period,
     /// The auditors' box keys are not two.
-    #[error("the auditors have {found} box keys together; needed are exactly two, held by different people, or none while there is no auditor")]
+    #[error(
+        "the auditors have {found} box keys together; needed are exactly two, held by different people, or none while there is no auditor"
+    )]
     AuditBox {
         /// Keys found.
         found: usize,

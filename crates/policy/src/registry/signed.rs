@@ -101,7 +101,12 @@ impl Signed {
     }
 
     /// Checks that exactly `needed` signed, in this order, and that every signature verifies.
-    pub(super) fn verify(&self, domain: &[u8], needed: &[(&MemberId, Ed25519Key)], path: &str) -> Result<(), RegistryError> {
+    pub(super) fn verify(
+        &self,
+        domain: &[u8],
+        needed: &[(&MemberId, Ed25519Key)],
+        path: &str,
+    ) -> Result<(), RegistryError> {
         if !self.signers().eq(needed.iter().map(|(id, _)| *id)) {
             let found = self.signers().take(8).map(MemberId::as_str).collect::<Vec<_>>().join(", ");
             let needed = needed.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>().join(", ");
@@ -166,6 +171,10 @@ pub(super) fn parse_json<T: DeserializeOwned>(text: &str, path: &str) -> Result<
         let place = if place.is_empty() { "registry" } else { &place };
         RegistryError::new(place, Problem::Json { source: error.into_inner() })
     })?;
-    json.end().map_err(|source| Problem::Json { source }).at(if path.is_empty() { "registry" } else { path })?;
+    json.end().map_err(|source| Problem::Json { source }).at(if path.is_empty() {
+        "registry"
+    } else {
+        path
+    })?;
     Ok(value)
 }

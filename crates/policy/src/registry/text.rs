@@ -5,11 +5,16 @@ pub(super) mod rfc3339 {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
     use tacit_model::Millis;
 
-    pub(in crate::registry) fn serialize<S: Serializer>(time: &Millis, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::registry) fn serialize<S: Serializer>(
+        time: &Millis,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&time.to_rfc3339())
     }
 
-    pub(in crate::registry) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Millis, D::Error> {
+    pub(in crate::registry) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Millis, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
         text.parse().map_err(|_| Error::custom("expected a time such as 2026-11-21T22:29:03.223Z"))
     }
@@ -24,8 +29,11 @@ pub(super) mod ulid {
         serializer.collect_str(id)
     }
 
-    pub(in crate::registry) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ulid, D::Error> {
+    pub(in crate::registry) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Ulid, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        tacit_model::parse_ulid(&text).ok_or_else(|| Error::custom("expected a ULID: 26 upper-case characters"))
+        tacit_model::parse_ulid(&text)
+            .ok_or_else(|| Error::custom("expected a ULID: 26 upper-case characters"))
     }
 }

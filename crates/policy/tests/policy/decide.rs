@@ -5,7 +5,9 @@ use tacit_policy::{
     registry::entry::{Agreement, Entry},
 };
 
-use crate::fixture::{PSEUDONYM, agreement, at, code, consent, entries, file, id, list_id, now, pins, registry, status, ulid};
+use crate::fixture::{
+    PSEUDONYM, agreement, at, code, consent, entries, file, id, list_id, now, pins, registry, status, ulid,
+};
 
 /// A question that is allowed, to be spoiled in one point.
 #[derive(Clone)]
@@ -49,7 +51,12 @@ impl Case {
     fn decide(&self, registry: &Registry) -> Result<tacit_policy::Allowed, Refusal> {
         let (requester, holder, purpose) = (id(self.requester), id(self.holder), code(self.purpose));
         let lists: Vec<_> = self.lists.iter().map(|name| list_id(name)).collect();
-        let asked = Asked { requester: &requester, holder: &holder, lists: lists.iter().collect(), purpose: &purpose };
+        let asked = Asked {
+            requester: &requester,
+            holder: &holder,
+            lists: lists.iter().collect(),
+            purpose: &purpose,
+        };
         let question = Question { asked, basis: self.basis, pseudonym: &PSEUDONYM };
         let view = self.consent.as_ref().map(|(consent, status)| ConsentView { consent, status: *status });
         decide(&question, registry, view.as_ref(), &self.counters, self.now)
@@ -80,10 +87,26 @@ fn what_the_agreement_covers_is_allowed_and_names_its_rules() {
 fn unknown_terms_fail_closed() {
     let registry = registry();
     let case = Case::by_agreement();
-    Case { requester: "nobody", ..case.clone() }.refused(&registry, ExactReason::UnknownRequester, Reason::UnknownMember);
-    Case { holder: "nobody", ..case.clone() }.refused(&registry, ExactReason::UnknownHolder, Reason::UnknownMember);
-    Case { lists: vec!["court/other"], ..case.clone() }.refused(&registry, ExactReason::UnknownList, Reason::UnknownList);
-    Case { purpose: "other", ..case.clone() }.refused(&registry, ExactReason::UnknownPurpose, Reason::UnknownPurpose);
+    Case { requester: "nobody", ..case.clone() }.refused(
+        &registry,
+        ExactReason::UnknownRequester,
+        Reason::UnknownMember,
+    );
+    Case { holder: "nobody", ..case.clone() }.refused(
+        &registry,
+        ExactReason::UnknownHolder,
+        Reason::UnknownMember,
+    );
+    Case { lists: vec!["court/other"], ..case.clone() }.refused(
+        &registry,
+        ExactReason::UnknownList,
+        Reason::UnknownList,
+    );
+    Case { purpose: "other", ..case.clone() }.refused(
+        &registry,
+        ExactReason::UnknownPurpose,
+        Reason::UnknownPurpose,
+    );
 }
 
 #[test]

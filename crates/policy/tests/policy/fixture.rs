@@ -99,7 +99,13 @@ pub(crate) fn purpose(name: &str, context: &str, basic_service: bool) -> Purpose
     }
 }
 
-pub(crate) fn agreement(n: u64, requester: &str, lists: &[&str], purposes: &[&str], context: &str) -> Agreement {
+pub(crate) fn agreement(
+    n: u64,
+    requester: &str,
+    lists: &[&str],
+    purposes: &[&str],
+    context: &str,
+) -> Agreement {
     let lists: Vec<ListId> = lists.iter().copied().map(list_id).collect();
     let holder = lists[0].holder_id();
     Agreement {
@@ -171,7 +177,8 @@ pub(crate) fn entries() -> Vec<Entry> {
     }));
     entries.push(Entry::Category(Category { code: 301, title: "Judgment not carried out".to_owned() }));
     let both = ["court/judgment-defaulters", "court/model-mediators"];
-    let mut importers = agreement(2, "procurement", &["customs/debarred-importers"], &["eligibility"], "procurement");
+    let mut importers =
+        agreement(2, "procurement", &["customs/debarred-importers"], &["eligibility"], "procurement");
     importers.consent_required = true;
     entries.extend(
         [

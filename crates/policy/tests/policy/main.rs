@@ -4,6 +4,7 @@
 mod consent;
 mod decide;
 mod fixture;
+mod hostile;
 mod matrix;
 mod registry;
 mod size;

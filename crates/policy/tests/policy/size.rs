@@ -26,7 +26,9 @@ fn a_decision_in_a_federation_of_99_members_takes_less_than_20_microseconds() {
         agreement.max_lists_per_check = 16;
         all.push(Entry::Agreement(Box::new(agreement)));
     }
-    all.extend((1000..4000).map(|code| Entry::Category(Category { code, title: format!("Category {code}") })));
+    all.extend(
+        (1000..4000).map(|code| Entry::Category(Category { code, title: format!("Category {code}") })),
+    );
     let registry = Registry::parse(&file(&all), &pins()).unwrap();
     assert_eq!(registry.members().count(), 99);
     assert_eq!(registry.agreements().count(), 50);
@@ -36,7 +38,12 @@ fn a_decision_in_a_federation_of_99_members_takes_less_than_20_microseconds() {
     let (requester, holder, purpose) = (id("requester-44"), id("holder-44"), code("measure-32"));
     let lists: Vec<_> = (0..16).map(|i| list_id(&format!("holder-44/list-{i}"))).collect();
     let ask = || {
-        let asked = Asked { requester: &requester, holder: &holder, lists: lists.iter().collect(), purpose: &purpose };
+        let asked = Asked {
+            requester: &requester,
+            holder: &holder,
+            lists: lists.iter().collect(),
+            purpose: &purpose,
+        };
         let question = Question { asked, basis: Basis::Agreement(ulid(144)), pseudonym: &PSEUDONYM };
         decide(&question, &registry, None, &Counters::default(), now()).unwrap()
     };

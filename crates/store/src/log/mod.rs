@@ -42,7 +42,10 @@ struct Inner {
 
 impl std::fmt::Debug for Log {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Log").field("origin", &self.inner.signer.verifier().name()).field("size", &self.head().size()).finish()
+        f.debug_struct("Log")
+            .field("origin", &self.inner.signer.verifier().name())
+            .field("size", &self.head().size())
+            .finish()
     }
 }
 
@@ -168,7 +171,8 @@ impl Log {
         loop {
             let missing = {
                 let tree = self.tree();
-                let missing = tree.missing_for_inclusion(indexes.iter().copied(), size).map_err(tree_error)?;
+                let missing =
+                    tree.missing_for_inclusion(indexes.iter().copied(), size).map_err(tree_error)?;
                 if missing.is_empty() {
                     return tree.inclusion_batch(indexes.iter().copied(), size).map_err(tree_error);
                 }
@@ -251,11 +255,13 @@ fn sign(signer: &NoteSigner, size: u64, root: Hash) -> Result<VerifiedCheckpoint
 
 fn tree_error(error: TreeError) -> StoreError {
     match error {
-        TreeError::TileMismatch(_) | TreeError::TileWidth { .. } => StoreError::LogHead("the stored tiles contradict each other"),
-        TreeError::MissingTile(_) => StoreError::LogHead("a tile is missing"),
-        TreeError::SizeBeyondTree { .. } | TreeError::IndexBeyondSize { .. } | TreeError::NoConsistency { .. } => {
-            StoreError::LogHead("a proof was asked for beyond the tree")
+        TreeError::TileMismatch(_) | TreeError::TileWidth { .. } => {
+            StoreError::LogHead("the stored tiles contradict each other")
         }
+        TreeError::MissingTile(_) => StoreError::LogHead("a tile is missing"),
+        TreeError::SizeBeyondTree { .. }
+        | TreeError::IndexBeyondSize { .. }
+        | TreeError::NoConsistency { .. } => StoreError::LogHead("a proof was asked for beyond the tree"),
         TreeError::Full => StoreError::LogHead("the log is full"),
     }
 }

@@ -16,13 +16,17 @@ pub(super) struct StoredHead {
 }
 
 pub(super) async fn read_head(conn: &mut Conn) -> Result<Option<StoredHead>, StoreError> {
-    let row = sqlx::query("SELECT size, root, note FROM log_head WHERE only_row = 1").fetch_optional(conn).await?;
+    let row =
+        sqlx::query("SELECT size, root, note FROM log_head WHERE only_row = 1").fetch_optional(conn).await?;
     row.map(|row| {
         let size = row.try_get::<i64, _>(0)?;
         let root: Vec<u8> = row.try_get(1)?;
         Ok(StoredHead {
-            size: u64::try_from(size).map_err(|_| StoreError::corrupt("log_head", "size", 1, "is negative"))?,
-            root: root.try_into().map_err(|_| StoreError::corrupt("log_head", "root", 1, "is not 32 bytes"))?,
+            size: u64::try_from(size)
+                .map_err(|_| StoreError::corrupt("log_head", "size", 1, "is negative"))?,
+            root: root
+                .try_into()
+                .map_err(|_| StoreError::corrupt("log_head", "root", 1, "is not 32 bytes"))?,
             note: row.try_get(2)?,
         })
     })
@@ -40,23 +44,33 @@ pub(super) async fn create_head(conn: &mut Conn, head: &VerifiedCheckpoint) -> R
 }
 
 /// Moves the head on, unless somebody else moved it.
-pub(super) async fn move_head(conn: &mut Conn, old_size: u64, old_root: &Hash, head: &VerifiedCheckpoint) -> Result<(), StoreError> {
-    let moved =
-        sqlx::query("UPDATE log_head SET size = $1, root = $2, note = $3 WHERE only_row = 1 AND size = $4 AND root = $5")
-            .bind(number(head.size())?)
-            .bind(head.root().as_slice())
-            .bind(head.note())
-            .bind(number(old_size)?)
-            .bind(old_root.as_slice())
-            .execute(conn)
-            .await?;
+pub(super) async fn move_head(
+    conn: &mut Conn,
+    old_size: u64,
+    old_root: &Hash,
+    head: &VerifiedCheckpoint,
+) -> Result<(), StoreError> {
+    let moved = sqlx::query(
+        "UPDATE log_head SET size = $1, root = $2, note = $3 WHERE only_row = 1 AND size = $4 AND root = $5",
+    )
+    .bind(number(head.size())?)
+    .bind(head.root().as_slice())
+    .bind(head.note())
+    .bind(number(old_size)?)
+    .bind(old_root.as_slice())
+    .execute(conn)
+    .await?;
     if moved.rows_affected() != 1 {
         return Err(StoreError::LogHead("was moved by somebody else"));
     }
     Ok(())
 }
 
-pub(super) async fn insert_entries(conn: &mut Conn, start: u64, records: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
+pub(super) async fn insert_entries(
+    conn: &mut Conn,
+    start: u64,
+    records: &[(String, Vec<u8>)],
+) -> Result<(), StoreError> {
     let mut index = number(start)?;
     bulk::insert(conn, "log_entry (idx, id, record)", 3, "", records, |row, (id, record)| {
         let row = row.bind(index).bind(id.as_str()).bind(record.as_slice());
@@ -88,7 +102,9 @@ pub(super) async fn read_tile(conn: &mut Conn, id: TileId) -> Result<Vec<u8>, St
         .bind(number(id.index)?)
         .fetch_optional(conn)
         .await?
-        .ok_or_else(|| StoreError::corrupt("log_tile", "hashes", format!("{}/{}", id.level, id.index), "is missing"))?;
+        .ok_or_else(|| {
+            StoreError::corrupt("log_tile", "hashes", format!("{}/{}", id.level, id.index), "is missing")
+        })?;
     Ok(row.try_get(0)?)
 }
 
@@ -120,7 +136,8 @@ pub(super) async fn entries(conn: &mut Conn, start: u64, count: u64) -> Result<V
 pub(super) async fn records(conn: &mut Conn, indexes: &[u64]) -> Result<Vec<Vec<u8>>, StoreError> {
     let mut found = std::collections::HashMap::with_capacity(indexes.len());
     for part in bulk::parts(indexes) {
-        let sql = format!("SELECT idx, record FROM log_entry WHERE idx IN ({})", bulk::placeholders(1, part.len()));
+        let sql =
+            format!("SELECT idx, record FROM log_entry WHERE idx IN ({})", bulk::placeholders(1, part.len()));
         let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(part.len() == 1);
         for index in part {
             query = query.bind(number(*index)?);
@@ -131,7 +148,12 @@ pub(super) async fn records(conn: &mut Conn, indexes: &[u64]) -> Result<Vec<Vec<
     }
     indexes
         .iter()
-        .map(|index| found.get(&number(*index)?).cloned().ok_or_else(|| StoreError::corrupt("log_entry", "idx", index, "is missing")))
+        .map(|index| {
+            found
+                .get(&number(*index)?)
+                .cloned()
+                .ok_or_else(|| StoreError::corrupt("log_entry", "idx", index, "is missing"))
+        })
         .collect()
 }
 

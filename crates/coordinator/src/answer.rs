@@ -1,0 +1,75 @@
+//! From durable decisions to the answer: every record gets its inclusion proof under one checkpoint.
+
+use tacit_model::Reason;
+use tacit_store::{StoreError, log::Log};
+use tacit_wire::{Message, common, coordinator as pb};
+
+/// Proof that decisions are in the log: made only by the writer's handle, after the commit.
+pub(crate) struct Recorded<T>(T);
+
+impl<T> Recorded<T> {
+    /// Only [`crate::writer::Writer`] calls this, with what came out of a committed group.
+    pub(crate) fn after_commit(value: T) -> Self {
+        Self(value)
+    }
+
+    pub(crate) fn get(&self) -> &T {
+        &self.0
+    }
+}
+
+/// The records inside an answer, in order.
+pub(crate) fn records_of(answer: &mut pb::Authorized) -> impl Iterator<Item = &mut common::LoggedRecord> {
+    answer.checks.iter_mut().flat_map(|check| &mut check.items).filter_map(|item| match &mut item.outcome {
+        Some(pb::item_outcome::Outcome::Permit(record)) => Some(record),
+        Some(pb::item_outcome::Outcome::Refused(refused)) => refused.record.as_mut(),
+        None => None,
+    })
+}
+
+/// Gives each record its path, and the answer its checkpoint.
+pub(crate) async fn prove(
+    log: &Log,
+    answer: Recorded<pb::Authorized>,
+) -> Result<pb::AuthorizeResponse, StoreError> {
+    let Recorded(mut answer) = answer;
+    let head = log.head();
+    let indexes: Vec<u64> = records_of(&mut answer).map(|record| record.index).collect();
+    let paths = log.inclusion(&indexes, head.size()).await?;
+    for (record, path) in records_of(&mut answer).zip(paths) {
+        record.path = tacit_wire::concat32(&path);
+    }
+    answer.checkpoint = head.note().to_vec().into();
+    Ok(pb::AuthorizeResponse { outcome: Some(pb::authorize_response::Outcome::Authorized(answer)) })
+}
+
+/// A stored answer, with its records read back from the log.
+pub(crate) async fn restore(log: &Log, outcome: &[u8]) -> Result<Recorded<pb::Authorized>, StoreError> {
+    let mut answer = pb::Authorized::decode(outcome)
+        .map_err(|_| StoreError::corrupt("request", "outcome", "", "does not decode"))?;
+    let indexes: Vec<u64> = records_of(&mut answer).map(|record| record.index).collect();
+    let records = log.records(&indexes).await?;
+    for (place, record) in records_of(&mut answer).zip(records) {
+        place.record = record.into();
+    }
+    Ok(Recorded(answer))
+}
+
+/// One record with its path, under the newest checkpoint.
+pub(crate) async fn prove_one(
+    log: &Log,
+    index: u64,
+    record: Vec<u8>,
+) -> Result<(common::LoggedRecord, Vec<u8>), StoreError> {
+    let head = log.head();
+    let mut paths = log.inclusion(&[index], head.size()).await?;
+    let path = tacit_wire::concat32(&paths.pop().unwrap_or_default());
+    Ok((common::LoggedRecord { record: record.into(), index, path }, head.note().to_vec()))
+}
+
+/// A refusal of a whole request.
+pub(crate) fn refused(reason: Reason) -> pb::AuthorizeResponse {
+    pb::AuthorizeResponse {
+        outcome: Some(pb::authorize_response::Outcome::Refusal(tacit_wire::refusal(reason))),
+    }
+}

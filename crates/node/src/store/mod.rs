@@ -1,0 +1,40 @@
+//! The node's tables: every SQL statement of this crate stands below here.
+
+pub(crate) mod holder;
+
+use sqlx::{Any, Connection as _, Transaction, migrate::Migrator};
+use tacit_store::{Conn, Db, StoreError};
+
+/// Schema of the node's SQLite database.
+static SQLITE: Migrator = sqlx::migrate!("../../migrations/node/sqlite");
+
+/// Opens the node's database (`sqlite:PATH`) and brings its schema up to date. Several processes may have it open:
+/// the node itself, and the command line that imports records.
+pub async fn open(url: &str) -> Result<Db, StoreError> {
+    Db::open(url, &SQLITE).await
+}
+
+/// A transaction that holds the write lock from its first moment. Rolled back when dropped before its commit.
+pub(crate) async fn begin(conn: &mut Conn) -> Result<Transaction<'_, Any>, StoreError> {
+    Ok(conn.begin_with("BEGIN IMMEDIATE").await?)
+}
+
+/// 32 bytes of a column, or corrupt data.
+pub(crate) fn bytes32(
+    table: &'static str,
+    column: &'static str,
+    row: impl ToString,
+    bytes: &[u8],
+) -> Result<[u8; 32], StoreError> {
+    bytes.try_into().map_err(|_| StoreError::corrupt(table, column, row, "is not 32 bytes"))
+}
+
+/// A count, number or time that the schema keeps at or above zero.
+pub(crate) fn unsigned<T: TryFrom<i64>>(table: &'static str, column: &'static str, value: i64) -> Result<T, StoreError> {
+    T::try_from(value).map_err(|_| StoreError::corrupt(table, column, value, "is out of range"))
+}
+
+/// A number that fits BIGINT: counts, days and times do; epochs and versions count from there.
+pub(crate) fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
