@@ -33,6 +33,7 @@ pub mod evaluate;
 pub mod group;
 mod linear;
 pub mod oprf;
+pub mod raw;
 pub mod subject;
 pub mod table;
 

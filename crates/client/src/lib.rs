@@ -1,1 +1,66 @@
-//! The requester's whole flow: enroll, authorize, evaluate, fetch, open, receipts, retries; and the consent authority's.
+//! The requester's whole flow, and the consent authority's: enroll, authorize, evaluate, fetch, open, receipts,
+//! retries.
+//!
+//! ```text
+//! Question, Subject ─▶ Requester::check_batch ─▶ RowOutcome
+//!    │                                              ▲
+//!    ├─ know:     D evaluates, C registers          │ only after the receipt is durable
+//!    ├─ round:    durable ─▶ C authorizes ─▶ judge: is each record exactly what was asked?
+//!    └─ holder:   B evaluates ─▶ verify ─▶ D gives buckets ─▶ verify ─▶ open
+//! ```
+//!
+//! * [`Requester`]: questions ([`Requester::check_batch`], [`Requester::check_many`]), their cost
+//!   ([`Requester::plan`]), what became of lost ones ([`Requester::recover`], [`Requester::unanswered`]), receipts
+//!   ([`Requester::receipt`], [`Receipt::verify`]);
+//! * [`ConsentAuthority`]: pseudonyms, consents, withdrawals, each with its proof;
+//! * [`LogReader`]: the whole log, verified;
+//! * [`RequesterStore`](store::RequesterStore): what a storage has to do; it sees keyed hashes and sealed bytes.
+//!
+//! What this crate does *not* do: it parses no code as typed, decides nothing (the coordinator and the holder do),
+//! and holds no database. Nothing here writes a code, a pseudonym or an answer to a log, and an answer leaves only
+//! with its record in the log and its receipt on disk.
+
+mod authority;
+mod authorize;
+mod batch;
+mod codec;
+mod connections;
+mod consents;
+mod enroll;
+mod error;
+mod evidence;
+mod federation;
+mod fetch;
+mod holder;
+mod judge;
+mod log_reader;
+mod manifests;
+mod prepared;
+mod question;
+mod receipt;
+mod records;
+mod recover;
+mod requester;
+mod retry;
+mod round;
+pub mod store;
+mod vault;
+
+pub use authority::{
+    Acknowledged, AuthorityConfig, AuthorityKeys, ConsentAuthority, Grant, KeptConsent, Pseudonym,
+};
+pub use batch::{AgreementLimit, GROUP, Plan};
+pub use codec::CodecError;
+pub use connections::Connections;
+pub use error::{ClientError, Party};
+pub use federation::{FetchedRegistry, RegistryTrouble, fetch_registry};
+pub use log_reader::{Entry, LogFinding, LogReader, VerifiedLog};
+pub use question::{
+    Answer, ListAnswer, MAX_WORDS, Outcome, Question, RecordRef, Refusal, RowOutcome, Subject, TableVersion,
+    Unanswered,
+};
+pub use receipt::{Proven, ProvenAnswer, Receipt};
+pub use recover::Recovery;
+pub use requester::{Requester, RequesterConfig, RequesterKeys};
+pub use retry::Deadlines;
+pub use vault::SealBroken;

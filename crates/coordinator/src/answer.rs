@@ -33,17 +33,16 @@ pub(crate) async fn prove(
     answer: Recorded<pb::Authorized>,
 ) -> Result<pb::AuthorizeResponse, StoreError> {
     let Recorded(mut answer) = answer;
-    let head = log.head();
     let indexes: Vec<u64> = records_of(&mut answer).map(|record| record.index).collect();
-    let paths = log.inclusion(&indexes, head.size()).await?;
+    let (paths, checkpoint) = paths(log, &indexes).await?;
     for (record, path) in records_of(&mut answer).zip(paths) {
         record.path = tacit_wire::concat32(&path);
     }
-    answer.checkpoint = head.note().to_vec().into();
+    answer.checkpoint = checkpoint.into();
     Ok(pb::AuthorizeResponse { outcome: Some(pb::authorize_response::Outcome::Authorized(answer)) })
 }
 
-/// A stored answer, with its records read back from the log.
+/// A stored answer, with its records read back from the log. What is stored was committed.
 pub(crate) async fn restore(log: &Log, outcome: &[u8]) -> Result<Recorded<pb::Authorized>, StoreError> {
     let mut answer = pb::Authorized::decode(outcome)
         .map_err(|_| StoreError::corrupt("request", "outcome", "", "does not decode"))?;
@@ -61,10 +60,19 @@ pub(crate) async fn prove_one(
     index: u64,
     record: Vec<u8>,
 ) -> Result<(common::LoggedRecord, Vec<u8>), StoreError> {
-    let head = log.head();
-    let mut paths = log.inclusion(&[index], head.size()).await?;
+    let (mut paths, checkpoint) = paths(log, &[index]).await?;
     let path = tacit_wire::concat32(&paths.pop().unwrap_or_default());
-    Ok((common::LoggedRecord { record: record.into(), index, path }, head.note().to_vec()))
+    Ok((common::LoggedRecord { record: record.into(), index, path }, checkpoint))
+}
+
+/// Paths of committed records under the newest checkpoint, and that checkpoint.
+async fn paths(log: &Log, indexes: &[u64]) -> Result<(Vec<Vec<[u8; 32]>>, Vec<u8>), StoreError> {
+    if indexes.iter().any(|index| *index >= log.head().size()) {
+        // Committed, although whoever committed it could not know: the head was not published yet.
+        log.refresh().await?;
+    }
+    let head = log.head();
+    Ok((log.inclusion(indexes, head.size()).await?, head.note().to_vec()))
 }
 
 /// A refusal of a whole request.

@@ -39,6 +39,8 @@ use crate::{
 };
 
 pub use config::Limits;
+/// The tables of a coordinator's SQLite database, for what works on its log without the role.
+pub use store::SQLITE as MIGRATIONS;
 
 /// Largest request: 1024 checks of several holders each.
 const MAX_REQUEST_BYTES: usize = 16 << 20;

@@ -7,7 +7,6 @@ use tacit_wire::coordinator as pb;
 use crate::{
     answer::Recorded,
     append::{Appender, AuthorizeJob, Done, Job, NewRecord},
-    store::consents::StoredConsent,
 };
 
 /// Clones share one writer.
@@ -28,12 +27,10 @@ pub(crate) enum Authorized {
 
 /// The outcome of a write that makes one record.
 pub(crate) enum Logged {
-    /// Its record, and for consents the consent as it now stands.
-    Record { record: NewRecord, consent: Option<StoredConsent> },
+    /// Its record.
+    Record(NewRecord),
     /// The same write was made before; the index of its record.
     Before(u64),
-    /// Nothing to write.
-    Nothing,
     /// Refused.
     Refused(Reason),
 }
@@ -53,21 +50,44 @@ impl Writer {
             Done::Authorized(answer) => Authorized::Decided(Recorded::after_commit(answer)),
             Done::Replayed { outcome, answered } => Authorized::Replayed { outcome, answered },
             Done::Refused(reason) => Authorized::Refused(reason),
-            Done::Logged { .. } | Done::Stored => Authorized::Refused(Reason::Internal),
+            Done::Logged(_) | Done::Before(_) | Done::Stored | Done::Pruned { .. } => {
+                Authorized::Refused(Reason::Internal)
+            }
         })
     }
 
-    /// Makes any other write.
-    pub(crate) async fn write(&self, job: Job) -> Result<Logged, StoreError> {
+    /// Makes a write that leaves one record.
+    pub(crate) async fn log(&self, job: Job) -> Result<Logged, StoreError> {
         Ok(match self.group.submit(job).await? {
-            Done::Logged { record, consent } => Logged::Record { record, consent },
-            Done::Replayed { outcome, .. } => match <[u8; 8]>::try_from(outcome.as_slice()) {
-                Ok(index) => Logged::Before(u64::from_be_bytes(index)),
-                Err(_) => Logged::Refused(Reason::Internal),
-            },
-            Done::Stored => Logged::Nothing,
+            Done::Logged(record) => Logged::Record(record),
+            Done::Before(index) => Logged::Before(index),
             Done::Refused(reason) => Logged::Refused(reason),
-            Done::Authorized(_) => Logged::Refused(Reason::Internal),
+            Done::Authorized(_) | Done::Replayed { .. } | Done::Stored | Done::Pruned { .. } => {
+                Logged::Refused(Reason::Internal)
+            }
         })
+    }
+
+    /// Makes a write that leaves none.
+    pub(crate) async fn store(&self, job: Job) -> Result<Result<(), Reason>, StoreError> {
+        Ok(match self.group.submit(job).await? {
+            Done::Stored => Ok(()),
+            Done::Refused(reason) => Err(reason),
+            Done::Authorized(_)
+            | Done::Replayed { .. }
+            | Done::Logged(_)
+            | Done::Before(_)
+            | Done::Pruned { .. } => Err(Reason::Internal),
+        })
+    }
+
+    /// Removes some of what is no longer needed; true when there is more.
+    pub(crate) async fn prune(&self) -> Result<bool, StoreError> {
+        Ok(matches!(self.group.submit(Job::Prune).await?, Done::Pruned { more: true }))
+    }
+
+    /// Waits until the writer stopped because the disk failed.
+    pub(crate) async fn stopped(&self) {
+        self.group.stopped().await;
     }
 }

@@ -99,7 +99,8 @@ impl Buckets {
             if !seen.insert((list.clone(), wanted.epoch)) {
                 return Err(Stop::because(Reason::Malformed, "lists: one list and epoch stands there twice"));
             }
-            let naming = named.get(&(list.as_str(), wanted.epoch)).ok_or(Stop::refused(Reason::PermitForOther))?;
+            let naming =
+                named.get(&(list.as_str(), wanted.epoch)).ok_or(Stop::refused(Reason::PermitForOther))?;
             let served = self.table(&list, wanted.epoch, naming, deadline).await?;
             check_buckets(&served, naming.len(), &wanted)?;
             uses.push(ListUse {
@@ -111,7 +112,10 @@ impl Buckets {
         }
         match self.writer.use_permits(UsePermits { lists: uses }).await?? {
             Use::Good => Ok(granted),
-            Use::Used => Err(Stop::because(Reason::PermitUsed, "a permit was used before to fetch other buckets of this list")),
+            Use::Used => Err(Stop::because(
+                Reason::PermitUsed,
+                "a permit was used before to fetch other buckets of this list",
+            )),
             Use::Expired => Err(Stop::refused(Reason::PermitExpired)),
         }
     }
@@ -151,7 +155,11 @@ impl Buckets {
             }
         };
         let oldest = versions.min().unwrap_or(0);
-        if oldest.saturating_add(1) < served.version { Err(Stop::refused(Reason::VersionOld)) } else { Ok(served) }
+        if oldest.saturating_add(1) < served.version {
+            Err(Stop::refused(Reason::VersionOld))
+        } else {
+            Ok(served)
+        }
     }
 }
 
@@ -179,10 +187,11 @@ fn naming(permits: &[GoodPermit]) -> Result<HashMap<(&str, u64), Vec<Naming>>, S
             if !lists.insert(at.list.as_str()) {
                 return Err(Stop::because(Reason::Malformed, "permits: one list twice in a record"));
             }
-            named
-                .entry((at.list.as_str(), at.epoch))
-                .or_default()
-                .push((Arc::clone(&id), at.version, permit.expires()));
+            named.entry((at.list.as_str(), at.epoch)).or_default().push((
+                Arc::clone(&id),
+                at.version,
+                permit.expires(),
+            ));
         }
     }
     named.values_mut().for_each(|naming| naming.sort_unstable());
@@ -198,7 +207,10 @@ fn check_buckets(served: &Served, permits: usize, wanted: &ListBuckets) -> Resul
     }
     let due = permits.min(buckets as usize);
     if wanted.buckets.len() != due {
-        let problem = format!("buckets: {} given, due are {due}, one for each permit that names the list", wanted.buckets.len());
+        let problem = format!(
+            "buckets: {} given, due are {due}, one for each permit that names the list",
+            wanted.buckets.len()
+        );
         return Err(Stop::because(Reason::BatchMismatch, &problem));
     }
     Ok(())
@@ -263,5 +275,10 @@ async fn chunk(db: &Db, grant: &Granted, numbers: &[u32]) -> Result<BucketChunk,
         buckets.push(Bucket { bucket: *number, entries, path: concat32(&path) });
     }
     metrics::counter!("tacit_custodian_buckets_total").increment(buckets.len() as u64);
-    Ok(BucketChunk { list_id: grant.list.to_string(), epoch: grant.epoch, version: grant.served.version, buckets })
+    Ok(BucketChunk {
+        list_id: grant.list.to_string(),
+        epoch: grant.epoch,
+        version: grant.served.version,
+        buckets,
+    })
 }

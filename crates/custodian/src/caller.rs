@@ -79,9 +79,11 @@ impl Call {
             }
         };
         if word != "ok" {
-            metrics::counter!("tacit_custodian_refused_total", "method" => self.method, "reason" => word).increment(1);
+            metrics::counter!("tacit_custodian_refused_total", "method" => self.method, "reason" => word)
+                .increment(1);
         }
-        metrics::histogram!("tacit_custodian_call_seconds", "method" => self.method).record(self.begun.elapsed().as_secs_f64());
+        metrics::histogram!("tacit_custodian_call_seconds", "method" => self.method)
+            .record(self.begun.elapsed().as_secs_f64());
         settled
     }
 

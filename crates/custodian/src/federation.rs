@@ -83,7 +83,9 @@ impl Federation {
         loop {
             match self.refresh().await {
                 Ok(()) => {}
-                Err(RegistryTrouble::Fetch(status)) => tracing::debug!(%status, "no registry from the coordinator"),
+                Err(RegistryTrouble::Fetch(status)) => {
+                    tracing::debug!(%status, "no registry from the coordinator")
+                }
                 Err(error) => tracing::error!(%error, "the coordinator's registry is not taken over"),
             }
             tokio::time::sleep(every).await;
@@ -111,7 +113,8 @@ impl Source {
             };
             let may_pass = matches!(
                 trouble,
-                RegistryTrouble::Fetch(_) | RegistryTrouble::NotLogged(Reason::LogBehind | Reason::Unavailable)
+                RegistryTrouble::Fetch(_)
+                    | RegistryTrouble::NotLogged(Reason::LogBehind | Reason::Unavailable)
             );
             if !may_pass || tokio::time::Instant::now() >= until {
                 return Err(trouble);
@@ -122,7 +125,8 @@ impl Source {
 
     /// Fetches, proves and keeps the registry; `None` when it is the one in use.
     async fn fetch(&self, current: Option<&Registry>) -> Result<Option<Known>, RegistryTrouble> {
-        let mut client = RegistryServiceClient::new(self.coordinator.clone()).max_decoding_message_size(MAX_MESSAGE);
+        let mut client =
+            RegistryServiceClient::new(self.coordinator.clone()).max_decoding_message_size(MAX_MESSAGE);
         let mut request = tonic::Request::new(GetRegistryRequest {});
         request.set_timeout(FETCH_DEADLINE);
         let answer = client.get_registry(request).await.map_err(Box::new)?.into_inner();
@@ -131,7 +135,8 @@ impl Source {
             return Ok(None);
         }
         let record = answer.record.ok_or(RegistryTrouble::NotLogged(Reason::Malformed))?;
-        let verified = self.witness.verify(&answer.checkpoint, &[record]).await.map_err(RegistryTrouble::NotLogged)?;
+        let verified =
+            self.witness.verify(&answer.checkpoint, &[record]).await.map_err(RegistryTrouble::NotLogged)?;
         let verified = verified.into_iter().next().ok_or(RegistryTrouble::OtherRegistry)?;
         let number = match verified.map_err(RegistryTrouble::NotLogged)?.into_record() {
             Record::Registry(record) if record.registry == hash => record.number,
@@ -155,7 +160,11 @@ impl Source {
             (Role::Custodian, registry.custodian(), &self.own_id),
         ] {
             if found != expected {
-                return Err(RegistryTrouble::OtherParty { role, found: found.clone(), expected: expected.clone() });
+                return Err(RegistryTrouble::OtherParty {
+                    role,
+                    found: found.clone(),
+                    expected: expected.clone(),
+                });
             }
         }
         let keys = self.seeds.keys(&registry)?;

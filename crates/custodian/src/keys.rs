@@ -41,12 +41,14 @@ impl Seeds {
         BatchSecret::derive(self.0.last_key_value().map_or(&[0; 32], |(_, seed)| seed))
     }
 
-    /// The keys that the registry publishes, derived and compared. Every requester's current epoch needs a seed.
+    /// The keys that the registry publishes, derived and compared. A published key of a requester's
+    /// current epoch needs a seed.
     pub(crate) fn keys(&self, registry: &Registry) -> Result<Keys, RegistryTrouble> {
         let mut keys = HashMap::new();
         for member in registry.members() {
             if let Some(epoch) = member.pseudonym_epoch
                 && !self.0.contains_key(&epoch)
+                && registry.pseudonym_key(&member.id, epoch).is_some()
             {
                 return Err(RegistryTrouble::NoSeed { requester: member.id.clone(), epoch });
             }

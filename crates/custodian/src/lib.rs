@@ -106,7 +106,8 @@ impl Custodian {
             coordinator_id: at.member.clone(),
             own_id: own.member.clone(),
         };
-        let federation = Federation::start(source, Duration::from_millis(config.schedule.first_registry_ms)).await?;
+        let federation =
+            Federation::start(source, Duration::from_millis(config.schedule.first_registry_ms)).await?;
         store::tables::drop_unfinished(&mut *db.write().await?, clock.now()).await?;
         let shelf = Arc::new(Shelf::load(&mut *db.read().await?).await?);
         let writer = Writer::start(db.clone(), Arc::clone(&clock), batch_secret);
@@ -118,7 +119,12 @@ impl Custodian {
             Arc::clone(&shelf),
             config.limits.max_uploads,
         );
-        let reporter = Reporter { coordinator, witness: witness.clone(), db: db.clone(), own_id: own.member.to_string() };
+        let reporter = Reporter {
+            coordinator,
+            witness: witness.clone(),
+            db: db.clone(),
+            own_id: own.member.to_string(),
+        };
         let mut background = JoinSet::new();
         background.spawn(federation.clone().follow(Duration::from_millis(config.schedule.registry_ms)));
         background.spawn(reporter.run(Duration::from_millis(config.schedule.report_ms)));
@@ -158,10 +164,13 @@ impl Custodian {
     pub fn services(&self) -> Routes {
         let table = MAX_TABLE_MESSAGE.max(self.max_changes_bytes);
         Routes::new(
-            PseudonymServiceServer::new(self.pseudonyms.clone()).max_decoding_message_size(MAX_EVALUATE_MESSAGE),
+            PseudonymServiceServer::new(self.pseudonyms.clone())
+                .max_decoding_message_size(MAX_EVALUATE_MESSAGE),
         )
         .add_service(MirrorServiceServer::new(self.mirror.clone()).max_decoding_message_size(table))
-        .add_service(BucketServiceServer::new(self.buckets.clone()).max_decoding_message_size(MAX_FETCH_MESSAGE))
+        .add_service(
+            BucketServiceServer::new(self.buckets.clone()).max_decoding_message_size(MAX_FETCH_MESSAGE),
+        )
     }
 
     /// Serves until `shutdown` is ready, then lets calls under way end, 15 s at most.

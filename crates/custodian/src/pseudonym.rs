@@ -48,7 +48,10 @@ struct Asked {
 
 #[tonic::async_trait]
 impl PseudonymService for Pseudonyms {
-    async fn evaluate(&self, request: Request<EvaluateRequest>) -> Result<Response<EvaluateResponse>, Status> {
+    async fn evaluate(
+        &self,
+        request: Request<EvaluateRequest>,
+    ) -> Result<Response<EvaluateResponse>, Status> {
         let call = Call::of("evaluate", &request, &[Role::Node, Role::Authority])?;
         let outcome = match call.settle(self.answer(&call, request.into_inner()).await)? {
             Ok(evaluated) => Outcome::Evaluated(evaluated),
@@ -66,7 +69,8 @@ impl Pseudonyms {
         if known.registry.member(&asked.requester).is_none() {
             return Err(Stop::refused(Reason::UnknownMember));
         }
-        let key = known.keys.get(&asked.requester, request.epoch).ok_or(Stop::refused(Reason::EpochNotCurrent))?;
+        let key =
+            known.keys.get(&asked.requester, request.epoch).ok_or(Stop::refused(Reason::EpochNotCurrent))?;
         let encoded = chunks32("blinded", &request.blinded, MAX_BATCH)?;
         if encoded.is_empty() {
             return Err(Stop::because(Reason::Malformed, "blinded: at least one subject is needed"));
@@ -96,9 +100,10 @@ impl Pseudonyms {
     fn asked(&self, call: &Call, acting_for: &str, known: &Known, now: Millis) -> Result<Asked, Stop> {
         let asker = format!("{}/{}", call.role(), call.member());
         match (call.role(), acting_for) {
-            (Role::Authority, "") => {
-                Err(Stop::because(Reason::Malformed, "acting_for: an authority names the requester it acts for"))
-            }
+            (Role::Authority, "") => Err(Stop::because(
+                Reason::Malformed,
+                "acting_for: an authority names the requester it acts for",
+            )),
             (Role::Authority, requester) => {
                 let requester = requester.parse().map_err(|_| Stop::refused(Reason::UnknownMember))?;
                 Ok(Asked { asker, requester, cap: self.authority_cap, enrolls: false })
@@ -139,6 +144,9 @@ fn evaluate(key: &PseudonymKey, points: &[Point]) -> Result<Evaluated, Stop> {
 }
 
 /// Runs work on `items` points where it does not keep other calls waiting.
-async fn heavy<T: Send + 'static>(items: usize, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Stop> {
+async fn heavy<T: Send + 'static>(
+    items: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Stop> {
     if items < HEAVY { Ok(work()) } else { Ok(tokio::task::spawn_blocking(work).await?) }
 }

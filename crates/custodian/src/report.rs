@@ -43,7 +43,9 @@ impl Reporter {
         loop {
             match self.report_all().await {
                 Ok(()) => {}
-                Err(ReportError::Coordinator(status)) => tracing::warn!(%status, "enrollment counts are not reported"),
+                Err(ReportError::Coordinator(status)) => {
+                    tracing::warn!(%status, "enrollment counts are not reported")
+                }
                 Err(error) => tracing::error!(%error, "enrollment counts are not reported"),
             }
             tokio::time::sleep(every).await;
@@ -55,7 +57,12 @@ impl Reporter {
         for count in counts {
             self.report(&count).await?;
             reported(&mut *self.db.write().await?, &count).await?;
-            tracing::info!(requester = count.requester, epoch = count.epoch, count = count.subjects, "an enrollment count is in the log");
+            tracing::info!(
+                requester = count.requester,
+                epoch = count.epoch,
+                count = count.subjects,
+                "an enrollment count is in the log"
+            );
         }
         Ok(())
     }
@@ -67,10 +74,14 @@ impl Reporter {
             count: count.subjects,
         });
         request.set_timeout(DEADLINE);
-        let answer = LogServiceClient::new(self.coordinator.clone()).report_enrollment(request).await.map_err(Box::new)?;
+        let answer = LogServiceClient::new(self.coordinator.clone())
+            .report_enrollment(request)
+            .await
+            .map_err(Box::new)?;
         let answer = answer.into_inner();
         let record = answer.record.ok_or(ReportError::NotLogged(Reason::Malformed))?;
-        let verified = self.witness.verify(&answer.checkpoint, &[record]).await.map_err(ReportError::NotLogged)?;
+        let verified =
+            self.witness.verify(&answer.checkpoint, &[record]).await.map_err(ReportError::NotLogged)?;
         let verified = verified.into_iter().next().ok_or(ReportError::OtherCount)?;
         match verified.map_err(ReportError::NotLogged)?.into_record() {
             Record::Enrollment(logged)

@@ -15,6 +15,7 @@ use crate::server::http2;
 use crate::spiffe::SpiffeId;
 use crate::stream::MtlsStream;
 use crate::tls::{ALPN, IoReason, server_name};
+use crate::wire::CountedTcp;
 
 /// Longest time for TCP and the handshake together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -103,9 +104,9 @@ async fn open(
     tcp.set_nodelay(true).map_err(tcp_error)?;
     let snapshot = credentials.snapshot();
     let config = Arc::new(credentials.client_config(&snapshot, expected)?);
-    let tls = TlsConnector::from(config).connect(server_name(expected)?, tcp).await.map_err(|source| {
-        ConnectError::Handshake { address: address.to_owned(), expected: expected.clone(), source }
-    })?;
+    let tls = TlsConnector::from(config).connect(server_name(expected)?, CountedTcp(tcp)).await.map_err(
+        |source| ConnectError::Handshake { address: address.to_owned(), expected: expected.clone(), source },
+    )?;
     if tls.get_ref().1.alpn_protocol() != Some(ALPN) {
         return Err(ConnectError::Protocol { address: address.to_owned() });
     }

@@ -23,11 +23,13 @@ mod credentials;
 mod files;
 mod listener;
 mod peer;
+mod request_id;
 mod revocation;
 mod server;
 mod spiffe;
 mod stream;
 mod tls;
+mod wire;
 
 pub use ca::{CaError, DevCa, IssuedLeaf, profile};
 pub use channel::{ConnectError, EndpointError, channel, connect, dial};
@@ -35,8 +37,10 @@ pub use credentials::{CredentialError, CredentialFiles, CredentialStatus, Creden
 pub use files::{FileError, read_private, write_private, write_public};
 pub use listener::{ListenerLimits, MtlsListener};
 pub use peer::{IdentityError, MissingPeer, PeerIdentity, peer, peer_in};
+pub use request_id::{RequestIdLayer, RequestIdService};
 pub use revocation::Serial;
 pub use server::{ServerLimits, tune_server, tune_server_with};
 pub use spiffe::{Federation, Role, SpiffeError, SpiffeId};
 pub use stream::{ConnectionEnded, MtlsStream};
 pub use tls::install_default_provider;
+pub use wire::WireBytes;

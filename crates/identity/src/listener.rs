@@ -17,6 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::credentials::Credentials;
 use crate::stream::MtlsStream;
 use crate::tls::{ALPN, IoReason, Reason};
+use crate::wire::CountedTcp;
 
 /// What strangers and members may use up of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,7 +199,7 @@ async fn handshake(
 ) -> Result<MtlsStream, HandshakeError> {
     tcp.set_nodelay(true)?;
     let snapshot = credentials.snapshot();
-    let tls = TlsAcceptor::from(Arc::clone(&snapshot.server)).accept(tcp).await?;
+    let tls = TlsAcceptor::from(Arc::clone(&snapshot.server)).accept(CountedTcp(tcp)).await?;
     if tls.get_ref().1.alpn_protocol() != Some(ALPN) {
         return Err(HandshakeError::Protocol);
     }

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use tonic::transport::Server;
+use tower::layer::util::Stack;
+
+use crate::request_id::RequestIdLayer;
 
 /// HTTP/2 settings that both ends share (RFC 9113, section 6.5.2).
 pub(crate) mod http2 {
@@ -54,16 +57,17 @@ impl Default for ServerLimits {
 }
 
 /// The server with [`ServerLimits::default`] and the windows, frame and header sizes and keepalive that suit
-/// [`channel`](crate::channel).
+/// [`channel`](crate::channel), and with request ids ([`RequestIdLayer`]).
 #[must_use]
-pub fn tune_server<L>(server: Server<L>) -> Server<L> {
+pub fn tune_server<L>(server: Server<L>) -> Server<Stack<RequestIdLayer, L>> {
     tune_server_with(server, &ServerLimits::default())
 }
 
 /// [`tune_server`] with other limits.
 #[must_use]
-pub fn tune_server_with<L>(server: Server<L>, limits: &ServerLimits) -> Server<L> {
+pub fn tune_server_with<L>(server: Server<L>, limits: &ServerLimits) -> Server<Stack<RequestIdLayer, L>> {
     let server = server
+        .layer(RequestIdLayer)
         .accept_http1(false)
         .max_concurrent_streams(limits.max_concurrent_streams)
         .http2_max_local_error_reset_streams(Some(limits.max_local_error_reset_streams))

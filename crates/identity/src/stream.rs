@@ -9,7 +9,6 @@ use std::task::{Context, Poll};
 use futures::task::AtomicWaker;
 use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsStream;
 use tonic::transport::server::Connected;
@@ -18,6 +17,7 @@ use crate::credentials::{Credentials, Snapshot};
 use crate::peer::PeerIdentity;
 use crate::spiffe::SpiffeId;
 use crate::tls::Reason;
+use crate::wire::CountedTcp;
 
 /// Why an open connection was ended by us. It is the inner error of an [`io::Error`] of kind
 /// [`io::ErrorKind::ConnectionAborted`].
@@ -48,7 +48,7 @@ enum End {
 /// A TLS connection whose peer is known. It ends by itself when the peer's certificate expires, and after a
 /// [`Credentials::reload`] that no longer accepts the peer.
 pub struct MtlsStream {
-    io: TlsStream<TcpStream>,
+    io: TlsStream<CountedTcp>,
     peer: PeerIdentity,
     chain: Vec<CertificateDer<'static>>,
     end: End,
@@ -68,7 +68,7 @@ impl fmt::Debug for MtlsStream {
 impl MtlsStream {
     /// Takes over a connection that a client opened, after its handshake under `snapshot`.
     pub(crate) fn accepted(
-        io: tokio_rustls::server::TlsStream<TcpStream>,
+        io: tokio_rustls::server::TlsStream<CountedTcp>,
         snapshot: &Snapshot,
         credentials: &Credentials,
         slot: OwnedSemaphorePermit,
@@ -80,7 +80,7 @@ impl MtlsStream {
 
     /// Takes over a connection that we opened to `expected`, after its handshake under `snapshot`.
     pub(crate) fn connected(
-        io: tokio_rustls::client::TlsStream<TcpStream>,
+        io: tokio_rustls::client::TlsStream<CountedTcp>,
         expected: &SpiffeId,
         snapshot: &Snapshot,
         credentials: &Credentials,
@@ -93,7 +93,7 @@ impl MtlsStream {
     }
 
     fn new(
-        io: TlsStream<TcpStream>,
+        io: TlsStream<CountedTcp>,
         peer: PeerIdentity,
         chain: Vec<CertificateDer<'static>>,
         end: End,

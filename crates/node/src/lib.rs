@@ -1,6 +1,7 @@
 //! An agency's node: holder of its own lists, requester, and the local gateway.
 
 pub mod config;
+pub mod gateway;
 pub mod holder;
 pub mod records;
 pub mod store;

@@ -1,18 +1,40 @@
 //! Many rows in one statement.
 //!
-//! Numbered parameters work on every database; a statement holds at most [`MAX_PARAMETERS`] of them.
+//! A statement's text depends on how many rows it holds, and a database parses each new text anew. So rows
+//! go in groups of a few fixed sizes: there are few texts, and each is prepared once per connection.
+//!
+//! SQLite finds a named parameter (`$1`) by walking over all of them, twice per parameter; for the thousands
+//! of a bulk statement only the nameless `?` is linear. [`insert`] and [`fetch`] write it;
+//! [`placeholders`] is for statements that mix a short list with parameters of their own.
 
-use sqlx::{Any, AnyConnection, AssertSqlSafe, Encode, Type, any::AnyArguments, query::Query};
+use sqlx::{
+    Any, AnyConnection, AssertSqlSafe, Encode, Type,
+    any::{AnyArguments, AnyRow},
+    query::Query,
+};
 
 use crate::StoreError;
 
-/// Parameters per statement: SQLite's limit is 32,766, PostgreSQL's 65,535.
+/// Rows of one insert, largest first.
+const ROWS: [usize; 5] = [256, 64, 16, 4, 1];
+
+/// Parameters of one insert; SQLite's limit is 32,766, PostgreSQL's 65,535.
 const MAX_PARAMETERS: usize = 16_000;
 
-/// `INSERT INTO <into> VALUES (...), (...) <suffix>` for all `rows`, in as few statements as allowed.
+/// Keys of one fetch, largest first; the last group is filled up by repeating its last key.
+const KEYS: [usize; 4] = [1024, 128, 16, 1];
+
+/// Keys of one part of [`parts`].
+const PART: usize = 1000;
+
+/// `INSERT INTO <into> VALUES (...), (...) <suffix>` for all `rows`, and how many rows that wrote.
 ///
 /// `into` is the table with its column list, `columns` how many columns, `bind` binds one row in that
-/// order, `suffix` what follows (`ON CONFLICT ...`), or nothing. All of them are fixed texts.
+/// order, `suffix` what follows (`ON CONFLICT ...`), or nothing. All of them are fixed texts without
+/// parameters.
+///
+/// # Errors
+/// What the database says. Rows may have been written then: the caller's transaction ends.
 pub async fn insert<'q, R>(
     conn: &mut AnyConnection,
     into: &'static str,
@@ -22,10 +44,13 @@ pub async fn insert<'q, R>(
     mut bind: impl FnMut(Row<'q>, &'q R) -> Row<'q>,
 ) -> Result<u64, StoreError> {
     let mut written = 0;
-    for part in rows.chunks((MAX_PARAMETERS / columns).max(1)) {
-        let sql = insert_text(into, columns, suffix, part.len());
-        // A full part always has the same text and is worth keeping prepared; others are not.
-        let mut row = Row(sqlx::query(AssertSqlSafe(sql)).persistent(part.len() == 1));
+    let mut rest = rows;
+    while !rest.is_empty() {
+        let fits = |size: &&usize| **size <= rest.len() && **size * columns <= MAX_PARAMETERS;
+        let size = ROWS.iter().find(fits).copied().unwrap_or(1);
+        let (part, later) = rest.split_at(size);
+        rest = later;
+        let mut row = Row(sqlx::query(AssertSqlSafe(insert_text(into, columns, suffix, size))));
         for value in part {
             row = bind(row, value);
         }
@@ -34,54 +59,104 @@ pub async fn insert<'q, R>(
     Ok(written)
 }
 
+/// The rows of `<head> (<keys>)`, where `head` ends in `IN` and has no parameter, in no order that counts.
+///
+/// Every key is looked for once, also when it is given twice.
+///
+/// # Errors
+/// What the database says.
+pub async fn fetch<'q, K>(
+    conn: &mut AnyConnection,
+    head: &'static str,
+    keys: &'q [K],
+    bind: impl FnMut(Row<'q>, &'q K) -> Row<'q>,
+) -> Result<Vec<AnyRow>, StoreError> {
+    fetch_within(conn, head, |row| row, keys, bind).await
+}
+
+/// [`fetch`] with parameters before the keys: each `?` of `head` in order is bound by `first`.
+///
+/// # Errors
+/// What the database says.
+pub async fn fetch_within<'q, K>(
+    conn: &mut AnyConnection,
+    head: &'static str,
+    first: impl Fn(Row<'q>) -> Row<'q>,
+    keys: &'q [K],
+    mut bind: impl FnMut(Row<'q>, &'q K) -> Row<'q>,
+) -> Result<Vec<AnyRow>, StoreError> {
+    let mut found = Vec::new();
+    let mut rest = keys;
+    while let Some(last) = rest.get(..KEYS[0].min(rest.len())).and_then(<[K]>::last) {
+        let part = KEYS[0].min(rest.len());
+        // The smallest group that holds the part, so that texts are few; the gap repeats the last key.
+        let size = KEYS.iter().rev().find(|size| **size >= part).copied().unwrap_or(KEYS[0]);
+        let mut row = first(Row(sqlx::query(AssertSqlSafe(fetch_text(head, size)))));
+        for key in &rest[..part] {
+            row = bind(row, key);
+        }
+        for _ in part..size {
+            row = bind(row, last);
+        }
+        found.append(&mut row.0.fetch_all(&mut *conn).await?);
+        rest = &rest[part..];
+    }
+    Ok(found)
+}
+
 /// The query under construction, which takes one value after the other.
 pub struct Row<'q>(Query<'q, Any, AnyArguments>);
 
 impl<'q> Row<'q> {
-    /// Binds the next column's value.
+    /// Binds the next parameter's value.
     #[must_use]
     pub fn bind<T: Encode<'q, Any> + Type<Any> + 'q>(self, value: T) -> Self {
         Self(self.0.bind(value))
     }
 }
 
-/// `$1, $2, ... $n` for an `IN (...)` list that begins at parameter `first`.
+/// `$1, $2, ... $n` for an `IN (...)` list that begins at parameter `first`, for a part of [`parts`].
+#[must_use]
 pub fn placeholders(first: usize, count: usize) -> String {
+    use std::fmt::Write;
     let mut text = String::with_capacity(count * 6);
     for n in first..first + count {
-        push_parameter(&mut text, n, n > first);
+        if n > first {
+            text.push(',');
+        }
+        // Writing to a String cannot fail.
+        let _ = write!(text, "${n}");
     }
     text
 }
 
 /// Splits keys for `IN (...)` queries.
 pub fn parts<T>(keys: &[T]) -> impl Iterator<Item = &[T]> {
-    keys.chunks(MAX_PARAMETERS / 2)
+    keys.chunks(PART)
 }
 
 fn insert_text(into: &str, columns: usize, suffix: &str, rows: usize) -> String {
-    let mut sql = String::with_capacity(32 + into.len() + rows * columns * 7);
-    sql.push_str("INSERT INTO ");
-    sql.push_str(into);
-    sql.push_str(" VALUES ");
-    for row in 0..rows {
-        sql.push_str(if row == 0 { "(" } else { ",(" });
-        for column in 0..columns {
-            push_parameter(&mut sql, row * columns + column + 1, column > 0);
-        }
-        sql.push(')');
-    }
+    let mut row = String::with_capacity(columns * 2 + 2);
+    row.push_str(",(");
+    push_marks(&mut row, columns);
+    row.push(')');
+    let mut sql = format!("INSERT INTO {into} VALUES ");
+    sql.push_str(&row.repeat(rows)[1..]);
     sql.push(' ');
     sql.push_str(suffix);
     sql
 }
 
-fn push_parameter(text: &mut String, number: usize, comma: bool) {
-    use std::fmt::Write;
-    if comma {
-        text.push(',');
-    }
-    text.push('$');
-    // Writing to a String cannot fail.
-    let _ = write!(text, "{number}");
+fn fetch_text(head: &str, keys: usize) -> String {
+    let mut sql = String::with_capacity(head.len() + 3 + keys * 2);
+    sql.push_str(head);
+    sql.push_str(" (");
+    push_marks(&mut sql, keys);
+    sql.push(')');
+    sql
+}
+
+fn push_marks(text: &mut String, count: usize) {
+    text.push('?');
+    (1..count).for_each(|_| text.push_str(",?"));
 }

@@ -35,16 +35,14 @@ pub struct Db {
 impl Db {
     /// Opens the database at `url` (`sqlite:PATH`), creates it with mode 0600 if it is missing, and
     /// brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsupported`] for another URL or an SQLite older than 3.51.3, [`StoreError::File`],
+    /// [`StoreError::Migration`], [`StoreError::Database`].
     pub async fn open(url: &str, migrations: &Migrator) -> Result<Self, StoreError> {
         static DRIVERS: Once = Once::new();
         DRIVERS.call_once(install_default_drivers);
-        let path = url.strip_prefix("sqlite:").ok_or_else(|| {
-            StoreError::Unsupported(format!(
-                "{:?}: the URL must begin with sqlite:",
-                url.split(':').next().unwrap_or("")
-            ))
-        })?;
-        create_private(Path::new(path.trim_start_matches("//")))?;
+        create_private(sqlite_path(url)?)?;
         let write = pool(url, 1).await?;
         let mut conn = write.acquire().await?;
         check_sqlite_version(&mut conn).await?;
@@ -55,16 +53,23 @@ impl Db {
     }
 
     /// A connection to read with.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] when there is none within 30 s.
     pub async fn read(&self) -> Result<PoolConnection<sqlx::Any>, StoreError> {
         Ok(self.read.acquire().await?)
     }
 
     /// The one connection to write with; waits while another writer has it.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] when there is none within 30 s.
     pub async fn write(&self) -> Result<PoolConnection<sqlx::Any>, StoreError> {
         Ok(self.write.acquire().await?)
     }
 
     /// Which database this is.
+    #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.dialect
     }
@@ -128,8 +133,42 @@ async fn check_sqlite_version(conn: &mut AnyConnection) -> Result<(), StoreError
     Ok(())
 }
 
+/// The file of a `sqlite:PATH` URL (also `sqlite://PATH`).
+fn sqlite_path(url: &str) -> Result<&Path, StoreError> {
+    let scheme = url.split(':').next().unwrap_or("");
+    let path = url
+        .strip_prefix("sqlite:")
+        .ok_or_else(|| StoreError::Unsupported(format!("{scheme:?}: the URL must begin with sqlite:")))?;
+    let path = path.strip_prefix("//").unwrap_or(path);
+    // The driver reads these as options, escapes and memory databases, which would be another file than ours.
+    if path.is_empty() || path.contains(['?', '#', '%']) || path.contains(":memory:") {
+        return Err(StoreError::Unsupported("sqlite: wants a path without ?, # and %".to_owned()));
+    }
+    Ok(Path::new(path))
+}
+
 fn create_private(path: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::OpenOptionsExt;
     let made = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
     made.map(drop).map_err(|source| StoreError::File { path: path.display().to_string(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plain_path_is_a_database() {
+        for (url, path) in [
+            ("sqlite:a.db", "a.db"),
+            ("sqlite:/srv/a.db", "/srv/a.db"),
+            ("sqlite:///srv/a.db", "/srv/a.db"),
+            ("sqlite://a.db", "a.db"),
+        ] {
+            assert_eq!(sqlite_path(url).unwrap(), Path::new(path));
+        }
+        for url in ["", "a.db", "postgres://h/d", "sqlite:", "sqlite::memory:", "sqlite:a?mode=ro", "sqlite:a%20b"] {
+            assert!(matches!(sqlite_path(url), Err(StoreError::Unsupported(_))), "{url}");
+        }
+    }
 }

@@ -30,6 +30,14 @@ pub enum StoreError {
     /// Another write failed in the same group, so nothing of the group was written.
     #[error("the write group was rolled back: {0}")]
     GroupFailed(std::sync::Arc<StoreError>),
+    /// A [`GroupWork`](crate::GroupWork) gave another number of results than it had jobs: its own mistake.
+    #[error("{found} results for {due} writes")]
+    WrongCount {
+        /// Jobs of the group.
+        due: usize,
+        /// Results given.
+        found: usize,
+    },
     /// The writer has stopped.
     #[error("the writer has stopped")]
     Stopped,
@@ -44,7 +52,34 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the disk or the file itself failed, so that nobody knows what is on it. A later sync can
+    /// succeed without the data: never try again, stop and recover.
+    #[must_use]
+    pub fn is_io_failure(&self) -> bool {
+        // Primary result codes of SQLite: SQLITE_IOERR, SQLITE_CORRUPT, SQLITE_NOTADB.
+        const DISK: [i32; 3] = [10, 11, 26];
+        let Self::Database(sqlx::Error::Database(error)) = self else { return false };
+        let code = error.code().and_then(|code| code.parse::<i32>().ok());
+        code.is_some_and(|extended| DISK.contains(&(extended & 0xff)))
+    }
+
+    /// Whether what is stored contradicts itself: somebody changed it, or the disk did.
+    #[must_use]
+    pub fn is_corruption(&self) -> bool {
+        match self {
+            Self::Corrupt { .. } | Self::LogHead(_) => true,
+            Self::GroupFailed(inner) => inner.is_corruption(),
+            Self::Database(_)
+            | Self::Migration(_)
+            | Self::Unsupported(_)
+            | Self::WrongCount { .. }
+            | Self::Stopped
+            | Self::File { .. } => false,
+        }
+    }
+
     /// A corrupt value.
+    #[must_use]
     pub fn corrupt(
         table: &'static str,
         column: &'static str,

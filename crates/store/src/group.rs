@@ -3,6 +3,11 @@
 //! A [`Group`] owns a task that takes jobs from a queue. It commits at once when idle; whatever
 //! arrived while a commit was under way makes the next one. Each job gets its result only after
 //! the commit that holds it has returned.
+//!
+//! ```text
+//! failed apply, full disk, lock not had   rolled back, every asker told, the next group goes on
+//! the disk itself failed                  stopped for good: a later sync can succeed without the data
+//! ```
 
 use std::{future::Future, sync::Arc};
 
@@ -62,15 +67,20 @@ impl<W: GroupWork> std::fmt::Debug for Group<W> {
 }
 
 impl<W: GroupWork> Group<W> {
-    /// Starts the writer. `waiting` bounds the queue, `largest` the jobs of one commit.
+    /// Starts the writer. `waiting` bounds the queue, `largest` the jobs of one commit; both are at least 1.
+    #[must_use]
     pub fn start(db: Db, work: W, waiting: usize, largest: usize) -> Self {
-        let (queue, jobs) = mpsc::channel(waiting);
-        tokio::spawn(run(db, work, jobs, largest));
+        let (queue, jobs) = mpsc::channel(waiting.max(1));
+        tokio::spawn(run(db, work, jobs, largest.max(1)));
         Self { queue }
     }
 
     /// Hands a job in and waits until it is durable. Once handed in, the job is carried out even if
     /// the caller goes away.
+    ///
+    /// # Errors
+    /// [`StoreError::GroupFailed`] when nothing of its group was written, or nobody knows whether it was;
+    /// [`StoreError::Stopped`].
     pub async fn submit(&self, job: W::Job) -> Result<W::Done, StoreError> {
         let (reply, result) = oneshot::channel();
         self.queue.send((job, reply)).await.map_err(|_| StoreError::Stopped)?;
@@ -78,6 +88,9 @@ impl<W: GroupWork> Group<W> {
     }
 
     /// Like [`Group::submit`], but refuses at once when the queue is full.
+    ///
+    /// # Errors
+    /// [`Overloaded`]; inside, as [`Group::submit`].
     pub async fn try_submit(&self, job: W::Job) -> Result<Result<W::Done, StoreError>, Overloaded> {
         let (reply, result) = oneshot::channel();
         match self.queue.try_send((job, reply)) {
@@ -85,6 +98,12 @@ impl<W: GroupWork> Group<W> {
             Err(mpsc::error::TrySendError::Full(_)) => Err(Overloaded),
             Err(mpsc::error::TrySendError::Closed(_)) => Ok(Err(StoreError::Stopped)),
         }
+    }
+
+    /// Waits until the writer has stopped, which it does only when the disk failed: the process should end
+    /// and be started again, so that the database is recovered.
+    pub async fn stopped(&self) {
+        self.queue.closed().await;
     }
 }
 
@@ -101,10 +120,19 @@ async fn run<W: GroupWork>(db: Db, mut work: W, mut queue: mpsc::Receiver<Queued
             Err(error) => {
                 tracing::error!(%error, jobs = replies.len(), "write group failed");
                 work.failed();
+                let stops = error.is_io_failure();
+                if stops {
+                    // Before anyone is told, so that who is told finds the queue closed.
+                    queue.close();
+                }
                 let error = Arc::new(error);
                 replies
                     .into_iter()
                     .for_each(|reply| drop(reply.send(Err(StoreError::GroupFailed(Arc::clone(&error))))));
+                if stops {
+                    tracing::error!("the disk failed; no more writes until the process is started again");
+                    return;
+                }
             }
         }
     }
@@ -117,7 +145,12 @@ async fn commit_group<W: GroupWork>(
 ) -> Result<Vec<W::Done>, StoreError> {
     let mut conn = db.write().await?;
     begin_immediate(&mut conn).await?;
-    let applied = work.apply(&mut conn, jobs).await;
+    let due = jobs.len();
+    let applied = match work.apply(&mut conn, jobs).await {
+        // Answers would go to the wrong askers.
+        Ok(done) if done.len() != due => Err(StoreError::WrongCount { due, found: done.len() }),
+        applied => applied,
+    };
     let outcome = match applied {
         Ok(done) => commit(&mut conn).await.map(|()| done),
         Err(error) => Err(error),

@@ -49,7 +49,7 @@ const ROLES: &[&str] = &["node", "coordinator", "custodian", "portal"];
 const OWNERS: &[(&[&str], &[&[&str]])] = &[
     // Wire types stop at `wire`.
     (&["prost", "prost-types", "tonic-prost", "tonic-prost-build", "tonic-types", "protox"], &[&["wire"]]),
-    (&["tonic", "tonic-health"], &[&["wire", "identity", "client", "witness", "tacit"], ROLES]),
+    (&["tonic", "tonic-health"], &[&["wire", "identity", "client", "witness", "federation", "tacit"], ROLES]),
     // SQL stands in `store` and in the `src/store/` of each role.
     (&["sqlx"], &[&["store"], ROLES]),
     // Certificates and TLS configuration are made in one place.
@@ -58,21 +58,18 @@ const OWNERS: &[(&[&str], &[&[&str]])] = &[
     (&["curve25519-dalek", "hpke", "sha2"], &[&["blind"]]),
     (&["cedar-policy"], &[&["policy"]]),
     // The floors below do no I/O and have no clock: time and randomness are arguments.
-    (&["tokio", "tokio-stream", "futures"], &[&["store", "identity", "client", "witness", "tacit"], ROLES]),
+    (
+        &["tokio", "tokio-stream", "futures"],
+        &[&["store", "identity", "client", "witness", "federation", "tacit"], ROLES],
+    ),
     (&["getrandom"], &[&["model"]]),
     (&["rand"], &[]),
     // HTTP for people and applications.
     (&["axum", "utoipa"], &[&["node", "portal", "tacit"]]),
-    // Arguments, configuration files and what prints belong to the binary.
+    // Configuration files are read in one place; arguments and what prints belong to the binary.
+    (&["figment"], &[&["federation"]]),
     (
-        &[
-            "clap",
-            "clap_complete",
-            "figment",
-            "indicatif",
-            "tracing-subscriber",
-            "metrics-exporter-prometheus",
-        ],
+        &["clap", "clap_complete", "indicatif", "tracing-subscriber", "metrics-exporter-prometheus"],
         &[&["tacit"]],
     ),
 ];

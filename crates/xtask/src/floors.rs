@@ -17,7 +17,8 @@ const FLOORS: &[(&str, u8)] = &[
     ("tacit-coordinator", 5),
     ("tacit-custodian", 5),
     ("tacit-portal", 5),
-    ("tacit-tacit", 6),
+    ("tacit-federation", 6),
+    ("tacit-tacit", 7),
 ];
 
 /// Crates beside the floors: they may use any floor, and only tests may use them.

@@ -2,12 +2,14 @@
 //!
 //! `check` proves the rules of the house: the arrows between crates ([`floors`]), the dependency bans and who may
 //! use which outside crate ([`bans`]), what each manifest inherits ([`manifests`]), rules on the text of every file
-//! ([`text`]), and then rustfmt, clippy and `buf lint`. `test` is `check` and then every test; it is the one
-//! command that developers and CI run. `soak` runs the long tests. None of them changes a tracked file.
+//! ([`text`]), what docs/PROTOCOL.md promises ([`docs`]), and then rustfmt, clippy and `buf lint`. `test` is `check`
+//! and then every test; it is the one command that developers and CI run. `soak` runs the long tests. None of them
+//! changes a tracked file.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to a person at a terminal")]
 
 mod bans;
 mod command;
+mod docs;
 mod floors;
 mod graph;
 mod manifests;
@@ -27,7 +29,7 @@ const USAGE: &str = "\
 Usage: cargo xtask <CHORE>
 
 Chores:
-  check          arrows, bans, manifests, text rules, rustfmt, clippy, buf lint
+  check          arrows, bans, manifests, text rules, the protocol document, rustfmt, clippy, buf lint
   check --quick  the same without rustfmt, clippy and buf (under a second)
   test           check, then every test; this is what CI runs
   soak           the long runs: every test named soak_*, with TACIT_SOAK=1";
@@ -98,6 +100,12 @@ fn check(root: &Path, extent: Extent) -> Result<usize, Error> {
         println!("warn {warning}");
     }
     step("text rules", started, report.findings);
+    let started = Instant::now();
+    let report = docs::check(root)?;
+    for warning in &report.warnings {
+        println!("warn {warning}");
+    }
+    step("protocol document", started, report.findings);
     if extent == Extent::Quick {
         return Ok(findings);
     }

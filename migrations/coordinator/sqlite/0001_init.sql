@@ -11,9 +11,9 @@ CREATE TABLE log_head (
 );
 
 CREATE TABLE log_entry (
-    idx    BIGINT PRIMARY KEY CHECK (idx >= 0),       -- leaf index
-    id     TEXT   NOT NULL UNIQUE,                    -- the record's ULID
-    record BLOB   NOT NULL                            -- exact bytes
+    idx    INTEGER PRIMARY KEY CHECK (idx >= 0),      -- leaf index
+    id     TEXT    NOT NULL UNIQUE,                   -- the record's ULID
+    record BLOB    NOT NULL                           -- exact bytes
 );
 
 CREATE TABLE log_tile (
@@ -31,41 +31,57 @@ CREATE TABLE registry_version (
     log_index BIGINT NOT NULL
 );
 
--- Registered pseudonyms (protocol section 3). One evaluation gives one pseudonym: blinded_subject and
--- evaluated are unique within a requester's epoch; a pseudonym may be registered again with a new pair.
-CREATE TABLE pseudonym (
-    pseudonym       BLOB   NOT NULL CHECK (length(pseudonym) = 32),       -- T
+-- Registrations (protocol section 3), as they were proven. Append-only: a check's evidence names the
+-- registration behind it, and one evaluation must not give many pseudonyms, so a blinded subject or evaluation
+-- once registered stays with its pseudonym, also after the pseudonym moved on to a new pair.
+CREATE TABLE registration (
     requester       TEXT   NOT NULL,
     epoch           BIGINT NOT NULL,
     blinded_subject BLOB   NOT NULL CHECK (length(blinded_subject) = 32), -- Ph
     evaluated       BLOB   NOT NULL CHECK (length(evaluated) = 32),       -- Th
+    pseudonym       BLOB   NOT NULL CHECK (length(pseudonym) = 32),       -- T
     proof           BLOB   NOT NULL CHECK (length(proof) = 64),           -- R1 || s1
     register_hash   BLOB   NOT NULL CHECK (length(register_hash) = 32),
     audit_box       BLOB   NOT NULL,                                      -- sealed to two auditors
     registered_ms   BIGINT NOT NULL,
-    PRIMARY KEY (requester, epoch, pseudonym)
+    PRIMARY KEY (requester, epoch, blinded_subject)
 );
-CREATE UNIQUE INDEX pseudonym_by_blinded ON pseudonym (requester, epoch, blinded_subject);
-CREATE UNIQUE INDEX pseudonym_by_evaluated ON pseudonym (requester, epoch, evaluated);
+CREATE UNIQUE INDEX registration_by_evaluated ON registration (requester, epoch, evaluated);
+
+-- Each pseudonym with the registration that checks are verified against: the newest one.
+CREATE TABLE pseudonym (
+    requester       TEXT   NOT NULL,
+    epoch           BIGINT NOT NULL,
+    pseudonym       BLOB   NOT NULL CHECK (length(pseudonym) = 32),       -- T
+    blinded_subject BLOB   NOT NULL CHECK (length(blinded_subject) = 32), -- Ph
+    register_hash   BLOB   NOT NULL CHECK (length(register_hash) = 32),
+    PRIMARY KEY (requester, epoch, pseudonym)
+) WITHOUT ROWID;
 
 -- The head of each pseudonym's hidden chain of records, and the key of its openings. Destroying the
--- key erases the openings; the log stays verifiable.
+-- key erases the openings; the log stays verifiable. Changes with every record about the pseudonym.
 CREATE TABLE chain (
     pseudonym   BLOB   PRIMARY KEY CHECK (length(pseudonym) = 32),
-    sequence    BIGINT NOT NULL CHECK (sequence >= 0),            -- of the next record
-    leaf        BLOB   NOT NULL CHECK (length(leaf) = 32),        -- leaf hash of the last record, zeros at first
+    sequence    BIGINT NOT NULL CHECK (sequence >= 1),            -- of the next record
+    leaf        BLOB   NOT NULL CHECK (length(leaf) = 32),        -- leaf hash of the last record
+    last_index  BIGINT NOT NULL CHECK (last_index >= 0),          -- its log index; each opening has the one before
     opening_key BLOB   CHECK (length(opening_key) = 32)           -- NULL once erased
-);
+) WITHOUT ROWID;
 
--- What opens a record's commitments, sealed under its pseudonym's opening_key (nonce || ciphertext).
+-- What opens a record's commitments, sealed under its pseudonym's opening_key (nonce || ciphertext). Never changed.
 CREATE TABLE opening (
-    log_index BIGINT PRIMARY KEY,
-    pseudonym BLOB   NOT NULL,
-    sealed    BLOB   NOT NULL
+    log_index INTEGER PRIMARY KEY,
+    pseudonym BLOB    NOT NULL CHECK (length(pseudonym) = 32),
+    sealed    BLOB    NOT NULL
 );
-CREATE INDEX opening_by_pseudonym ON opening (pseudonym, log_index);
 
--- Authorize requests: what makes a byte-identical repetition get the same answer and no second record.
+-- Names of the rules that decided, which openings refer to by hash. Append-only.
+CREATE TABLE rule_set (
+    hash  BLOB PRIMARY KEY CHECK (length(hash) = 32), -- SHA-256 of the names
+    rules TEXT NOT NULL                               -- names separated by spaces
+);
+
+-- Authorize requests: what makes a byte-identical repetition get the same answer. Never changed.
 CREATE TABLE request (
     request_hash BLOB   PRIMARY KEY CHECK (length(request_hash) = 32),
     requester    TEXT   NOT NULL,
@@ -76,37 +92,33 @@ CREATE TABLE request (
 );
 
 -- Nonces and blinded queries of the freshness window. Rows are removed after `until_ms`.
-CREATE TABLE used_nonce (
-    requester TEXT   NOT NULL,
-    nonce     BLOB   NOT NULL CHECK (length(nonce) = 16),
-    until_ms  BIGINT NOT NULL,
-    PRIMARY KEY (requester, nonce)
-);
-CREATE TABLE used_query (
-    query    BLOB   PRIMARY KEY CHECK (length(query) = 32), -- b3("tacit v1 blinded query", M)
-    until_ms BIGINT NOT NULL
-);
-CREATE INDEX used_nonce_until ON used_nonce (until_ms);
-CREATE INDEX used_query_until ON used_query (until_ms);
+CREATE TABLE used_once (
+    value    BLOB   PRIMARY KEY, -- 'n' || requester || nonce, or 'q' || b3("tacit v1 blinded query", M)
+    until_ms BIGINT NOT NULL,
+    log_size BIGINT NOT NULL     -- size of the log before the commit that used it: which commit was first
+) WITHOUT ROWID;
+CREATE INDEX used_once_until ON used_once (until_ms);
 
--- Permitted checks per pseudonym, agreement and UTC day: the quota per subject.
+-- Permitted checks per pseudonym, agreement and UTC day: the quota per subject. Past days are removed.
 CREATE TABLE subject_use (
+    day       BIGINT NOT NULL,  -- days since 1970-01-01
     pseudonym BLOB   NOT NULL CHECK (length(pseudonym) = 32),
     agreement TEXT   NOT NULL,
-    day       BIGINT NOT NULL,  -- days since 1970-01-01
     uses      BIGINT NOT NULL CHECK (uses > 0),
-    PRIMARY KEY (pseudonym, agreement, day)
-);
+    PRIMARY KEY (day, pseudonym, agreement)
+) WITHOUT ROWID;
 
--- Permitted checks per agreement and UTC day. One check may count once per holder it asks.
+-- Permitted checks per agreement and UTC day. A check that asks several holders counts under each one's
+-- agreement. Past days are removed.
 CREATE TABLE agreement_use (
-    agreement TEXT   NOT NULL,
     day       BIGINT NOT NULL,  -- days since 1970-01-01
+    agreement TEXT   NOT NULL,
     uses      BIGINT NOT NULL CHECK (uses > 0),
-    PRIMARY KEY (agreement, day)
-);
+    PRIMARY KEY (day, agreement)
+) WITHOUT ROWID;
 
--- Consents as their authority signed them. Text and signature never change; state and number only rise.
+-- Consents as their authority signed them. Text and signature never change; state and number only rise, and
+-- with them the signature over the state and the record that logged it.
 CREATE TABLE consent (
     id              TEXT   PRIMARY KEY,
     authority       TEXT   NOT NULL,
@@ -117,26 +129,45 @@ CREATE TABLE consent (
     state           TEXT   NOT NULL,
     number          BIGINT NOT NULL CHECK (number >= 1),
     state_signature BLOB   NOT NULL CHECK (length(state_signature) = 64),
-    uses            BIGINT NOT NULL DEFAULT 0 CHECK (uses >= 0)
+    log_index       BIGINT NOT NULL
 );
 CREATE INDEX consent_by_pseudonym ON consent (pseudonym);
 CREATE INDEX consent_by_authority ON consent (authority, id);
 
--- When a consent was used, for its frequency cap.
+-- When a consent was used, for its frequency cap: one use a check, whatever it asks. Append-only.
 CREATE TABLE consent_use (
     consent TEXT   NOT NULL REFERENCES consent (id),
     at_ms   BIGINT NOT NULL,
-    uses    BIGINT NOT NULL CHECK (uses > 0)
-);
-CREATE INDEX consent_use_by_time ON consent_use (consent, at_ms);
+    uses    BIGINT NOT NULL CHECK (uses > 0),
+    PRIMARY KEY (consent, at_ms)
+) WITHOUT ROWID;
 
--- Logged manifests (protocol section 7). The key is fixed within an epoch; one note per version.
+-- Logged manifests (protocol section 7): one note per version. Append-only.
 CREATE TABLE manifest (
     list      TEXT   NOT NULL,
-    epoch     BIGINT NOT NULL,
+    epoch     BIGINT NOT NULL CHECK (epoch >= 1),
     version   BIGINT NOT NULL CHECK (version >= 1),
     note      BLOB   NOT NULL,
     log_index BIGINT NOT NULL,
-    logged_ms BIGINT NOT NULL,
+    PRIMARY KEY (list, epoch, version)
+);
+
+-- Where each epoch of a list stands. Its start never changes; the version only rises.
+CREATE TABLE list_epoch (
+    list            TEXT   NOT NULL,
+    epoch           BIGINT NOT NULL,
+    first_logged_ms BIGINT NOT NULL,
+    version         BIGINT NOT NULL CHECK (version >= 1), -- the newest logged one
+    PRIMARY KEY (list, epoch)
+) WITHOUT ROWID;
+
+-- Evidence against holders: validly signed manifests that contradict a logged one. Append-only, the first of
+-- each version.
+CREATE TABLE manifest_conflict (
+    list        TEXT   NOT NULL,
+    epoch       BIGINT NOT NULL,
+    version     BIGINT NOT NULL,
+    note        BLOB   NOT NULL,
+    received_ms BIGINT NOT NULL,
     PRIMARY KEY (list, epoch, version)
 );

@@ -1,13 +1,16 @@
 //! Consents: stored under a pseudonym, each change of state a record of its hidden chain.
 
+use std::sync::Arc;
+
 use tacit_ledger::record;
 use tacit_model::Reason;
 use tacit_policy::{
-    ConsentState, ConsentStatus, SignedChange, SignedConsent, StateChange, consent::consent_terms,
+    ConsentState, ConsentStatus, SignedChange, SignedConsent,
+    consent::{InvalidTransition, consent_terms},
 };
 use tacit_store::StoreError;
 
-use super::{ChangeJob, Commit, Done, NewRecord};
+use super::{ChangeJob, Commit, Done, NewRecord, records::commit_subject};
 use crate::{
     caller::signing_key,
     opening::{ConsentOpening, Opening, seal},
@@ -18,19 +21,24 @@ use crate::{
 };
 
 impl Commit<'_> {
-    /// A consent and its first state. The same consent again is a lost answer and changes nothing.
+    /// A consent and its first state. The very same again, while it is still in that state, is a lost answer:
+    /// it gets the same record. Played again later it is refused.
     pub(super) async fn put_consent(
         &mut self,
         signed: &SignedConsent,
         state_signature: [u8; 64],
     ) -> Result<Done, StoreError> {
         let consent = signed.consent();
-        let id = consent.id.to_string();
-        if !consents::by_ids(self.conn, std::slice::from_ref(&id)).await?.is_empty() {
-            return Ok(Done::Refused(Reason::Conflict));
+        if let Some(stored) = consents::by_ids(self.conn, &[consent.id]).await?.remove(&consent.id) {
+            let same = stored.text == signed.bytes() && stored.number == 1;
+            return Ok(match state_of(&stored)? {
+                _ if same => Done::Before(stored.log_index),
+                state if state.is_dead() => Done::Refused(Reason::ConsentDead),
+                _ => Done::Refused(Reason::Conflict),
+            });
         }
         let stored = StoredConsent {
-            id,
+            id: consent.id,
             authority: consent.authority.to_string(),
             requester: consent.requester.to_string(),
             pseudonym: consent.pseudonym,
@@ -39,39 +47,38 @@ impl Commit<'_> {
             state: ConsentState::Given.as_str().to_owned(),
             number: 1,
             state_signature: state_signature.to_vec(),
+            log_index: 0,
             uses: 0,
         };
-        consents::store(self.conn, &stored).await?;
         let record = self.log_consent(&stored).await?;
-        Ok(Done::Logged { record, consent: Some(stored) })
+        let stored = StoredConsent { log_index: record.index, ..stored };
+        consents::store(self.conn, &stored).await?;
+        self.changed.push(Arc::new(stored));
+        Ok(Done::Logged(record))
     }
 
-    /// The next state, signed by the authority that signed the consent.
+    /// The next state, signed by the authority that signed the consent. The last change again is a lost answer.
     pub(super) async fn change_consent(&mut self, job: &ChangeJob) -> Result<Done, StoreError> {
-        let found = consents::by_ids(self.conn, std::slice::from_ref(&job.id)).await?.remove(&job.id);
+        let id = job.change.id;
+        let found = consents::by_ids(self.conn, &[id]).await?.remove(&id);
         let Some(stored) = found.filter(|stored| stored.authority == *job.authority) else {
             return Ok(Done::Refused(Reason::NotFound));
         };
-        let Some(id) = tacit_model::parse_ulid(&stored.id) else {
-            return Err(StoreError::corrupt("consent", "id", &stored.id, "is not a ULID"));
-        };
-        let change = StateChange { id, state: job.state, number: job.number };
         let key = signing_key(self.registry, &job.authority);
-        if key.is_none_or(|key| SignedChange::verify(change, job.signature, &key).is_err()) {
+        if key.is_none_or(|key| SignedChange::verify(job.change, job.signature, &key).is_err()) {
             return Ok(Done::Refused(Reason::SignatureInvalid));
         }
-        let state: ConsentState = stored
-            .state
-            .parse()
-            .map_err(|_| StoreError::corrupt("consent", "state", &stored.id, "is not a state"))?;
-        let next = match ConsentStatus::restored(state, stored.number).apply(job.state, job.number) {
-            Ok(next) if next.number() == stored.number + 1 => next,
-            Err(tacit_policy::consent::InvalidTransition::Dead { .. }) => {
-                return Ok(Done::Refused(Reason::ConsentDead));
-            }
-            Ok(_) | Err(_) => return Ok(Done::Refused(Reason::ConsentOrder)),
-        };
-        consents::change(self.conn, &stored.id, next.state().as_str(), next.number(), &job.signature).await?;
+        let state = state_of(&stored)?;
+        if (state, stored.number) == (job.change.state, job.change.number) {
+            return Ok(Done::Before(stored.log_index));
+        }
+        let next =
+            match ConsentStatus::restored(state, stored.number).apply(job.change.state, job.change.number) {
+                // No gaps: a change that is missing here could be a withdrawal.
+                Ok(next) if next.number() == stored.number + 1 => next,
+                Err(InvalidTransition::Dead { .. }) => return Ok(Done::Refused(Reason::ConsentDead)),
+                Ok(_) | Err(_) => return Ok(Done::Refused(Reason::ConsentOrder)),
+            };
         let stored = StoredConsent {
             state: next.state().as_str().to_owned(),
             number: next.number(),
@@ -79,19 +86,21 @@ impl Commit<'_> {
             ..stored
         };
         let record = self.log_consent(&stored).await?;
-        Ok(Done::Logged { record, consent: Some(stored) })
+        let stored = StoredConsent { log_index: record.index, ..stored };
+        consents::change(self.conn, &stored).await?;
+        self.changed.push(Arc::new(stored));
+        Ok(Done::Logged(record))
     }
 
     async fn log_consent(&mut self, consent: &StoredConsent) -> Result<NewRecord, StoreError> {
-        let chains = openings::chains(self.conn, &[consent.pseudonym]).await?;
-        let mut chain = match chains.get(&consent.pseudonym) {
-            Some(chain) => *chain,
-            None => Chain { sequence: 0, leaf: [0; 32], opening_key: Some(self.salt()) },
+        let pseudonym = consent.pseudonym;
+        let chain = match openings::chains(self.conn, &[pseudonym]).await?.remove(&pseudonym) {
+            Some(chain) => chain,
+            None => Chain::empty(self.salt()),
         };
-        let (salt_subject, salt_terms) = (self.salt(), self.salt());
-        let subject =
-            tacit_blind::commit::subject(&salt_subject, &consent.pseudonym, chain.sequence, &chain.leaf);
-        let id = self.ulid();
+        let link = self.link(&chain);
+        let salt_terms = self.salt();
+        let id = self.ulid().to_string();
         let (record, leaf) = self.push(record::Consent {
             id,
             time_ms: self.now.0,
@@ -99,24 +108,22 @@ impl Commit<'_> {
             requester: consent.requester.clone(),
             state: consent.state.clone(),
             terms: consent_terms(&salt_terms, &consent.text),
-            subject,
+            subject: commit_subject(&link, &pseudonym),
         })?;
         if let Some(key) = chain.opening_key {
-            let opening = Opening::Consent(ConsentOpening {
-                salt_subject,
-                sequence: chain.sequence,
-                previous: chain.leaf,
-                salt_terms,
-                consent: &consent.id,
-                state_number: consent.number,
-            });
+            let id = consent.id.to_string();
+            let opening =
+                Opening::Consent(ConsentOpening { link, salt_terms, consent: &id, number: consent.number });
             let sealed = seal(&opening, &key, record.index, &mut self.rng)
                 .map_err(|_| StoreError::LogHead("an opening could not be sealed"))?;
-            let opening = SealedOpening { log_index: record.index, pseudonym: consent.pseudonym, sealed };
+            let opening = SealedOpening { log_index: record.index, pseudonym, sealed };
             openings::store(self.conn, &[opening]).await?;
         }
-        chain = Chain { sequence: chain.sequence + 1, leaf, ..chain };
-        openings::store_chains(self.conn, &[(consent.pseudonym, chain)]).await?;
+        openings::store_chains(self.conn, &[(pseudonym, chain.after(record.index, leaf))]).await?;
         Ok(record)
     }
+}
+
+fn state_of(stored: &StoredConsent) -> Result<ConsentState, StoreError> {
+    stored.state.parse().map_err(|_| StoreError::corrupt("consent", "state", stored.id, "is not a state"))
 }

@@ -10,28 +10,49 @@
 
 mod checks;
 mod consents;
+mod desk;
 mod others;
+mod records;
+mod rules;
 
 use std::sync::Arc;
 
-use tacit_blind::{check::VerifiedCheck, table::SignedManifest};
-use tacit_model::{Clock, MemberId, Millis, Reason, entropy};
-use tacit_policy::{Registry, SignedConsent};
+use tacit_blind::{check::VerifiedCheck, enroll::VerifiedRegistration, table::SignedManifest};
+use tacit_model::{Clock, MemberId, Millis, Reason, Ulid, entropy};
+use tacit_policy::{Registry, SignedConsent, StateChange};
 use tacit_store::{
     Conn, GroupWork, StoreError,
     log::{Append, Log, Pending},
 };
 use tacit_wire::coordinator as pb;
+use tokio::sync::broadcast;
 
+use self::rules::RuleSets;
 use crate::{
     config::Limits,
-    store::{consents::StoredConsent, pseudonyms::NewPseudonym},
+    store::{consents::StoredConsent, uses, uses::Once},
 };
 
 /// A check that passed the bind proof, with what its registration left.
 pub(crate) struct ProvenCheck {
     pub(crate) check: VerifiedCheck,
-    pub(crate) register_hash: [u8; 32],
+    register_hash: [u8; 32],
+    nonce: Once,
+    /// One per item: the hash that its record names, and the same as a value to be used once.
+    queries: Vec<([u8; 32], Once)>,
+}
+
+impl ProvenCheck {
+    pub(crate) fn new(check: VerifiedCheck, register_hash: [u8; 32]) -> Self {
+        let context = check.context();
+        let nonce = Once::nonce(&context.requester, &context.nonce);
+        let query = |item: &tacit_blind::check::CheckItem| {
+            let hash = tacit_blind::commit::blinded_query(item.query.as_bytes());
+            (hash, Once::query(&hash))
+        };
+        let queries = context.items.iter().map(query).collect();
+        Self { check, register_hash, nonce, queries }
+    }
 }
 
 /// An authorize request whose signature and proofs were verified.
@@ -47,21 +68,19 @@ pub(crate) struct AuthorizeJob {
 /// A change of a consent's state, to be verified against the stored consent.
 pub(crate) struct ChangeJob {
     pub(crate) authority: MemberId,
-    pub(crate) id: String,
-    pub(crate) state: tacit_policy::ConsentState,
-    pub(crate) number: u64,
+    pub(crate) change: StateChange,
     pub(crate) signature: [u8; 64],
 }
 
 /// A write.
 pub(crate) enum Job {
     Authorize(Box<AuthorizeJob>),
-    Register { requester: MemberId, epoch: u32, batch: Vec<NewPseudonym> },
+    Register { requester: MemberId, epoch: u32, batch: Vec<VerifiedRegistration> },
     PutConsent { consent: Box<SignedConsent>, state_signature: [u8; 64] },
     ChangeConsent(Box<ChangeJob>),
     Manifest(Box<SignedManifest>),
     Enrollment { custodian: MemberId, requester: MemberId, epoch: u32, count: u64 },
-    Registry { number: u64, hash: [u8; 32], bytes: Arc<[u8]> },
+    Registry { number: u64, hash: [u8; 32], bytes: bytes::Bytes },
     Prune,
 }
 
@@ -77,28 +96,45 @@ pub(crate) enum Done {
     Authorized(pb::Authorized),
     /// The same request was answered before: the stored answer, records by index only.
     Replayed { outcome: Vec<u8>, answered: Millis },
-    /// A record was written. For consents, the consent as it now stands.
-    Logged { record: NewRecord, consent: Option<StoredConsent> },
+    /// A record was written.
+    Logged(NewRecord),
+    /// The same write was made before; the index of its record.
+    Before(u64),
     /// Stored without a record.
     Stored,
+    /// What was over is removed; whether there is more of it.
+    Pruned { more: bool },
     /// Nothing was written.
     Refused(Reason),
 }
 
 /// The writer's memory between commits.
 pub(crate) struct Appender {
-    pub(crate) log: Log,
-    pub(crate) registry: Arc<Registry>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) limits: Limits,
+    log: Log,
+    registry: Arc<Registry>,
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+    /// Requesters that watch are told of changes once they are committed.
+    watchers: broadcast::Sender<Arc<StoredConsent>>,
+    changed: Vec<Arc<StoredConsent>>,
+    rules: RuleSets,
     pending: Option<Pending>,
     /// Record times never run backwards.
     last_time: Millis,
 }
 
 impl Appender {
-    pub(crate) fn new(log: Log, registry: Arc<Registry>, clock: Arc<dyn Clock>, limits: Limits) -> Self {
-        Self { log, registry, clock, limits, pending: None, last_time: Millis(0) }
+    /// `last_time` is that of the newest record.
+    pub(crate) fn new(
+        log: Log,
+        registry: Arc<Registry>,
+        clock: Arc<dyn Clock>,
+        limits: Limits,
+        watchers: broadcast::Sender<Arc<StoredConsent>>,
+        last_time: Millis,
+    ) -> Self {
+        let (changed, rules) = (Vec::new(), RuleSets::default());
+        Self { log, registry, clock, limits, watchers, changed, rules, pending: None, last_time }
     }
 }
 
@@ -106,15 +142,18 @@ impl Appender {
 struct Commit<'a> {
     conn: &'a mut Conn,
     append: Append,
+    log_size: u64,
     now: Millis,
     rng: entropy::Rng,
     registry: &'a Registry,
     limits: &'a Limits,
+    rules: &'a mut RuleSets,
+    changed: &'a mut Vec<Arc<StoredConsent>>,
 }
 
 impl Commit<'_> {
-    fn ulid(&mut self) -> String {
-        tacit_model::new_ulid(self.now, &mut self.rng).to_string()
+    fn ulid(&mut self) -> Ulid {
+        tacit_model::new_ulid(self.now, &mut self.rng)
     }
 
     fn salt(&mut self) -> [u8; 32] {
@@ -137,7 +176,32 @@ impl Commit<'_> {
         let (index, leaf) = self.append.push(id, bytes.clone());
         Ok((NewRecord { index, record: bytes }, leaf))
     }
+
+    /// Any job but a check.
+    async fn carry_out(&mut self, job: OtherJob) -> Result<Done, StoreError> {
+        match job {
+            Job::Register { requester, epoch, batch } => self.register(&requester, epoch, &batch).await,
+            Job::PutConsent { consent, state_signature } => self.put_consent(&consent, state_signature).await,
+            Job::ChangeConsent(job) => self.change_consent(&job).await,
+            Job::Manifest(manifest) => self.manifest(&manifest).await,
+            Job::Enrollment { custodian, requester, epoch, count } => {
+                self.enrollment(&custodian, &requester, epoch, count)
+            }
+            Job::Registry { number, hash, bytes } => self.registry(number, hash, &bytes).await,
+            Job::Prune => {
+                let more = uses::prune(self.conn, self.now.0, self.now.utc_day()).await?;
+                Ok(Done::Pruned { more })
+            }
+            Job::Authorize(job) => {
+                let mut done = self.authorize(vec![(0, *job)]).await?;
+                Ok(done.pop().map_or(Done::Refused(Reason::Internal), |(_, done)| done))
+            }
+        }
+    }
 }
+
+/// A job that is not an `Authorize`: those of a commit are decided together, after the others.
+type OtherJob = Job;
 
 impl GroupWork for Appender {
     type Job = Job;
@@ -149,11 +213,14 @@ impl GroupWork for Appender {
         let append = self.log.begin(conn).await?;
         let mut commit = Commit {
             conn,
+            log_size: append.start(),
             append,
             now,
             rng: entropy::os_rng(),
             registry: &self.registry,
             limits: &self.limits,
+            rules: &mut self.rules,
+            changed: &mut self.changed,
         };
         let mut done: Vec<Option<Done>> = Vec::with_capacity(jobs.len());
         let mut authorize = Vec::new();
@@ -163,22 +230,7 @@ impl GroupWork for Appender {
                     authorize.push((place, *job));
                     None
                 }
-                Job::Register { requester, epoch, batch } => {
-                    Some(commit.register(&requester, epoch, &batch).await?)
-                }
-                Job::PutConsent { consent, state_signature } => {
-                    Some(commit.put_consent(&consent, state_signature).await?)
-                }
-                Job::ChangeConsent(job) => Some(commit.change_consent(&job).await?),
-                Job::Manifest(manifest) => Some(commit.manifest(&manifest).await?),
-                Job::Enrollment { custodian, requester, epoch, count } => {
-                    Some(commit.enrollment(&custodian, &requester, epoch, count)?)
-                }
-                Job::Registry { number, hash, bytes } => Some(commit.registry(number, hash, &bytes).await?),
-                Job::Prune => {
-                    crate::store::uses::prune(commit.conn, now.0, now.utc_day()).await?;
-                    Some(Done::Stored)
-                }
+                other => Some(commit.carry_out(other).await?),
             });
         }
         if !authorize.is_empty() {
@@ -188,17 +240,21 @@ impl GroupWork for Appender {
         }
         let Commit { conn, append, .. } = commit;
         self.pending = Some(self.log.finish(conn, &append).await?);
-        Ok(done.into_iter().map(|done| done.unwrap_or(Done::Refused(Reason::Internal))).collect())
+        Ok(done.into_iter().flatten().collect())
     }
 
     fn committed(&mut self) {
         if let Some(pending) = self.pending.take() {
             self.log.publish(pending);
         }
+        // Nobody watching is no error.
+        self.changed.drain(..).for_each(|consent| drop(self.watchers.send(consent)));
     }
 
     fn failed(&mut self) {
         self.pending = None;
+        self.changed.clear();
+        self.rules = RuleSets::default();
         self.log.forget();
     }
 }

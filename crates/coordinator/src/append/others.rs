@@ -1,74 +1,101 @@
 //! Registrations, manifests, enrollment counts and registry versions.
 
-use tacit_blind::table::SignedManifest;
+use tacit_blind::{
+    enroll::{Known, Standing, VerifiedRegistration, standing},
+    table::{Acceptance, SignedManifest},
+};
 use tacit_ledger::record;
 use tacit_model::{MemberId, Reason};
 use tacit_store::StoreError;
 
 use super::{Commit, Done};
-use crate::store::{manifests, pseudonyms};
+use crate::store::{
+    manifests,
+    pseudonyms::{self, Registered, Scope},
+    registries::{self, LoggedRegistry},
+};
+
+/// The largest epoch that databases and proto fields hold alike.
+const MAX_EPOCH: u64 = i64::MAX.unsigned_abs();
 
 impl Commit<'_> {
-    /// All of a custodian's batch, or nothing: no evaluation may stand under two pseudonyms.
+    /// All of a custodian's batch, or nothing: no evaluation may ever stand under two pseudonyms.
     pub(super) async fn register(
         &mut self,
         requester: &MemberId,
         epoch: u32,
-        batch: &[pseudonyms::NewPseudonym],
+        batch: &[VerifiedRegistration],
     ) -> Result<Done, StoreError> {
-        if pseudonyms::registered_otherwise(self.conn, requester, epoch, batch).await? {
-            return Ok(Done::Refused(Reason::EnrolledOtherwise));
+        let scope = Scope { requester, epoch };
+        let earlier = pseudonyms::earlier(self.conn, scope, batch).await?;
+        let names: Vec<_> = batch.iter().map(|new| *new.pseudonym()).collect();
+        let current = pseudonyms::lookup(self.conn, scope, &names).await?;
+        let (mut new, mut moved) = (Vec::new(), Vec::new());
+        for registration in batch {
+            let before = earlier.by_blinded.get(registration.blinded_subject());
+            let known = Known {
+                blinded_subject_of_pseudonym: current
+                    .get(registration.pseudonym())
+                    .map(|known| &known.blinded_subject),
+                pseudonym_of_blinded_subject: before.map(|(pseudonym, _)| pseudonym),
+                pseudonym_of_evaluated: earlier.by_evaluated.get(registration.evaluated()),
+            };
+            match standing(registration, &known) {
+                Err(_) => return Ok(Done::Refused(Reason::EnrolledOtherwise)),
+                Ok(Standing::Same) => continue,
+                Ok(Standing::New | Standing::Replaces) => {}
+            }
+            // A pair that was registered before keeps the registration it had then.
+            let register_hash = before.map_or(*registration.register_hash(), |(_, hash)| *hash);
+            if before.is_none() {
+                new.push(registration);
+            }
+            let blinded_subject = *registration.blinded_subject();
+            moved.push((*registration.pseudonym(), Registered { blinded_subject, register_hash }));
         }
-        pseudonyms::store(self.conn, requester, epoch, self.now.0, batch).await?;
+        pseudonyms::keep(self.conn, scope, self.now.0, &new).await?;
+        pseudonyms::point(self.conn, scope, &moved).await?;
         Ok(Done::Stored)
     }
 
-    /// A manifest that may follow what is logged of its list.
+    /// A manifest that may follow what is logged of its list: version 1 of a new epoch, or the next version of
+    /// one of the newest two.
     pub(super) async fn manifest(&mut self, signed: &SignedManifest) -> Result<Done, StoreError> {
         let manifest = signed.manifest();
         let list = manifest.list.as_str();
-        let heads = manifests::heads(self.conn, list).await?;
-        let newest = heads.first();
-        if let Some(same) = manifests::find(self.conn, list, manifest.epoch, manifest.version)
-            .await?
-            .filter(|_| manifest.epoch > 0)
-        {
-            // Two notes of one version are an alarm; the same note again is a lost answer.
-            if same.note != signed.note().as_bytes() {
-                metrics::counter!("tacit_coordinator_manifest_alarms_total").increment(1);
-                tracing::error!(
-                    list,
-                    epoch = manifest.epoch,
-                    version = manifest.version,
-                    "two manifests of one version"
-                );
-                return Ok(Done::Refused(Reason::ManifestRejected));
-            }
-            return Ok(Done::Replayed { outcome: same.log_index.to_be_bytes().to_vec(), answered: self.now });
-        }
-        let previous = match newest {
-            Some(head) if manifest.epoch < head.epoch => {
-                heads.iter().find(|head| head.epoch == manifest.epoch)
-            }
-            head => head,
-        };
-        let follows = match previous {
-            Some(head) if head.epoch == manifest.epoch => manifest.version == head.version + 1,
-            Some(head) => manifest.epoch > head.epoch && manifest.version == 1,
-            None => newest.is_none() && manifest.version == 1,
-        };
-        if !follows {
+        // 0 asks for the newest one, so nothing can be called that.
+        if manifest.version == 0 || manifest.epoch == 0 || manifest.epoch > MAX_EPOCH {
             return Ok(Done::Refused(Reason::ManifestRejected));
         }
-        if let Some(head) = previous.filter(|head| head.epoch == manifest.epoch) {
-            let Some(stored) = manifests::find(self.conn, list, head.epoch, head.version).await? else {
+        let heads = manifests::heads(self.conn, list).await?;
+        let of_epoch = heads.iter().find(|head| head.epoch == manifest.epoch);
+        let next = match of_epoch {
+            Some(head) => head.version + 1,
+            None if heads.first().is_none_or(|newest| newest.epoch < manifest.epoch) => 1,
+            None => return Ok(Done::Refused(Reason::ManifestRejected)),
+        };
+        // What the new one must agree with: its own version if that is logged, else the one before.
+        let known = manifest.version.min(next - 1);
+        if known > 0 {
+            let Some(stored) = manifests::find(self.conn, list, manifest.epoch, known).await? else {
                 return Err(StoreError::corrupt("manifest", "version", list, "is missing"));
             };
-            if !self.same_key(&stored.note, signed) {
-                return Ok(Done::Refused(Reason::ManifestRejected));
+            let previous = self.stored_manifest(&stored, signed)?;
+            match signed.accept_after(&previous) {
+                Ok(Acceptance::Known) => return Ok(Done::Before(stored.log_index)),
+                Ok(Acceptance::Newer) => {}
+                Err(error) => {
+                    if error.conflict().is_some() {
+                        self.alarm(signed).await?;
+                    }
+                    return Ok(Done::Refused(Reason::ManifestRejected));
+                }
             }
         }
-        let id = self.ulid();
+        if manifest.version != next {
+            return Ok(Done::Refused(Reason::ManifestRejected));
+        }
+        let id = self.ulid().to_string();
         let (record, _) = self.push(signed.to_record(id, self.now))?;
         let stored = manifests::StoredManifest {
             epoch: manifest.epoch,
@@ -77,16 +104,30 @@ impl Commit<'_> {
             log_index: record.index,
         };
         manifests::store(self.conn, list, &stored, self.now.0).await?;
-        Ok(Done::Logged { record, consent: None })
+        Ok(Done::Logged(record))
     }
 
-    /// The key is fixed within an epoch; `accept_after` says whether the new manifest may follow.
-    fn same_key(&self, stored: &[u8], signed: &SignedManifest) -> bool {
-        let list = &signed.manifest().list;
-        let verifier = crate::caller::manifest_verifier(self.registry, list);
-        let previous =
-            verifier.and_then(|key| SignedManifest::verify(std::str::from_utf8(stored).ok()?, &key).ok());
-        previous.is_some_and(|previous| signed.accept_after(&previous).is_ok())
+    /// Two manifests of one version, or another key within an epoch: both notes are kept.
+    async fn alarm(&mut self, signed: &SignedManifest) -> Result<(), StoreError> {
+        let manifest = signed.manifest();
+        let (list, epoch, version) = (manifest.list.as_str(), manifest.epoch, manifest.version);
+        metrics::counter!("tacit_coordinator_manifest_alarms_total").increment(1);
+        tracing::error!(list, epoch, version, "a signed manifest contradicts a logged one; both are kept");
+        manifests::keep_conflict(self.conn, list, (epoch, version, signed.note()), self.now.0).await
+    }
+
+    /// A logged manifest of the same list. It is read under the key that the list has now: a holder that
+    /// changes its manifest key does so with a new epoch.
+    fn stored_manifest(
+        &self,
+        stored: &manifests::StoredManifest,
+        like: &SignedManifest,
+    ) -> Result<SignedManifest, StoreError> {
+        let list = &like.manifest().list;
+        let corrupt = || StoreError::corrupt("manifest", "note", list, "does not verify");
+        let key = crate::caller::manifest_verifier(self.registry, list).ok_or_else(corrupt)?;
+        let note = std::str::from_utf8(&stored.note).map_err(|_| corrupt())?;
+        SignedManifest::verify(note, &key).map_err(|_| corrupt())
     }
 
     pub(super) fn enrollment(
@@ -96,44 +137,35 @@ impl Commit<'_> {
         epoch: u32,
         count: u64,
     ) -> Result<Done, StoreError> {
-        let (record, _) = self.push_enrollment(custodian, requester, epoch, count)?;
-        Ok(Done::Logged { record, consent: None })
-    }
-
-    fn push_enrollment(
-        &mut self,
-        custodian: &MemberId,
-        requester: &MemberId,
-        epoch: u32,
-        count: u64,
-    ) -> Result<(super::NewRecord, [u8; 32]), StoreError> {
-        let id = self.ulid();
-        self.push(record::Enrollment {
+        let id = self.ulid().to_string();
+        let (record, _) = self.push(record::Enrollment {
             id,
             time_ms: self.now.0,
             custodian: custodian.to_string(),
             requester: requester.to_string(),
             epoch,
             count,
-        })
+        })?;
+        Ok(Done::Logged(record))
     }
 
-    /// Logs the registry version in force; once. Numbers never fall.
+    /// Logs the registry version in force; once. Numbers never fall, also when the version was logged before.
     pub(super) async fn registry(
         &mut self,
         number: u64,
         hash: [u8; 32],
         bytes: &[u8],
     ) -> Result<Done, StoreError> {
-        if manifests::registry_index(self.conn, &hash).await?.is_some() {
-            return Ok(Done::Stored);
+        let highest = registries::highest(self.conn).await?;
+        match registries::find(self.conn, &hash).await? {
+            Some(logged) if logged.number == highest => return Ok(Done::Before(logged.log_index)),
+            None if number > highest => {}
+            Some(_) | None => return Ok(Done::Refused(Reason::RegistryInvalid)),
         }
-        if number <= manifests::highest_registry(self.conn).await? {
-            return Ok(Done::Refused(Reason::RegistryInvalid));
-        }
-        let id = self.ulid();
+        let id = self.ulid().to_string();
         let (record, _) = self.push(record::Registry { id, time_ms: self.now.0, number, registry: hash })?;
-        manifests::store_registry(self.conn, &hash, number, bytes, record.index).await?;
-        Ok(Done::Logged { record, consent: None })
+        let logged = LoggedRegistry { number, log_index: record.index };
+        registries::store(self.conn, &hash, logged, bytes).await?;
+        Ok(Done::Logged(record))
     }
 }

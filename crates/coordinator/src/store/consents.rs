@@ -1,16 +1,20 @@
 //! Consents and their use.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use sqlx::{AssertSqlSafe, Row, any::AnyRow};
+use sqlx::{Row, any::AnyRow};
+use tacit_model::{Millis, Ulid};
 use tacit_store::{Conn, StoreError, bulk};
 
-use super::{bytes32, signed, unsigned};
+use super::{bytes32, signed, ulid, unsigned};
+
+/// Most consents of one answer.
+const MOST: usize = 2048;
 
 /// A stored consent.
 #[derive(Clone)]
 pub(crate) struct StoredConsent {
-    pub(crate) id: String,
+    pub(crate) id: Ulid,
     pub(crate) authority: String,
     pub(crate) requester: String,
     pub(crate) pseudonym: [u8; 32],
@@ -19,78 +23,81 @@ pub(crate) struct StoredConsent {
     pub(crate) state: String,
     pub(crate) number: u64,
     pub(crate) state_signature: Vec<u8>,
+    /// Log index of the record of the present state.
+    pub(crate) log_index: u64,
+    /// Checks permitted under it so far.
     pub(crate) uses: u64,
 }
 
-const COLUMNS: &str =
-    "id, authority, requester, pseudonym, text, signature, state, number, state_signature, uses";
+macro_rules! columns {
+    ($where:literal) => {
+        concat!(
+            "SELECT id, authority, requester, pseudonym, text, signature, state, number, state_signature, ",
+            "log_index, (SELECT COALESCE(SUM(uses), 0) FROM consent_use WHERE consent = consent.id) ",
+            "FROM consent WHERE ",
+            $where
+        )
+    };
+}
 
 /// Consents by id.
 pub(crate) async fn by_ids(
     conn: &mut Conn,
-    ids: &[String],
-) -> Result<HashMap<String, StoredConsent>, StoreError> {
-    let mut found = HashMap::new();
-    for part in bulk::parts(ids) {
-        let sql =
-            format!("SELECT {COLUMNS} FROM consent WHERE id IN ({})", bulk::placeholders(1, part.len()));
-        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(part.len() == 1);
-        for id in part {
-            query = query.bind(id.as_str());
-        }
-        for row in query.fetch_all(&mut *conn).await? {
-            let consent = read(&row)?;
-            found.insert(consent.id.clone(), consent);
-        }
-    }
-    Ok(found)
+    ids: &[Ulid],
+) -> Result<HashMap<Ulid, StoredConsent>, StoreError> {
+    let rows = bulk::fetch(conn, columns!("id IN"), ids, |row, id| row.bind(id.to_string())).await?;
+    rows.iter().map(|row| read(row).map(|consent| (consent.id, consent))).collect()
 }
 
-/// Consents under a requester's pseudonyms.
+/// Consents under a requester's pseudonyms, ascending by id.
 pub(crate) async fn by_pseudonyms(
     conn: &mut Conn,
     requester: &str,
     pseudonyms: &[[u8; 32]],
 ) -> Result<Vec<StoredConsent>, StoreError> {
-    let mut found = Vec::new();
-    for part in bulk::parts(pseudonyms) {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM consent WHERE requester = $1 AND pseudonym IN ({}) ORDER BY id",
-            bulk::placeholders(2, part.len())
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false).bind(requester);
-        for pseudonym in part {
-            query = query.bind(pseudonym.as_slice());
-        }
-        for row in query.fetch_all(&mut *conn).await? {
-            found.push(read(&row)?);
-        }
-    }
-    Ok(found)
+    under(conn, columns!("requester = ? AND pseudonym IN"), requester, pseudonyms).await
 }
 
-/// What an authority stored, under these pseudonyms or, when none are named, all of it.
+/// What an authority stored, ascending by id: under these pseudonyms or, when none are named, the first 2048.
 pub(crate) async fn by_authority(
     conn: &mut Conn,
     authority: &str,
     pseudonyms: &[[u8; 32]],
 ) -> Result<Vec<StoredConsent>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM consent WHERE authority = $1 ORDER BY id LIMIT 100000");
-    let rows = sqlx::query(AssertSqlSafe(sql)).bind(authority).fetch_all(conn).await?;
-    let all: Result<Vec<_>, _> = rows.iter().map(read).collect();
-    Ok(all?
-        .into_iter()
-        .filter(|consent| pseudonyms.is_empty() || pseudonyms.contains(&consent.pseudonym))
-        .collect())
+    if !pseudonyms.is_empty() {
+        return under(conn, columns!("authority = ? AND pseudonym IN"), authority, pseudonyms).await;
+    }
+    let rows = sqlx::query(columns!("authority = $1 ORDER BY id LIMIT $2"))
+        .bind(authority)
+        .bind(i64::try_from(MOST).unwrap_or(i64::MAX))
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+async fn under(
+    conn: &mut Conn,
+    head: &'static str,
+    member: &str,
+    pseudonyms: &[[u8; 32]],
+) -> Result<Vec<StoredConsent>, StoreError> {
+    let member = member.to_owned();
+    let first = |row: bulk::Row<'_>| row.bind(member.clone());
+    let key = |row: bulk::Row<'_>, pseudonym: &[u8; 32]| row.bind(pseudonym.to_vec());
+    let rows = bulk::fetch_within(conn, head, first, pseudonyms, key).await?;
+    let mut found = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    found.sort_by_key(|consent| consent.id);
+    found.truncate(MOST);
+    Ok(found)
 }
 
 /// Stores a new consent.
 pub(crate) async fn store(conn: &mut Conn, consent: &StoredConsent) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO consent (id, authority, requester, pseudonym, text, signature, state, number, state_signature) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO consent (id, authority, requester, pseudonym, text, signature, state, number, \
+         state_signature, log_index) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
-    .bind(consent.id.as_str())
+    .bind(consent.id.to_string())
     .bind(consent.authority.as_str())
     .bind(consent.requester.as_str())
     .bind(consent.pseudonym.as_slice())
@@ -99,70 +106,76 @@ pub(crate) async fn store(conn: &mut Conn, consent: &StoredConsent) -> Result<()
     .bind(consent.state.as_str())
     .bind(signed(consent.number))
     .bind(consent.state_signature.as_slice())
+    .bind(signed(consent.log_index))
     .execute(conn)
     .await?;
     Ok(())
 }
 
 /// Moves a consent to its next state.
-pub(crate) async fn change(
-    conn: &mut Conn,
-    id: &str,
-    state: &str,
-    number: u64,
-    signature: &[u8],
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE consent SET state = $2, number = $3, state_signature = $4 WHERE id = $1 AND number = $3 - 1",
+pub(crate) async fn change(conn: &mut Conn, next: &StoredConsent) -> Result<(), StoreError> {
+    let changed = sqlx::query(
+        "UPDATE consent SET state = $2, number = $3, state_signature = $4, log_index = $5 \
+         WHERE id = $1 AND number < $3",
     )
-    .bind(id)
-    .bind(state)
-    .bind(signed(number))
-    .bind(signature)
+    .bind(next.id.to_string())
+    .bind(next.state.as_str())
+    .bind(signed(next.number))
+    .bind(next.state_signature.as_slice())
+    .bind(signed(next.log_index))
     .execute(conn)
     .await?;
-    Ok(())
-}
-
-/// Uses of a consent since a moment.
-pub(crate) async fn uses_since(conn: &mut Conn, id: &str, since_ms: u64) -> Result<u64, StoreError> {
-    let row =
-        sqlx::query("SELECT COALESCE(SUM(uses), 0) FROM consent_use WHERE consent = $1 AND at_ms >= $2")
-            .bind(id)
-            .bind(signed(since_ms))
-            .fetch_one(conn)
-            .await?;
-    unsigned("consent_use", "uses", row.try_get(0)?)
-}
-
-/// Counts uses.
-pub(crate) async fn add_uses(conn: &mut Conn, at_ms: u64, added: &[(String, u64)]) -> Result<(), StoreError> {
-    bulk::insert(conn, "consent_use (consent, at_ms, uses)", 3, "", added, |row, (id, uses)| {
-        row.bind(id.as_str()).bind(signed(at_ms)).bind(signed(*uses))
-    })
-    .await?;
-    for (id, uses) in added {
-        sqlx::query("UPDATE consent SET uses = uses + $2 WHERE id = $1")
-            .bind(id.as_str())
-            .bind(signed(*uses))
-            .execute(&mut *conn)
-            .await?;
+    if changed.rows_affected() != 1 {
+        return Err(StoreError::corrupt("consent", "number", next.id, "did not rise"));
     }
     Ok(())
 }
 
+/// Uses of consents, each since its own moment; those that were not used are absent.
+pub(crate) async fn uses_since(
+    conn: &mut Conn,
+    since: impl Iterator<Item = (Ulid, Millis)>,
+) -> Result<HashMap<Ulid, u64>, StoreError> {
+    // Windows are few: one statement for all consents with the same one.
+    let mut windows = BTreeMap::<u64, Vec<Ulid>>::new();
+    since.for_each(|(id, from)| windows.entry(from.0).or_default().push(id));
+    let mut found = HashMap::new();
+    for (from, ids) in windows {
+        let head = "SELECT consent, uses FROM consent_use WHERE at_ms >= ? AND consent IN";
+        let first = |row: bulk::Row<'_>| row.bind(signed(from));
+        let key = |row: bulk::Row<'_>, id: &Ulid| row.bind(id.to_string());
+        for row in bulk::fetch_within(conn, head, first, &ids, key).await? {
+            let uses = unsigned("consent_use", "uses", row.try_get(1)?)?;
+            *found.entry(ulid("consent_use", "consent", row.try_get(0)?)?).or_insert(0) += uses;
+        }
+    }
+    Ok(found)
+}
+
+/// Counts uses.
+pub(crate) async fn add_uses(conn: &mut Conn, at_ms: u64, added: &[(Ulid, u64)]) -> Result<(), StoreError> {
+    let into = "consent_use (consent, at_ms, uses)";
+    let again = "ON CONFLICT (consent, at_ms) DO UPDATE SET uses = consent_use.uses + excluded.uses";
+    bulk::insert(conn, into, 3, again, added, |row, (id, uses)| {
+        row.bind(id.to_string()).bind(signed(at_ms)).bind(signed(*uses))
+    })
+    .await?;
+    Ok(())
+}
+
 fn read(row: &AnyRow) -> Result<StoredConsent, StoreError> {
-    let id: String = row.try_get(0)?;
+    let id = ulid("consent", "id", row.try_get(0)?)?;
     Ok(StoredConsent {
-        pseudonym: bytes32("consent", "pseudonym", &id, row.try_get(3)?)?,
+        id,
         authority: row.try_get(1)?,
         requester: row.try_get(2)?,
+        pseudonym: bytes32("consent", "pseudonym", id, row.try_get(3)?)?,
         text: row.try_get(4)?,
         signature: row.try_get(5)?,
         state: row.try_get(6)?,
         number: unsigned("consent", "number", row.try_get(7)?)?,
         state_signature: row.try_get(8)?,
-        uses: unsigned("consent", "uses", row.try_get(9)?)?,
-        id,
+        log_index: unsigned("consent", "log_index", row.try_get(9)?)?,
+        uses: unsigned("consent_use", "uses", row.try_get(10)?)?,
     })
 }

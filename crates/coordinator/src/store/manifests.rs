@@ -1,6 +1,6 @@
 //! Logged manifests, and which epoch and version of each list is current.
 
-use sqlx::Row;
+use sqlx::{Row, any::AnyRow};
 use tacit_store::{Conn, StoreError};
 
 use super::{signed, unsigned};
@@ -26,9 +26,7 @@ pub(crate) struct EpochHead {
 /// The newest two epochs of a list, newest first.
 pub(crate) async fn heads(conn: &mut Conn, list: &str) -> Result<Vec<EpochHead>, StoreError> {
     let rows = sqlx::query(
-        "SELECT epoch, MAX(version), MIN(logged_ms) FROM manifest WHERE list = $1 \
-         AND epoch IN (SELECT DISTINCT epoch FROM manifest WHERE list = $1 ORDER BY epoch DESC LIMIT 2) \
-         GROUP BY epoch ORDER BY epoch DESC",
+        "SELECT epoch, version, first_logged_ms FROM list_epoch WHERE list = $1 ORDER BY epoch DESC LIMIT 2",
     )
     .bind(list)
     .fetch_all(conn)
@@ -36,15 +34,15 @@ pub(crate) async fn heads(conn: &mut Conn, list: &str) -> Result<Vec<EpochHead>,
     rows.iter()
         .map(|row| {
             Ok(EpochHead {
-                epoch: unsigned("manifest", "epoch", row.try_get(0)?)?,
-                version: unsigned("manifest", "version", row.try_get(1)?)?,
-                first_logged_ms: unsigned("manifest", "logged_ms", row.try_get(2)?)?,
+                epoch: unsigned("list_epoch", "epoch", row.try_get(0)?)?,
+                version: unsigned("list_epoch", "version", row.try_get(1)?)?,
+                first_logged_ms: unsigned("list_epoch", "first_logged_ms", row.try_get(2)?)?,
             })
         })
         .collect()
 }
 
-/// One manifest; epoch or version 0 means the newest.
+/// One manifest.
 pub(crate) async fn find(
     conn: &mut Conn,
     list: &str,
@@ -52,74 +50,90 @@ pub(crate) async fn find(
     version: u64,
 ) -> Result<Option<StoredManifest>, StoreError> {
     let row = sqlx::query(
-        "SELECT epoch, version, note, log_index FROM manifest \
-         WHERE list = $1 AND ($2 = 0 OR epoch = $2) AND ($3 = 0 OR version = $3) \
-         ORDER BY epoch DESC, version DESC LIMIT 1",
+        "SELECT epoch, version, note, log_index FROM manifest WHERE list = $1 AND epoch = $2 AND version = $3",
     )
     .bind(list)
     .bind(signed(epoch))
     .bind(signed(version))
     .fetch_optional(conn)
     .await?;
-    row.map(|row| {
-        Ok(StoredManifest {
-            epoch: unsigned("manifest", "epoch", row.try_get(0)?)?,
-            version: unsigned("manifest", "version", row.try_get(1)?)?,
-            note: row.try_get(2)?,
-            log_index: unsigned("manifest", "log_index", row.try_get(3)?)?,
-        })
-    })
-    .transpose()
+    row.as_ref().map(read).transpose()
 }
 
-/// Stores a manifest.
+/// The newest manifest of an epoch, or of the newest epoch when that is `None`.
+pub(crate) async fn newest(
+    conn: &mut Conn,
+    list: &str,
+    epoch: Option<u64>,
+) -> Result<Option<StoredManifest>, StoreError> {
+    let (from, to) = epoch.map_or((0, i64::MAX), |epoch| (signed(epoch), signed(epoch)));
+    let row = sqlx::query(
+        "SELECT epoch, version, note, log_index FROM manifest \
+         WHERE list = $1 AND epoch BETWEEN $2 AND $3 ORDER BY epoch DESC, version DESC LIMIT 1",
+    )
+    .bind(list)
+    .bind(from)
+    .bind(to)
+    .fetch_optional(conn)
+    .await?;
+    row.as_ref().map(read).transpose()
+}
+
+fn read(row: &AnyRow) -> Result<StoredManifest, StoreError> {
+    Ok(StoredManifest {
+        epoch: unsigned("manifest", "epoch", row.try_get(0)?)?,
+        version: unsigned("manifest", "version", row.try_get(1)?)?,
+        note: row.try_get(2)?,
+        log_index: unsigned("manifest", "log_index", row.try_get(3)?)?,
+    })
+}
+
+/// Stores a manifest, which is the newest of its epoch.
 pub(crate) async fn store(
     conn: &mut Conn,
     list: &str,
     manifest: &StoredManifest,
     now_ms: u64,
 ) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO manifest (list, epoch, version, note, log_index, logged_ms) VALUES ($1, $2, $3, $4, $5, $6)")
+    sqlx::query("INSERT INTO manifest (list, epoch, version, note, log_index) VALUES ($1, $2, $3, $4, $5)")
         .bind(list)
         .bind(signed(manifest.epoch))
         .bind(signed(manifest.version))
         .bind(manifest.note.as_slice())
         .bind(signed(manifest.log_index))
-        .bind(signed(now_ms))
-        .execute(conn)
+        .execute(&mut *conn)
         .await?;
+    sqlx::query(
+        "INSERT INTO list_epoch (list, epoch, first_logged_ms, version) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (list, epoch) DO UPDATE SET version = excluded.version",
+    )
+    .bind(list)
+    .bind(signed(manifest.epoch))
+    .bind(signed(now_ms))
+    .bind(signed(manifest.version))
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
-/// Whether this registry version is already in the log.
-pub(crate) async fn registry_index(conn: &mut Conn, hash: &[u8; 32]) -> Result<Option<u64>, StoreError> {
-    let row = sqlx::query("SELECT log_index FROM registry_version WHERE hash = $1")
-        .bind(hash.as_slice())
-        .fetch_optional(conn)
-        .await?;
-    row.map(|row| unsigned("registry_version", "log_index", row.try_get(0)?)).transpose()
-}
-
-/// Highest registry number that was ever in force.
-pub(crate) async fn highest_registry(conn: &mut Conn) -> Result<u64, StoreError> {
-    let row = sqlx::query("SELECT COALESCE(MAX(number), 0) FROM registry_version").fetch_one(conn).await?;
-    unsigned("registry_version", "number", row.try_get(0)?)
-}
-
-/// Stores a registry version.
-pub(crate) async fn store_registry(
+/// Keeps a manifest that contradicts a logged one: evidence against its holder.
+pub(crate) async fn keep_conflict(
     conn: &mut Conn,
-    hash: &[u8; 32],
-    number: u64,
-    bytes: &[u8],
-    index: u64,
+    list: &str,
+    conflict: (u64, u64, &str),
+    now_ms: u64,
 ) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO registry_version (hash, number, bytes, log_index) VALUES ($1, $2, $3, $4)")
-        .bind(hash.as_slice())
-        .bind(signed(number))
-        .bind(bytes)
-        .bind(signed(index))
-        .execute(conn)
-        .await?;
+    let (epoch, version, note) = conflict;
+    sqlx::query(
+        "INSERT INTO manifest_conflict (list, epoch, version, note, received_ms) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(list)
+    .bind(signed(epoch))
+    .bind(signed(version))
+    .bind(note.as_bytes())
+    .bind(signed(now_ms))
+    .execute(conn)
+    .await?;
     Ok(())
 }

@@ -4,13 +4,14 @@ pub(crate) mod consents;
 pub(crate) mod manifests;
 pub(crate) mod openings;
 pub(crate) mod pseudonyms;
+pub(crate) mod registries;
 pub(crate) mod requests;
 pub(crate) mod uses;
 
 use sqlx::migrate::Migrator;
 
 /// Schema of the coordinator's SQLite database.
-pub(crate) static SQLITE: Migrator = sqlx::migrate!("../../migrations/coordinator/sqlite");
+pub static SQLITE: Migrator = sqlx::migrate!("../../migrations/coordinator/sqlite");
 
 /// 32 bytes of a column, or corrupt data.
 pub(crate) fn bytes32(
@@ -34,4 +35,14 @@ pub(crate) fn unsigned(
 /// A number small enough for BIGINT; times, sizes and epochs are.
 pub(crate) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// A ULID of a column.
+pub(crate) fn ulid(
+    table: &'static str,
+    column: &'static str,
+    text: &str,
+) -> Result<tacit_model::Ulid, tacit_store::StoreError> {
+    tacit_model::parse_ulid(text)
+        .ok_or_else(|| tacit_store::StoreError::corrupt(table, column, text, "is not a ULID"))
 }

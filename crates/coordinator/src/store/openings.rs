@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::Row;
 use tacit_store::{Conn, StoreError, bulk};
 
 use super::{bytes32, signed, unsigned};
@@ -14,8 +14,22 @@ pub(crate) struct Chain {
     pub(crate) sequence: u64,
     /// Leaf hash of the last record, zeros at first.
     pub(crate) leaf: [u8; 32],
+    /// Log index of the last record; none at first.
+    pub(crate) last_index: Option<u64>,
     /// Key of the pseudonym's openings; absent once erased.
     pub(crate) opening_key: Option<[u8; 32]>,
+}
+
+impl Chain {
+    /// The chain of a pseudonym without records.
+    pub(crate) fn empty(opening_key: [u8; 32]) -> Self {
+        Self { sequence: 0, leaf: [0; 32], last_index: None, opening_key: Some(opening_key) }
+    }
+
+    /// The chain after one more record.
+    pub(crate) fn after(self, index: u64, leaf: [u8; 32]) -> Self {
+        Self { sequence: self.sequence + 1, leaf, last_index: Some(index), ..self }
+    }
 }
 
 /// A sealed opening beside the log.
@@ -30,47 +44,38 @@ pub(crate) async fn chains(
     conn: &mut Conn,
     pseudonyms: &[[u8; 32]],
 ) -> Result<HashMap<[u8; 32], Chain>, StoreError> {
-    let mut found = HashMap::with_capacity(pseudonyms.len());
-    for part in bulk::parts(pseudonyms) {
-        let sql = format!(
-            "SELECT pseudonym, sequence, leaf, opening_key FROM chain WHERE pseudonym IN ({})",
-            bulk::placeholders(1, part.len())
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(part.len() == 1);
-        for pseudonym in part {
-            query = query.bind(pseudonym.as_slice());
-        }
-        for row in query.fetch_all(&mut *conn).await? {
-            let sequence = unsigned("chain", "sequence", row.try_get(1)?)?;
-            let leaf = bytes32("chain", "leaf", sequence, row.try_get(2)?)?;
-            let opening_key = match row.try_get::<Option<Vec<u8>>, _>(3)? {
-                Some(key) => Some(bytes32("chain", "opening_key", sequence, &key)?),
+    let head = "SELECT pseudonym, sequence, leaf, last_index, opening_key FROM chain WHERE pseudonym IN";
+    let rows = bulk::fetch(conn, head, pseudonyms, |row, pseudonym| row.bind(pseudonym.as_slice())).await?;
+    rows.iter()
+        .map(|row| {
+            let last_index = unsigned("chain", "last_index", row.try_get(3)?)?;
+            let opening_key = match row.try_get::<Option<Vec<u8>>, _>(4)? {
+                Some(key) => Some(bytes32("chain", "opening_key", last_index, &key)?),
                 None => None,
             };
-            found.insert(
-                bytes32("chain", "pseudonym", sequence, row.try_get(0)?)?,
-                Chain { sequence, leaf, opening_key },
-            );
-        }
-    }
-    Ok(found)
+            let chain = Chain {
+                sequence: unsigned("chain", "sequence", row.try_get(1)?)?,
+                leaf: bytes32("chain", "leaf", last_index, row.try_get(2)?)?,
+                last_index: Some(last_index),
+                opening_key,
+            };
+            Ok((bytes32("chain", "pseudonym", last_index, row.try_get(0)?)?, chain))
+        })
+        .collect()
 }
 
-/// Moves chains on.
+/// Moves chains on. Keys do not change: an erased one stays erased.
 pub(crate) async fn store_chains(conn: &mut Conn, chains: &[([u8; 32], Chain)]) -> Result<(), StoreError> {
-    bulk::insert(
-        conn,
-        "chain (pseudonym, sequence, leaf, opening_key)",
-        4,
-        "ON CONFLICT (pseudonym) DO UPDATE SET sequence = excluded.sequence, leaf = excluded.leaf, opening_key = excluded.opening_key",
-        chains,
-        |row, (pseudonym, chain)| {
-            row.bind(pseudonym.as_slice())
-                .bind(signed(chain.sequence))
-                .bind(chain.leaf.as_slice())
-                .bind(chain.opening_key.map(|key| key.to_vec()))
-        },
-    )
+    let into = "chain (pseudonym, sequence, leaf, last_index, opening_key)";
+    let again = "ON CONFLICT (pseudonym) DO UPDATE SET sequence = excluded.sequence, leaf = excluded.leaf, \
+                 last_index = excluded.last_index";
+    bulk::insert(conn, into, 5, again, chains, |row, (pseudonym, chain)| {
+        row.bind(pseudonym.as_slice())
+            .bind(signed(chain.sequence))
+            .bind(chain.leaf.as_slice())
+            .bind(signed(chain.last_index.unwrap_or_default()))
+            .bind(chain.opening_key.map(|key| key.to_vec()))
+    })
     .await?;
     Ok(())
 }
@@ -79,6 +84,15 @@ pub(crate) async fn store_chains(conn: &mut Conn, chains: &[([u8; 32], Chain)]) 
 pub(crate) async fn store(conn: &mut Conn, openings: &[SealedOpening]) -> Result<(), StoreError> {
     bulk::insert(conn, "opening (log_index, pseudonym, sealed)", 3, "", openings, |row, opening| {
         row.bind(signed(opening.log_index)).bind(opening.pseudonym.as_slice()).bind(opening.sealed.as_slice())
+    })
+    .await?;
+    Ok(())
+}
+
+/// Stores the names of rules under their hashes.
+pub(crate) async fn store_rules(conn: &mut Conn, sets: &[([u8; 32], String)]) -> Result<(), StoreError> {
+    bulk::insert(conn, "rule_set (hash, rules)", 2, "ON CONFLICT DO NOTHING", sets, |row, (hash, rules)| {
+        row.bind(hash.as_slice()).bind(rules.as_str())
     })
     .await?;
     Ok(())

@@ -1,22 +1,16 @@
-//! Registered pseudonyms.
+//! Registrations, and the pseudonyms they give.
 
 use std::collections::HashMap;
 
-use sqlx::{AssertSqlSafe, Row};
-use tacit_store::{Conn, StoreError, bulk};
+use sqlx::Row as _;
+use tacit_blind::enroll::VerifiedRegistration;
+use tacit_model::MemberId;
+use tacit_store::{
+    Conn, StoreError,
+    bulk::{self, Row},
+};
 
 use super::{bytes32, signed};
-
-/// A pseudonym to store.
-#[derive(Clone)]
-pub(crate) struct NewPseudonym {
-    pub(crate) pseudonym: [u8; 32],
-    pub(crate) blinded_subject: [u8; 32],
-    pub(crate) evaluated: [u8; 32],
-    pub(crate) proof: [u8; 64],
-    pub(crate) register_hash: [u8; 32],
-    pub(crate) audit_box: Vec<u8>,
-}
 
 /// What a check needs to know of its pseudonym.
 #[derive(Clone, Copy)]
@@ -25,108 +19,115 @@ pub(crate) struct Registered {
     pub(crate) register_hash: [u8; 32],
 }
 
-/// Looks pseudonyms of one requester and epoch up.
+/// Whose pseudonyms, and of which epoch: they are apart from all others.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'a> {
+    pub(crate) requester: &'a MemberId,
+    pub(crate) epoch: u32,
+}
+
+impl<'a> Scope<'a> {
+    fn bind(self, row: Row<'a>) -> Row<'a> {
+        row.bind(self.requester.as_str()).bind(i64::from(self.epoch))
+    }
+}
+
+/// Looks pseudonyms up; those that are not registered are absent.
 pub(crate) async fn lookup(
     conn: &mut Conn,
-    requester: &str,
-    epoch: u32,
+    scope: Scope<'_>,
     pseudonyms: &[[u8; 32]],
 ) -> Result<HashMap<[u8; 32], Registered>, StoreError> {
-    let mut found = HashMap::with_capacity(pseudonyms.len());
-    for part in bulk::parts(pseudonyms) {
-        let sql = format!(
-            "SELECT pseudonym, blinded_subject, register_hash FROM pseudonym \
-             WHERE requester = $1 AND epoch = $2 AND pseudonym IN ({})",
-            bulk::placeholders(3, part.len())
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql))
-            .persistent(part.len() == 1)
-            .bind(requester)
-            .bind(i64::from(epoch));
-        for pseudonym in part {
-            query = query.bind(pseudonym.as_slice());
-        }
-        for row in query.fetch_all(&mut *conn).await? {
-            let pseudonym = bytes32("pseudonym", "pseudonym", requester, row.try_get(0)?)?;
-            let blinded_subject = bytes32("pseudonym", "blinded_subject", requester, row.try_get(1)?)?;
-            let register_hash = bytes32("pseudonym", "register_hash", requester, row.try_get(2)?)?;
-            found.insert(pseudonym, Registered { blinded_subject, register_hash });
-        }
+    let head = "SELECT pseudonym, blinded_subject, register_hash FROM pseudonym \
+                WHERE requester = ? AND epoch = ? AND pseudonym IN";
+    let first = |row| scope.bind(row);
+    let rows = bulk::fetch_within(conn, head, first, pseudonyms, |row, key| row.bind(key.as_slice())).await?;
+    let mut found = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let pseudonym = bytes32("pseudonym", "pseudonym", scope.requester, row.try_get(0)?)?;
+        let blinded_subject = bytes32("pseudonym", "blinded_subject", scope.requester, row.try_get(1)?)?;
+        let register_hash = bytes32("pseudonym", "register_hash", scope.requester, row.try_get(2)?)?;
+        found.insert(pseudonym, Registered { blinded_subject, register_hash });
     }
     Ok(found)
 }
 
-/// Whether any Ph or Th of a batch already stands under another pseudonym of this requester and epoch:
-/// one evaluation must not give many pseudonyms.
-pub(crate) async fn registered_otherwise(
+/// What was ever registered, as far as a batch touches it.
+#[derive(Default)]
+pub(crate) struct Earlier {
+    /// By Ph: the pseudonym, and the registration.
+    pub(crate) by_blinded: HashMap<[u8; 32], ([u8; 32], [u8; 32])>,
+    /// By Th: the pseudonym.
+    pub(crate) by_evaluated: HashMap<[u8; 32], [u8; 32]>,
+}
+
+/// Finds every registration that has a Ph or a Th of the batch.
+pub(crate) async fn earlier(
     conn: &mut Conn,
-    requester: &str,
-    epoch: u32,
-    batch: &[NewPseudonym],
-) -> Result<bool, StoreError> {
-    for part in bulk::parts(batch) {
-        for (column, value) in
-            [("blinded_subject", blinded_subject as fn(&NewPseudonym) -> &[u8; 32]), ("evaluated", evaluated)]
-        {
-            let sql = format!(
-                "SELECT {column}, pseudonym FROM pseudonym WHERE requester = $1 AND epoch = $2 AND {column} IN ({})",
-                bulk::placeholders(3, part.len())
-            );
-            let mut query =
-                sqlx::query(AssertSqlSafe(sql)).persistent(false).bind(requester).bind(i64::from(epoch));
-            for new in part {
-                query = query.bind(value(new).as_slice());
-            }
-            let mut stored = HashMap::new();
-            for row in query.fetch_all(&mut *conn).await? {
-                stored.insert(row.try_get::<Vec<u8>, _>(0)?, row.try_get::<Vec<u8>, _>(1)?);
-            }
-            if part.iter().any(|new| {
-                stored.get(value(new).as_slice()).is_some_and(|under| under != new.pseudonym.as_slice())
-            }) {
-                return Ok(true);
-            }
-        }
+    scope: Scope<'_>,
+    batch: &[VerifiedRegistration],
+) -> Result<Earlier, StoreError> {
+    let mut earlier = Earlier::default();
+    let head = "SELECT blinded_subject, pseudonym, register_hash FROM registration \
+                WHERE requester = ? AND epoch = ? AND blinded_subject IN";
+    let key = |row: Row<'_>, new: &VerifiedRegistration| row.bind(new.blinded_subject().to_vec());
+    for row in bulk::fetch_within(conn, head, |row| scope.bind(row), batch, key).await? {
+        let of = |column, bytes: &[u8]| bytes32("registration", column, scope.requester, bytes);
+        earlier.by_blinded.insert(
+            of("blinded_subject", row.try_get(0)?)?,
+            (of("pseudonym", row.try_get(1)?)?, of("register_hash", row.try_get(2)?)?),
+        );
     }
-    Ok(false)
+    let head = "SELECT evaluated, pseudonym FROM registration \
+                WHERE requester = ? AND epoch = ? AND evaluated IN";
+    let key = |row: Row<'_>, new: &VerifiedRegistration| row.bind(new.evaluated().to_vec());
+    for row in bulk::fetch_within(conn, head, |row| scope.bind(row), batch, key).await? {
+        let of = |column, bytes: &[u8]| bytes32("registration", column, scope.requester, bytes);
+        earlier.by_evaluated.insert(of("evaluated", row.try_get(0)?)?, of("pseudonym", row.try_get(1)?)?);
+    }
+    Ok(earlier)
 }
 
-fn blinded_subject(new: &NewPseudonym) -> &[u8; 32] {
-    &new.blinded_subject
-}
-
-fn evaluated(new: &NewPseudonym) -> &[u8; 32] {
-    &new.evaluated
-}
-
-/// Stores a batch. The same pseudonym with a new pair replaces the pair and is no new subject.
-pub(crate) async fn store(
+/// Keeps registrations whose Ph and Th are new.
+pub(crate) async fn keep(
     conn: &mut Conn,
-    requester: &str,
-    epoch: u32,
+    scope: Scope<'_>,
     now_ms: u64,
-    batch: &[NewPseudonym],
+    new: &[&VerifiedRegistration],
 ) -> Result<(), StoreError> {
-    bulk::insert(
-        conn,
-        "pseudonym (pseudonym, requester, epoch, blinded_subject, evaluated, proof, register_hash, audit_box, registered_ms)",
-        9,
-        "ON CONFLICT (requester, epoch, pseudonym) DO UPDATE SET blinded_subject = excluded.blinded_subject, \
-         evaluated = excluded.evaluated, proof = excluded.proof, register_hash = excluded.register_hash, \
-         audit_box = excluded.audit_box, registered_ms = excluded.registered_ms",
-        batch,
-        |row, new| {
-            row.bind(new.pseudonym.as_slice())
-                .bind(requester)
-                .bind(i64::from(epoch))
-                .bind(new.blinded_subject.as_slice())
-                .bind(new.evaluated.as_slice())
-                .bind(new.proof.as_slice())
-                .bind(new.register_hash.as_slice())
-                .bind(new.audit_box.as_slice())
-                .bind(signed(now_ms))
-        },
-    )
+    let into = "registration (requester, epoch, blinded_subject, evaluated, pseudonym, proof, register_hash, \
+                audit_box, registered_ms)";
+    bulk::insert(conn, into, 9, "", new, |row, new| {
+        row.bind(scope.requester.as_str())
+            .bind(i64::from(scope.epoch))
+            .bind(new.blinded_subject().as_slice())
+            .bind(new.evaluated().as_slice())
+            .bind(new.pseudonym().as_slice())
+            .bind(new.proof().as_slice())
+            .bind(new.register_hash().as_slice())
+            .bind(new.audit_box())
+            .bind(signed(now_ms))
+    })
+    .await?;
+    Ok(())
+}
+
+/// Points pseudonyms at the registration that checks are verified against from now on.
+pub(crate) async fn point(
+    conn: &mut Conn,
+    scope: Scope<'_>,
+    pseudonyms: &[([u8; 32], Registered)],
+) -> Result<(), StoreError> {
+    let into = "pseudonym (requester, epoch, pseudonym, blinded_subject, register_hash)";
+    let again = "ON CONFLICT (requester, epoch, pseudonym) DO UPDATE SET \
+                 blinded_subject = excluded.blinded_subject, register_hash = excluded.register_hash";
+    bulk::insert(conn, into, 5, again, pseudonyms, |row, (pseudonym, registered)| {
+        row.bind(scope.requester.as_str())
+            .bind(i64::from(scope.epoch))
+            .bind(pseudonym.as_slice())
+            .bind(registered.blinded_subject.as_slice())
+            .bind(registered.register_hash.as_slice())
+    })
     .await?;
     Ok(())
 }

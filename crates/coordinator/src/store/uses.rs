@@ -2,87 +2,58 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::Row;
+use tacit_model::{MemberId, Ulid};
 use tacit_store::{Conn, StoreError, bulk};
 
-use super::{bytes32, signed, unsigned};
+use super::{bytes32, signed, ulid, unsigned};
 
-/// Nonces of a requester, as (requester, nonce).
-pub(crate) type Nonce = (String, [u8; 16]);
+/// Most rows that one pruning removes, so that no commit takes long.
+const PRUNED_AT_ONCE: i64 = 20_000;
 
-/// Which of these nonces were used in the window.
-pub(crate) async fn used_nonces(conn: &mut Conn, nonces: &[Nonce]) -> Result<HashSet<Nonce>, StoreError> {
-    let mut used = HashSet::new();
-    for part in bulk::parts(nonces) {
-        let sql = format!(
-            "SELECT requester, nonce FROM used_nonce WHERE nonce IN ({})",
-            bulk::placeholders(1, part.len())
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(part.len() == 1);
-        for (_, nonce) in part {
-            query = query.bind(nonce.as_slice());
-        }
-        for row in query.fetch_all(&mut *conn).await? {
-            let requester: String = row.try_get(0)?;
-            let nonce: Vec<u8> = row.try_get(1)?;
-            let nonce = nonce
-                .try_into()
-                .map_err(|_| StoreError::corrupt("used_nonce", "nonce", &requester, "is not 16 bytes"))?;
-            used.insert((requester, nonce));
-        }
+/// A nonce of a requester, or the hash of a blinded query.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Once(Vec<u8>);
+
+impl Once {
+    pub(crate) fn nonce(requester: &MemberId, nonce: &[u8; 16]) -> Self {
+        Self([b"n", requester.as_bytes(), nonce].concat())
     }
-    Ok(used)
-}
 
-/// Marks nonces as used until `until_ms`.
-pub(crate) async fn use_nonces(conn: &mut Conn, nonces: &[Nonce], until_ms: u64) -> Result<(), StoreError> {
-    bulk::insert(
-        conn,
-        "used_nonce (requester, nonce, until_ms)",
-        3,
-        "",
-        nonces,
-        |row, (requester, nonce)| row.bind(requester.as_str()).bind(nonce.as_slice()).bind(signed(until_ms)),
-    )
-    .await?;
-    Ok(())
-}
-
-/// Which of these blinded-query hashes were used in the window.
-pub(crate) async fn used_queries(
-    conn: &mut Conn,
-    queries: &[[u8; 32]],
-) -> Result<HashSet<[u8; 32]>, StoreError> {
-    let mut used = HashSet::new();
-    for part in bulk::parts(queries) {
-        let sql =
-            format!("SELECT query FROM used_query WHERE query IN ({})", bulk::placeholders(1, part.len()));
-        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(part.len() == 1);
-        for hash in part {
-            query = query.bind(hash.as_slice());
-        }
-        for row in query.fetch_all(&mut *conn).await? {
-            used.insert(bytes32("used_query", "query", "", row.try_get(0)?)?);
-        }
+    pub(crate) fn query(hash: &[u8; 32]) -> Self {
+        Self([b"q".as_slice(), hash].concat())
     }
-    Ok(used)
 }
 
-/// Marks blinded-query hashes as used until `until_ms`.
-pub(crate) async fn use_queries(
+/// Marks values as used until `until_ms`, in the commit that found the log at `log_size`. Returns those that
+/// an earlier commit of the window had used.
+pub(crate) async fn use_once(
     conn: &mut Conn,
-    queries: &[[u8; 32]],
+    values: &[Once],
     until_ms: u64,
-) -> Result<(), StoreError> {
-    bulk::insert(conn, "used_query (query, until_ms)", 2, "", queries, |row, query| {
-        row.bind(query.as_slice()).bind(signed(until_ms))
+    log_size: u64,
+) -> Result<HashSet<Once>, StoreError> {
+    let into = "used_once (value, until_ms, log_size)";
+    let written = bulk::insert(conn, into, 3, "ON CONFLICT DO NOTHING", values, |row, Once(value)| {
+        row.bind(value.as_slice()).bind(signed(until_ms)).bind(signed(log_size))
     })
     .await?;
-    Ok(())
+    // Nearly always everything is new, and nothing has to be read.
+    if written == values.len() as u64 {
+        return Ok(HashSet::new());
+    }
+    let head = "SELECT value, log_size FROM used_once WHERE value IN";
+    let mut earlier = HashSet::new();
+    for row in bulk::fetch(conn, head, values, |row, Once(value)| row.bind(value.as_slice())).await? {
+        if row.try_get::<i64, _>(1)? != signed(log_size) {
+            earlier.insert(Once(row.try_get(0)?));
+        }
+    }
+    Ok(earlier)
 }
 
 /// Permitted checks of one day, by pseudonym and agreement.
-pub(crate) type SubjectUses = HashMap<([u8; 32], String), u64>;
+pub(crate) type SubjectUses = HashMap<([u8; 32], Ulid), u64>;
 
 /// Counts of `day` for these pseudonyms.
 pub(crate) async fn subject_uses(
@@ -90,52 +61,46 @@ pub(crate) async fn subject_uses(
     pseudonyms: &[[u8; 32]],
     day: u64,
 ) -> Result<SubjectUses, StoreError> {
-    let mut counts = HashMap::new();
-    for part in bulk::parts(pseudonyms) {
-        let sql = format!(
-            "SELECT pseudonym, agreement, uses FROM subject_use WHERE day = $1 AND pseudonym IN ({})",
-            bulk::placeholders(2, part.len())
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(part.len() == 1).bind(signed(day));
-        for pseudonym in part {
-            query = query.bind(pseudonym.as_slice());
-        }
-        for row in query.fetch_all(&mut *conn).await? {
+    let head = "SELECT pseudonym, agreement, uses FROM subject_use WHERE day = ? AND pseudonym IN";
+    let first = |row: bulk::Row<'_>| row.bind(signed(day));
+    let key = |row: bulk::Row<'_>, pseudonym: &[u8; 32]| row.bind(pseudonym.to_vec());
+    let rows = bulk::fetch_within(conn, head, first, pseudonyms, key).await?;
+    rows.iter()
+        .map(|row| {
             let pseudonym = bytes32("subject_use", "pseudonym", "", row.try_get(0)?)?;
-            counts.insert((pseudonym, row.try_get(1)?), unsigned("subject_use", "uses", row.try_get(2)?)?);
-        }
-    }
-    Ok(counts)
+            let agreement = ulid("subject_use", "agreement", row.try_get(1)?)?;
+            Ok(((pseudonym, agreement), unsigned("subject_use", "uses", row.try_get(2)?)?))
+        })
+        .collect()
 }
 
 /// Adds to the counts of `day`.
 pub(crate) async fn add_subject_uses(
     conn: &mut Conn,
     day: u64,
-    added: &[(([u8; 32], String), u64)],
+    added: &[(([u8; 32], Ulid), u64)],
 ) -> Result<(), StoreError> {
-    bulk::insert(
-        conn,
-        "subject_use (pseudonym, agreement, day, uses)",
-        4,
-        "ON CONFLICT (pseudonym, agreement, day) DO UPDATE SET uses = subject_use.uses + excluded.uses",
-        added,
-        |row, ((pseudonym, agreement), uses)| {
-            row.bind(pseudonym.as_slice()).bind(agreement.as_str()).bind(signed(day)).bind(signed(*uses))
-        },
-    )
+    let into = "subject_use (day, pseudonym, agreement, uses)";
+    let again =
+        "ON CONFLICT (day, pseudonym, agreement) DO UPDATE SET uses = subject_use.uses + excluded.uses";
+    bulk::insert(conn, into, 4, again, added, |row, ((pseudonym, agreement), uses)| {
+        row.bind(signed(day)).bind(pseudonym.as_slice()).bind(agreement.to_string()).bind(signed(*uses))
+    })
     .await?;
     Ok(())
 }
 
 /// Permitted checks of `day` under each agreement.
-pub(crate) async fn agreement_uses(conn: &mut Conn, day: u64) -> Result<HashMap<String, u64>, StoreError> {
+pub(crate) async fn agreement_uses(conn: &mut Conn, day: u64) -> Result<HashMap<Ulid, u64>, StoreError> {
     let rows = sqlx::query("SELECT agreement, uses FROM agreement_use WHERE day = $1")
         .bind(signed(day))
         .fetch_all(conn)
         .await?;
     rows.iter()
-        .map(|row| Ok((row.try_get(0)?, unsigned("agreement_use", "uses", row.try_get(1)?)?)))
+        .map(|row| {
+            let agreement = ulid("agreement_use", "agreement", row.try_get(0)?)?;
+            Ok((agreement, unsigned("agreement_use", "uses", row.try_get(1)?)?))
+        })
         .collect()
 }
 
@@ -143,31 +108,28 @@ pub(crate) async fn agreement_uses(conn: &mut Conn, day: u64) -> Result<HashMap<
 pub(crate) async fn add_agreement_uses(
     conn: &mut Conn,
     day: u64,
-    added: &[(String, u64)],
+    added: &[(Ulid, u64)],
 ) -> Result<(), StoreError> {
-    bulk::insert(
-        conn,
-        "agreement_use (agreement, day, uses)",
-        3,
-        "ON CONFLICT (agreement, day) DO UPDATE SET uses = agreement_use.uses + excluded.uses",
-        added,
-        |row, (agreement, uses)| row.bind(agreement.as_str()).bind(signed(day)).bind(signed(*uses)),
-    )
+    let into = "agreement_use (day, agreement, uses)";
+    let again = "ON CONFLICT (day, agreement) DO UPDATE SET uses = agreement_use.uses + excluded.uses";
+    bulk::insert(conn, into, 3, again, added, |row, (agreement, uses)| {
+        row.bind(signed(day)).bind(agreement.to_string()).bind(signed(*uses))
+    })
     .await?;
     Ok(())
 }
 
-/// Removes what the freshness window no longer needs.
-pub(crate) async fn prune(conn: &mut Conn, now_ms: u64, today: u64) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM used_nonce WHERE until_ms < $1")
-        .bind(signed(now_ms))
-        .execute(&mut *conn)
-        .await?;
-    sqlx::query("DELETE FROM used_query WHERE until_ms < $1")
-        .bind(signed(now_ms))
-        .execute(&mut *conn)
-        .await?;
+/// Removes some of what the freshness window and the quotas of today no longer need; true when there is more.
+pub(crate) async fn prune(conn: &mut Conn, now_ms: u64, today: u64) -> Result<bool, StoreError> {
+    let once = "DELETE FROM used_once WHERE value IN \
+                (SELECT value FROM used_once WHERE until_ms < $1 ORDER BY until_ms LIMIT $2)";
+    let subjects = "DELETE FROM subject_use WHERE (day, pseudonym, agreement) IN \
+                    (SELECT day, pseudonym, agreement FROM subject_use WHERE day < $1 LIMIT $2)";
+    let mut more = false;
+    for (sql, before) in [(once, now_ms), (subjects, today)] {
+        let removed = sqlx::query(sql).bind(signed(before)).bind(PRUNED_AT_ONCE).execute(&mut *conn).await?;
+        more |= removed.rows_affected() == PRUNED_AT_ONCE.unsigned_abs();
+    }
     sqlx::query("DELETE FROM agreement_use WHERE day < $1").bind(signed(today)).execute(&mut *conn).await?;
-    sqlx::query("DELETE FROM subject_use WHERE day < $1").bind(signed(today)).execute(&mut *conn).await?;
-    Ok(())
+    Ok(more)
 }

@@ -37,16 +37,23 @@ impl Mirror {
             }
             if version == served.version {
                 let same = logged.note == served.note_hash;
-                return if same { Ok(()) } else { Err(alarm(&list, "another manifest of the served version is logged")) };
+                return if same {
+                    Ok(())
+                } else {
+                    Err(alarm(&list, "another manifest of the served version is logged"))
+                };
             }
         }
         let staged = self.staged(&list, &logged).await?;
         let now = self.0.clock.now();
         let (next, replaced) = match &served {
             Some(served) if served.table == staged.table => {
-                let places = tables::places(&mut *self.0.db.read().await?, staged.table, version, true).await?;
-                let old: Vec<Slot> =
-                    places.iter().filter_map(|place| served.slots.get(place.number as usize).copied()).collect();
+                let places =
+                    tables::places(&mut *self.0.db.read().await?, staged.table, version, true).await?;
+                let old: Vec<Slot> = places
+                    .iter()
+                    .filter_map(|place| served.slots.get(place.number as usize).copied())
+                    .collect();
                 (served.changed(&staged, &places)?, old)
             }
             other => {
@@ -77,7 +84,10 @@ impl Mirror {
         let of_version = |held: &HeldVersion| held.epoch == logged.epoch && held.version == logged.version;
         match staged.into_iter().find(of_version) {
             Some(held) if held.note_hash == logged.note => Ok(held),
-            Some(_) => Err(Stop::because(Reason::ManifestRejected, "the logged manifest is not the one that is staged")),
+            Some(_) => Err(Stop::because(
+                Reason::ManifestRejected,
+                "the logged manifest is not the one that is staged",
+            )),
             None => Err(Stop::because(Reason::NotFound, "this version is not staged; send it first")),
         }
     }

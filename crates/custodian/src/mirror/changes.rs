@@ -24,11 +24,15 @@ impl Mirror {
             Follows::After(served) => served,
         };
         if manifest.version != base.version + 1 {
-            let problem = format!("changes lead to version {}, the one after the served one", base.version + 1);
+            let problem =
+                format!("changes lead to version {}, the one after the served one", base.version + 1);
             return Err(Stop::because(Reason::VersionOld, &problem));
         }
         if manifest.layout != base.layout {
-            return Err(Stop::because(Reason::ManifestRejected, "changes keep the number and capacity of the buckets"));
+            return Err(Stop::because(
+                Reason::ManifestRejected,
+                "changes keep the number and capacity of the buckets",
+            ));
         }
         check_numbers(&base, &request.changes)?;
         if self.is_staged(&signed).await? {
@@ -40,7 +44,10 @@ impl Mirror {
         let leaves: Vec<_> = checked.iter().map(|bucket| (bucket.number, bucket.leaf)).collect();
         tree.update(&leaves).map_err(|error| Stop::because(Reason::TableRejected, &error))?;
         if tree.root() != manifest.root {
-            return Err(Stop::because(Reason::TableRejected, "the root after the changes is not the manifest's"));
+            return Err(Stop::because(
+                Reason::TableRejected,
+                "the root after the changes is not the manifest's",
+            ));
         }
         let mut conn = self.0.db.write().await?;
         let mut tx = conn.begin().await?;
@@ -62,15 +69,17 @@ impl Mirror {
         while changes.peek().is_some() {
             let part: Vec<BucketChange> = changes.by_ref().take(at_once(base)).collect();
             // The numbers were checked to be in the table.
-            let slots: Vec<_> = part.iter().filter_map(|change| base.slots.get(change.bucket as usize).copied()).collect();
+            let slots: Vec<_> =
+                part.iter().filter_map(|change| base.slots.get(change.bucket as usize).copied()).collect();
             let mut old = tables::read(&mut *self.0.db.read().await?, &slots).await?;
             let verified = tokio::task::spawn_blocking(move || -> Result<Checked, Stop> {
                 let mut verified = Vec::with_capacity(part.len());
                 for (change, slot) in part.into_iter().zip(slots) {
                     let number = change.bucket;
                     let old = old.remove(&slot).ok_or(Stop::Trouble(Reason::Unavailable))?;
-                    let leaf = verify_tick(layout, number, &old, &change.entries)
-                        .map_err(|error| Stop::because(Reason::TableRejected, &format_args!("bucket {number}: {error}")))?;
+                    let leaf = verify_tick(layout, number, &old, &change.entries).map_err(|error| {
+                        Stop::because(Reason::TableRejected, &format_args!("bucket {number}: {error}"))
+                    })?;
                     verified.push(NewBucket { number, leaf, entries: change.entries });
                 }
                 Ok(verified)
@@ -95,7 +104,10 @@ fn check_numbers(base: &Served, changes: &[BucketChange]) -> Result<(), Stop> {
     }
     let least = minimum_cover(base.layout);
     if changes.len() < least as usize {
-        return Err(Stop::because(Reason::TableRejected, &format!("at least {least} buckets are rewritten, as cover")));
+        return Err(Stop::because(
+            Reason::TableRejected,
+            &format!("at least {least} buckets are rewritten, as cover"),
+        ));
     }
     Ok(())
 }

@@ -18,7 +18,11 @@ const READING_MS: u64 = 130_000;
 const REMOVALS_AT_ONCE: usize = 8;
 
 /// Cleans for ever.
-pub(crate) async fn run(mirror: Mirror, mut broken_off: mpsc::UnboundedReceiver<(tables::TableId, u64)>, every: Duration) {
+pub(crate) async fn run(
+    mirror: Mirror,
+    mut broken_off: mpsc::UnboundedReceiver<(tables::TableId, u64)>,
+    every: Duration,
+) {
     loop {
         tokio::time::sleep(every).await;
         let mut abandoned = Vec::new();

@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tacit_model::ListId;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
+type LockTable = HashMap<(ListId, u64), Weak<AsyncMutex<()>>>;
+
 /// Locks by list and epoch, made when first needed and forgotten when nobody holds them.
 #[derive(Debug, Default)]
-pub(crate) struct Locks(Mutex<HashMap<(ListId, u64), Weak<AsyncMutex<()>>>>);
+pub(crate) struct Locks(Mutex<LockTable>);
 
 impl Locks {
     /// Waits until nobody else changes this list and epoch.

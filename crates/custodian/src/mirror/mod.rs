@@ -80,7 +80,8 @@ impl Mirror {
     ) -> (Self, mpsc::UnboundedReceiver<(TableId, u64)>) {
         let (abandoned, broken_off) = mpsc::unbounded_channel();
         let checking = Semaphore::new(checks_at_once.max(1));
-        let shared = Shared { federation, witness, db, clock, shelf, locks: Locks::default(), checking, abandoned };
+        let shared =
+            Shared { federation, witness, db, clock, shelf, locks: Locks::default(), checking, abandoned };
         (Self(Arc::new(shared)), broken_off)
     }
 
@@ -91,7 +92,8 @@ impl Mirror {
         let key = member.keys.manifest.ok_or(Stop::Trouble(Reason::WrongRole))?;
         let verifier = NoteVerifier::new(&format!("{}/manifest", call.member()), key.0)
             .map_err(|error| Stop::Failed(Box::new(error)))?;
-        let note = std::str::from_utf8(note).map_err(|error| Stop::because(Reason::ManifestRejected, &error))?;
+        let note =
+            std::str::from_utf8(note).map_err(|error| Stop::because(Reason::ManifestRejected, &error))?;
         let signed = SignedManifest::verify(note, &verifier).map_err(|error| {
             let reason = match error {
                 ManifestError::Note(_) | ManifestError::OtherSigner => Reason::SignatureInvalid,
@@ -124,7 +126,11 @@ impl Mirror {
         let manifest = signed.manifest();
         let Some(served) = self.0.shelf.get(&manifest.list, manifest.epoch) else {
             let newest = self.0.shelf.epochs(&manifest.list).last().map_or(0, |(epoch, _)| *epoch);
-            return if manifest.epoch < newest { Err(Stop::refused(Reason::EpochOver)) } else { Ok(Follows::First) };
+            return if manifest.epoch < newest {
+                Err(Stop::refused(Reason::EpochOver))
+            } else {
+                Ok(Follows::First)
+            };
         };
         if manifest.key != served.key {
             return Err(alarm(&manifest.list, "the key changed within an epoch"));
@@ -160,7 +166,8 @@ impl Mirror {
             .map(|(epoch, active_version)| (epoch, EpochStatus { epoch, active_version, staged_version: 0 }))
             .collect();
         for held in tables::staged(&mut *self.0.db.read().await?, &list).await? {
-            let status = epochs.entry(held.epoch).or_insert(EpochStatus { epoch: held.epoch, ..Default::default() });
+            let status =
+                epochs.entry(held.epoch).or_insert(EpochStatus { epoch: held.epoch, ..Default::default() });
             status.staged_version = held.version;
         }
         Ok(GetStatusResponse { epochs: epochs.into_values().collect() })
@@ -199,19 +206,28 @@ impl MirrorService for Mirror {
         Ok(Response::new(PutTableResponse { refusal }))
     }
 
-    async fn put_changes(&self, request: Request<PutChangesRequest>) -> Result<Response<PutChangesResponse>, Status> {
+    async fn put_changes(
+        &self,
+        request: Request<PutChangesRequest>,
+    ) -> Result<Response<PutChangesResponse>, Status> {
         let call = Call::of("put_changes", &request, HOLDERS)?;
         let refusal = call.settle(self.change(&call, request.into_inner()).await)?.err();
         Ok(Response::new(PutChangesResponse { refusal }))
     }
 
-    async fn activate(&self, request: Request<ActivateRequest>) -> Result<Response<ActivateResponse>, Status> {
+    async fn activate(
+        &self,
+        request: Request<ActivateRequest>,
+    ) -> Result<Response<ActivateResponse>, Status> {
         let call = Call::of("activate", &request, HOLDERS)?;
         let refusal = call.settle(self.activate_logged(&call, request.into_inner()).await)?.err();
         Ok(Response::new(ActivateResponse { refusal }))
     }
 
-    async fn get_status(&self, request: Request<GetStatusRequest>) -> Result<Response<GetStatusResponse>, Status> {
+    async fn get_status(
+        &self,
+        request: Request<GetStatusRequest>,
+    ) -> Result<Response<GetStatusResponse>, Status> {
         let call = Call::of("get_status", &request, HOLDERS)?;
         let outcome = self.status(&call, request.get_ref()).await;
         match call.settle(outcome)? {

@@ -22,7 +22,11 @@ pub(super) type Checked = Vec<NewBucket>;
 
 impl Mirror {
     /// Receives a table and stages it.
-    pub(super) async fn receive(&self, call: &Call, mut stream: Streaming<PutTableRequest>) -> Result<(), Stop> {
+    pub(super) async fn receive(
+        &self,
+        call: &Call,
+        mut stream: Streaming<PutTableRequest>,
+    ) -> Result<(), Stop> {
         let Some(Part::Header(header)) = next(&mut stream).await? else {
             return Err(Stop::because(Reason::Malformed, "the header comes first"));
         };
@@ -64,7 +68,9 @@ async fn next(stream: &mut Streaming<PutTableRequest>) -> Result<Option<Part>, S
     match stream.message().await {
         Ok(None) => Ok(None),
         Ok(Some(PutTableRequest { part: Some(part) })) => Ok(Some(part)),
-        Ok(Some(PutTableRequest { part: None })) => Err(Stop::because(Reason::Malformed, "a message without a part")),
+        Ok(Some(PutTableRequest { part: None })) => {
+            Err(Stop::because(Reason::Malformed, "a message without a part"))
+        }
         Err(status) if status.code() == Code::OutOfRange => Err(Stop::Trouble(Reason::TooLarge)),
         // The sender broke off or sent no message of ours.
         Err(_) => Err(Stop::Trouble(Reason::Malformed)),
@@ -113,14 +119,20 @@ impl<'a> Upload<'a> {
         if self.leaves.len() != manifest.layout.buckets() as usize {
             return Err(Stop::because(Reason::TableRejected, "buckets are missing"));
         }
-        let tree = TableTree::new(&self.leaves).map_err(|error| Stop::because(Reason::TableRejected, &error))?;
+        let tree =
+            TableTree::new(&self.leaves).map_err(|error| Stop::because(Reason::TableRejected, &error))?;
         if tree.root() != manifest.root {
-            return Err(Stop::because(Reason::TableRejected, "the root of the buckets is not the manifest's"));
+            return Err(Stop::because(
+                Reason::TableRejected,
+                "the root of the buckets is not the manifest's",
+            ));
         }
-        let served: Vec<u64> = self.mirror.0.shelf.epochs(&manifest.list).iter().map(|(epoch, _)| *epoch).collect();
+        let served: Vec<u64> =
+            self.mirror.0.shelf.epochs(&manifest.list).iter().map(|(epoch, _)| *epoch).collect();
         let mut conn = self.mirror.0.db.write().await?;
         let mut tx = conn.begin().await?;
-        tables::stage_table(&mut tx, &row_of(self.signed), self.table, &served, self.mirror.0.clock.now()).await?;
+        tables::stage_table(&mut tx, &row_of(self.signed), self.table, &served, self.mirror.0.clock.now())
+            .await?;
         tx.commit().await?;
         self.abandoned = None;
         Ok(())
@@ -139,7 +151,7 @@ impl Drop for Upload<'_> {
 /// Checks size, order and place of all entries of a chunk, and hashes its buckets.
 fn check_chunk(layout: Layout, chunk: &TableChunk) -> Result<Checked, Stop> {
     let size = layout.bucket_bytes();
-    if chunk.buckets.is_empty() || chunk.buckets.len() % size != 0 {
+    if chunk.buckets.is_empty() || !chunk.buckets.len().is_multiple_of(size) {
         return Err(Stop::because(Reason::TableRejected, "a chunk is not a whole number of buckets"));
     }
     (chunk.first_bucket..)

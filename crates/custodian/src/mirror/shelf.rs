@@ -30,7 +30,11 @@ pub(crate) struct Served {
 
 impl Served {
     /// A staged table as it will be served from `since` on, all its buckets read back from the database.
-    pub(crate) async fn whole(conn: &mut Conn, held: &HeldVersion, since: Millis) -> Result<Self, StoreError> {
+    pub(crate) async fn whole(
+        conn: &mut Conn,
+        held: &HeldVersion,
+        since: Millis,
+    ) -> Result<Self, StoreError> {
         let manifest = manifest_of(held)?;
         let buckets = manifest.layout.buckets() as usize;
         let (mut slots, mut leaves) = (vec![None; buckets], vec![[0; 32]; buckets]);
@@ -42,7 +46,8 @@ impl Served {
             (slots[number], leaves[number]) = (Some(place.slot), place.leaf);
         }
         let slots: Option<Vec<Slot>> = slots.into_iter().collect();
-        let missing = || StoreError::corrupt("bucket", "number", held.table, "a bucket of the table is missing");
+        let missing =
+            || StoreError::corrupt("bucket", "number", held.table, "a bucket of the table is missing");
         let tree = TableTree::new(&leaves).map_err(|_| missing())?;
         let served = Self {
             table: held.table,
@@ -138,7 +143,8 @@ impl Shelf {
             let mut newest_first = epochs.iter().rev();
             let Some((_, newest)) = newest_first.next() else { continue };
             let keep = usize::from(now.since(newest.since) <= keep_ms);
-            let gone = newest_first.skip(keep).map(|(epoch, served)| (list.clone(), *epoch, Arc::clone(served)));
+            let gone =
+                newest_first.skip(keep).map(|(epoch, served)| (list.clone(), *epoch, Arc::clone(served)));
             over.extend(gone);
         }
         over

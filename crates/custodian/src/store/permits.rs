@@ -137,7 +137,12 @@ impl Permits {
         Ok(decided)
     }
 
-    fn decide_one(&self, now: Millis, request: &UsePermits, recorded: &HashMap<(String, String), Recorded>) -> Use {
+    fn decide_one(
+        &self,
+        now: Millis,
+        request: &UsePermits,
+        recorded: &HashMap<(String, String), Recorded>,
+    ) -> Use {
         for part in &request.lists {
             let mut fresh = 0;
             for (permit, expires) in &part.permits {

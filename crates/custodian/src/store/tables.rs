@@ -160,7 +160,9 @@ fn held(row: &sqlx::any::AnyRow) -> Result<HeldVersion, StoreError> {
     let served_since: i64 = row.try_get(6)?;
     Ok(HeldVersion {
         table,
-        list: list.parse().map_err(|_| StoreError::corrupt("sealed_table", "list", table, "is not a list id"))?,
+        list: list
+            .parse()
+            .map_err(|_| StoreError::corrupt("sealed_table", "list", table, "is not a list id"))?,
         epoch: unsigned("sealed_table", "epoch", row.try_get(2)?)?,
         version: unsigned("table_version", "version", row.try_get(3)?)?,
         note: row.try_get(4)?,
@@ -197,7 +199,8 @@ pub(crate) async fn places(
 
 /// The bytes of buckets, by slot. A slot that is gone is missing from the answer.
 pub(crate) async fn read(conn: &mut Conn, slots: &[Slot]) -> Result<HashMap<Slot, Bytes>, StoreError> {
-    let sql = format!("SELECT slot, entries FROM bucket WHERE slot IN ({})", bulk::placeholders(1, slots.len()));
+    let sql =
+        format!("SELECT slot, entries FROM bucket WHERE slot IN ({})", bulk::placeholders(1, slots.len()));
     let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(slots.len() == 1);
     for slot in slots {
         query = query.bind(*slot);
@@ -238,7 +241,8 @@ pub(crate) async fn activate(
                 .await?;
             let into = "superseded_bucket (slot, since_ms)";
             let again = "ON CONFLICT (slot) DO NOTHING";
-            bulk::insert(conn, into, 2, again, old.slots, |row, slot| row.bind(*slot).bind(now.to_i64())).await?;
+            bulk::insert(conn, into, 2, again, old.slots, |row, slot| row.bind(*slot).bind(now.to_i64()))
+                .await?;
         }
         Some(old) => set_state(conn, old.table, old.version, "dropped", now).await?,
         None => {}
@@ -252,12 +256,22 @@ pub(crate) async fn activate(
 }
 
 /// Stops serving a version.
-pub(crate) async fn drop_version(conn: &mut Conn, table: TableId, version: u64, now: Millis) -> Result<(), StoreError> {
+pub(crate) async fn drop_version(
+    conn: &mut Conn,
+    table: TableId,
+    version: u64,
+    now: Millis,
+) -> Result<(), StoreError> {
     set_state(conn, table, version, "dropped", now).await
 }
 
 /// Takes back what is staged for an epoch that is over.
-pub(crate) async fn end_epoch(conn: &mut Conn, list: &ListId, epoch: u64, now: Millis) -> Result<(), StoreError> {
+pub(crate) async fn end_epoch(
+    conn: &mut Conn,
+    list: &ListId,
+    epoch: u64,
+    now: Millis,
+) -> Result<(), StoreError> {
     for old in staged(conn, list).await?.iter().filter(|old| old.epoch == epoch) {
         unstage(conn, old, now).await?;
     }
@@ -299,12 +313,14 @@ pub(crate) async fn remove_some(conn: &mut Conn, before: Millis) -> Result<bool,
     .await?;
     let Some(row) = dropped else { return Ok(superseded > 0) };
     let table: TableId = row.try_get(0)?;
-    let removed = sqlx::query("DELETE FROM bucket WHERE slot IN (SELECT slot FROM bucket WHERE table_id = $1 LIMIT $2)")
-        .bind(table)
-        .bind(REMOVE_AT_ONCE)
-        .execute(&mut *conn)
-        .await?
-        .rows_affected();
+    let removed = sqlx::query(
+        "DELETE FROM bucket WHERE slot IN (SELECT slot FROM bucket WHERE table_id = $1 LIMIT $2)",
+    )
+    .bind(table)
+    .bind(REMOVE_AT_ONCE)
+    .execute(&mut *conn)
+    .await?
+    .rows_affected();
     if removed == 0 {
         // Nothing of the table is served; what was staged on top of it goes along.
         sqlx::query("DELETE FROM table_version WHERE table_id = $1").bind(table).execute(&mut *conn).await?;
@@ -338,7 +354,13 @@ async fn insert_version(
     Ok(())
 }
 
-async fn set_state(conn: &mut Conn, table: TableId, version: u64, state: &'static str, now: Millis) -> Result<(), StoreError> {
+async fn set_state(
+    conn: &mut Conn,
+    table: TableId,
+    version: u64,
+    state: &'static str,
+    now: Millis,
+) -> Result<(), StoreError> {
     sqlx::query("UPDATE table_version SET state = $3, changed_ms = $4 WHERE table_id = $1 AND version = $2")
         .bind(table)
         .bind(signed(version))

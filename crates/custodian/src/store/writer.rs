@@ -32,7 +32,10 @@ impl Writer {
     }
 
     /// Decides whether permits may be used this way, and records it.
-    pub(crate) async fn use_permits(&self, request: UsePermits) -> Result<Result<Use, StoreError>, Overloaded> {
+    pub(crate) async fn use_permits(
+        &self,
+        request: UsePermits,
+    ) -> Result<Result<Use, StoreError>, Overloaded> {
         Ok(match self.0.try_submit(Job::Use(request)).await? {
             Ok(Done::Used(outcome)) => Ok(outcome),
             Ok(Done::Admitted(_)) => Err(StoreError::Stopped),

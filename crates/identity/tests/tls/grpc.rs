@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tacit_identity::{
-    Credentials, MissingPeer, PeerIdentity, Role, SpiffeId, channel, connect, peer, tune_server,
+    Credentials, MissingPeer, PeerIdentity, Role, SpiffeId, WireBytes, channel, connect, peer, tune_server,
 };
 use tokio::sync::oneshot;
 use tonic::transport::{Channel, Server};
@@ -83,4 +83,20 @@ async fn a_channel_reconnects_with_the_new_key_after_a_reload() {
     check(&channel).await.unwrap();
     let keys: Vec<_> = seen.lock().unwrap().iter().map(|caller| caller.spki_sha256).collect();
     assert_eq!(keys, [before, tax.cnf()]);
+}
+
+#[tokio::test]
+async fn every_byte_on_the_wire_is_counted() {
+    let world = World::new();
+    let (court, tax) = (world.party(Role::Node, "court"), world.party(Role::Node, "tax"));
+    let (endpoint, _seen, _stop) = serve(&court).await;
+    let before = WireBytes::now();
+    let channel = connect(&endpoint, court.spiffe().clone(), tax.clone()).await.unwrap();
+    for _ in 0..10 {
+        check(&channel).await.unwrap();
+    }
+    // Two certificates in the handshake, then ten small calls. Other tests of this process count too, so
+    // there is no upper bound to state.
+    let moved = WireBytes::now().since(before);
+    assert!(moved.sent > 2_000 && moved.received > 2_000, "{moved:?}");
 }

@@ -3,8 +3,8 @@
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use tacit_model::Millis;
 
-/// The last day that a label can carry (protocol section 7, u24).
-const LAST: u32 = 0x00ff_ffff;
+/// 9999-12-31, the last day of the calendar; a label could carry later ones.
+const LAST: i32 = 2_932_896;
 
 /// Reads `YYYY-MM-DD`, a day from 1970-01-02 on that exists; `None` for anything else.
 pub fn parse_day(text: &str) -> Option<u32> {
@@ -25,12 +25,9 @@ pub fn format_day(day: u32) -> String {
     if day == 0 {
         return String::new();
     }
-    let day = i32::try_from(day.min(LAST)).unwrap_or(i32::MAX);
-    match Date::constant(1970, 1, 1).checked_add(jiff::Span::new().days(day)) {
-        Ok(date) => date.to_string(),
-        // A label may carry days beyond the year 9999, a calendar does not.
-        Err(_) => Date::MAX.to_string(),
-    }
+    let day = i32::try_from(day).unwrap_or(LAST).min(LAST);
+    let date = Date::constant(1970, 1, 1).checked_add(jiff::Span::new().days(day));
+    date.unwrap_or(Date::MAX).to_string()
 }
 
 /// The day it is at `now` in this time zone.
@@ -66,7 +63,7 @@ mod tests {
             assert_eq!(parse_day(bad), None, "{bad}");
         }
         assert_eq!(format_day(0), "");
-        assert_eq!(format_day(LAST), "9999-12-31");
+        assert_eq!(format_day(0x00ff_ffff), "9999-12-31");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The node's tables: every SQL statement of this crate stands below here.
 
 pub(crate) mod holder;
+pub mod requester;
 
 use sqlx::{Any, Connection as _, Transaction, migrate::Migrator};
 use tacit_store::{Conn, Db, StoreError};

@@ -1,7 +1,7 @@
 //! The transparency log's tables: appending inside a transaction, and proofs for what is committed.
 //!
 //! ```text
-//! begin(conn)  read log_head, compare with memory, load the right edge
+//! begin(conn)  read log_head, compare with what was published, load the right edge
 //! push(...)    leaf hashes, in order; nothing written yet
 //! finish(conn) insert entries and tiles, sign, UPDATE log_head WHERE size and root are the old ones
 //! COMMIT       (the caller's)
@@ -9,8 +9,11 @@
 //! ```
 //!
 //! Memory holds the tree's tiles as a cache ([`TreeView`]); the database is the truth. After an unknown
-//! outcome the cache and the signed note are dropped, never used again.
+//! outcome the cache and the signed note are dropped, never used again. What was published is never
+//! contradicted: a database that stands behind it, or on another history, is an error for good.
 
+mod check;
+mod proofs;
 mod tables;
 
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -20,12 +23,17 @@ use tacit_ledger::{
     checkpoint::{Checkpoint, VerifiedCheckpoint},
     merkle::leaf_hash,
     note::NoteSigner,
-    tile::TileId,
     tree::{TreeError, TreeView},
 };
-use tokio::sync::watch;
+use tokio::sync::broadcast;
 
 use crate::{Conn, Db, StoreError};
+
+/// Checkpoints that a slow follower may be behind before it misses some.
+const NEWS: usize = 1024;
+
+/// Records that [`Log::open`] compares with their leaves, the newest ones; [`Log::check`] compares all.
+const CHECKED_AT_OPEN: u64 = 16_384;
 
 /// The log over its tables. Clones share one tree and one head.
 #[derive(Clone)]
@@ -37,7 +45,8 @@ struct Inner {
     db: Db,
     signer: NoteSigner,
     tree: RwLock<TreeView>,
-    head: watch::Sender<VerifiedCheckpoint>,
+    head: RwLock<VerifiedCheckpoint>,
+    news: broadcast::Sender<VerifiedCheckpoint>,
 }
 
 impl std::fmt::Debug for Log {
@@ -52,8 +61,7 @@ impl std::fmt::Debug for Log {
 /// An append under way. It holds the records in memory until [`Log::finish`].
 #[derive(Debug)]
 pub struct Append {
-    start: u64,
-    old_root: Hash,
+    stored: VerifiedCheckpoint,
     records: Vec<(String, Vec<u8>)>,
     leaves: Vec<Hash>,
 }
@@ -61,22 +69,11 @@ pub struct Append {
 impl Append {
     /// Takes a record up and tells its leaf index and leaf hash.
     pub fn push(&mut self, id: String, record: Vec<u8>) -> (u64, Hash) {
-        let index = self.next_index();
+        let index = self.stored.size() + self.records.len() as u64;
         let leaf = leaf_hash(&record);
         self.records.push((id, record));
         self.leaves.push(leaf);
         (index, leaf)
-    }
-
-    /// The index the next record will have.
-    pub fn next_index(&self) -> u64 {
-        self.start + self.records.len() as u64
-    }
-
-    /// Bytes of a record of this append, by its index.
-    pub fn record(&self, index: u64) -> Option<&[u8]> {
-        let at = usize::try_from(index.checked_sub(self.start)?).ok()?;
-        self.records.get(at).map(|(_, record)| record.as_slice())
     }
 }
 
@@ -88,6 +85,10 @@ pub struct Pending(VerifiedCheckpoint);
 impl Log {
     /// Opens the log; writes the empty head if there is none. The signer's name, `<coordinator>/log`, is
     /// the log's origin.
+    ///
+    /// # Errors
+    /// [`StoreError::LogHead`] or [`StoreError::Corrupt`] when note, head, tiles and the newest 16,384
+    /// records do not agree; [`StoreError::Database`].
     pub async fn open(db: &Db, signer: NoteSigner) -> Result<Self, StoreError> {
         let mut conn = db.write().await?;
         let stored = match tables::read_head(&mut conn).await? {
@@ -98,131 +99,146 @@ impl Log {
                 tables::StoredHead { size: 0, root: *head.root(), note: head.note().to_vec() }
             }
         };
-        let head = VerifiedCheckpoint::open(&stored.note, signer.verifier())
-            .map_err(|_| StoreError::LogHead("the stored checkpoint does not verify under this log's key"))?;
-        if stored.size != head.size() || stored.root != *head.root() {
-            return Err(StoreError::LogHead("the stored checkpoint is of another size or root"));
-        }
-        let tree = load_edge(&mut conn, stored.size, stored.root).await?;
-        let inner = Inner { db: db.clone(), signer, tree: RwLock::new(tree), head: watch::channel(head).0 };
+        let head = open_head(&stored, &signer)?;
+        let tree = load_edge(&mut conn, &head).await?;
+        check::compare(&mut conn, &head, head.size().saturating_sub(CHECKED_AT_OPEN)).await?;
+        drop(conn);
+        let news = broadcast::channel(NEWS).0;
+        let inner =
+            Inner { db: db.clone(), signer, tree: RwLock::new(tree), head: RwLock::new(head), news };
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// The newest committed head.
+    /// The newest published head.
+    #[must_use]
     pub fn head(&self) -> VerifiedCheckpoint {
-        self.inner.head.borrow().clone()
+        self.inner.head.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// Follows the newest committed head.
-    pub fn subscribe(&self) -> watch::Receiver<VerifiedCheckpoint> {
-        self.inner.head.subscribe()
+    /// Every head from now on, each once, in order. Who is more than 1024 behind misses some.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<VerifiedCheckpoint> {
+        self.inner.news.subscribe()
     }
 
     /// Begins an append inside the caller's transaction, which must hold the write lock.
+    ///
+    /// # Errors
+    /// [`StoreError::LogHead`] when what is stored contradicts itself or what was published;
+    /// [`StoreError::Database`].
     pub async fn begin(&self, conn: &mut Conn) -> Result<Append, StoreError> {
         let stored = tables::read_head(conn).await?.ok_or(StoreError::LogHead("is missing"))?;
+        let published = self.head();
+        let is_published = stored.size == published.size() && stored.root == *published.root();
+        let stored = if is_published {
+            published
+        } else {
+            // Another process appended, or the outcome of a commit was unknown and it was done after all.
+            self.adopt(conn, &stored, &published).await?
+        };
         let known = {
             let tree = self.tree();
-            tree.size() == stored.size && tree.root(stored.size).is_ok_and(|root| root == stored.root)
+            tree.size() == stored.size() && tree.root(stored.size()).is_ok_and(|root| root == *stored.root())
         };
         if !known {
-            // Another process appended, or an unknown outcome was forgotten: what is stored counts.
-            let tree = load_edge(conn, stored.size, stored.root).await?;
+            let tree = load_edge(conn, &stored).await?;
             *self.tree_mut() = tree;
         }
-        Ok(Append { start: stored.size, old_root: stored.root, records: Vec::new(), leaves: Vec::new() })
+        Ok(Append { stored, records: Vec::new(), leaves: Vec::new() })
     }
 
     /// Writes entries, tiles and the new signed head. The caller commits, then calls
     /// [`Log::publish`]; on any failure it calls [`Log::forget`].
+    ///
+    /// # Errors
+    /// [`StoreError::LogHead`] when somebody else appended meanwhile; [`StoreError::Database`].
     pub async fn finish(&self, conn: &mut Conn, append: &Append) -> Result<Pending, StoreError> {
         if append.records.is_empty() {
-            return Ok(Pending(self.head()));
+            return Ok(Pending(append.stored.clone()));
         }
         let appended = self.tree_mut().append(&append.leaves).map_err(tree_error)?;
         let head = sign(&self.inner.signer, appended.size, appended.root)?;
-        tables::insert_entries(conn, append.start, &append.records).await?;
+        tables::insert_entries(conn, append.stored.size(), &append.records).await?;
         tables::store_tiles(conn, &appended.tiles).await?;
-        tables::move_head(conn, append.start, &append.old_root, &head).await?;
+        tables::move_head(conn, &append.stored, &head).await?;
         Ok(Pending(head))
     }
 
     /// Shows a committed head.
     pub fn publish(&self, pending: Pending) {
         let Pending(head) = pending;
-        self.inner.head.send_if_modified(|current| {
-            let newer = head.size() > current.size();
-            if newer {
-                *current = head;
-            }
-            newer
-        });
+        let mut current = self.inner.head.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if head.size() > current.size() {
+            *current = head.clone();
+            // Under the lock, so that followers see sizes rise. Nobody following is no error.
+            let _ = self.inner.news.send(head);
+        }
     }
 
-    /// Drops what memory holds of the tree: the next append reads everything again.
+    /// Drops what memory holds of the tree: it is read again when it is needed.
     pub fn forget(&self) {
         if let Ok(empty) = TreeView::new(0) {
             *self.tree_mut() = empty;
         }
     }
 
-    /// Inclusion proofs of committed records in the tree of `size`.
-    pub async fn inclusion(&self, indexes: &[u64], size: u64) -> Result<Vec<Vec<Hash>>, StoreError> {
-        loop {
-            let missing = {
-                let tree = self.tree();
-                let missing =
-                    tree.missing_for_inclusion(indexes.iter().copied(), size).map_err(tree_error)?;
-                if missing.is_empty() {
-                    return tree.inclusion_batch(indexes.iter().copied(), size).map_err(tree_error);
-                }
-                missing
-            };
-            self.load(&missing).await?;
+    /// Publishes what is committed but was not published: after an unknown outcome, or by another process.
+    ///
+    /// # Errors
+    /// As [`Log::begin`].
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        let mut conn = self.inner.db.read().await?;
+        let stored = tables::read_head(&mut conn).await?.ok_or(StoreError::LogHead("is missing"))?;
+        let published = self.head();
+        if stored.size > published.size() {
+            let head = self.adopt(&mut conn, &stored, &published).await?;
+            self.publish(Pending(head));
         }
-    }
-
-    /// The proof that the tree of `new` begins with the tree of `old`.
-    pub async fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>, StoreError> {
-        loop {
-            let missing = {
-                let tree = self.tree();
-                let missing = tree.missing_for_consistency(old, new).map_err(tree_error)?;
-                if missing.is_empty() {
-                    return tree.consistency(old, new).map_err(tree_error);
-                }
-                missing
-            };
-            self.load(&missing).await?;
-        }
+        Ok(())
     }
 
     /// Committed records from `start`, at most `count`.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when one is missing; [`StoreError::Database`].
     pub async fn entries(&self, start: u64, count: u64) -> Result<Vec<Vec<u8>>, StoreError> {
-        let size = self.head().size();
-        let count = count.min(size.saturating_sub(start));
+        let count = count.min(self.head().size().saturating_sub(start));
         let mut conn = self.inner.db.read().await?;
         tables::entries(&mut conn, start, count).await
     }
 
     /// Committed records by index, in the order of `indexes`.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when one is missing; [`StoreError::Database`].
     pub async fn records(&self, indexes: &[u64]) -> Result<Vec<Vec<u8>>, StoreError> {
         let mut conn = self.inner.db.read().await?;
         tables::records(&mut conn, indexes).await
     }
 
-    async fn load(&self, missing: &[TileId]) -> Result<(), StoreError> {
+    /// Compares every record with its leaf and every tile with the one above, up to the newest head's root.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] or [`StoreError::LogHead`] at the first that does not agree.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        let head = self.head();
         let mut conn = self.inner.db.read().await?;
-        let mut tiles = Vec::with_capacity(missing.len());
-        for id in missing {
-            tiles.push((*id, tables::read_tile(&mut conn, *id).await?));
+        check::compare(&mut conn, &head, 0).await
+    }
+
+    /// Takes a stored head that is not the published one, if it is signed and continues what was published.
+    async fn adopt(
+        &self,
+        conn: &mut Conn,
+        stored: &tables::StoredHead,
+        published: &VerifiedCheckpoint,
+    ) -> Result<VerifiedCheckpoint, StoreError> {
+        let head = open_head(stored, &self.inner.signer)?;
+        if head.size() <= published.size() {
+            return Err(StoreError::LogHead("the database stands behind what was published"));
         }
-        let mut tree = self.tree_mut();
-        for (id, bytes) in tiles {
-            tree.insert(id, &bytes).map_err(tree_error)?;
-        }
-        tree.trim();
-        Ok(())
+        check::continues(conn, &head, published).await?;
+        Ok(head)
     }
 
     // A panic while the lock is held can only leave a cache behind that `begin` compares with the
@@ -236,13 +252,24 @@ impl Log {
     }
 }
 
-async fn load_edge(conn: &mut Conn, size: u64, root: Hash) -> Result<TreeView, StoreError> {
-    let mut tree = TreeView::new(size).map_err(tree_error)?;
+/// The signed note of a stored head, which must be about its size and root.
+fn open_head(stored: &tables::StoredHead, signer: &NoteSigner) -> Result<VerifiedCheckpoint, StoreError> {
+    let head = VerifiedCheckpoint::open(&stored.note, signer.verifier())
+        .map_err(|_| StoreError::LogHead("the stored checkpoint does not verify under this log's key"))?;
+    if stored.size != head.size() || stored.root != *head.root() {
+        return Err(StoreError::LogHead("the stored checkpoint is of another size or root"));
+    }
+    Ok(head)
+}
+
+/// The tree of `head` with the tiles of its right edge, which must give its root.
+async fn load_edge(conn: &mut Conn, head: &VerifiedCheckpoint) -> Result<TreeView, StoreError> {
+    let mut tree = TreeView::new(head.size()).map_err(tree_error)?;
     for id in tree.missing_for_append() {
         let bytes = tables::read_tile(conn, id).await?;
         tree.insert(id, &bytes).map_err(tree_error)?;
     }
-    if tree.root(size).map_err(tree_error)? != root {
+    if tree.root(head.size()).map_err(tree_error)? != *head.root() {
         return Err(StoreError::LogHead("the stored tiles give another root"));
     }
     Ok(tree)
@@ -255,9 +282,8 @@ fn sign(signer: &NoteSigner, size: u64, root: Hash) -> Result<VerifiedCheckpoint
 
 fn tree_error(error: TreeError) -> StoreError {
     match error {
-        TreeError::TileMismatch(_) | TreeError::TileWidth { .. } => {
-            StoreError::LogHead("the stored tiles contradict each other")
-        }
+        TreeError::TileMismatch(_) => StoreError::LogHead("the stored tiles contradict each other"),
+        TreeError::TileWidth { .. } => StoreError::LogHead("a stored tile has too few hashes"),
         TreeError::MissingTile(_) => StoreError::LogHead("a tile is missing"),
         TreeError::SizeBeyondTree { .. }
         | TreeError::IndexBeyondSize { .. }

@@ -1,6 +1,8 @@
 //! The SQL of the log: `log_head`, `log_entry`, `log_tile`.
 
-use sqlx::{AssertSqlSafe, Row};
+use std::collections::HashMap;
+
+use sqlx::Row;
 use tacit_ledger::{Hash, checkpoint::VerifiedCheckpoint, tile::TileId, tree::TileUpdate};
 
 use crate::{Conn, StoreError, bulk};
@@ -46,18 +48,17 @@ pub(super) async fn create_head(conn: &mut Conn, head: &VerifiedCheckpoint) -> R
 /// Moves the head on, unless somebody else moved it.
 pub(super) async fn move_head(
     conn: &mut Conn,
-    old_size: u64,
-    old_root: &Hash,
-    head: &VerifiedCheckpoint,
+    old: &VerifiedCheckpoint,
+    new: &VerifiedCheckpoint,
 ) -> Result<(), StoreError> {
     let moved = sqlx::query(
         "UPDATE log_head SET size = $1, root = $2, note = $3 WHERE only_row = 1 AND size = $4 AND root = $5",
     )
-    .bind(number(head.size())?)
-    .bind(head.root().as_slice())
-    .bind(head.note())
-    .bind(number(old_size)?)
-    .bind(old_root.as_slice())
+    .bind(number(new.size())?)
+    .bind(new.root().as_slice())
+    .bind(new.note())
+    .bind(number(old.size())?)
+    .bind(old.root().as_slice())
     .execute(conn)
     .await?;
     if moved.rows_affected() != 1 {
@@ -134,25 +135,15 @@ pub(super) async fn entries(conn: &mut Conn, start: u64, count: u64) -> Result<V
 }
 
 pub(super) async fn records(conn: &mut Conn, indexes: &[u64]) -> Result<Vec<Vec<u8>>, StoreError> {
-    let mut found = std::collections::HashMap::with_capacity(indexes.len());
-    for part in bulk::parts(indexes) {
-        let sql =
-            format!("SELECT idx, record FROM log_entry WHERE idx IN ({})", bulk::placeholders(1, part.len()));
-        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(part.len() == 1);
-        for index in part {
-            query = query.bind(number(*index)?);
-        }
-        for row in query.fetch_all(&mut *conn).await? {
-            found.insert(row.try_get::<i64, _>(0)?, row.try_get::<Vec<u8>, _>(1)?);
-        }
+    let keys = indexes.iter().map(|index| number(*index)).collect::<Result<Vec<_>, _>>()?;
+    let head = "SELECT idx, record FROM log_entry WHERE idx IN";
+    let mut found = HashMap::with_capacity(indexes.len());
+    for row in bulk::fetch(conn, head, &keys, |row, key| row.bind(*key)).await? {
+        found.insert(row.try_get::<i64, _>(0)?, row.try_get::<Vec<u8>, _>(1)?);
     }
-    indexes
-        .iter()
-        .map(|index| {
-            found
-                .get(&number(*index)?)
-                .cloned()
-                .ok_or_else(|| StoreError::corrupt("log_entry", "idx", index, "is missing"))
+    keys.iter()
+        .map(|key| {
+            found.get(key).cloned().ok_or_else(|| StoreError::corrupt("log_entry", "idx", key, "is missing"))
         })
         .collect()
 }

@@ -1,0 +1,417 @@
+//! The consent authority (protocol section 8): pseudonyms of its users for any requester, consents under them, and
+//! the proof that each change is in the log.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bytes::Bytes;
+use rand_core::CryptoRng;
+use tacit_blind::enroll;
+use tacit_blind::encoding::b3;
+use tacit_blind::group::Point;
+use tacit_blind::subject::Subject;
+use tacit_ledger::ed25519::SigningKey;
+use tacit_ledger::note::NoteVerifier;
+use tacit_ledger::record;
+use tacit_model::entropy::{os_rng, seeded_rng};
+use tacit_model::{Clock, ListId, MemberId, Millis, PurposeCode, Reason, SubjectCode, Ulid, new_ulid};
+use tacit_policy::consent::StateChange;
+use tacit_policy::{Consent, ConsentState, Frequency, Registry, SignedChange, SignedConsent};
+use tacit_wire::concat32;
+use tacit_wire::coordinator::consent_service_client::ConsentServiceClient;
+use tacit_wire::coordinator::{
+    ChangeConsentStateRequest, ConsentLogged, ListConsentsRequest, PutConsentRequest,
+    change_consent_state_response, put_consent_response,
+};
+use tacit_wire::custodian::EvaluateRequest;
+use tacit_wire::custodian::pseudonym_service_client::PseudonymServiceClient;
+use tonic::transport::Channel;
+use zeroize::Zeroizing;
+
+use crate::connections::MAX_MESSAGE;
+use crate::enroll::read_evaluated;
+use crate::error::{ClientError, Party};
+use crate::judge::record_id;
+use crate::question::RecordRef;
+use crate::records::LogKey;
+use crate::requester::heavy;
+use crate::retry::{self, Deadlines};
+
+/// Subjects of one call to the custodian.
+const AT_ONCE: usize = enroll::MAX_BATCH;
+
+/// Who the authority is, and how patient.
+#[derive(Debug, Clone)]
+pub struct AuthorityConfig {
+    /// The authority's member id.
+    pub member: MemberId,
+    /// The pinned key of the coordinator's log.
+    pub log_key: NoteVerifier,
+    /// How long others are waited for.
+    pub deadlines: Deadlines,
+}
+
+/// The authority's secrets. Never printed; the blind key is wiped on drop.
+pub struct AuthorityKeys {
+    /// The member signing key, whose public half is pinned by all members.
+    pub signing: SigningKey,
+    /// What blinds are derived from, so that a subject asked about again costs no quota.
+    pub blind: Zeroizing<[u8; 32]>,
+}
+
+impl fmt::Debug for AuthorityKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AuthorityKeys(..)")
+    }
+}
+
+/// A subject's pseudonym for one requester. `Debug` does not show it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Pseudonym {
+    /// T.
+    pub pseudonym: [u8; 32],
+    /// Its pseudonym epoch.
+    pub epoch: u32,
+}
+
+impl fmt::Debug for Pseudonym {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pseudonym").field("epoch", &self.epoch).finish_non_exhaustive()
+    }
+}
+
+/// What a subject allows.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// Who may ask.
+    pub requester: MemberId,
+    /// Lists, 1 to 64.
+    pub lists: Vec<ListId>,
+    /// Purposes, 1 to 64.
+    pub purposes: Vec<PurposeCode>,
+    /// From when.
+    pub not_before: Millis,
+    /// Until when; this instant is outside.
+    pub expires: Millis,
+    /// How often.
+    pub frequency: Frequency,
+    /// Hash of the notice that the subject was shown.
+    pub notice: [u8; 32],
+}
+
+/// A change of consent with the proof that it is in the log. Of a withdrawal it is the acknowledgement: no access
+/// record under this consent can follow it.
+#[derive(Debug, Clone)]
+pub struct Acknowledged {
+    /// The consent.
+    pub id: Ulid,
+    /// Its state now.
+    pub state: ConsentState,
+    /// Number of the change.
+    pub number: u64,
+    /// The record.
+    pub record: RecordRef,
+    /// Time of the record.
+    pub time: Millis,
+    /// The checkpoint it was proven under, a signed note.
+    pub checkpoint: Bytes,
+}
+
+/// A consent as the coordinator keeps it.
+#[derive(Debug, Clone)]
+pub struct KeptConsent {
+    /// Its terms.
+    pub consent: Consent,
+    /// Its state.
+    pub state: ConsentState,
+    /// Number of the last change.
+    pub number: u64,
+    /// Permitted checks under it so far.
+    pub uses: u64,
+}
+
+/// A consent authority. Clones share everything.
+#[derive(Clone)]
+pub struct ConsentAuthority(Arc<Inner>);
+
+struct Inner {
+    config: AuthorityConfig,
+    keys: AuthorityKeys,
+    registry: RwLock<Arc<Registry>>,
+    log: LogKey,
+    coordinator: Channel,
+    custodian: Channel,
+    clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for ConsentAuthority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConsentAuthority").field("member", &self.0.config.member).finish_non_exhaustive()
+    }
+}
+
+impl ConsentAuthority {
+    /// An authority.
+    #[must_use]
+    pub fn new(
+        config: AuthorityConfig,
+        keys: AuthorityKeys,
+        registry: Arc<Registry>,
+        coordinator: Channel,
+        custodian: Channel,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let log = LogKey::new(config.log_key.clone());
+        let registry = RwLock::new(registry);
+        Self(Arc::new(Inner { config, keys, registry, log, coordinator, custodian, clock }))
+    }
+
+    /// The registry in use.
+    #[must_use]
+    pub fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.0.registry.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Uses another registry from now on.
+    pub fn set_registry(&self, registry: Arc<Registry>) {
+        *self.0.registry.write().unwrap_or_else(PoisonError::into_inner) = registry;
+    }
+
+    /// Pseudonyms of subjects for a requester, each in its place. The custodian counts new ones against the
+    /// authority's cap; neither it nor the coordinator learns who they are.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] beyond the cap; a wrong proof; no answer.
+    pub async fn pseudonyms(
+        &self,
+        requester: &MemberId,
+        subjects: &[SubjectCode],
+    ) -> Result<Vec<Pseudonym>, ClientError> {
+        let registry = self.registry();
+        let epoch = registry
+            .member(requester)
+            .and_then(|member| member.pseudonym_epoch)
+            .ok_or(ClientError::Question { reason: Reason::UnknownMember, field: "requester" })?;
+        let key = registry
+            .pseudonym_key(requester, epoch)
+            .ok_or(ClientError::Registry("the requester's pseudonym key"))?;
+        let key = Point::decode(&key.0).map_err(ClientError::proof(Party::Custodian))?;
+        let mut pseudonyms = Vec::with_capacity(subjects.len());
+        for part in subjects.chunks(AT_ONCE) {
+            let (this, requester, part) = (self.clone(), requester.clone(), part.to_vec());
+            let blinded = {
+                let requester = requester.clone();
+                heavy(part.len(), move || this.blind(&requester, epoch, &part)).await??
+            };
+            let points: Vec<[u8; 32]> = blinded.iter().map(|it| it.blinded_subject().encode()).collect();
+            let request =
+                EvaluateRequest { epoch, blinded: concat32(&points), acting_for: requester.to_string() };
+            let response = retry::call(Party::Custodian, &self.0.config.deadlines, request, |request| {
+                let mut custodian = PseudonymServiceClient::new(self.0.custodian.clone());
+                async move { custodian.evaluate(request).await }
+            })
+            .await?;
+            let (evaluated, proof) = read_evaluated(response, points.len())?
+                .map_err(|refusal| ClientError::Refused { party: Party::Custodian, refusal })?;
+            let enrolled =
+                heavy(points.len(), move || enroll::unblind(blinded, &evaluated, &proof, &key)).await?;
+            let enrolled = enrolled.map_err(ClientError::proof(Party::Custodian))?;
+            pseudonyms.extend(
+                enrolled.iter().map(|it| Pseudonym { pseudonym: it.pseudonym().encode(), epoch }),
+            );
+        }
+        Ok(pseudonyms)
+    }
+
+    /// Blinds with factors that only this authority can derive again.
+    fn blind(
+        &self,
+        requester: &MemberId,
+        epoch: u32,
+        subjects: &[SubjectCode],
+    ) -> Result<Vec<enroll::Blinded>, ClientError> {
+        let mut blinded = Vec::with_capacity(subjects.len());
+        for code in subjects {
+            let subject = Subject::new(code).map_err(ClientError::Own)?;
+            let length = (requester.len() as u64).to_be_bytes();
+            let parts: [&[u8]; 5] = [
+                self.0.keys.blind.as_ref(),
+                &length,
+                requester.as_bytes(),
+                &epoch.to_be_bytes(),
+                subject.expose_input(),
+            ];
+            let seed = Zeroizing::new(b3("tacit v1 authority blind", &parts));
+            blinded.extend(enroll::blind_subjects(&[subject], &mut seeded_rng(*seed)));
+        }
+        Ok(blinded)
+    }
+
+    /// Signs and stores a consent of a subject, and verifies that it is in the log.
+    ///
+    /// # Errors
+    /// [`ClientError::Question`] for terms outside their bounds, a refusal, or a record that does not hold.
+    pub async fn grant(&self, grant: Grant, subject: &SubjectCode) -> Result<Acknowledged, ClientError> {
+        let [pseudonym] = self.pseudonyms(&grant.requester, std::slice::from_ref(subject)).await?[..] else {
+            return Err(ClientError::missing(Party::Custodian, "evaluated"));
+        };
+        self.grant_under(grant, pseudonym, &mut os_rng()).await
+    }
+
+    /// [`ConsentAuthority::grant`] under a pseudonym that is known already.
+    ///
+    /// # Errors
+    /// As [`ConsentAuthority::grant`].
+    pub async fn grant_under(
+        &self,
+        grant: Grant,
+        pseudonym: Pseudonym,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Acknowledged, ClientError> {
+        let id = new_ulid(self.0.clock.now(), rng);
+        let requester = grant.requester.clone();
+        let consent = Consent {
+            id,
+            authority: self.0.config.member.clone(),
+            requester: grant.requester,
+            pseudonym: pseudonym.pseudonym,
+            epoch: pseudonym.epoch,
+            lists: grant.lists,
+            purposes: grant.purposes,
+            not_before: grant.not_before,
+            expires: grant.expires,
+            frequency: grant.frequency,
+            notice: grant.notice,
+        };
+        let signed = SignedConsent::sign(consent, &self.0.keys.signing).map_err(|error| {
+            tracing::debug!(%error, "a consent was not signed");
+            ClientError::Question { reason: Reason::ConsentInvalid, field: "consent" }
+        })?;
+        let change = StateChange { id, state: ConsentState::Given, number: 1 };
+        let request = PutConsentRequest {
+            consent: Bytes::copy_from_slice(signed.bytes()),
+            signature: Bytes::copy_from_slice(signed.signature()),
+            state_signature: self.sign(change),
+        };
+        let response = retry::call(Party::Coordinator, &self.0.config.deadlines, request, |request| {
+            let mut client = self.consents();
+            async move { client.put_consent(request).await }
+        })
+        .await?;
+        match response.outcome {
+            Some(put_consent_response::Outcome::Logged(logged)) => {
+                self.acknowledge(change, Some(&requester), logged)
+            }
+            Some(put_consent_response::Outcome::Refusal(refusal)) => {
+                Err(ClientError::Refused { party: Party::Coordinator, refusal: (&refusal).into() })
+            }
+            None => Err(ClientError::missing(Party::Coordinator, "outcome")),
+        }
+    }
+
+    /// Changes a consent's state with the next number, and verifies that the change is in the log.
+    ///
+    /// # Errors
+    /// [`ClientError::Question`] for a consent that is not ours, a refusal, or a record that does not hold.
+    pub async fn change(&self, id: Ulid, state: ConsentState) -> Result<Acknowledged, ClientError> {
+        let kept = self.show(id).await?;
+        let change = StateChange { id, state, number: kept.number.saturating_add(1) };
+        let request = ChangeConsentStateRequest {
+            consent_id: id.to_string(),
+            state: state.as_str().to_owned(),
+            number: change.number,
+            signature: self.sign(change),
+        };
+        let response = retry::call(Party::Coordinator, &self.0.config.deadlines, request, |request| {
+            let mut client = self.consents();
+            async move { client.change_consent_state(request).await }
+        })
+        .await?;
+        match response.outcome {
+            Some(change_consent_state_response::Outcome::Logged(logged)) => {
+                self.acknowledge(change, Some(&kept.consent.requester), logged)
+            }
+            Some(change_consent_state_response::Outcome::Refusal(refusal)) => {
+                Err(ClientError::Refused { party: Party::Coordinator, refusal: (&refusal).into() })
+            }
+            None => Err(ClientError::missing(Party::Coordinator, "outcome")),
+        }
+    }
+
+    /// Withdraws a consent, for ever.
+    ///
+    /// # Errors
+    /// As [`ConsentAuthority::change`].
+    pub async fn withdraw(&self, id: Ulid) -> Result<Acknowledged, ClientError> {
+        self.change(id, ConsentState::Withdrawn).await
+    }
+
+    /// One consent of this authority.
+    ///
+    /// # Errors
+    /// [`ClientError::Question`] when there is none with this id.
+    pub async fn show(&self, id: Ulid) -> Result<KeptConsent, ClientError> {
+        let unknown = ClientError::Question { reason: Reason::NotFound, field: "consent_id" };
+        self.list(&[]).await?.into_iter().find(|kept| kept.consent.id == id).ok_or(unknown)
+    }
+
+    /// Consents that this authority stored, dead ones too, in order of their ids: those under these pseudonyms, or
+    /// all when none is named.
+    ///
+    /// # Errors
+    /// No usable answer.
+    pub async fn list(&self, pseudonyms: &[Pseudonym]) -> Result<Vec<KeptConsent>, ClientError> {
+        let pseudonyms = pseudonyms.iter().map(|it| Bytes::copy_from_slice(&it.pseudonym)).collect();
+        let request = ListConsentsRequest { pseudonyms };
+        let response = retry::call(Party::Coordinator, &self.0.config.deadlines, request, |request| {
+            let mut client = self.consents();
+            async move { client.list_consents(request).await }
+        })
+        .await?;
+        let wrong = |field| ClientError::missing(Party::Coordinator, field);
+        let kept = response.consents.into_iter().map(|live| {
+            let consent = Consent::parse(&live.consent).map_err(|_| wrong("consent"))?;
+            let state = live.state.parse().map_err(|_| wrong("state"))?;
+            Ok(KeptConsent { consent, state, number: live.state_number, uses: live.uses })
+        });
+        let kept: Result<Vec<_>, ClientError> = kept.collect();
+        Ok(kept?.into_iter().filter(|kept| kept.consent.authority == self.0.config.member).collect())
+    }
+
+    fn consents(&self) -> ConsentServiceClient<Channel> {
+        ConsentServiceClient::new(self.0.coordinator.clone()).max_decoding_message_size(MAX_MESSAGE)
+    }
+
+    fn sign(&self, change: StateChange) -> Bytes {
+        Bytes::copy_from_slice(SignedChange::sign(change, &self.0.keys.signing).signature())
+    }
+
+    /// The record is in the log, and about this change.
+    fn acknowledge(
+        &self,
+        change: StateChange,
+        requester: Option<&MemberId>,
+        logged: ConsentLogged,
+    ) -> Result<Acknowledged, ClientError> {
+        let verified = self.0.log.verify(logged.record.as_ref(), &logged.checkpoint)?;
+        let index = verified.index();
+        let consent: record::Consent = verified
+            .into_record()
+            .try_into()
+            .map_err(|_| ClientError::OtherRecord("it is not of kind consent"))?;
+        if consent.authority != *self.0.config.member
+            || requester.is_some_and(|requester| consent.requester != **requester)
+            || consent.state != change.state.as_str()
+        {
+            return Err(ClientError::OtherRecord("the record is about another change"));
+        }
+        Ok(Acknowledged {
+            id: change.id,
+            state: change.state,
+            number: change.number,
+            record: RecordRef { id: record_id(&consent.id)?, index },
+            time: Millis(consent.time_ms),
+            checkpoint: logged.checkpoint,
+        })
+    }
+}

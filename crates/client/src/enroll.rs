@@ -1,0 +1,512 @@
+//! Enrollment (protocol section 3), once per subject: find what is kept, blind what is new, have the custodian
+//! evaluate, register with the coordinator.
+//!
+//! ```text
+//! keys -> store ─┬─ enrolled ────────────────────────────────────────────────▶ Known
+//!                ├─ pending ───────┐ (same Ph again: costs no quota)
+//!                └─ nothing: blind ┴▶ durable ─▶ D ─▶ verify, unblind ─▶ box, proof ─▶ C ─▶ durable ─▶ Known
+//! ```
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tacit_blind::audit_box::{self, AuditorPublicKey, BoxContents, Registered};
+use tacit_blind::enroll::{self, Blinded, Enrolled, Enrollment, MAX_BATCH, Parties};
+use tacit_blind::group::{Point, SecretScalar};
+use tacit_blind::oprf::DleqProof;
+use tacit_blind::subject::{Subject, input_of};
+use tacit_model::entropy::os_rng;
+use tacit_model::{MemberId, Millis, Reason, SubjectCode};
+use tacit_policy::Registry;
+use tacit_wire::coordinator::enrollment_service_client::EnrollmentServiceClient;
+use tacit_wire::coordinator::{LiveConsent, RegisterEntry, RegisterRequest, register_response};
+use tacit_wire::custodian::pseudonym_service_client::PseudonymServiceClient;
+use tacit_wire::custodian::{EvaluateRequest, evaluate_response};
+use tacit_wire::{chunks32, concat32};
+use zeroize::Zeroizing;
+
+use crate::codec::{CodecError, Reader, Writer};
+use crate::connections::MAX_MESSAGE;
+use crate::error::{ClientError, Party};
+use crate::question::{Question, Refusal};
+use crate::requester::{Requester, heavy};
+use crate::retry;
+use crate::store::{RowKey, SubjectRow, SubjectState};
+use crate::vault::Kind;
+
+/// An enrolled subject, ready to be asked about.
+pub(crate) struct Known {
+    /// For Finalize; names the subject, wiped on drop.
+    pub(crate) input: Zeroizing<Vec<u8>>,
+    pub(crate) enrolled: Enrolled,
+}
+
+/// A subject on its way.
+#[derive(Clone)]
+struct Candidate {
+    /// Place among the subjects asked for.
+    place: usize,
+    key: RowKey,
+    code: SubjectCode,
+    blinded: Blinded,
+}
+
+/// What an enrollment is made with.
+struct Terms {
+    registry: Arc<Registry>,
+    requester: MemberId,
+    epoch: u32,
+    custodian_key: Point,
+    auditors: [AuditorPublicKey; 2],
+    case: String,
+    officer: String,
+}
+
+impl Terms {
+    fn new(registry: Arc<Registry>, requester: &MemberId, question: &Question) -> Result<Self, ClientError> {
+        let epoch = registry
+            .member(requester)
+            .and_then(|member| member.pseudonym_epoch)
+            .ok_or(ClientError::Registry("our pseudonym epoch"))?;
+        let key = registry
+            .pseudonym_key(requester, epoch)
+            .ok_or(ClientError::Registry("our pseudonym key at the custodian"))?;
+        let boxes = registry.audit_boxes().ok_or(ClientError::Registry("the auditors' box keys"))?;
+        let [first, second] = boxes.map(|key| AuditorPublicKey::decode(&key.0).map_err(ClientError::Own));
+        Ok(Self {
+            epoch,
+            custodian_key: Point::decode(&key.0).map_err(ClientError::proof(Party::Custodian))?,
+            auditors: [first?, second?],
+            case: question.case.clone(),
+            officer: question.officer.clone(),
+            requester: requester.clone(),
+            registry,
+        })
+    }
+
+    fn parties(&self) -> Parties<'_> {
+        Parties {
+            custodian: self.registry.custodian(),
+            coordinator: self.registry.coordinator(),
+            requester: &self.requester,
+        }
+    }
+}
+
+/// How each subject ended: known, or refused.
+type Outcomes = Vec<Option<Result<Arc<Known>, Refusal>>>;
+
+impl Requester {
+    /// The row key of a subject in a pseudonym epoch.
+    pub(crate) fn subject_key(&self, code: &SubjectCode, epoch: u32) -> RowKey {
+        let parts: [&[u8]; 3] =
+            [&epoch.to_be_bytes(), code.scheme().as_bytes(), code.expose_code().as_bytes()];
+        self.vault().row_key(Kind::Subject, &parts)
+    }
+
+    /// Finds or enrolls up to 1024 subjects, each result in its place. A repeated subject is enrolled once.
+    pub(crate) async fn know(
+        &self,
+        question: &Question,
+        codes: &[SubjectCode],
+    ) -> Result<Vec<Result<Arc<Known>, Refusal>>, ClientError> {
+        let terms = Arc::new(Terms::new(self.registry(), self.member(), question)?);
+        let keys: Vec<RowKey> = codes.iter().map(|code| self.subject_key(code, terms.epoch)).collect();
+        let mut first: HashMap<RowKey, usize> = HashMap::with_capacity(keys.len());
+        let same: Vec<usize> =
+            keys.iter().enumerate().map(|(place, key)| *first.entry(*key).or_insert(place)).collect();
+        let places: Vec<usize> = (0..keys.len()).filter(|&place| same[place] == place).collect();
+
+        let rows = self.store().subjects(places.iter().map(|&place| keys[place]).collect()).await?;
+        let mut outcomes: Outcomes = vec![None; codes.len()];
+        let (mut resumed, mut missing) = (Vec::new(), Vec::new());
+        let found: Vec<_> = places
+            .into_iter()
+            .zip(rows)
+            .filter_map(|(place, row)| match row {
+                Some(row) => Some((place, keys[place], codes[place].clone(), row)),
+                None => {
+                    missing.push(place);
+                    None
+                }
+            })
+            .collect();
+        self.take_rows(found, &mut outcomes, &mut resumed).await?;
+        let fresh = self.blind_new(codes, &keys, missing, &mut outcomes, &mut resumed).await?;
+        // Those that the custodian may know already first: they may pass where new ones do not.
+        self.enroll_all(&terms, resumed, false, &mut outcomes).await?;
+        self.enroll_all(&terms, fresh, true, &mut outcomes).await?;
+        let ended = |place: usize| outcomes[place].clone().unwrap_or(Err(Reason::Internal.into()));
+        Ok(same.into_iter().map(ended).collect())
+    }
+
+    /// Registers subjects again under what is kept of them: the coordinator does not know them, or knows another Ph.
+    pub(crate) async fn register_again(
+        &self,
+        question: &Question,
+        subjects: Vec<(SubjectCode, Arc<Known>)>,
+    ) -> Result<(), ClientError> {
+        let terms = Arc::new(Terms::new(self.registry(), self.member(), question)?);
+        let mut outcomes: Outcomes = vec![None; subjects.len()];
+        let candidates = subjects
+            .into_iter()
+            .enumerate()
+            .map(|(place, (code, known))| Candidate {
+                place,
+                key: self.subject_key(&code, terms.epoch),
+                code,
+                blinded: Blinded::from_parts(known.enrolled.z().clone(), *known.enrolled.blinded_subject()),
+            })
+            .collect();
+        self.enroll_all(&terms, candidates, false, &mut outcomes).await
+    }
+
+    /// Opens rows: enrolled ones are done, pending ones go on.
+    async fn take_rows(
+        &self,
+        rows: Vec<(usize, RowKey, SubjectCode, SubjectRow)>,
+        outcomes: &mut Outcomes,
+        pending: &mut Vec<Candidate>,
+    ) -> Result<(), ClientError> {
+        let this = self.clone();
+        let opened = heavy(rows.len(), move || {
+            let open = |(place, key, code, row): (usize, RowKey, SubjectCode, SubjectRow)| {
+                let plain = this.vault().open(Kind::Subject, &key, &row.sealed)?;
+                let kept = decode(&plain)?;
+                Ok((place, key, kept.known(code, row.state)?))
+            };
+            rows.into_iter().map(open).collect::<Result<Vec<_>, ClientError>>()
+        })
+        .await??;
+        for (place, key, known) in opened {
+            match known {
+                Opened::Enrolled(known) => outcomes[place] = Some(Ok(Arc::new(known))),
+                Opened::Pending(code, blinded) => pending.push(Candidate { place, key, code, blinded }),
+            }
+        }
+        Ok(())
+    }
+
+    /// Blinds subjects that were never seen here, and keeps them before anybody else sees them.
+    async fn blind_new(
+        &self,
+        codes: &[SubjectCode],
+        keys: &[RowKey],
+        missing: Vec<usize>,
+        outcomes: &mut Outcomes,
+        resumed: &mut Vec<Candidate>,
+    ) -> Result<Vec<Candidate>, ClientError> {
+        if missing.is_empty() {
+            return Ok(Vec::new());
+        }
+        if let Some(refusal) = self.exhausted() {
+            missing.into_iter().for_each(|place| outcomes[place] = Some(Err(refusal.clone())));
+            return Ok(Vec::new());
+        }
+        let new: Vec<(usize, RowKey, SubjectCode)> =
+            missing.into_iter().map(|place| (place, keys[place], codes[place].clone())).collect();
+        let this = self.clone();
+        let (candidates, rows) = heavy(new.len(), move || {
+            let mut rng = os_rng();
+            let subjects =
+                new.iter().map(|(_, _, code)| Subject::new(code)).collect::<Result<Vec<_>, _>>()?;
+            let blinded = enroll::blind_subjects(&subjects, &mut rng);
+            let rows = new
+                .iter()
+                .zip(&blinded)
+                .map(|((_, key, _), blinded)| {
+                    let plain = encode(blinded.z(), blinded.blinded_subject(), None);
+                    (*key, this.vault().seal(Kind::Subject, key, &plain, &mut rng))
+                })
+                .collect::<Vec<_>>();
+            let candidates = new
+                .into_iter()
+                .zip(blinded)
+                .map(|((place, key, code), blinded)| Candidate { place, key, code, blinded })
+                .collect::<Vec<_>>();
+            Ok((candidates, rows))
+        })
+        .await?
+        .map_err(ClientError::Own)?;
+        let sealed: Vec<_> = rows.iter().map(|(_, sealed)| sealed.clone()).collect();
+        let standing = self.store().begin_enrollments(rows).await?;
+        let (mut fresh, mut others) = (Vec::with_capacity(candidates.len()), Vec::new());
+        for ((candidate, own), row) in candidates.into_iter().zip(sealed).zip(standing) {
+            if row.sealed == own {
+                fresh.push(candidate);
+            } else {
+                // Another batch was faster: its blinding stands.
+                others.push((candidate.place, candidate.key, candidate.code, row));
+            }
+        }
+        self.take_rows(others, outcomes, resumed).await?;
+        Ok(fresh)
+    }
+
+    /// Enrolls in row order; when the quota ends in the middle, exactly what is left of it.
+    async fn enroll_all(
+        &self,
+        terms: &Arc<Terms>,
+        mut rest: Vec<Candidate>,
+        fresh: bool,
+        outcomes: &mut Outcomes,
+    ) -> Result<(), ClientError> {
+        let mut size = MAX_BATCH;
+        while !rest.is_empty() {
+            let mut batch = rest;
+            rest = batch.split_off(size.min(batch.len()));
+            match self.enroll_batch(terms, &batch).await? {
+                Ok(known) => {
+                    for (candidate, known) in batch.iter().zip(known) {
+                        outcomes[candidate.place] = Some(Ok(known));
+                    }
+                    size = MAX_BATCH;
+                }
+                Err((Party::Custodian, refusal))
+                    if refusal.reason == Reason::QuotaNewSubjects
+                        && (1..batch.len() as u64).contains(&refusal.remaining) =>
+                {
+                    size = usize::try_from(refusal.remaining).unwrap_or(1);
+                    batch.append(&mut rest);
+                    rest = batch;
+                }
+                Err((party, refusal)) => {
+                    batch.append(&mut rest);
+                    for candidate in &batch {
+                        outcomes[candidate.place] = Some(Err(refusal.clone()));
+                    }
+                    if party == Party::Custodian && refusal.reason == Reason::QuotaNewSubjects {
+                        self.note_exhausted(&refusal);
+                    }
+                    // What the custodian has refused it does not know: nothing is lost by forgetting it.
+                    let unknown = fresh && party == Party::Custodian;
+                    if unknown || refusal.reason == Reason::EnrolledOtherwise {
+                        self.store().drop_pending(batch.iter().map(|it| it.key).collect()).await?;
+                    }
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One batch, all or nothing.
+    async fn enroll_batch(
+        &self,
+        terms: &Arc<Terms>,
+        batch: &[Candidate],
+    ) -> Result<Result<Vec<Arc<Known>>, (Party, Refusal)>, ClientError> {
+        let subjects: Vec<[u8; 32]> = batch.iter().map(|it| it.blinded.blinded_subject().encode()).collect();
+        let request =
+            EvaluateRequest { epoch: terms.epoch, blinded: concat32(&subjects), acting_for: String::new() };
+        let (evaluated, dleq) = match self.evaluate_subjects(request, batch.len()).await? {
+            Ok(evaluated) => evaluated,
+            Err(refusal) => return Ok(Err((Party::Custodian, refusal))),
+        };
+        let (terms, batch) = (Arc::clone(terms), batch.to_vec());
+        let made =
+            heavy(batch.len(), move || Enrolling::make(&terms, batch, &evaluated, dleq)).await??;
+        let consents = match self.register(made.request).await? {
+            Ok(consents) => consents,
+            Err(refusal) => return Ok(Err((Party::Coordinator, refusal))),
+        };
+        let mut rng = os_rng();
+        let rows = made
+            .subjects
+            .iter()
+            .map(|(key, known)| {
+                let enrolled = &known.enrolled;
+                let plain = encode(enrolled.z(), enrolled.blinded_subject(), Some(enrolled.pseudonym()));
+                (*key, self.vault().seal(Kind::Subject, key, &plain, &mut rng))
+            })
+            .collect();
+        let consents = self.consent_rows(&consents, &mut rng)?;
+        self.store().finish_enrollments(rows, consents).await?;
+        Ok(Ok(made.subjects.into_iter().map(|(_, known)| known).collect()))
+    }
+
+    async fn evaluate_subjects(
+        &self,
+        request: EvaluateRequest,
+        count: usize,
+    ) -> Result<Result<(Vec<[u8; 32]>, DleqProof), Refusal>, ClientError> {
+        let response = retry::call(Party::Custodian, self.deadlines(), request, |request| {
+            let mut custodian = PseudonymServiceClient::new(self.connections().custodian())
+                .max_decoding_message_size(MAX_MESSAGE);
+            async move { custodian.evaluate(request).await }
+        })
+        .await?;
+        read_evaluated(response, count)
+    }
+
+    async fn register(
+        &self,
+        request: RegisterRequest,
+    ) -> Result<Result<Vec<LiveConsent>, Refusal>, ClientError> {
+        let response = retry::call(Party::Coordinator, self.deadlines(), request, |request| {
+            let mut coordinator = EnrollmentServiceClient::new(self.connections().coordinator())
+                .max_decoding_message_size(MAX_MESSAGE);
+            async move { coordinator.register(request).await }
+        })
+        .await?;
+        match response.outcome {
+            Some(register_response::Outcome::Registered(registered)) => Ok(Ok(registered.consents)),
+            Some(register_response::Outcome::Refusal(refusal)) => Ok(Err((&refusal).into())),
+            None => Err(ClientError::missing(Party::Coordinator, "outcome")),
+        }
+    }
+}
+
+/// The custodian's answer for `count` subjects, its proof not yet verified.
+pub(crate) fn read_evaluated(
+    response: tacit_wire::custodian::EvaluateResponse,
+    count: usize,
+) -> Result<Result<(Vec<[u8; 32]>, DleqProof), Refusal>, ClientError> {
+    match response.outcome {
+        Some(evaluate_response::Outcome::Evaluated(evaluated)) => {
+            let points = chunks32("evaluated", &evaluated.evaluated, count)
+                .map_err(ClientError::malformed(Party::Custodian))?;
+            let proof = DleqProof::decode_slice(&evaluated.dleq_proof)
+                .map_err(ClientError::proof(Party::Custodian))?;
+            Ok(Ok((points, proof)))
+        }
+        Some(evaluate_response::Outcome::Refusal(refusal)) => Ok(Err((&refusal).into())),
+        None => Err(ClientError::missing(Party::Custodian, "outcome")),
+    }
+}
+
+/// A verified batch and its registration.
+struct Enrolling {
+    request: RegisterRequest,
+    subjects: Vec<(RowKey, Arc<Known>)>,
+}
+
+impl Enrolling {
+    fn make(
+        terms: &Terms,
+        batch: Vec<Candidate>,
+        evaluated: &[[u8; 32]],
+        dleq: DleqProof,
+    ) -> Result<Self, ClientError> {
+        let mut rng = os_rng();
+        let blinded = batch.iter().map(|it| it.blinded.clone()).collect();
+        let enrollments = enroll::unblind(blinded, evaluated, &dleq, &terms.custodian_key)
+            .map_err(ClientError::proof(Party::Custodian))?;
+        let seal = |(candidate, enrollment): (&Candidate, &Enrollment)| {
+            let contents = BoxContents {
+                scheme: candidate.code.scheme(),
+                code: candidate.code.expose_code(),
+                z: enrollment.z(),
+                case: &terms.case,
+                officer: &terms.officer,
+            };
+            let registered = Registered {
+                blinded_subject: enrollment.blinded_subject(),
+                evaluated: enrollment.evaluated(),
+                pseudonym: enrollment.pseudonym(),
+            };
+            let [first, second] = &terms.auditors;
+            audit_box::seal(&contents, &registered, (first, second), &mut rng)
+        };
+        let boxes = batch
+            .iter()
+            .zip(&enrollments)
+            .map(seal)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(ClientError::Own)?;
+        let entries: Vec<_> =
+            enrollments.iter().zip(&boxes).map(|(enrollment, sealed)| (enrollment, sealed.as_slice())).collect();
+        let proofs = enroll::prove_register(&entries, &terms.parties(), terms.epoch, &mut os_rng())
+            .map_err(ClientError::Own)?;
+        let entries = enrollments
+            .iter()
+            .zip(proofs)
+            .zip(boxes)
+            .map(|((enrollment, proof), audit_box)| RegisterEntry {
+                blinded_subject: Bytes::copy_from_slice(enrollment.blinded_subject().as_bytes()),
+                evaluated: Bytes::copy_from_slice(enrollment.evaluated().as_bytes()),
+                pseudonym: Bytes::copy_from_slice(enrollment.pseudonym().as_bytes()),
+                proof: Bytes::copy_from_slice(&proof),
+                audit_box: audit_box.into(),
+            })
+            .collect();
+        let dleq_proof = Bytes::copy_from_slice(&dleq.encode());
+        let request = RegisterRequest { epoch: terms.epoch, entries, dleq_proof };
+        let subjects = batch
+            .iter()
+            .zip(&enrollments)
+            .map(|(candidate, enrollment)| {
+                let input = input_of(&candidate.code).map_err(ClientError::Own)?;
+                Ok((candidate.key, Arc::new(Known { input, enrolled: enrollment.to_enrolled() })))
+            })
+            .collect::<Result<Vec<_>, ClientError>>()?;
+        Ok(Self { request, subjects })
+    }
+}
+
+/// z || Ph || T, T zeros while it is not known.
+fn encode(z: &SecretScalar, blinded_subject: &Point, pseudonym: Option<&[u8; 32]>) -> Zeroizing<Vec<u8>> {
+    let mut writer = Writer::with_capacity(96);
+    writer.raw(z.expose_bytes().as_ref());
+    writer.raw(blinded_subject.as_bytes());
+    writer.raw(pseudonym.unwrap_or(&[0; 32]));
+    writer.finish()
+}
+
+struct Kept {
+    z: Zeroizing<[u8; 32]>,
+    blinded_subject: [u8; 32],
+    pseudonym: [u8; 32],
+}
+
+enum Opened {
+    Enrolled(Known),
+    Pending(SubjectCode, Blinded),
+}
+
+fn decode(plain: &[u8]) -> Result<Kept, CodecError> {
+    let mut reader = Reader::new(plain);
+    let kept = Kept {
+        z: Zeroizing::new(reader.array("z")?),
+        blinded_subject: reader.array("Ph")?,
+        pseudonym: reader.array("T")?,
+    };
+    reader.finish()?;
+    Ok(kept)
+}
+
+impl Kept {
+    fn known(self, code: SubjectCode, state: SubjectState) -> Result<Opened, ClientError> {
+        let own = ClientError::Own;
+        match state {
+            SubjectState::Enrolled => {
+                let enrolled = Enrolled::from_stored(&self.z, &self.blinded_subject, &self.pseudonym).map_err(own)?;
+                Ok(Opened::Enrolled(Known { input: input_of(&code).map_err(own)?, enrolled }))
+            }
+            SubjectState::Pending => {
+                let z = SecretScalar::decode(&self.z).map_err(own)?;
+                let blinded_subject = Point::decode(&self.blinded_subject).map_err(own)?;
+                Ok(Opened::Pending(code, Blinded::from_parts(z, blinded_subject)))
+            }
+        }
+    }
+}
+
+/// When the custodian will evaluate new subjects again, so that a long batch does not ask in vain.
+#[derive(Debug, Default)]
+pub(crate) struct Exhausted(std::sync::Mutex<Option<Refusal>>);
+
+impl Exhausted {
+    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Refusal>> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    pub(crate) fn get(&self, now: Millis) -> Option<Refusal> {
+        self.slot().clone().filter(|refusal| refusal.resets_at.is_some_and(|at| now < at))
+    }
+
+    pub(crate) fn set(&self, refusal: Option<Refusal>) {
+        *self.slot() = refusal;
+    }
+}

@@ -1,0 +1,229 @@
+//! What the decisions of a commit need to know, read for all its checks together, and what they add to it.
+
+use std::collections::{HashMap, HashSet};
+
+use tacit_blind::check::CheckItem;
+use tacit_model::{Basis, ListId, Millis, Reason, Ulid};
+use tacit_policy::{Allowed, Consent, ConsentStatus, ConsentView, Counters, Permitted};
+use tacit_store::StoreError;
+
+use super::{AuthorizeJob, Commit, ProvenCheck};
+use crate::store::{
+    consents,
+    manifests::{self, EpochHead},
+    openings::{self, Chain, SealedOpening},
+    uses::{self, Once},
+};
+
+/// A consent that a check of this commit names.
+struct KnownConsent {
+    text: Consent,
+    status: ConsentStatus,
+    /// Uses within its window, this commit's included.
+    uses: u64,
+}
+
+/// The tables as they are before this commit, and what it adds.
+pub(super) struct Desk<'j> {
+    /// Used by an earlier commit.
+    reused: HashSet<Once>,
+    /// Used by a check of this commit that was looked at before.
+    taken: HashSet<&'j Once>,
+    pub(super) chains: HashMap<[u8; 32], Chain>,
+    moved: HashSet<[u8; 32]>,
+    subject_uses: uses::SubjectUses,
+    agreement_uses: HashMap<Ulid, u64>,
+    consents: HashMap<Ulid, KnownConsent>,
+    lists: HashMap<ListId, Vec<EpochHead>>,
+    added_subject: HashMap<([u8; 32], Ulid), u64>,
+    added_agreement: HashMap<Ulid, u64>,
+    added_consent: HashMap<Ulid, u64>,
+    pub(super) openings: Vec<SealedOpening>,
+}
+
+impl Commit<'_> {
+    /// Whether a check is neither too old nor too far ahead.
+    pub(super) fn is_fresh(&self, asked: Millis) -> bool {
+        self.now.since(asked) <= self.limits.freshness_ms && asked.since(self.now) <= self.limits.ahead_ms
+    }
+
+    /// Reads everything the decisions need, in a few statements, and marks what the checks use up.
+    pub(super) async fn desk<'j>(&mut self, jobs: &'j [(usize, AuthorizeJob)]) -> Result<Desk<'j>, StoreError> {
+        let proven = || jobs.iter().flat_map(|(_, job)| job.checks.iter().flatten());
+        let mut once = HashSet::new();
+        let mut pseudonyms = HashSet::new();
+        let mut consent_ids = HashSet::new();
+        let mut lists = HashMap::new();
+        for ProvenCheck { check, nonce, queries, .. } in proven() {
+            let context = check.context();
+            // What is not fresh cannot become fresh again, so it need not be remembered.
+            if self.is_fresh(context.timestamp) {
+                once.insert(nonce);
+                once.extend(queries.iter().map(|(_, once)| once));
+            }
+            pseudonyms.insert(*check.pseudonym());
+            if let Basis::Consent(id) = context.basis {
+                consent_ids.insert(id);
+            }
+            for at in context.items.iter().flat_map(|item| &item.lists) {
+                lists.entry(at.list.clone()).or_insert_with(Vec::new);
+            }
+        }
+        // Used values outlive the window in which their check could still be fresh.
+        let until = self.now.plus_ms(self.limits.freshness_ms + self.limits.ahead_ms + 1_000);
+        let once: Vec<Once> = once.into_iter().cloned().collect();
+        let reused = uses::use_once(self.conn, &once, until.0, self.log_size).await?;
+        let pseudonyms: Vec<_> = pseudonyms.into_iter().collect();
+        for (list, heads) in &mut lists {
+            *heads = manifests::heads(self.conn, list).await?;
+        }
+        let today = self.now.utc_day();
+        Ok(Desk {
+            reused,
+            taken: HashSet::with_capacity(once.len()),
+            chains: openings::chains(self.conn, &pseudonyms).await?,
+            moved: HashSet::with_capacity(pseudonyms.len()),
+            subject_uses: uses::subject_uses(self.conn, &pseudonyms, today).await?,
+            agreement_uses: uses::agreement_uses(self.conn, today).await?,
+            consents: self.consents(&consent_ids.into_iter().collect::<Vec<_>>()).await?,
+            lists,
+            added_subject: HashMap::new(),
+            added_agreement: HashMap::new(),
+            added_consent: HashMap::new(),
+            openings: Vec::new(),
+        })
+    }
+
+    async fn consents(&mut self, ids: &[Ulid]) -> Result<HashMap<Ulid, KnownConsent>, StoreError> {
+        let mut known = HashMap::with_capacity(ids.len());
+        for (id, stored) in consents::by_ids(self.conn, ids).await? {
+            let text = Consent::parse(&stored.text)
+                .map_err(|_| StoreError::corrupt("consent", "text", id, "does not parse"))?;
+            let state = stored
+                .state
+                .parse()
+                .map_err(|_| StoreError::corrupt("consent", "state", id, "is not a state"))?;
+            let status = ConsentStatus::restored(state, stored.number);
+            known.insert(id, KnownConsent { text, status, uses: 0 });
+        }
+        let since = known.iter().map(|(id, known)| (*id, known.text.frequency.window_start(self.now)));
+        for (id, uses) in consents::uses_since(self.conn, since).await? {
+            if let Some(known) = known.get_mut(&id) {
+                known.uses = uses;
+            }
+        }
+        Ok(known)
+    }
+
+    /// Writes what the decisions of this commit added.
+    pub(super) async fn store_desk(&mut self, desk: Desk<'_>) -> Result<(), StoreError> {
+        let today = self.now.utc_day();
+        let Desk { chains, moved, added_subject, added_agreement, added_consent, openings, .. } = desk;
+        let chains: Vec<_> =
+            moved.iter().filter_map(|pseudonym| Some((*pseudonym, *chains.get(pseudonym)?))).collect();
+        openings::store_chains(self.conn, &chains).await?;
+        openings::store(self.conn, &openings).await?;
+        openings::store_rules(self.conn, &self.rules.take_added()).await?;
+        uses::add_subject_uses(self.conn, today, &added_subject.into_iter().collect::<Vec<_>>()).await?;
+        uses::add_agreement_uses(self.conn, today, &added_agreement.into_iter().collect::<Vec<_>>()).await?;
+        consents::add_uses(self.conn, self.now.0, &added_consent.into_iter().collect::<Vec<_>>()).await
+    }
+}
+
+impl<'j> Desk<'j> {
+    /// Takes up what a fresh check uses once, or says what of it was used before.
+    pub(super) fn take(&mut self, proven: &'j ProvenCheck) -> Result<(), Reason> {
+        let used = |once: &Once| self.reused.contains(once) || self.taken.contains(once);
+        if used(&proven.nonce) {
+            return Err(Reason::NonceReused);
+        }
+        if proven.queries.iter().any(|(_, once)| used(once)) {
+            return Err(Reason::QueryReused);
+        }
+        self.taken.insert(&proven.nonce);
+        self.taken.extend(proven.queries.iter().map(|(_, once)| once));
+        Ok(())
+    }
+
+    /// Whether every list of the item that exists is asked in an epoch that is current at `now`, or was until
+    /// `grace_ms` ago.
+    pub(super) fn epochs(
+        &self,
+        item: &CheckItem,
+        registry: &tacit_policy::Registry,
+        now: Millis,
+        grace_ms: u64,
+    ) -> Result<(), Reason> {
+        // A list that is unknown is the rules' to refuse.
+        for at in item.lists.iter().filter(|at| registry.list(&at.list).is_some()) {
+            let heads = self.heads(&at.list);
+            let newest = heads.first().ok_or(Reason::ListNotReady)?;
+            let in_grace = now.since(Millis(newest.first_logged_ms)) <= grace_ms;
+            let old = || heads.get(1).is_some_and(|old| old.epoch == at.epoch);
+            if at.epoch != newest.epoch && !(in_grace && old()) {
+                return Err(Reason::EpochNotCurrent);
+            }
+        }
+        Ok(())
+    }
+
+    /// The newest logged version of a list's epoch. [`Desk::epochs`] says before whether there is one.
+    pub(super) fn version(&self, list: &ListId, epoch: u64) -> u64 {
+        self.heads(list).iter().find(|head| head.epoch == epoch).map_or(0, |head| head.version)
+    }
+
+    fn heads(&self, list: &ListId) -> &[EpochHead] {
+        self.lists.get(list).map_or(&[], Vec::as_slice)
+    }
+
+    /// The consent that a basis names.
+    pub(super) fn consent(&self, basis: Basis) -> Option<ConsentView<'_>> {
+        match basis {
+            Basis::Consent(id) => {
+                self.consents.get(&id).map(|known| ConsentView { consent: &known.text, status: known.status })
+            }
+            Basis::Agreement(_) => None,
+        }
+    }
+
+    /// What was used so far. A check uses its consent once: `charged` says that an earlier item of this very
+    /// check did already.
+    pub(super) fn counters(
+        &self,
+        permitted: &Permitted<'_>,
+        pseudonym: &[u8; 32],
+        charged: bool,
+    ) -> Counters {
+        let agreement = permitted.agreement().id;
+        let subject = (*pseudonym, agreement);
+        let consent = permitted.consent().and_then(|id| self.consents.get(&id));
+        Counters {
+            checks_today: sum(&self.agreement_uses, &self.added_agreement, &agreement),
+            subject_checks_today: sum(&self.subject_uses, &self.added_subject, &subject),
+            consent_uses: consent.map_or(0, |known| known.uses - u64::from(charged)),
+        }
+    }
+
+    /// Counts a permitted item; `charged` as in [`Desk::counters`].
+    pub(super) fn charge(&mut self, pseudonym: &[u8; 32], allowed: &Allowed, charged: &mut bool) {
+        let agreement = allowed.agreement();
+        *self.added_subject.entry((*pseudonym, agreement)).or_insert(0) += 1;
+        *self.added_agreement.entry(agreement).or_insert(0) += 1;
+        if let Some(id) = allowed.consent().filter(|_| !std::mem::replace(charged, true)) {
+            *self.added_consent.entry(id).or_insert(0) += 1;
+            if let Some(known) = self.consents.get_mut(&id) {
+                known.uses += 1;
+            }
+        }
+    }
+
+    /// Moves a chain on to its newest record.
+    pub(super) fn advance(&mut self, pseudonym: [u8; 32], chain: Chain) {
+        self.chains.insert(pseudonym, chain);
+        self.moved.insert(pseudonym);
+    }
+}
+
+fn sum<K: std::hash::Hash + Eq>(stored: &HashMap<K, u64>, added: &HashMap<K, u64>, key: &K) -> u64 {
+    stored.get(key).copied().unwrap_or(0) + added.get(key).copied().unwrap_or(0)
+}

@@ -1,0 +1,199 @@
+//! The records of decided items, with their commitments and what opens them.
+
+use tacit_blind::check::CheckItem;
+use tacit_ledger::record::{self, ListAt};
+use tacit_model::{Millis, Reason};
+use tacit_policy::Allowed;
+use tacit_store::StoreError;
+use tacit_wire::{common, coordinator as pb};
+
+use super::{AuthorizeJob, Commit, NewRecord, ProvenCheck, checks::Decision, desk::Desk};
+use crate::{
+    opening::{CheckBody, CheckOpening, Link, Opening, Raw, seal},
+    store::openings::{Chain, SealedOpening},
+};
+
+/// Milliseconds of a day.
+const DAY_MS: u64 = 86_400_000;
+
+/// An item within its check within its request.
+pub(super) struct Place<'a> {
+    pub(super) job: &'a AuthorizeJob,
+    pub(super) proven: &'a ProvenCheck,
+    pub(super) position: u16,
+    pub(super) item: &'a CheckItem,
+    pub(super) number: u16,
+}
+
+/// The two commitments of a record about a check.
+#[derive(Clone, Copy)]
+struct Commitments {
+    subject: [u8; 32],
+    evidence: [u8; 32],
+}
+
+impl Commit<'_> {
+    /// Writes the record of a decision, and seals its opening.
+    pub(super) fn record_item(
+        &mut self,
+        desk: &mut Desk<'_>,
+        place: &Place<'_>,
+        decision: &Decision,
+    ) -> Result<pb::ItemOutcome, StoreError> {
+        let check = &place.proven.check;
+        let pseudonym = *check.pseudonym();
+        let chain = match desk.chains.get(&pseudonym) {
+            Some(chain) => *chain,
+            None => Chain::empty(self.salt()),
+        };
+        let link = self.link(&chain);
+        let salt_evidence = self.salt();
+        let commitments = Commitments {
+            subject: commit_subject(&link, &pseudonym),
+            evidence: check
+                .evidence(&salt_evidence, &place.proven.register_hash)
+                .map_err(|_| StoreError::LogHead("a context is too long for its evidence"))?,
+        };
+        let (record, leaf) = match decision {
+            Decision::Permitted(allowed) => {
+                let access = self.access(desk, place, allowed, commitments);
+                self.push(access)?
+            }
+            Decision::Refused { public, .. } => {
+                let refused = self.refused(place, *public, commitments);
+                self.push(refused)?
+            }
+        };
+        if let Some(key) = chain.opening_key {
+            let sealed = self.seal_item(place, decision, link, salt_evidence, &key, record.index)?;
+            desk.openings.push(SealedOpening { log_index: record.index, pseudonym, sealed });
+        }
+        desk.advance(pseudonym, chain.after(record.index, leaf));
+        Ok(self.outcome(record, decision))
+    }
+
+    /// The next link of a chain, under a fresh salt.
+    pub(super) fn link(&mut self, chain: &Chain) -> Link {
+        Link {
+            salt: self.salt(),
+            sequence: chain.sequence,
+            previous: chain.leaf,
+            previous_index: chain.last_index,
+        }
+    }
+
+    /// The record of a permitted item. It needs the proof that the item is allowed.
+    fn access(
+        &mut self,
+        desk: &Desk<'_>,
+        place: &Place<'_>,
+        _allowed: &Allowed,
+        commitments: Commitments,
+    ) -> record::Access {
+        let context = place.proven.check.context();
+        let at = |at: &tacit_blind::check::ListEpoch| ListAt {
+            list: at.list.to_string(),
+            epoch: at.epoch,
+            version: desk.version(&at.list, at.epoch),
+        };
+        record::Access {
+            id: self.ulid().to_string(),
+            time_ms: self.now.0,
+            requester: context.requester.to_string(),
+            holder: place.item.holder.to_string(),
+            lists: place.item.lists.iter().map(at).collect(),
+            purpose: context.purpose.to_string(),
+            registry: self.registry.hash(),
+            query: place.proven.queries[usize::from(place.number)].0,
+            matter: context.matter,
+            cnf: context.cnf,
+            expires_ms: self.now.plus_ms(self.limits.permit_ms).0,
+            subject: commitments.subject,
+            evidence: commitments.evidence,
+        }
+    }
+
+    fn refused(&mut self, place: &Place<'_>, reason: Reason, commitments: Commitments) -> record::Refused {
+        let context = place.proven.check.context();
+        record::Refused {
+            id: self.ulid().to_string(),
+            time_ms: self.now.0,
+            requester: context.requester.to_string(),
+            holder: place.item.holder.to_string(),
+            lists: place.item.lists.iter().map(|at| at.list.to_string()).collect(),
+            purpose: context.purpose.to_string(),
+            registry: self.registry.hash(),
+            reason: reason.as_str().to_owned(),
+            matter: context.matter,
+            subject: commitments.subject,
+            evidence: commitments.evidence,
+        }
+    }
+
+    fn seal_item(
+        &mut self,
+        place: &Place<'_>,
+        decision: &Decision,
+        link: Link,
+        salt_evidence: [u8; 32],
+        key: &[u8; 32],
+        index: u64,
+    ) -> Result<Vec<u8>, StoreError> {
+        let check = &place.proven.check;
+        // Once a check: its context can be long, and an auditor who has one record of it finds the first.
+        let body = (place.number == 0).then(|| CheckBody {
+            blinded_subject: *check.blinded_subject(),
+            register_hash: place.proven.register_hash,
+            request: place.job.fingerprint,
+            position: place.position,
+            proof: Raw(check.proof()),
+            context: Raw(check.context_bytes()),
+        });
+        let (exact, rules, agreement) = match decision {
+            Decision::Permitted(allowed) => ("", allowed.rules(), allowed.agreement().to_string()),
+            Decision::Refused { exact, rules, .. } => (*exact, rules.as_slice(), String::new()),
+        };
+        let opening = Opening::Check(CheckOpening {
+            link,
+            salt_evidence,
+            item: place.number,
+            check: body,
+            exact,
+            rules: self.rules.hash(rules),
+            agreement: &agreement,
+        });
+        seal(&opening, key, index, &mut self.rng)
+            .map_err(|_| StoreError::LogHead("an opening could not be sealed"))
+    }
+
+    fn outcome(&self, record: NewRecord, decision: &Decision) -> pb::ItemOutcome {
+        let record = common::LoggedRecord {
+            record: record.record.into(),
+            index: record.index,
+            path: Default::default(),
+        };
+        let outcome = match decision {
+            Decision::Permitted(_) => pb::item_outcome::Outcome::Permit(record),
+            Decision::Refused { public, .. } => pb::item_outcome::Outcome::Refused(pb::RefusedItem {
+                refusal: Some(refusal(*public, self.now)),
+                record: Some(record),
+            }),
+        };
+        pb::ItemOutcome { outcome: Some(outcome) }
+    }
+}
+
+/// `subject` of a record.
+pub(super) fn commit_subject(link: &Link, pseudonym: &[u8; 32]) -> [u8; 32] {
+    tacit_blind::commit::subject(&link.salt, pseudonym, link.sequence, &link.previous)
+}
+
+/// A refusal as the requester hears it; the quotas of a day begin anew at midnight UTC.
+fn refusal(reason: Reason, now: Millis) -> common::Refusal {
+    match reason {
+        Reason::QuotaChecks | Reason::QuotaSubject => {
+            tacit_wire::convert::refusal_quota(reason, 0, (now.utc_day() + 1).saturating_mul(DAY_MS))
+        }
+        other => tacit_wire::refusal(other),
+    }
+}

@@ -1,0 +1,218 @@
+//! The coordinator's log and nothing else of it: records, proofs, checkpoints, the registry.
+
+use std::sync::{Arc, Mutex};
+
+use tacit_ledger::Hash;
+use tacit_ledger::checkpoint::Checkpoint;
+use tacit_ledger::merkle::leaf_hash;
+use tacit_ledger::note::NoteSigner;
+use tacit_ledger::record::{Enrollment, Record, Registry as RegistryRecord};
+use tacit_ledger::tree::TreeView;
+use tacit_wire::common::LoggedRecord;
+use tacit_wire::concat32;
+use tacit_wire::coordinator::log_service_server::LogService;
+use tacit_wire::coordinator::registry_service_server::RegistryService;
+use tacit_wire::coordinator::*;
+use tonic::{Request, Response, Status};
+
+use super::{NOW, registry, ulid};
+
+type Stream<T> = std::pin::Pin<Box<dyn futures::Stream<Item = Result<T, Status>> + Send>>;
+
+#[derive(Clone)]
+pub(crate) struct TestLog(Arc<Mutex<Inner>>);
+
+struct Inner {
+    signer: NoteSigner,
+    records: Vec<Vec<u8>>,
+    registry: (Vec<u8>, usize),
+    ids: u64,
+    pub(crate) reports: Vec<ReportEnrollmentRequest>,
+}
+
+impl Inner {
+    fn leaves(&self) -> Vec<Hash> {
+        self.records.iter().map(|record| leaf_hash(record)).collect()
+    }
+
+    fn tree(&self) -> TreeView {
+        TreeView::from_leaves(&self.leaves()).unwrap()
+    }
+
+    fn size(&self) -> u64 {
+        self.records.len() as u64
+    }
+
+    fn checkpoint(&self) -> Vec<u8> {
+        let root = self.tree().root(self.size()).unwrap();
+        let checkpoint = Checkpoint { origin: "hub/log".to_owned(), size: self.size(), root };
+        checkpoint.sign(&self.signer).unwrap().note().to_vec()
+    }
+
+    fn logged(&self, index: u64) -> LoggedRecord {
+        let path = self.tree().inclusion(index, self.size()).unwrap();
+        LoggedRecord {
+            record: self.records[usize::try_from(index).unwrap()].clone().into(),
+            index,
+            path: concat32(&path),
+        }
+    }
+
+    fn append(&mut self, record: &Record) -> u64 {
+        self.records.push(record.to_bytes().unwrap());
+        self.size() - 1
+    }
+
+    fn next_id(&mut self) -> String {
+        self.ids += 1;
+        ulid(self.ids)
+    }
+}
+
+impl TestLog {
+    pub(crate) fn new(registry: Vec<u8>) -> Self {
+        let signer = NoteSigner::new("hub/log", registry::key("hub/log")).unwrap();
+        let inner =
+            Inner { signer, records: Vec::new(), registry: (Vec::new(), 0), ids: 0, reports: Vec::new() };
+        let log = Self(Arc::new(Mutex::new(inner)));
+        log.set_registry(registry, 1);
+        log
+    }
+
+    /// Puts another registry in force.
+    pub(crate) fn set_registry(&self, bytes: Vec<u8>, number: u64) {
+        let mut inner = self.0.lock().unwrap();
+        let registry = tacit_policy::registry_hash(&bytes);
+        let id = inner.next_id();
+        let index = inner.append(&RegistryRecord { id, time_ms: NOW.0, number, registry }.into());
+        inner.registry = (bytes, usize::try_from(index).unwrap());
+    }
+
+    pub(crate) fn next_id(&self) -> String {
+        self.0.lock().unwrap().next_id()
+    }
+
+    /// Appends a record; it stands under the newest checkpoint then.
+    pub(crate) fn append(&self, record: &Record) -> LoggedRecord {
+        let mut inner = self.0.lock().unwrap();
+        let index = inner.append(record);
+        inner.logged(index)
+    }
+
+    /// The newest checkpoint, and the records proven under it.
+    pub(crate) fn prove(&self, records: &[LoggedRecord]) -> (bytes::Bytes, Vec<LoggedRecord>) {
+        let inner = self.0.lock().unwrap();
+        (inner.checkpoint().into(), records.iter().map(|record| inner.logged(record.index)).collect())
+    }
+
+    pub(crate) fn reports(&self) -> Vec<(String, u32, u64)> {
+        let inner = self.0.lock().unwrap();
+        inner.reports.iter().map(|report| (report.requester.clone(), report.epoch, report.count)).collect()
+    }
+}
+
+#[tonic::async_trait]
+impl LogService for TestLog {
+    type WatchCheckpointsStream = Stream<WatchCheckpointsResponse>;
+    type GetEntriesStream = Stream<GetEntriesResponse>;
+
+    async fn get_checkpoint(
+        &self,
+        _: Request<GetCheckpointRequest>,
+    ) -> Result<Response<GetCheckpointResponse>, Status> {
+        let checkpoint = self.0.lock().unwrap().checkpoint().into();
+        Ok(Response::new(GetCheckpointResponse { checkpoint }))
+    }
+
+    async fn watch_checkpoints(
+        &self,
+        request: Request<WatchCheckpointsRequest>,
+    ) -> Result<Response<Self::WatchCheckpointsStream>, Status> {
+        // One checkpoint, then silence: what follows is asked for, which is the way that needs no timing.
+        let inner = self.0.lock().unwrap();
+        let from_size = request.get_ref().from_size;
+        let proof = if from_size == 0 {
+            Vec::new()
+        } else {
+            inner.tree().consistency(from_size, inner.size()).unwrap()
+        };
+        let first = WatchCheckpointsResponse {
+            checkpoint: inner.checkpoint().into(),
+            consistency: concat32(&proof),
+            from_size,
+        };
+        let stream = futures::StreamExt::chain(
+            futures::stream::once(async move { Ok(first) }),
+            futures::stream::pending(),
+        );
+        Ok(Response::new(Box::pin(stream)))
+    }
+
+    async fn get_consistency(
+        &self,
+        request: Request<GetConsistencyRequest>,
+    ) -> Result<Response<GetConsistencyResponse>, Status> {
+        let inner = self.0.lock().unwrap();
+        let GetConsistencyRequest { from_size, to_size } = *request.get_ref();
+        let to = if to_size == 0 { inner.size() } else { to_size };
+        let proof =
+            inner.tree().consistency(from_size, to).map_err(|_| Status::not_found("no such sizes"))?;
+        let checkpoint = inner.checkpoint().into();
+        Ok(Response::new(GetConsistencyResponse { consistency: concat32(&proof), checkpoint }))
+    }
+
+    async fn get_entries(
+        &self,
+        _: Request<GetEntriesRequest>,
+    ) -> Result<Response<Self::GetEntriesStream>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn publish_manifest(
+        &self,
+        _: Request<PublishManifestRequest>,
+    ) -> Result<Response<PublishManifestResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn get_manifest(
+        &self,
+        _: Request<GetManifestRequest>,
+    ) -> Result<Response<GetManifestResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn report_enrollment(
+        &self,
+        request: Request<ReportEnrollmentRequest>,
+    ) -> Result<Response<ReportEnrollmentResponse>, Status> {
+        let report = request.into_inner();
+        let mut inner = self.0.lock().unwrap();
+        let record = Enrollment {
+            id: inner.next_id(),
+            time_ms: NOW.0,
+            custodian: "keeper".to_owned(),
+            requester: report.requester.clone(),
+            epoch: report.epoch,
+            count: report.count,
+        };
+        inner.reports.push(report);
+        let index = inner.append(&record.into());
+        let record = Some(inner.logged(index));
+        Ok(Response::new(ReportEnrollmentResponse { record, checkpoint: inner.checkpoint().into() }))
+    }
+}
+
+#[tonic::async_trait]
+impl RegistryService for TestLog {
+    async fn get_registry(
+        &self,
+        _: Request<GetRegistryRequest>,
+    ) -> Result<Response<GetRegistryResponse>, Status> {
+        let inner = self.0.lock().unwrap();
+        let (registry, index) = &inner.registry;
+        let record = Some(inner.logged(*index as u64));
+        let registry = registry.clone().into();
+        Ok(Response::new(GetRegistryResponse { registry, record, checkpoint: inner.checkpoint().into() }))
+    }
+}

@@ -1,0 +1,106 @@
+//! Files of parties that only call: the consent authority and the auditor.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use tacit_identity::{Federation, Role};
+use tacit_model::MemberId;
+
+use super::{Base, Pinned, RoleFile, Tls, WhereIs};
+
+/// What a consent authority needs to grant and withdraw: for example `portal.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthorityFile {
+    /// `authority`.
+    pub role: Role,
+    /// The federation's name.
+    pub federation: Federation,
+    /// Own name.
+    pub member: MemberId,
+    /// Where the newest verified registry is kept.
+    pub registry: PathBuf,
+    /// Where the coordinator is.
+    pub coordinator: WhereIs,
+    /// Where the custodian is.
+    pub custodian: WhereIs,
+    /// Certificate, key, CA and revocation list.
+    pub tls: Tls,
+    /// Private keys.
+    pub keys: AuthorityKeys,
+    /// Keys known beforehand.
+    pub pins: Pinned,
+}
+
+/// Files with private keys, mode 0600, each 32 bytes in hexadecimal.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthorityKeys {
+    /// Seed of the Ed25519 key that signs consents.
+    pub signing: PathBuf,
+    /// What blinds are derived from, so that a subject asked about again costs no quota.
+    pub blind: PathBuf,
+}
+
+/// What an auditor needs to follow and verify the log: for example `auditor-a.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditorFile {
+    /// `auditor`.
+    pub role: Role,
+    /// The federation's name.
+    pub federation: Federation,
+    /// Own name.
+    pub member: MemberId,
+    /// Where the newest verified registry is kept.
+    pub registry: PathBuf,
+    /// Where the coordinator is.
+    pub coordinator: WhereIs,
+    /// Certificate, key, CA and revocation list.
+    pub tls: Tls,
+    /// Private keys.
+    pub keys: AuditorKeys,
+    /// Keys known beforehand.
+    pub pins: Pinned,
+    /// Where the newest verified checkpoint is kept, so that each run proves consistency with the last one.
+    pub checkpoint: PathBuf,
+}
+
+/// Files with private keys, mode 0600, each 32 bytes in hexadecimal.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditorKeys {
+    /// Seed of the X25519 key that opens audit boxes; used only when two auditors open one together.
+    #[serde(rename = "box")]
+    pub audit_box: PathBuf,
+}
+
+impl RoleFile for AuthorityFile {
+    const ROLE: Role = Role::Authority;
+
+    fn role(&self) -> Role {
+        self.role
+    }
+
+    fn resolve(&mut self, base: &Base<'_>) {
+        self.tls.resolve(base);
+        base.path(&mut self.registry);
+        base.path(&mut self.keys.signing);
+        base.path(&mut self.keys.blind);
+    }
+}
+
+impl RoleFile for AuditorFile {
+    const ROLE: Role = Role::Auditor;
+
+    fn role(&self) -> Role {
+        self.role
+    }
+
+    fn resolve(&mut self, base: &Base<'_>) {
+        self.tls.resolve(base);
+        base.path(&mut self.registry);
+        base.path(&mut self.keys.audit_box);
+        base.path(&mut self.checkpoint);
+    }
+}

@@ -1,0 +1,93 @@
+//! `<member>.toml` of an agency.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use crate::node_config::HolderConfig;
+use serde::Deserialize;
+use tacit_identity::{Federation, Role};
+use tacit_model::MemberId;
+
+use super::{Base, Pinned, RoleFile, Tls, WhereIs};
+
+/// Everything an agency's node is told at start.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeFile {
+    /// `node`.
+    pub role: Role,
+    /// The federation's name.
+    pub federation: Federation,
+    /// Own name.
+    pub member: MemberId,
+    /// Address and port to listen on for the federation.
+    pub listen: SocketAddr,
+    /// Address and port of the metrics, on loopback; none without it.
+    pub metrics: Option<SocketAddr>,
+    /// Database URL, `sqlite:PATH`.
+    pub database: String,
+    /// Where the newest verified registry is kept.
+    pub registry: PathBuf,
+    /// Where the coordinator is.
+    pub coordinator: WhereIs,
+    /// Where the custodian is.
+    pub custodian: WhereIs,
+    /// Certificate, key, CA and revocation list.
+    pub tls: Tls,
+    /// Private keys.
+    pub keys: NodeKeys,
+    /// Keys known beforehand.
+    pub pins: Pinned,
+    /// How own lists are sealed and published; for holders.
+    #[serde(default)]
+    pub holder: HolderConfig,
+    /// Where the agency's own applications ask; for requesters.
+    pub gateway: Option<Gateway>,
+}
+
+/// Files with private keys, mode 0600, each 32 bytes in hexadecimal.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeKeys {
+    /// Seed of the Ed25519 key that signs requests.
+    pub signing: PathBuf,
+    /// Seed of the Ed25519 key that signs list manifests; for holders.
+    pub manifest: Option<PathBuf>,
+    /// Seed of the Ed25519 key that cosigns checkpoints.
+    pub witness: Option<PathBuf>,
+    /// Key that encrypts what a requester keeps about its questions; for requesters.
+    pub store: Option<PathBuf>,
+}
+
+/// The local gateway.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gateway {
+    /// Address and port of its JSON API, on loopback.
+    pub http: Option<SocketAddr>,
+    /// Address and port of its gRPC service, on loopback.
+    pub grpc: Option<SocketAddr>,
+    /// File of access tokens, mode 0600: a line `name:token` each.
+    pub tokens: PathBuf,
+}
+
+impl RoleFile for NodeFile {
+    const ROLE: Role = Role::Node;
+
+    fn role(&self) -> Role {
+        self.role
+    }
+
+    fn resolve(&mut self, base: &Base<'_>) {
+        base.database(&mut self.database);
+        base.path(&mut self.registry);
+        self.tls.resolve(base);
+        base.path(&mut self.keys.signing);
+        let keys = &mut self.keys;
+        for path in [&mut keys.manifest, &mut keys.witness, &mut keys.store].into_iter().flatten() {
+            base.path(path);
+        }
+        if let Some(gateway) = &mut self.gateway {
+            base.path(&mut gateway.tokens);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! `README.txt` of a new federation: what is what, and what to do first.
+
+use std::fmt::Write as _;
+
+use tacit_policy::registry::entry::Role;
+
+use super::{Ports, Service, role_of};
+use crate::sample::Sample;
+
+pub(super) fn text(sample: &Sample, ports: &Ports) -> String {
+    let mut out = format!(
+        "{}\n\nThe federation {}, made by `tacit init` for one machine. All keys of all parties lie in this one folder,\n\
+         so it is for trying things out; in earnest each party keeps only its own.\n\nParties\n\n",
+        sample.title, sample.federation
+    );
+    for member in &sample.member {
+        let roles: Vec<_> = member.roles.iter().map(|role| role.as_str()).collect();
+        let at = ports.get(&member.id, Service::Federation);
+        let at = at.map(|at| format!("https://{at}")).unwrap_or_default();
+        let file = format!("{}.toml", member.id);
+        let _ = writeln!(out, "  {:<18} {:<24} {:<22} {}", file, roles.join(", "), at, member.title);
+    }
+    out.push_str("\nLists\n\n");
+    for list in &sample.list {
+        let kind = if list.adverse { "adverse" } else { "favorable" };
+        let _ = writeln!(out, "  {:<26} {:<9} {:<10} {}", list.id, list.scheme, kind, list.title);
+    }
+    out.push_str("\nWho may ask what\n\n");
+    for agreement in &sample.agreement {
+        let lists: Vec<_> = agreement.lists.iter().map(|it| it.as_str()).collect();
+        let purposes: Vec<_> = agreement.purposes.iter().map(|it| it.as_str()).collect();
+        let quotas = &agreement.quotas;
+        let _ = writeln!(
+            out,
+            "  {} asks {}\n    for {}\n    {} checks, {} new subjects a day{}",
+            agreement.requester,
+            lists.join(", "),
+            purposes.join(", "),
+            quotas.checks_per_day,
+            quotas.new_subjects_per_day,
+            if agreement.consent_required { "; only with the subject's consent" } else { "" },
+        );
+    }
+    out.push_str(
+        "\nFiles\n\n\
+         \x20 registry.json   who is in the federation, which lists, purposes and agreements; every entry signed by its owner\n\
+         \x20 *.toml          one configuration per party, with comments\n\
+         \x20 ca/             the development CA; ca.key can make certificates for any party: keep it away from all of them\n\
+         \x20 tls/            certificate and key of each party, the CA certificate, the revocation list\n\
+         \x20 keys/           private keys of each party; never in version control\n\
+         \x20 tokens/         access tokens of the gateways\n\
+         \x20 data/           databases; empty before the first start\n",
+    );
+    first_steps(&mut out, sample);
+    out
+}
+
+fn first_steps(out: &mut String, sample: &Sample) {
+    out.push_str("\nFirst steps, from this folder\n\n  tacit up .\n");
+    let asking = sample.agreement.iter().find(|it| {
+        !it.consent_required
+            && sample.member.iter().any(|member| member.id == it.requester && member.has(Role::Requester))
+    });
+    if let Some(agreement) = asking
+        && let (Some(list), Some(purpose)) = (agreement.lists.first(), agreement.purposes.first())
+    {
+        let holder = &agreement.holder;
+        let _ = write!(
+            out,
+            "  tacit list import {list} records.csv --config {holder}.toml\n\
+             \x20 tacit list seal {list} --config {holder}.toml\n\
+             \x20 tacit check CODE --list {list} --purpose {purpose} --case CASE-1 --config {}.toml\n",
+            agreement.requester,
+        );
+    }
+    if let Some(auditor) = sample.member.iter().find(|it| role_of(it) == tacit_identity::Role::Auditor) {
+        let _ = writeln!(out, "  tacit log verify --config {}.toml", auditor.id);
+    }
+    out.push_str("  tacit doctor .\n");
+}

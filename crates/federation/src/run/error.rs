@@ -1,0 +1,93 @@
+//! Why a role does not start, or ended.
+
+use std::{io, net::SocketAddr, path::PathBuf};
+
+use tacit_identity::{CredentialError, Role, SpiffeId};
+use tacit_ledger::note::NoteError;
+use tacit_policy::RegistryError;
+
+use super::SeedError;
+use crate::config::ConfigError;
+
+/// Why a role does not start, or ended by itself. Names files and keys of the configuration, never a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A file that only calls: nothing serves in this role.
+    #[error("a file for role `{role}` has nothing to serve; only coordinator, custodian and node do")]
+    NothingToServe {
+        /// The role.
+        role: Role,
+    },
+    /// Certificate, key, CA or revocation list.
+    #[error("tls: {0}")]
+    Credentials(#[from] CredentialError),
+    /// The certificate names somebody else.
+    #[error("tls.certificate: {} is of {found}, the file is for {expected}", certificate.display())]
+    OtherIdentity {
+        /// The certificate.
+        certificate: PathBuf,
+        /// Whom it names.
+        found: SpiffeId,
+        /// Whom the file is for.
+        expected: SpiffeId,
+    },
+    /// A private key.
+    #[error("keys.{key}: {source}")]
+    Seed {
+        /// The key in the table `keys`.
+        key: &'static str,
+        /// What is wrong.
+        source: SeedError,
+    },
+    /// A private key is not the pinned one.
+    #[error("keys.{key}: this is not the private half of pins.{pin}")]
+    OtherKey {
+        /// The key in the table `keys`.
+        key: &'static str,
+        /// The key in the table `pins`.
+        pin: &'static str,
+    },
+    /// A name that cannot stand on a note.
+    #[error("member: {0}")]
+    Name(#[from] NoteError),
+    /// The registry file cannot be read.
+    #[error("registry: {}: {source}", path.display())]
+    RegistryFile {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The registry breaks a rule, or is not signed by the pinned key.
+    #[error("registry: {0}")]
+    Registry(#[from] RegistryError),
+    /// The registry names another coordinator.
+    #[error("registry: it names `{found}` as coordinator, not this member")]
+    OtherCoordinator {
+        /// Whom it names.
+        found: tacit_model::MemberId,
+    },
+    /// The address cannot be listened on.
+    #[error("listen: {at}: {source}")]
+    Listen {
+        /// The address.
+        at: SocketAddr,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The coordinator.
+    #[error(transparent)]
+    Coordinator(#[from] tacit_coordinator::StartError),
+    /// The custodian.
+    #[error(transparent)]
+    Custodian(#[from] tacit_custodian::StartError),
+    /// The transport ended.
+    #[error("the server ended: {0}")]
+    Transport(#[from] tonic::transport::Error),
+    /// A task broke; a fault of ours.
+    #[error("the role ended unexpectedly; its log says why")]
+    Broke,
+}

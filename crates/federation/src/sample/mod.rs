@@ -1,0 +1,196 @@
+//! Samples: federations as data, from which `tacit init` founds a real one.
+//!
+//! A sample names members, lists, purposes, categories and agreements; it has no keys, no addresses and no
+//! dates. Lists, purposes, schemes and categories are written as the registry writes them.
+
+use serde::Deserialize;
+use tacit_identity::Federation;
+use tacit_model::{ListId, MemberId, PurposeCode};
+use tacit_policy::{
+    Span,
+    registry::entry::{
+        Category, CrossContext, LegalBasis, List, Measure, MemberKind, Purpose, Quotas, Role, Scheme,
+    },
+};
+
+/// The samples that come with the program: name and text.
+const SAMPLES: &[(&str, &str)] = &[
+    ("procurement", include_str!("../../samples/procurement.toml")),
+    ("minimal", include_str!("../../samples/minimal.toml")),
+];
+
+/// The sample that is used when none is named.
+pub const DEFAULT: &str = "procurement";
+
+/// A federation to be founded.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sample {
+    /// One line for people: what it shows.
+    pub title: String,
+    /// The federation's name.
+    pub federation: Federation,
+    /// Its members; exactly one coordinator, one custodian and two auditors.
+    pub member: Vec<SampleMember>,
+    /// Lists.
+    #[serde(default)]
+    pub list: Vec<List>,
+    /// Purposes.
+    #[serde(default)]
+    pub purpose: Vec<Purpose>,
+    /// Identifier schemes beside the built-in ones.
+    #[serde(default)]
+    pub scheme: Vec<Scheme>,
+    /// The catalogue of categories.
+    #[serde(default)]
+    pub category: Vec<Category>,
+    /// Agreements.
+    #[serde(default)]
+    pub agreement: Vec<SampleAgreement>,
+}
+
+/// A member: what the registry says but for keys and addresses.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SampleMember {
+    /// Its name.
+    pub id: MemberId,
+    /// Its name in words.
+    pub title: String,
+    /// What it is before the law.
+    pub kind: MemberKind,
+    /// What it does.
+    pub roles: Vec<Role>,
+}
+
+impl SampleMember {
+    /// Whether it has this role.
+    #[must_use]
+    pub fn has(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+
+    /// Whether it runs a node.
+    #[must_use]
+    pub fn is_node(&self) -> bool {
+        self.has(Role::Holder) || self.has(Role::Requester)
+    }
+}
+
+/// An agreement: what the registry says but for id, keys and dates.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SampleAgreement {
+    /// Who answers.
+    pub holder: MemberId,
+    /// Who asks.
+    pub requester: MemberId,
+    /// Lists of the holder.
+    pub lists: Vec<ListId>,
+    /// Purposes, all of `purpose_context`.
+    pub purposes: Vec<PurposeCode>,
+    /// The context in which answers are used.
+    pub purpose_context: String,
+    /// The law under which is asked.
+    pub legal_basis: LegalBasis,
+    /// Whether each check needs the subject's consent.
+    #[serde(default)]
+    pub consent_required: bool,
+    /// Needed when a list comes from another context.
+    pub cross_context: Option<CrossContext>,
+    /// What the answer may lead to.
+    #[serde(default)]
+    pub measures: Vec<Measure>,
+    /// How much may be asked.
+    pub quotas: Quotas,
+    /// Lists of this holder in one check.
+    pub max_lists_per_check: u8,
+    /// How long an answer may be kept.
+    pub data_life: Span,
+    /// For how many days from the founding it is in force.
+    pub valid_days: u32,
+    /// Stated number of subjects.
+    pub size: Option<u64>,
+}
+
+/// A sample cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SampleError {
+    /// No sample has this name.
+    #[error("there is no sample of this name; there are: {}", names().collect::<Vec<_>>().join(", "))]
+    Unknown,
+    /// The text is not a sample.
+    #[error("the sample cannot be read: {0}")]
+    Form(#[from] toml::de::Error),
+    /// Its members do not make a federation.
+    #[error("the sample needs {0}")]
+    Members(&'static str),
+}
+
+/// The names of the samples.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    SAMPLES.iter().map(|(name, _)| *name)
+}
+
+impl Sample {
+    /// The sample of this name.
+    ///
+    /// # Errors
+    /// [`SampleError::Unknown`].
+    pub fn named(name: &str) -> Result<Self, SampleError> {
+        let (_, text) = SAMPLES.iter().find(|(known, _)| *known == name).ok_or(SampleError::Unknown)?;
+        Self::parse(text)
+    }
+
+    /// Reads a sample.
+    ///
+    /// # Errors
+    /// [`SampleError`].
+    pub fn parse(text: &str) -> Result<Self, SampleError> {
+        let sample: Self = toml::from_str(text)?;
+        let count = |role| sample.member.iter().filter(|it| it.has(role)).count();
+        if count(Role::Coordinator) != 1 {
+            return Err(SampleError::Members("exactly one coordinator"));
+        }
+        if count(Role::Custodian) != 1 {
+            return Err(SampleError::Members("exactly one custodian"));
+        }
+        if count(Role::Auditor) != 2 {
+            // Every enrollment leaves an audit box, sealed to two different people.
+            return Err(SampleError::Members("exactly two auditors"));
+        }
+        Ok(sample)
+    }
+
+    /// The members that run a node, in the sample's order.
+    pub fn nodes(&self) -> impl Iterator<Item = &SampleMember> {
+        self.member.iter().filter(|it| it.is_node())
+    }
+
+    /// The first member with a role. Coordinator and custodian are always there.
+    #[must_use]
+    pub fn first(&self, role: Role) -> Option<&SampleMember> {
+        self.member.iter().find(|it| it.has(role))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_sample_that_comes_with_the_program_can_be_read() {
+        for name in names() {
+            let sample = Sample::named(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert!(sample.nodes().count() > 0);
+        }
+        assert!(matches!(Sample::named("nothing"), Err(SampleError::Unknown)));
+    }
+
+    #[test]
+    fn a_sample_without_its_two_bodies_is_refused() {
+        let text = "title = 'x'\nfederation = 'a'\nmember = []\n";
+        assert!(matches!(Sample::parse(text), Err(SampleError::Members(_))));
+        assert!(matches!(Sample::parse("titel = 'x'"), Err(SampleError::Form(_))));
+    }
+}

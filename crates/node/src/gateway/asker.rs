@@ -1,0 +1,55 @@
+//! What the gateway needs from the requester: facts go in, outcomes come back. The facts are those of the
+//! client; here stands only the seam, so that the gateway can be tested without a federation.
+
+use std::sync::Arc;
+
+use futures::{future::BoxFuture, stream::BoxStream};
+use tacit_client::{Plan, Question, RowOutcome, Subject};
+use tacit_model::{MemberId, Millis, Reason, SubjectCode};
+use tacit_policy::Registry;
+use tacit_wire::gateway::HeldList;
+
+/// How the node is.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct NodeStatus {
+    /// Log size this node has verified.
+    pub log_size: u64,
+    /// Lists this node holds.
+    pub held: Vec<HeldList>,
+    /// Subjects enrolled by this node.
+    pub subjects: u64,
+}
+
+/// The requester behind the gateway.
+pub trait Asker: Send + Sync + 'static {
+    /// Who asks.
+    fn member(&self) -> &MemberId;
+
+    /// The registry in use.
+    fn registry(&self) -> Arc<Registry>;
+
+    /// The time that agreements are judged by.
+    fn now(&self) -> Millis;
+
+    /// Asks about one subject. The gateway runs the future to its end even when its caller goes away: what is on
+    /// record is to be answered.
+    fn check(&self, question: Question, subject: SubjectCode) -> BoxFuture<'static, RowOutcome>;
+
+    /// Asks about many. One outcome per subject, named by its row, in any order. Whoever stops reading outcomes stops
+    /// the reading of subjects: memory stays bounded. When the subjects end, the outcomes of those taken still come.
+    fn check_many(
+        &self,
+        question: Question,
+        subjects: BoxStream<'static, Subject>,
+    ) -> BoxStream<'static, RowOutcome>;
+
+    /// Tells what a batch would cost; asks nobody outside.
+    fn plan(
+        &self,
+        question: Question,
+        subjects: BoxStream<'static, SubjectCode>,
+    ) -> BoxFuture<'static, Result<Plan, Reason>>;
+
+    /// How the node is.
+    fn status(&self) -> BoxFuture<'static, Result<NodeStatus, Reason>>;
+}

@@ -1,0 +1,384 @@
+//! The gRPC service: the same questions and outcomes as in JSON, as the proto files describe them.
+
+use std::{pin::Pin, sync::Arc, time::Instant};
+
+use futures::{Stream, StreamExt as _, stream};
+use tacit_client::{Answer, ListAnswer, Outcome, RowOutcome};
+use tacit_model::{LogSafe, Reason, RequestId, entropy::os_rng};
+use tacit_wire::{
+    RequestIds, common,
+    gateway::{
+        self as pb, check_many_request, check_outcome, gateway_service_server::GatewayService, list_answer,
+        plan_request,
+    },
+    status::trouble_with,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
+use tracing::Instrument as _;
+use zeroize::Zeroizing;
+
+use super::{
+    batch::{self, Arrived, Bounds, Event, RowIn, RowOut},
+    json::App,
+    metrics,
+    problem::Problem,
+    question::{Checked, RawQuestion},
+    tokens::Application,
+    words,
+};
+
+/// Who calls, under which id. Put into the extensions by [`authenticate`].
+#[derive(Debug, Clone)]
+struct Call {
+    id: RequestId,
+    application: Application,
+}
+
+/// Before every call: a known token, and a request id that errors and logs carry.
+pub(super) fn authenticate(app: &App, mut request: Request<()>) -> Result<Request<()>, Status> {
+    let id = RequestId::accept_or_generate(RequestIds::of(request.metadata()), app.clock.now(), &mut os_rng());
+    RequestIds::put(&mut request, id.as_str());
+    let mut shown = request.metadata().get_all("authorization").iter();
+    let application = match (shown.next(), shown.next()) {
+        (Some(value), None) => app.tokens.bearer(value.as_bytes()).cloned(),
+        _ => None,
+    };
+    let Some(application) = application else {
+        metrics::stranger();
+        return Err(status(Reason::Unauthenticated.into(), request.metadata()));
+    };
+    if *app.stopping.borrow() {
+        return Err(status(Reason::Unavailable.into(), request.metadata()));
+    }
+    request.extensions_mut().insert(Call { id, application });
+    Ok(request)
+}
+
+/// Trouble as a status: the words of the problem, the reason and the request id in its details.
+fn status(problem: Problem, metadata: &MetadataMap) -> Status {
+    metrics::problem(problem.reason());
+    let words = match &problem.field {
+        Some(field) => format!("{field}: {} {}", problem.message, problem.advice()),
+        None => format!("{} {}", problem.message, problem.advice()),
+    };
+    trouble_with(problem.reason(), &words, metadata)
+}
+
+/// The service.
+#[derive(Clone)]
+pub(super) struct Service(Arc<App>);
+
+/// A call taken apart.
+struct Taken<T> {
+    message: T,
+    metadata: MetadataMap,
+    call: Call,
+    started: Instant,
+    method: &'static str,
+}
+
+impl Service {
+    pub(super) fn new(app: Arc<App>) -> Self {
+        Self(app)
+    }
+
+    fn take<T>(method: &'static str, request: Request<T>) -> Result<Taken<T>, Status> {
+        let (metadata, extensions, message) = request.into_parts();
+        let Some(call) = extensions.get::<Call>().cloned() else {
+            // Cannot happen behind `authenticate`; without it nobody is answered.
+            return Err(status(Reason::Unauthenticated.into(), &metadata));
+        };
+        Ok(Taken { message, metadata, call, started: Instant::now(), method })
+    }
+
+    fn slot<T>(of: &Arc<Semaphore>, call: &Taken<T>) -> Result<OwnedSemaphorePermit, Status> {
+        Arc::clone(of).try_acquire_owned().map_err(|_| status(Reason::Overloaded.into(), &call.metadata))
+    }
+
+    fn question(&self, question: Option<pb::Question>) -> Result<Checked, Problem> {
+        let question = question.ok_or_else(|| Problem::of_field(Reason::Malformed, "question", "No question was given."))?;
+        let pb::Question { lists, purpose, case_number, officer, scheme } = question;
+        RawQuestion { lists, purpose, case_number, officer, scheme }.check(&self.0.asker.registry())
+    }
+}
+
+impl<T> Taken<T> {
+    fn done(&self, outcome: &'static str) {
+        let took = self.started.elapsed();
+        metrics::call("grpc", self.method, 0, took);
+        tracing::info!(
+            request_id = %LogSafe::new(&self.call.id),
+            application = %LogSafe::new(&self.call.application),
+            route = self.method,
+            outcome,
+            took_ms = took.as_secs_f64() * 1000.0,
+            "request"
+        );
+    }
+
+    fn span(&self) -> tracing::Span {
+        tracing::info_span!(
+            "question",
+            request_id = %LogSafe::new(&self.call.id),
+            application = %LogSafe::new(&self.call.application)
+        )
+    }
+}
+
+#[tonic::async_trait]
+impl GatewayService for Service {
+    async fn check(&self, request: Request<pb::CheckRequest>) -> Result<Response<pb::CheckResponse>, Status> {
+        let mut call = Self::take("check", request)?;
+        let slot = Self::slot(&self.0.requests, &call)?;
+        let typed = Zeroizing::new(std::mem::take(&mut call.message.code));
+        let checked = self.question(call.message.question.take()).map_err(|problem| status(problem, &call.metadata))?;
+        let registry = self.0.asker.registry();
+        let outcome = match checked.read_code(&typed, &registry) {
+            Err(problem) => invalid(&problem, &checked),
+            Ok(parsed) => {
+                let asking = self.0.asker.check(checked.question.clone(), parsed.subject).instrument(call.span());
+                let asking = tokio::spawn(async move {
+                    let outcome = asking.await;
+                    drop(slot);
+                    outcome
+                });
+                let outcome = asking.await.map_err(|error| {
+                    tracing::error!(request_id = %LogSafe::new(&call.call.id), %error, "a check ended early");
+                    status(Reason::Internal.into(), &call.metadata)
+                })?;
+                told(&outcome, parsed.changes.iter().map(ToString::to_string).collect(), &checked)
+            }
+        };
+        call.done(kind(&outcome));
+        Ok(Response::new(pb::CheckResponse { outcome: Some(outcome) }))
+    }
+
+    type CheckManyStream = Pin<Box<dyn Stream<Item = Result<pb::CheckManyResponse, Status>> + Send>>;
+
+    async fn check_many(
+        &self,
+        request: Request<Streaming<pb::CheckManyRequest>>,
+    ) -> Result<Response<Self::CheckManyStream>, Status> {
+        let mut call = Self::take("check_many", request)?;
+        let slot = Self::slot(&self.0.batches, &call)?;
+        let first = first(call.message.message(), &self.0, &call.metadata).await?;
+        let question = first.and_then(|message| match message.part {
+            Some(check_many_request::Part::Question(question)) => Some(question),
+            _ => None,
+        });
+        let checked = self.question(question).map_err(|problem| status(problem, &call.metadata))?;
+        let bounds = Bounds { rows: self.0.limits.rows, idle: self.0.idle() };
+        let Taken { message, metadata, call, started, method } = call;
+        let taken = Taken { message: (), metadata, call, started, method };
+        let scheme = checked.scheme().to_owned();
+        let rows = rows(message.map(|message| message.map(|message| message.part.map(Part::from))));
+        let entered = taken.span().entered();
+        let events = batch::start(&self.0.asker, checked, rows, bounds, slot);
+        drop(entered);
+        Ok(Response::new(Box::pin(answers(events, taken, scheme))))
+    }
+
+    async fn plan(&self, request: Request<Streaming<pb::PlanRequest>>) -> Result<Response<pb::PlanResponse>, Status> {
+        let mut call = Self::take("plan", request)?;
+        let _slot = Self::slot(&self.0.batches, &call)?;
+        let first = first(call.message.message(), &self.0, &call.metadata).await?;
+        let question = first.and_then(|message| match message.part {
+            Some(plan_request::Part::Question(question)) => Some(question),
+            _ => None,
+        });
+        let checked = self.question(question).map_err(|problem| status(problem, &call.metadata))?;
+        let Taken { message, metadata, call, started, method } = call;
+        let taken = Taken { message: (), metadata, call, started, method };
+        let rows = rows(message.map(|message| message.map(|message| message.part.map(Part::from))));
+        let (plan, count) =
+            super::plan::plan(&self.0, checked, rows).await.map_err(|problem| status(problem, &taken.metadata))?;
+        taken.done("planned");
+        Ok(Response::new(pb::PlanResponse {
+            checks: count.checks,
+            invalid: count.invalid,
+            new_subjects: plan.new_subjects,
+            limits: plan
+                .limits
+                .iter()
+                .map(|limit| pb::AgreementLimit {
+                    agreement_id: limit.agreement.to_string(),
+                    lists: limit.lists.iter().map(ToString::to_string).collect(),
+                    checks_per_day: limit.checks_per_day,
+                    new_subjects_per_day: limit.new_subjects_per_day,
+                    consent_required: limit.consent_required,
+                })
+                .collect(),
+        }))
+    }
+
+    async fn get_status(
+        &self,
+        request: Request<pb::GetStatusRequest>,
+    ) -> Result<Response<pb::GetStatusResponse>, Status> {
+        let call = Self::take("get_status", request)?;
+        let _slot = Self::slot(&self.0.requests, &call)?;
+        let state = self.0.asker.status().await.map_err(|reason| status(reason.into(), &call.metadata))?;
+        call.done("status");
+        Ok(Response::new(pb::GetStatusResponse {
+            member: self.0.asker.member().to_string(),
+            log_size: state.log_size,
+            registry_number: self.0.asker.registry().number(),
+            lists: state.held,
+            subjects: state.subjects,
+        }))
+    }
+}
+
+/// The first message of a stream, within the time limit.
+async fn first<T>(
+    message: impl Future<Output = Result<Option<T>, Status>>,
+    app: &App,
+    metadata: &MetadataMap,
+) -> Result<Option<T>, Status> {
+    match tokio::time::timeout(app.patience(), message).await {
+        Ok(message) => message,
+        Err(_) => Err(status(Reason::Deadline.into(), metadata)),
+    }
+}
+
+/// A part of a stream after the first: batches and plans have the same.
+enum Part {
+    Question,
+    Subject(pb::Subject),
+}
+
+impl From<check_many_request::Part> for Part {
+    fn from(part: check_many_request::Part) -> Self {
+        match part {
+            check_many_request::Part::Question(_) => Self::Question,
+            check_many_request::Part::Subject(subject) => Self::Subject(subject),
+        }
+    }
+}
+
+impl From<plan_request::Part> for Part {
+    fn from(part: plan_request::Part) -> Self {
+        match part {
+            plan_request::Part::Question(_) => Self::Question,
+            plan_request::Part::Subject(subject) => Self::Subject(subject),
+        }
+    }
+}
+
+/// The rows of a stream; a second question or a broken stream ends it.
+fn rows(parts: impl Stream<Item = Result<Option<Part>, Status>> + Send + 'static) -> impl Stream<Item = Arrived> + Send {
+    let mut line = 0;
+    parts.map(move |part| {
+        line += 1;
+        match part {
+            Ok(Some(Part::Subject(pb::Subject { row, code }))) => {
+                Ok(RowIn { line, row: Some(row), typed: Ok(Zeroizing::new(code)) })
+            }
+            Ok(Some(Part::Question)) => {
+                Err(Problem::of_field(Reason::Malformed, "question", "The question comes first and once."))
+            }
+            Ok(None) => Err(Problem::of_field(Reason::Malformed, "part", "The message has no part.")),
+            Err(_) => Err(Problem::new(Reason::Malformed, "The stream of rows broke off.")),
+        }
+    })
+}
+
+/// Events as messages; a stream that broke ends with a status.
+fn answers(
+    events: mpsc::Receiver<Event>,
+    call: Taken<()>,
+    scheme: String,
+) -> impl Stream<Item = Result<pb::CheckManyResponse, Status>> + Send {
+    stream::unfold(Some((events, call, scheme)), |state| async move {
+        let (mut events, call, scheme) = state?;
+        match events.recv().await {
+            Some(Event::Row(row)) => Some((Ok(message(&row, &scheme)), Some((events, call, scheme)))),
+            Some(Event::End(tally)) => {
+                call.done(if tally.broken.is_some() { "broken" } else { "complete" });
+                tally.broken.map(|problem| (Err(status(problem, &call.metadata)), None))
+            }
+            // The caller did not read for too long; it is told when it reads again.
+            None => Some((Err(status(Reason::Deadline.into(), &call.metadata)), None)),
+        }
+    })
+}
+
+fn message(row: &RowOut, scheme: &str) -> pb::CheckManyResponse {
+    let normalized = row.changes.iter().map(ToString::to_string).collect();
+    let outcome = match &row.outcome {
+        Ok(outcome) => outcome_of(outcome),
+        Err(problem) => check_outcome::Outcome::Refusal(refusal(problem)),
+    };
+    let outcome = pb::CheckOutcome { outcome: Some(outcome), normalized, scheme: scheme.to_owned() };
+    // A row without a number of its own was sent as 0.
+    pb::CheckManyResponse { row: row.row.unwrap_or(0), outcome: Some(outcome) }
+}
+
+fn invalid(problem: &Problem, checked: &Checked) -> pb::CheckOutcome {
+    pb::CheckOutcome {
+        outcome: Some(check_outcome::Outcome::Refusal(refusal(problem))),
+        normalized: Vec::new(),
+        scheme: checked.scheme().to_owned(),
+    }
+}
+
+fn told(outcome: &RowOutcome, normalized: Vec<String>, checked: &Checked) -> pb::CheckOutcome {
+    pb::CheckOutcome { outcome: Some(outcome_of(outcome)), normalized, scheme: checked.scheme().to_owned() }
+}
+
+fn outcome_of(outcome: &RowOutcome) -> check_outcome::Outcome {
+    match &outcome.outcome {
+        Outcome::Answers(answers) => {
+            check_outcome::Outcome::Answers(pb::Answers { lists: answers.iter().map(list_answer).collect() })
+        }
+        Outcome::Refused(told) => check_outcome::Outcome::Refusal(refusal(&told.into())),
+        Outcome::NotAnswered(reason) => check_outcome::Outcome::NotAnswered(pb::NotAnswered {
+            record_ids: outcome.unanswered.iter().map(|record| record.id.to_string()).collect(),
+            reason: reason.outward().to_string(),
+        }),
+    }
+}
+
+fn refusal(problem: &Problem) -> common::Refusal {
+    metrics::problem(problem.reason());
+    common::Refusal {
+        reason: problem.reason().to_string(),
+        message: format!("{} {}", problem.message, problem.advice()),
+        remaining: problem.remaining.unwrap_or(0),
+        resets_at_ms: problem.resets_at.map_or(0, |time| time.0),
+    }
+}
+
+fn list_answer(answer: &ListAnswer) -> pb::ListAnswer {
+    let told = match &answer.answer {
+        Answer::Listed(label) => list_answer::Answer::Listed(pb::Listed {
+            category: u32::from(label.category),
+            listed_on: label.listed_on.map(words::iso_day).unwrap_or_default(),
+            expires_on: label.expires_on.map(words::iso_day).unwrap_or_default(),
+            contested: words::is_contested(label),
+            reference: words::reference(label),
+        }),
+        Answer::NotListed => list_answer::Answer::NotListed(pb::NotListed {}),
+        Answer::Refused(told) => list_answer::Answer::Refusal(refusal(&told.into())),
+    };
+    pb::ListAnswer {
+        list_id: answer.list.to_string(),
+        answer: Some(told),
+        record_id: answer.record.map(|record| record.id.to_string()).unwrap_or_default(),
+        record_index: answer.record.map_or(0, |record| record.index),
+        table_version: answer
+            .version
+            .map(|version| format!("{}.{}", version.epoch, version.version))
+            .unwrap_or_default(),
+        as_of_ms: answer.as_of.map_or(0, |time| time.0),
+    }
+}
+
+fn kind(outcome: &pb::CheckOutcome) -> &'static str {
+    match outcome.outcome {
+        Some(check_outcome::Outcome::Answers(_)) => "answered",
+        Some(check_outcome::Outcome::NotAnswered(_)) => "not_answered",
+        Some(check_outcome::Outcome::Refusal(_)) | None => "refused",
+    }
+}

@@ -1,0 +1,107 @@
+//! The JSON API on loopback.
+//!
+//! ```text
+//! request ─▶ request id ─▶ token ─▶ slot ─▶ time limit ─▶ handler ─▶ answer or problem, never cached
+//! ```
+//!
+//! One table, [`ROUTES`], is what the router is made of and what the OpenAPI document is compared with.
+
+mod answer;
+mod envelope;
+mod handlers;
+mod lines;
+mod lists;
+pub(super) mod openapi;
+mod parse;
+mod types;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    http::{Method, StatusCode},
+    middleware,
+    routing::{self, MethodRouter},
+};
+use tacit_model::{Clock, Reason};
+use tokio::sync::{Semaphore, watch};
+
+use super::{asker::Asker, config::GatewayLimits, problem::Problem, question::RawQuestion, tokens::Tokens};
+
+/// What every handler needs.
+pub(super) struct App {
+    pub(super) asker: Arc<dyn Asker>,
+    pub(super) tokens: Tokens,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) limits: GatewayLimits,
+    /// One permit per request that is not a batch.
+    pub(super) requests: Arc<Semaphore>,
+    /// One permit per batch or plan.
+    pub(super) batches: Arc<Semaphore>,
+    /// True once the node stops: nothing new is begun.
+    pub(super) stopping: watch::Receiver<bool>,
+}
+
+impl App {
+    pub(super) fn patience(&self) -> Duration {
+        Duration::from_millis(self.limits.request_ms)
+    }
+
+    pub(super) fn idle(&self) -> Duration {
+        Duration::from_millis(self.limits.idle_ms)
+    }
+}
+
+type Shared = Arc<App>;
+
+/// How much of the machinery a route passes through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Guard {
+    /// Anybody on this machine.
+    Open,
+    /// With a token, within the time limit.
+    Token,
+    /// With a token; long, limited by silence.
+    Batch,
+}
+
+/// One route: the router is made of these, and the OpenAPI document must have exactly these.
+struct Route {
+    method: Method,
+    path: &'static str,
+    guard: Guard,
+    handler: fn() -> MethodRouter<Shared>,
+}
+
+impl Route {
+    const fn get(path: &'static str, guard: Guard, handler: fn() -> MethodRouter<Shared>) -> Self {
+        Self { method: Method::GET, path, guard, handler }
+    }
+
+    const fn post(path: &'static str, guard: Guard, handler: fn() -> MethodRouter<Shared>) -> Self {
+        Self { method: Method::POST, path, guard, handler }
+    }
+}
+
+static ROUTES: [Route; 7] = [
+    Route::post("/v1/checks", Guard::Token, || routing::post(handlers::check)),
+    Route::post("/v1/checks/batch", Guard::Batch, || routing::post(handlers::batch)),
+    Route::post("/v1/checks/plan", Guard::Batch, || routing::post(handlers::plan)),
+    Route::get("/v1/lists", Guard::Token, || routing::get(handlers::lists)),
+    Route::get("/v1/status", Guard::Token, || routing::get(handlers::status)),
+    Route::get("/v1/openapi.json", Guard::Open, || routing::get(handlers::openapi)),
+    Route::get("/healthz", Guard::Open, || routing::get(handlers::health)),
+];
+
+/// The router with everything around it.
+pub(super) fn router(app: Shared) -> Router {
+    let router = ROUTES.iter().fold(Router::new(), |router, route| router.route(route.path, (route.handler)()));
+    router
+        .fallback(|| async { Problem::new(Reason::NotFound, "There is no such address here.") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(Reason::Malformed, "This address takes another method.")
+                .with_status(StatusCode::METHOD_NOT_ALLOWED)
+        })
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), envelope::envelope))
+        .with_state(app)
+}

@@ -1,0 +1,94 @@
+//! Reading JSON from outside: what is wrong is named by place and field, never by content.
+
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+use tacit_model::Reason;
+
+use crate::gateway::problem::Problem;
+
+/// Reads exactly one JSON value.
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        describe(error.inner(), &path)
+    })?;
+    deserializer.end().map_err(|error| describe(&error, "."))?;
+    Ok(value)
+}
+
+fn describe(error: &serde_json::Error, path: &str) -> Problem {
+    let place = format!("line {}, column {}", error.line(), error.column());
+    match error.classify() {
+        Category::Syntax | Category::Io => Problem::new(Reason::Malformed, format!("The body is not JSON at {place}.")),
+        Category::Eof => Problem::new(Reason::Malformed, "The JSON ends too early."),
+        Category::Data => described_data(&error.to_string(), path),
+    }
+}
+
+/// serde's texts begin in few ways. Only names of fields are taken from them, and what was expected: both are ours, the
+/// value that was sent is not.
+fn described_data(text: &str, path: &str) -> Problem {
+    let named = |rest: &str| rest.split('`').next().filter(|name| is_field_name(name)).map(str::to_owned);
+    if let Some(rest) = text.strip_prefix("unknown field `") {
+        return match named(rest) {
+            Some(name) => {
+                Problem::of_field(Reason::Malformed, name.clone(), format!("There is no field `{name}` here."))
+            }
+            None => Problem::new(Reason::Malformed, "There is a field that does not exist here."),
+        };
+    }
+    if let Some(name) = text.strip_prefix("duplicate field `").and_then(named) {
+        return Problem::of_field(Reason::Malformed, name.clone(), format!("The field `{name}` is there twice."));
+    }
+    let wanted = text
+        .rsplit_once(", expected ")
+        .and_then(|(_, rest)| rest.split(" at line ").next())
+        .map_or("another kind of value", |expected| match expected {
+            "a sequence" => "an array",
+            "u64" => "a whole number from 0",
+            other if other.starts_with("struct ") => "an object",
+            other => other,
+        });
+    match path {
+        "." => Problem::new(Reason::Malformed, format!("The body must be {wanted}.")),
+        field => Problem::of_field(Reason::Malformed, field.to_owned(), format!("The field must be {wanted}.")),
+    }
+}
+
+/// A name as this interface could have it, too short to be a subject's code.
+fn is_field_name(name: &str) -> bool {
+    (1..=14).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::json::types::{CheckBody, RowBody};
+
+    #[test]
+    fn what_is_wrong_is_named_and_never_repeated() {
+        const CODE: &str = "91350100M000100Y43";
+        for (body, field, words) in [
+            (format!("{{\"code\":\"{CODE}\""), None, "ends too early"),
+            (format!("{{\"code\":{CODE}}}"), None, "not JSON at line 1"),
+            (format!("\"{CODE}\""), None, "must be an object"),
+            (format!("{{\"code\":\"{CODE}\"}} x"), None, "not JSON at line 1"),
+            (format!("{{\"lists\":\"{CODE}\"}}"), Some("lists"), "must be an array"),
+            (format!("{{\"purpose\":[\"{CODE}\"]}}"), Some("purpose"), "must be a string"),
+            (format!("{{\"lists\":[1,\"{CODE}\"]}}"), Some("lists[0]"), "must be a string"),
+            (format!("{{\"{CODE}\":1}}"), None, "does not exist here"),
+            ("{\"codes\":1}".to_owned(), Some("codes"), "no field `codes`"),
+            (format!("{{\"code\":\"{CODE}\",\"code\":\"{CODE}\"}}"), Some("code"), "twice"),
+            (format!("{{\"code\":{{\"{CODE}\":1}}}}"), Some("code"), "must be a string"),
+        ] {
+            let Err(problem) = parse::<CheckBody>(body.as_bytes()) else { panic!("{body}") };
+            assert_eq!(problem.reason(), Reason::Malformed);
+            assert_eq!(problem.field.as_deref(), field, "{body}");
+            assert!(problem.message.contains(words), "{body}: {}", problem.message);
+            assert!(!format!("{problem:?}").contains(CODE), "{body}");
+        }
+        let Err(problem) = parse::<RowBody>(b"{\"row\":-1}") else { panic!() };
+        assert_eq!((problem.field.as_deref(), &*problem.message), (Some("row"), "The field must be a whole number from 0."));
+    }
+}

@@ -1,0 +1,213 @@
+//! The JSON of the API beside answers: questions, plans, lists, status. Field names are stable.
+
+use serde::{Deserialize, Serialize};
+use tacit_client::{AgreementLimit, TableVersion};
+use tacit_wire::gateway::HeldList;
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+use super::answer::TableBody;
+use crate::gateway::question::RawQuestion;
+
+/// A code as typed. Never shown, wiped when dropped.
+pub(super) struct Typed(pub(super) Zeroizing<String>);
+
+impl<'de> Deserialize<'de> for Typed {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(Zeroizing::new(text)))
+    }
+}
+
+/// What is asked; the same for all subjects of a batch.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Question, example = json!({
+    "lists": ["court/judgment-defaulters"], "purpose": "screening", "case_number": "2026-0417", "officer": "li.na"
+}))]
+pub(super) struct QuestionBody {
+    /// Lists to ask, `<holder>/<name>`, each once; at most 16 of one holder.
+    #[serde(default)]
+    #[schema(required = true, min_items = 1, max_items = 1024)]
+    lists: Vec<String>,
+    /// Code of the purpose; `GET /v1/lists` tells which are agreed.
+    #[serde(default)]
+    #[schema(required = true, pattern = "^[a-z0-9][a-z0-9-]{0,62}$")]
+    purpose: String,
+    /// The agency's case number; at most 200 bytes.
+    #[serde(default)]
+    #[schema(required = true, min_length = 1, max_length = 200)]
+    case_number: String,
+    /// Who asks, as the agency names its officers; at most 200 bytes.
+    #[serde(default)]
+    #[schema(required = true, min_length = 1, max_length = 200)]
+    officer: String,
+    /// Identifier scheme of the code; without it, the one that the lists name.
+    #[serde(default)]
+    scheme: String,
+}
+
+impl From<QuestionBody> for RawQuestion {
+    fn from(body: QuestionBody) -> Self {
+        let QuestionBody { lists, purpose, case_number, officer, scheme } = body;
+        Self { lists, purpose, case_number, officer, scheme }
+    }
+}
+
+/// One question about one subject.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CheckRequest, example = json!({
+    "code": "91350100M000100Y43", "lists": ["court/judgment-defaulters"], "purpose": "screening",
+    "case_number": "2026-0417", "officer": "li.na"
+}))]
+pub(super) struct CheckBody {
+    /// The subject's code as typed; at most 200 bytes. Changes made to read it are stated in the answer.
+    #[serde(default)]
+    #[schema(required = true, value_type = String, max_length = 200)]
+    pub(super) code: Option<Typed>,
+    /// Lists to ask, `<holder>/<name>`, each once; at most 16 of one holder.
+    #[serde(default)]
+    #[schema(required = true, min_items = 1, max_items = 1024)]
+    lists: Vec<String>,
+    /// Code of the purpose; `GET /v1/lists` tells which are agreed.
+    #[serde(default)]
+    #[schema(required = true, pattern = "^[a-z0-9][a-z0-9-]{0,62}$")]
+    purpose: String,
+    /// The agency's case number; at most 200 bytes.
+    #[serde(default)]
+    #[schema(required = true, min_length = 1, max_length = 200)]
+    case_number: String,
+    /// Who asks, as the agency names its officers; at most 200 bytes.
+    #[serde(default)]
+    #[schema(required = true, min_length = 1, max_length = 200)]
+    officer: String,
+    /// Identifier scheme of the code; without it, the one that the lists name.
+    #[serde(default)]
+    scheme: String,
+}
+
+impl CheckBody {
+    pub(super) fn split(self) -> (RawQuestion, Option<Typed>) {
+        let Self { code, lists, purpose, case_number, officer, scheme } = self;
+        (RawQuestion { lists, purpose, case_number, officer, scheme }, code)
+    }
+}
+
+/// One line of a batch after the first: a subject.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Row, example = json!({"row": 1, "code": "91350100M000100Y43"}))]
+pub(super) struct RowBody {
+    /// The caller's own number, echoed. Lines are named by their number too.
+    #[serde(default)]
+    pub(super) row: Option<u64>,
+    /// The subject's code as typed; at most 200 bytes.
+    #[serde(default)]
+    #[schema(required = true, value_type = String, max_length = 200)]
+    pub(super) code: Option<Typed>,
+}
+
+/// What a batch would cost.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Plan)]
+pub(super) struct PlanBody {
+    /// The id of this request in all logs.
+    pub(super) request_id: String,
+    /// Rows whose code is valid.
+    pub(super) checks: u64,
+    /// Rows whose code or form is not valid; they would be reported and cost nothing.
+    pub(super) invalid: u64,
+    /// Subjects that this agency never asked about before.
+    pub(super) new_subjects: u64,
+    /// What the agreements in force allow for this question; empty when none covers it.
+    pub(super) limits: Vec<LimitBody>,
+}
+
+/// Limits of one agreement.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AgreementLimit)]
+pub(super) struct LimitBody {
+    /// Agreement id, a ULID.
+    #[schema(example = "01K9ZZ2V7Q3ZJ6V6T1V8M3W9R5")]
+    agreement: String,
+    /// Lists it covers, of those asked.
+    lists: Vec<String>,
+    /// Checks a UTC day.
+    checks_per_day: u64,
+    /// New subjects a UTC day.
+    new_subjects_per_day: u64,
+    /// Whether each subject's consent is needed.
+    consent_required: bool,
+}
+
+impl From<&AgreementLimit> for LimitBody {
+    fn from(limit: &AgreementLimit) -> Self {
+        Self {
+            agreement: limit.agreement.to_string(),
+            lists: limit.lists.iter().map(ToString::to_string).collect(),
+            checks_per_day: limit.checks_per_day,
+            new_subjects_per_day: limit.new_subjects_per_day,
+            consent_required: limit.consent_required,
+        }
+    }
+}
+
+/// How the node is.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Status)]
+pub(super) struct StatusBody {
+    /// The id of this request in all logs.
+    pub(super) request_id: String,
+    /// Member id of the agency.
+    pub(super) member: String,
+    /// The application whose token was shown.
+    pub(super) application: String,
+    /// Log size this node has verified.
+    pub(super) log_size: u64,
+    /// Number of the registry version in use.
+    pub(super) registry_number: u64,
+    /// Lists this node holds.
+    pub(super) held: Vec<HeldListBody>,
+    /// Subjects enrolled by this node.
+    pub(super) subjects: u64,
+}
+
+/// One list held here.
+#[derive(Serialize, ToSchema)]
+#[schema(as = HeldList)]
+pub(super) struct HeldListBody {
+    /// List id.
+    list: String,
+    /// Current epoch and newest logged version; absent when never sealed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, value_type = TableBody)]
+    table: Option<TableBody>,
+    /// Records sealed in it.
+    records: u64,
+    /// Buckets of the table.
+    buckets: u32,
+    /// Changes waiting for the next tick.
+    pending: u64,
+}
+
+impl From<&HeldList> for HeldListBody {
+    fn from(held: &HeldList) -> Self {
+        Self {
+            list: held.list_id.clone(),
+            table: (held.version > 0)
+                .then(|| TableVersion { epoch: held.epoch, version: held.version }.into()),
+            records: held.records,
+            buckets: held.buckets,
+            pending: held.pending,
+        }
+    }
+}
+
+/// Whether the gateway takes requests.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Health)]
+pub(super) struct HealthBody {
+    /// Always `ok`; while the node stops, there is a problem instead.
+    #[schema(example = "ok")]
+    pub(super) status: &'static str,
+}

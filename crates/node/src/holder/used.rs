@@ -1,0 +1,169 @@
+//! The record of use: a permit is durably noted before it is answered, once, and counted against the holder's own
+//! quota. Many calls share one commit.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use tacit_model::{Clock, Millis, Reason};
+use tacit_store::{Conn, Db, Group, GroupWork, Overloaded, StoreError};
+
+use super::permit::Permit;
+use crate::store::holder::permits::{self, CountKey, NewUse};
+
+/// Calls that may wait; more are turned away.
+const WAITING: usize = 1024;
+/// Calls of one commit.
+const LARGEST: usize = 128;
+/// Milliseconds of a day.
+const DAY_MS: u64 = 86_400_000;
+
+/// A permit whose use is durable: the only thing that a list key answers. Made by the writer alone, and given out
+/// after its commit.
+pub(super) struct Recorded {
+    permit: Permit,
+}
+
+impl Recorded {
+    pub(super) fn permit(&self) -> &Permit {
+        &self.permit
+    }
+}
+
+/// Why a permit is not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NotAnswered {
+    Because(Reason),
+    /// The day's answers are used up.
+    Quota {
+        resets: Millis,
+    },
+}
+
+type Outcome = Result<Recorded, NotAnswered>;
+
+/// Notes permits as used; clones share it.
+#[derive(Clone, Debug)]
+pub(super) struct UseWriter(Group<Uses>);
+
+impl UseWriter {
+    pub(super) fn start(db: Db, clock: Arc<dyn Clock>) -> Self {
+        Self(Group::start(db, Uses { clock, newest: None }, WAITING, LARGEST))
+    }
+
+    /// Notes the permits of one call; each has its own outcome, in order.
+    pub(super) async fn record(&self, permits: Vec<Permit>) -> Result<Result<Vec<Outcome>, StoreError>, Overloaded> {
+        self.0.try_submit(permits).await
+    }
+}
+
+struct Uses {
+    clock: Arc<dyn Clock>,
+    /// Newest record time accepted, as in the database; unknown at first and after a failure.
+    newest: Option<Millis>,
+}
+
+impl GroupWork for Uses {
+    type Job = Vec<Permit>;
+    type Done = Vec<Outcome>;
+
+    async fn apply(&mut self, conn: &mut Conn, jobs: Vec<Vec<Permit>>) -> Result<Vec<Vec<Outcome>>, StoreError> {
+        let now = self.clock.now();
+        let newest = match self.newest {
+            Some(newest) => newest,
+            None => permits::newest_accepted(conn).await?,
+        };
+        let ids: Vec<&str> = jobs.iter().flatten().map(Permit::id).collect();
+        let mut commit = Commit {
+            now,
+            newest,
+            used: permits::used(conn, &ids).await?,
+            counts: load_counts(conn, &jobs, now.utc_day()).await?,
+            uses: Vec::new(),
+        };
+        let done: Vec<Vec<Outcome>> =
+            jobs.into_iter().map(|job| job.into_iter().map(|permit| commit.decide(permit)).collect()).collect();
+        permits::add(conn, &commit.uses).await?;
+        for (key, count) in &commit.counts {
+            if count.now > count.before {
+                permits::set_count(conn, key, count.now).await?;
+            }
+        }
+        if commit.newest > newest {
+            permits::set_newest_accepted(conn, commit.newest).await?;
+        }
+        self.newest = Some(commit.newest);
+        Ok(done)
+    }
+
+    fn failed(&mut self) {
+        self.newest = None;
+    }
+}
+
+struct Count {
+    before: u64,
+    now: u64,
+}
+
+/// One commit under way.
+struct Commit {
+    now: Millis,
+    newest: Millis,
+    used: HashMap<String, [u8; 32]>,
+    counts: BTreeMap<CountKey, Count>,
+    uses: Vec<NewUse>,
+}
+
+fn count_keys(permit: &Permit, day: u64) -> impl Iterator<Item = CountKey> {
+    permit.lists().iter().map(move |asked| CountKey {
+        day,
+        requester: permit.requester().to_owned(),
+        list: asked.list.to_string(),
+        purpose: permit.purpose().to_owned(),
+    })
+}
+
+async fn load_counts(
+    conn: &mut Conn,
+    jobs: &[Vec<Permit>],
+    day: u64,
+) -> Result<BTreeMap<CountKey, Count>, StoreError> {
+    let mut counts = BTreeMap::new();
+    for key in jobs.iter().flatten().flat_map(|permit| count_keys(permit, day)) {
+        if !counts.contains_key(&key) {
+            let before = permits::count(conn, &key).await?;
+            counts.insert(key, Count { before, now: before });
+        }
+    }
+    Ok(counts)
+}
+
+impl Commit {
+    fn decide(&mut self, permit: Permit) -> Outcome {
+        // Time went on while the permit waited, and never goes back behind what was accepted.
+        if self.now >= permit.expires() || permit.expires() < self.newest {
+            return Err(NotAnswered::Because(Reason::PermitExpired));
+        }
+        match self.used.get(permit.id()) {
+            Some(query) if query == permit.query_hash() => return Ok(Recorded { permit }),
+            Some(_) => return Err(NotAnswered::Because(Reason::PermitUsed)),
+            None => {}
+        }
+        let day = self.now.utc_day();
+        let keys: Vec<CountKey> = count_keys(&permit, day).collect();
+        let most = keys.iter().filter_map(|key| self.counts.get(key)).map(|count| count.now).max().unwrap_or(0);
+        if most >= permit.checks_per_day() {
+            return Err(NotAnswered::Quota { resets: Millis((day + 1) * DAY_MS) });
+        }
+        for key in keys {
+            if let Some(count) = self.counts.get_mut(&key) {
+                count.now += 1;
+            }
+        }
+        let id = permit.id().to_owned();
+        self.used.insert(id.clone(), *permit.query_hash());
+        self.uses.push(NewUse { id, query: *permit.query_hash(), expires: permit.expires() });
+        self.newest = self.newest.max(permit.time());
+        Ok(Recorded { permit })
+    }
+}

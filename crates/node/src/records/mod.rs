@@ -1,0 +1,307 @@
+//! The agency's own records: import, removal, objections, and what is answered of them.
+//!
+//! [`Records`] works on the database directly, in the node or beside it in the command line; a running node
+//! notices changes on its next tick. A record is never deleted: removal is a state, and every correction keeps the
+//! former values with who and why.
+
+mod csv;
+mod day;
+mod error;
+mod import;
+mod report;
+mod row;
+mod rules;
+#[cfg(test)]
+pub(crate) mod testing;
+mod view;
+
+use std::collections::HashSet;
+use std::io::Read;
+use std::sync::Arc;
+
+use tacit_model::{Clock, ListId, MemberId, Reason, SubjectCode};
+use tacit_policy::{Registry, registry::entry::List};
+use tacit_store::Db;
+
+use crate::store::{
+    self,
+    holder::{
+        changes, imports,
+        imports::ImportCounts,
+        lists::{self, HeldList},
+        records, requests,
+    },
+};
+
+pub use day::{format_day, parse_day};
+pub use error::RecordsError;
+pub use report::{ImportEvent, ImportReport, Rejection};
+pub use row::{Column, HeaderProblem, RowProblem};
+pub use rules::{FLAG_CONTESTED, Facts, ListRules, RecordState, STATUS_LISTED, Standing, UnknownTimeZone};
+pub use view::{Counts, HistoryEntry, RecordView, Sealed};
+
+/// How an import is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportOptions {
+    /// Who imports; 1 to 200 bytes.
+    pub by: String,
+    /// Name of the file, for the history; may be empty.
+    pub source: String,
+    /// How many rejected rows the report keeps. Every one is told as [`ImportEvent::Rejected`].
+    pub keep_rejections: usize,
+}
+
+/// Why a record is removed: the catalogue of reasons. Good deeds elsewhere are none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemovalReason {
+    /// The duty was fulfilled.
+    Fulfilled,
+    /// Its time is over.
+    Expired,
+    /// The decision was annulled.
+    Annulled,
+    /// It was listed by mistake.
+    Corrected,
+}
+
+impl RemovalReason {
+    /// All reasons.
+    pub const ALL: [Self; 4] = [Self::Fulfilled, Self::Expired, Self::Annulled, Self::Corrected];
+
+    /// The word on the command line and in the history.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fulfilled => "fulfilled",
+            Self::Expired => "expired",
+            Self::Annulled => "annulled",
+            Self::Corrected => "corrected",
+        }
+    }
+}
+
+impl std::str::FromStr for RemovalReason {
+    type Err = UnknownRemovalReason;
+
+    fn from_str(word: &str) -> Result<Self, UnknownRemovalReason> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word).ok_or(UnknownRemovalReason)
+    }
+}
+
+/// Not a reason of the catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the reason is one of: fulfilled, expired, annulled, corrected")]
+pub struct UnknownRemovalReason;
+
+/// What became of a change to one record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeOutcome {
+    /// Changed; the next tick publishes it.
+    Changed,
+    /// It was so already.
+    Unchanged,
+    /// The subject has no record, or a removed one.
+    NotOnList,
+}
+
+/// What became of a request to publish a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SealOutcome {
+    /// The node has not done it yet.
+    Waiting,
+    /// Every change made before the request is published in this version or an earlier one.
+    Published {
+        /// List epoch.
+        epoch: u64,
+        /// Version within it.
+        version: u64,
+    },
+    /// It could not be published; the node goes on trying.
+    Failed(Reason),
+}
+
+/// The records of a holder's lists.
+#[derive(Clone)]
+pub struct Records {
+    db: Db,
+    registry: Arc<Registry>,
+    holder: MemberId,
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Records {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Records").field("holder", &self.holder).finish_non_exhaustive()
+    }
+}
+
+impl Records {
+    /// The records that `holder` keeps in `db`, under the lists' rules of `registry`.
+    pub fn new(db: Db, registry: Arc<Registry>, holder: MemberId, clock: Arc<dyn Clock>) -> Self {
+        Self { db, registry, holder, clock }
+    }
+
+    /// Imports a CSV file: adds new records, corrects those that are there, and reports each row that is broken.
+    ///
+    /// The header names the columns in any order: `code`, `category`, `decision_ref`, `decided_on` (must be given in
+    /// every row), `notified_on`, `effective_on`, `expires_on` (may be empty), and optionally `contested`. Records
+    /// that the file does not name stay as they are. What [`ImportEvent::Progress`] told is durable.
+    ///
+    /// # Errors
+    /// [`RecordsError`] when the file as a whole cannot be taken; broken rows are in the report.
+    pub async fn import<R: Read + Send + 'static>(
+        &self,
+        reader: R,
+        list: &ListId,
+        options: &ImportOptions,
+        mut on: impl FnMut(ImportEvent<'_>) + Send,
+    ) -> Result<ImportReport, RecordsError> {
+        check_by(&options.by)?;
+        let entry = self.entry(list)?;
+        let rules = ListRules::of(entry)?;
+        let mut lines = csv::Lines::new(reader);
+        let categories: HashSet<u16> = self.registry.categories().map(|category| category.code).collect();
+        let schemes = self.registry.schemes().clone();
+        let rows = row::RowReader::new(lines.next()?, schemes, entry.scheme.clone(), categories)?;
+
+        let mut conn = self.db.write().await?;
+        let mut tx = store::begin(&mut conn).await?;
+        let held = lists::find_or_begin(&mut tx, list, &entry.scheme).await?;
+        same_scheme(list, &held, entry)?;
+        let begun = imports::begin(&mut tx, held.no, &options.by, &options.source, self.clock.now()).await?;
+        let import_id = begun.ok_or_else(|| RecordsError::ImportUnderWay(list.clone()))?;
+        let fresh = !records::any(&mut tx, held.no).await?;
+        tx.commit().await.map_err(tacit_store::StoreError::from)?;
+        drop(conn);
+
+        let mut import = import::Import {
+            db: &self.db,
+            clock: &*self.clock,
+            list: held.no,
+            import_id,
+            rules,
+            options,
+            states_contested: rows.states_contested(),
+            fresh,
+            report: ImportReport::default(),
+        };
+        let outcome = import.run(lines, rows, &mut on).await;
+        let report = import.report;
+        let counts = ImportCounts {
+            read: report.read,
+            imported: report.imported,
+            changed: report.changed,
+            unchanged: report.unchanged,
+            rejected: report.rejected,
+        };
+        imports::finish(&mut *self.db.write().await?, import_id, counts, self.clock.now()).await?;
+        outcome.map(|()| report)
+    }
+
+    /// Takes a subject off a list.
+    ///
+    /// # Errors
+    /// [`RecordsError`].
+    pub async fn remove(
+        &self,
+        list: &ListId,
+        typed: &str,
+        reason: RemovalReason,
+        by: &str,
+    ) -> Result<ChangeOutcome, RecordsError> {
+        self.set_state(list, typed, RecordState::Removed, "removed", reason.as_str(), by).await
+    }
+
+    /// Notes that an objection to a listing has begun, or was settled and the listing stands.
+    ///
+    /// # Errors
+    /// [`RecordsError`].
+    pub async fn set_contested(
+        &self,
+        list: &ListId,
+        typed: &str,
+        contested: bool,
+        by: &str,
+    ) -> Result<ChangeOutcome, RecordsError> {
+        let (state, action) =
+            if contested { (RecordState::Contested, "contested") } else { (RecordState::Active, "settled") };
+        self.set_state(list, typed, state, action, action, by).await
+    }
+
+    async fn set_state(
+        &self,
+        list: &ListId,
+        typed: &str,
+        state: RecordState,
+        action: &'static str,
+        reason: &str,
+        by: &str,
+    ) -> Result<ChangeOutcome, RecordsError> {
+        check_by(by)?;
+        let code = self.code(list, typed)?;
+        let mut conn = self.db.write().await?;
+        let mut tx = store::begin(&mut conn).await?;
+        let Some(held) = lists::find(&mut tx, list).await? else { return Ok(ChangeOutcome::NotOnList) };
+        let found = records::by_code(&mut tx, held.no, code.expose_code()).await?;
+        let Some((record, _)) = found else { return Ok(ChangeOutcome::NotOnList) };
+        match record.facts.state {
+            old if old == state => return Ok(ChangeOutcome::Unchanged),
+            RecordState::Removed => return Ok(ChangeOutcome::NotOnList),
+            RecordState::Active | RecordState::Contested => {}
+        }
+        let seq = changes::next(&mut tx).await?;
+        records::set_state(&mut tx, record.id, state, seq).await?;
+        let at = self.clock.now();
+        let entry = records::WriteHistory { record: record.id, at, by, action, reason, before: &record.facts };
+        records::add_history(&mut tx, &[entry]).await?;
+        tx.commit().await.map_err(tacit_store::StoreError::from)?;
+        Ok(ChangeOutcome::Changed)
+    }
+
+    /// Asks the node to publish a list now. The answer is found by [`Records::seal_outcome`].
+    ///
+    /// # Errors
+    /// [`RecordsError`].
+    pub async fn request_seal(&self, list: &ListId, by: &str) -> Result<i64, RecordsError> {
+        check_by(by)?;
+        let entry = self.entry(list)?;
+        let mut conn = self.db.write().await?;
+        let held = lists::find_or_begin(&mut conn, list, &entry.scheme).await?;
+        same_scheme(list, &held, entry)?;
+        Ok(requests::add(&mut conn, held.no, by, self.clock.now()).await?)
+    }
+
+    /// What became of a request; `None` when there is none with this id.
+    ///
+    /// # Errors
+    /// [`RecordsError`].
+    pub async fn seal_outcome(&self, request: i64) -> Result<Option<SealOutcome>, RecordsError> {
+        Ok(requests::outcome(&mut *self.db.read().await?, request).await?)
+    }
+
+    /// The registry's entry of an own list.
+    fn entry(&self, list: &ListId) -> Result<&List, RecordsError> {
+        let entry = self.registry.list(list).ok_or_else(|| RecordsError::UnknownList(list.clone()))?;
+        if list.holder() == self.holder.as_str() {
+            Ok(entry)
+        } else {
+            Err(RecordsError::OtherHolder { list: list.clone(), holder: self.holder.clone() })
+        }
+    }
+
+    fn code(&self, list: &ListId, typed: &str) -> Result<SubjectCode, RecordsError> {
+        let scheme = &self.entry(list)?.scheme;
+        Ok(self.registry.schemes().parse(scheme, typed)?.subject)
+    }
+}
+
+fn check_by(by: &str) -> Result<(), RecordsError> {
+    let named = !by.trim().is_empty() && by.len() <= row::FIELD_MAX && !by.chars().any(char::is_control);
+    if named { Ok(()) } else { Err(RecordsError::By) }
+}
+
+fn same_scheme(list: &ListId, held: &HeldList, entry: &List) -> Result<(), RecordsError> {
+    if held.scheme == entry.scheme {
+        return Ok(());
+    }
+    Err(RecordsError::SchemeChanged { list: list.clone(), kept: held.scheme.clone(), stated: entry.scheme.clone() })
+}

@@ -1,0 +1,115 @@
+//! Answered permits and the holder's own counts.
+
+use std::collections::HashMap;
+
+use sqlx::{AssertSqlSafe, Row};
+use tacit_model::Millis;
+use tacit_store::{Conn, StoreError, bulk};
+
+use crate::store::{bytes32, signed, unsigned};
+
+/// A permit that is answered now.
+pub(crate) struct NewUse {
+    /// Record id.
+    pub(crate) id: String,
+    /// `b3("tacit v1 blinded query", M)`.
+    pub(crate) query: [u8; 32],
+    pub(crate) expires: Millis,
+}
+
+/// What answers are counted by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct CountKey {
+    /// UTC day.
+    pub(crate) day: u64,
+    pub(crate) requester: String,
+    pub(crate) list: String,
+    pub(crate) purpose: String,
+}
+
+/// The queries that these permits were answered for before.
+pub(crate) async fn used(conn: &mut Conn, ids: &[&str]) -> Result<HashMap<String, [u8; 32]>, StoreError> {
+    let mut found = HashMap::new();
+    for part in bulk::parts(ids) {
+        let marks = bulk::placeholders(1, part.len());
+        let sql = format!("SELECT id, query FROM used_permit WHERE id IN ({marks})");
+        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(part.len() == 1);
+        for id in part {
+            query = query.bind(*id);
+        }
+        for row in query.fetch_all(&mut *conn).await? {
+            let id: String = row.try_get(0)?;
+            let query = bytes32("used_permit", "query", &id, row.try_get(1)?)?;
+            found.insert(id, query);
+        }
+    }
+    Ok(found)
+}
+
+/// Notes permits as answered.
+pub(crate) async fn add(conn: &mut Conn, uses: &[NewUse]) -> Result<(), StoreError> {
+    bulk::insert(conn, "used_permit (id, query, expires_ms)", 3, "", uses, |row, new| {
+        row.bind(new.id.as_str()).bind(new.query.as_slice()).bind(new.expires.to_i64())
+    })
+    .await?;
+    Ok(())
+}
+
+/// Answers counted so far.
+pub(crate) async fn count(conn: &mut Conn, key: &CountKey) -> Result<u64, StoreError> {
+    let row = sqlx::query(
+        "SELECT answers FROM answer_count WHERE day = $1 AND requester = $2 AND list = $3 AND purpose = $4",
+    )
+    .bind(signed(key.day))
+    .bind(key.requester.as_str())
+    .bind(key.list.as_str())
+    .bind(key.purpose.as_str())
+    .fetch_optional(conn)
+    .await?;
+    row.map_or(Ok(0), |row| unsigned("answer_count", "answers", row.try_get(0)?))
+}
+
+/// Sets a count.
+pub(crate) async fn set_count(conn: &mut Conn, key: &CountKey, answers: u64) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO answer_count (day, requester, list, purpose, answers) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (day, requester, list, purpose) DO UPDATE SET answers = excluded.answers",
+    )
+    .bind(signed(key.day))
+    .bind(key.requester.as_str())
+    .bind(key.list.as_str())
+    .bind(key.purpose.as_str())
+    .bind(signed(answers))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The newest record time that was accepted.
+pub(crate) async fn newest_accepted(conn: &mut Conn) -> Result<Millis, StoreError> {
+    let row = sqlx::query("SELECT newest_ms FROM accepted_time WHERE only_row = 1").fetch_one(conn).await?;
+    Ok(Millis(unsigned("accepted_time", "newest_ms", row.try_get(0)?)?))
+}
+
+/// Raises the newest record time that was accepted.
+pub(crate) async fn set_newest_accepted(conn: &mut Conn, newest: Millis) -> Result<(), StoreError> {
+    sqlx::query("UPDATE accepted_time SET newest_ms = $1 WHERE only_row = 1 AND newest_ms < $1")
+        .bind(newest.to_i64())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Removes permits that nothing can make acceptable again (they ended before the newest accepted record), and counts
+/// of days before `first_day`.
+pub(crate) async fn prune(conn: &mut Conn, now: Millis, first_day: u64) -> Result<(), StoreError> {
+    sqlx::query(
+        "DELETE FROM used_permit WHERE expires_ms < $1 \
+         AND expires_ms < (SELECT newest_ms FROM accepted_time WHERE only_row = 1)",
+    )
+    .bind(now.to_i64())
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query("DELETE FROM answer_count WHERE day < $1").bind(signed(first_day)).execute(&mut *conn).await?;
+    Ok(())
+}

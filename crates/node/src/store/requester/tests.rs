@@ -1,0 +1,151 @@
+use std::collections::HashSet;
+
+use tacit_client::store::{RecordOutcome, RecordRow, RequestState, SubjectState};
+use tacit_model::Millis;
+
+use super::*;
+
+async fn open(dir: &tempfile::TempDir) -> SqliteRequesterStore {
+    let url = format!("sqlite:{}", dir.path().join("node.db").display());
+    SqliteRequesterStore::new(crate::store::open(&url).await.unwrap())
+}
+
+fn key(n: u8) -> RowKey {
+    [n; 32]
+}
+
+fn request(n: u8, case: u8, asked: u64) -> RequestRow {
+    RequestRow { hash: key(n), asked: Millis(asked), case: key(case), sealed: vec![n; 40] }
+}
+
+fn record(id: u128, place: u32, outcome: RecordOutcome) -> RecordRow {
+    RecordRow { id: Ulid(id), place, outcome }
+}
+
+#[tokio::test]
+async fn the_first_blinding_of_a_subject_stands_until_it_is_enrolled() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir).await;
+    let own = vec![(key(1), vec![1]), (key(2), vec![2])];
+    let standing = store.begin_enrollments(own).await.unwrap();
+    assert!(standing.iter().all(|row| row.state == SubjectState::Pending));
+    let other = vec![(key(2), vec![20]), (key(3), vec![30])];
+    let standing = store.begin_enrollments(other).await.unwrap();
+    assert_eq!(standing.iter().map(|row| row.sealed.clone()).collect::<Vec<_>>(), [vec![2], vec![30]]);
+    assert_eq!(store.counts().await.unwrap(), Counts { enrolled: 0, pending: 3 });
+
+    store.finish_enrollments(vec![(key(1), vec![11])], Vec::new()).await.unwrap();
+    store.drop_pending(vec![key(1), key(2)]).await.unwrap();
+    let rows = store.subjects(vec![key(1), key(2), key(3), key(1)]).await.unwrap();
+    let enrolled = SubjectRow { state: SubjectState::Enrolled, sealed: vec![11] };
+    assert_eq!(rows[0], Some(enrolled.clone()));
+    assert_eq!(rows[1], None);
+    assert_eq!(rows[2].as_ref().unwrap().state, SubjectState::Pending);
+    assert_eq!(rows[3], Some(enrolled));
+    assert_eq!(store.counts().await.unwrap(), Counts { enrolled: 1, pending: 1 });
+}
+
+#[tokio::test]
+async fn a_request_that_was_sent_is_found_again_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir).await;
+    store.put_request(request(1, 9, 200)).await.unwrap();
+    store.put_request(request(2, 9, 100)).await.unwrap();
+    drop(store);
+    let store = open(&dir).await;
+    let open = store.open_requests(10).await.unwrap();
+    assert_eq!(open, [request(2, 9, 100), request(1, 9, 200)]);
+    let settled = Settled {
+        hash: key(2),
+        state: RequestState::Answered,
+        answer: Some(vec![7]),
+        records: vec![record(5, 0, RecordOutcome::Answered)],
+        buckets: vec![(key(50), vec![50; 8192])],
+    };
+    store.settle(settled).await.unwrap();
+    assert_eq!(store.open_requests(10).await.unwrap(), [request(1, 9, 200)]);
+    let found = store.record(Ulid(5)).await.unwrap().unwrap();
+    assert_eq!((found.request.hash, found.answer), (key(2), vec![7]));
+    assert_eq!(found.records, [record(5, 0, RecordOutcome::Answered)]);
+    assert_eq!(store.has_buckets(vec![key(51), key(50)]).await.unwrap(), [false, true]);
+    assert_eq!(store.bucket(key(50)).await.unwrap(), Some(vec![50; 8192]));
+    assert_eq!(store.record(Ulid(6)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn records_without_an_answer_are_listed_by_case() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir).await;
+    for (n, case) in [(1, 9), (2, 9), (3, 8)] {
+        store.put_request(request(n, case, 1)).await.unwrap();
+        let settled = Settled {
+            hash: key(n),
+            state: RequestState::NotAnswered,
+            answer: Some(vec![n]),
+            records: vec![
+                record(u128::from(n) * 10, 0, RecordOutcome::Answered),
+                record(u128::from(n) * 10 + 1, 1, RecordOutcome::NotAnswered),
+            ],
+            buckets: Vec::new(),
+        };
+        store.settle(settled).await.unwrap();
+    }
+    let first = store.not_answered(key(9), [0; 32], 1).await.unwrap();
+    assert_eq!(first.len(), 1);
+    assert_eq!(first[0].records, [record(11, 1, RecordOutcome::NotAnswered)]);
+    let second = store.not_answered(key(9), first[0].request.hash, 10).await.unwrap();
+    assert_eq!(second.iter().map(|it| it.request.hash).collect::<Vec<_>>(), [key(2)]);
+    assert!(store.not_answered(key(9), key(2), 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_settled_request_stays_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir).await;
+    store.put_request(request(1, 9, 1)).await.unwrap();
+    let settled = |state, answer: u8, outcome| Settled {
+        hash: key(1),
+        state,
+        answer: Some(vec![answer]),
+        records: vec![record(1, 0, outcome)],
+        buckets: Vec::new(),
+    };
+    store.settle(settled(RequestState::Answered, 1, RecordOutcome::Answered)).await.unwrap();
+    store.settle(settled(RequestState::NotAnswered, 2, RecordOutcome::NotAnswered)).await.unwrap();
+    let found = store.record(Ulid(1)).await.unwrap().unwrap();
+    assert_eq!((found.answer, found.records[0].outcome), (vec![1], RecordOutcome::Answered));
+    assert!(store.not_answered(key(9), [0; 32], 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_old_state_of_a_consent_never_replaces_a_newer_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir).await;
+    let row = |id: u128, number, sealed: u8| ConsentRow {
+        pseudonym: key(1),
+        id: Ulid(id),
+        number,
+        sealed: vec![sealed],
+    };
+    store.put_consents(vec![row(1, 2, 2), row(2, 1, 1)]).await.unwrap();
+    store.finish_enrollments(Vec::new(), vec![row(1, 1, 9), row(2, 3, 3), row(2, 2, 8)]).await.unwrap();
+    let found = store.consents(vec![key(2), key(1)]).await.unwrap();
+    assert_eq!(found, [vec![], vec![row(1, 2, 2), row(2, 3, 3)]]);
+    assert_eq!(store.consents_after(Ulid(1), 10).await.unwrap(), [row(2, 3, 3)]);
+    assert!(store.consents_after(Ulid(2), 10).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrent_writers_agree_on_one_blinding() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir).await;
+    let begin = |n: u8| {
+        let store = store.clone();
+        async move { store.begin_enrollments((0..50).map(|k| (key(k), vec![n])).collect()).await.unwrap() }
+    };
+    let all = futures::future::join_all((0..16).map(begin)).await;
+    for place in 0..50 {
+        let seen: HashSet<_> = all.iter().map(|rows| rows[place].sealed.clone()).collect();
+        assert_eq!(seen.len(), 1);
+    }
+}

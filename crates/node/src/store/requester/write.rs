@@ -1,0 +1,237 @@
+//! Writes: all that wait become one commit, each kind one statement.
+
+use std::collections::BTreeMap;
+
+use sqlx::AssertSqlSafe;
+use tacit_client::store::{
+    ConsentRow, RecordOutcome, RecordRow, RequestRow, RequestState, RowKey, Sealed, Settled, SubjectRow,
+    SubjectState,
+};
+use tacit_store::{Conn, GroupWork, StoreError, bulk};
+
+use super::{read, ulid_bytes};
+use crate::store::signed;
+
+/// One write that was asked for.
+#[derive(Debug)]
+pub(super) enum Job {
+    Begin(Vec<(RowKey, Sealed)>),
+    Finish { rows: Vec<(RowKey, Sealed)>, consents: Vec<ConsentRow> },
+    Drop(Vec<RowKey>),
+    Request(RequestRow),
+    Settle(Settled),
+    Consents(Vec<ConsentRow>),
+}
+
+/// What the asker gets.
+#[derive(Debug)]
+pub(super) enum Done {
+    /// The rows that stand after [`Job::Begin`].
+    Standing(Vec<SubjectRow>),
+    Written,
+}
+
+/// The writer. It keeps nothing in memory.
+#[derive(Debug)]
+pub(super) struct Work;
+
+#[derive(Default)]
+struct Commit {
+    begun: Vec<(RowKey, Sealed)>,
+    /// By key: a statement must not touch a row twice.
+    enrolled: BTreeMap<RowKey, Sealed>,
+    consents: BTreeMap<(RowKey, u128), ConsentRow>,
+    dropped: Vec<RowKey>,
+    requests: Vec<RequestRow>,
+    settled: Vec<Settled>,
+}
+
+impl GroupWork for Work {
+    type Job = Job;
+    type Done = Done;
+
+    async fn apply(&mut self, conn: &mut Conn, jobs: Vec<Job>) -> Result<Vec<Done>, StoreError> {
+        let mut commit = Commit::default();
+        // Of each job that begins enrollments: which keys it asked for.
+        let mut begun: Vec<Option<usize>> = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            begun.push(commit.take(job));
+        }
+        let mut standing = commit.write(conn).await?.into_iter();
+        let done = begun.into_iter().map(|count| match count {
+            Some(count) => Done::Standing(standing.by_ref().take(count).collect()),
+            None => Done::Written,
+        });
+        Ok(done.collect())
+    }
+}
+
+impl Commit {
+    fn take(&mut self, job: Job) -> Option<usize> {
+        match job {
+            Job::Begin(rows) => {
+                let count = rows.len();
+                self.begun.extend(rows);
+                return Some(count);
+            }
+            Job::Finish { rows, consents } => {
+                self.enrolled.extend(rows);
+                self.take_consents(consents);
+            }
+            Job::Drop(keys) => self.dropped.extend(keys),
+            Job::Request(request) => self.requests.push(request),
+            Job::Settle(settled) => self.settled.push(settled),
+            Job::Consents(rows) => self.take_consents(rows),
+        }
+        None
+    }
+
+    fn take_consents(&mut self, rows: Vec<ConsentRow>) {
+        for row in rows {
+            let key = (row.pseudonym, row.id.0);
+            if self.consents.get(&key).is_none_or(|known| known.number <= row.number) {
+                self.consents.insert(key, row);
+            }
+        }
+    }
+
+    async fn write(self, conn: &mut Conn) -> Result<Vec<SubjectRow>, StoreError> {
+        let standing = begin(conn, self.begun).await?;
+        let enrolled: Vec<_> = self.enrolled.into_iter().collect();
+        finish(conn, &enrolled).await?;
+        let consents: Vec<_> = self.consents.into_values().collect();
+        put_consents(conn, &consents).await?;
+        drop_pending(conn, &self.dropped).await?;
+        put_requests(conn, &self.requests).await?;
+        settle(conn, &self.settled).await?;
+        Ok(standing)
+    }
+}
+
+async fn begin(conn: &mut Conn, rows: Vec<(RowKey, Sealed)>) -> Result<Vec<SubjectRow>, StoreError> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let into = "requester_subject (state, subject, sealed)";
+    let suffix = "ON CONFLICT (subject) DO NOTHING";
+    let inserted = bulk::insert(conn, into, 3, suffix, &rows, |row, (key, sealed)| {
+        row.bind("pending").bind(key.as_slice()).bind(sealed.as_slice())
+    })
+    .await?;
+    if inserted == rows.len() as u64 {
+        let pending = |(_, sealed)| SubjectRow { state: SubjectState::Pending, sealed };
+        return Ok(rows.into_iter().map(pending).collect());
+    }
+    let keys: Vec<RowKey> = rows.iter().map(|(key, _)| *key).collect();
+    let standing = read::subjects(conn, &keys).await?;
+    standing
+        .into_iter()
+        .zip(&keys)
+        .map(|(row, key)| {
+            row.ok_or_else(|| StoreError::corrupt("requester_subject", "subject", hex(key), "was not inserted"))
+        })
+        .collect()
+}
+
+async fn finish(conn: &mut Conn, rows: &[(RowKey, Sealed)]) -> Result<(), StoreError> {
+    let into = "requester_subject (state, subject, sealed)";
+    let suffix = "ON CONFLICT (subject) DO UPDATE SET state = excluded.state, sealed = excluded.sealed";
+    bulk::insert(conn, into, 3, suffix, rows, |row, (key, sealed)| {
+        row.bind("enrolled").bind(key.as_slice()).bind(sealed.as_slice())
+    })
+    .await?;
+    Ok(())
+}
+
+async fn put_consents(conn: &mut Conn, rows: &[ConsentRow]) -> Result<(), StoreError> {
+    let into = "requester_consent (pseudonym, id, number, sealed)";
+    let suffix = "ON CONFLICT (pseudonym, id) DO UPDATE SET number = excluded.number, sealed = excluded.sealed \
+         WHERE excluded.number >= requester_consent.number";
+    bulk::insert(conn, into, 4, suffix, rows, |row, consent| {
+        row.bind(consent.pseudonym.as_slice())
+            .bind(ulid_bytes(consent.id))
+            .bind(signed(consent.number))
+            .bind(consent.sealed.as_slice())
+    })
+    .await?;
+    Ok(())
+}
+
+async fn drop_pending(conn: &mut Conn, keys: &[RowKey]) -> Result<(), StoreError> {
+    for part in bulk::parts(keys) {
+        let sql = format!(
+            "DELETE FROM requester_subject WHERE state = 'pending' AND subject IN ({})",
+            bulk::placeholders(1, part.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+        for key in part {
+            query = query.bind(key.as_slice());
+        }
+        query.execute(&mut *conn).await?;
+    }
+    Ok(())
+}
+
+async fn put_requests(conn: &mut Conn, rows: &[RequestRow]) -> Result<(), StoreError> {
+    let into = "requester_request (state, hash, asked_ms, case_key, sealed)";
+    bulk::insert(conn, into, 5, "", rows, |row, request| {
+        row.bind("sent")
+            .bind(request.hash.as_slice())
+            .bind(request.asked.to_i64())
+            .bind(request.case.as_slice())
+            .bind(request.sealed.as_slice())
+    })
+    .await?;
+    Ok(())
+}
+
+async fn settle(conn: &mut Conn, settled: &[Settled]) -> Result<(), StoreError> {
+    // A request that is settled stays as it is: a recovery may come second.
+    for (state, word) in [(RequestState::Answered, "answered"), (RequestState::NotAnswered, "not_answered")] {
+        let hashes: Vec<&[u8; 32]> =
+            settled.iter().filter(|it| it.state == state).map(|it| &it.hash).collect();
+        for part in bulk::parts(&hashes) {
+            let sql = format!(
+                "UPDATE requester_request SET state = $1 WHERE state = 'sent' AND hash IN ({})",
+                bulk::placeholders(2, part.len())
+            );
+            let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(part.len() == 1).bind(word);
+            for hash in part {
+                query = query.bind(hash.as_slice());
+            }
+            query.execute(&mut *conn).await?;
+        }
+    }
+    let answers: Vec<(&RowKey, &Sealed)> =
+        settled.iter().filter_map(|it| Some((&it.hash, it.answer.as_ref()?))).collect();
+    let once = "ON CONFLICT DO NOTHING";
+    bulk::insert(conn, "requester_answer (request, sealed)", 2, once, &answers, |row, (hash, sealed)| {
+        row.bind(hash.as_slice()).bind(sealed.as_slice())
+    })
+    .await?;
+    let records: Vec<(&RowKey, &RecordRow)> =
+        settled.iter().flat_map(|it| it.records.iter().map(move |record| (&it.hash, record))).collect();
+    let into = "requester_record (id, request, place, outcome)";
+    bulk::insert(conn, into, 4, once, &records, |row, (hash, record)| {
+        row.bind(ulid_bytes(record.id))
+            .bind(hash.as_slice())
+            .bind(i64::from(record.place))
+            .bind(match record.outcome {
+                RecordOutcome::Answered => "answered",
+                RecordOutcome::Refused => "refused",
+                RecordOutcome::NotAnswered => "not_answered",
+            })
+    })
+    .await?;
+    let buckets: Vec<&(RowKey, Sealed)> = settled.iter().flat_map(|it| &it.buckets).collect();
+    bulk::insert(conn, "requester_bucket (bucket, sealed)", 2, once, &buckets, |row, (key, sealed)| {
+        row.bind(key.as_slice()).bind(sealed.as_slice())
+    })
+    .await?;
+    Ok(())
+}
+
+/// A key for an error message: keyed, so it names nobody.
+fn hex(key: &RowKey) -> String {
+    key.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+}

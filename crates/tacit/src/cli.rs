@@ -1,0 +1,147 @@
+//! The command line as a whole: global options, the list of commands, and what their end becomes.
+
+use std::{future::Future, sync::Arc};
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use tacit_model::{Clock, SystemClock};
+
+use crate::{
+    commands::{check, completions, conformance, consent, doctor, init, list, log, serve, up},
+    exit::{Exit, Failure},
+    output::Output,
+    telemetry::{self, LogFormat},
+};
+
+/// Ask without telling: certified blind membership queries between agencies.
+#[derive(Debug, Parser)]
+#[command(name = "tacit", version, max_term_width = 110)]
+#[command(after_help = "Exit codes: 0 done, 1 trouble, 2 usage, 3 refused by a rule, 4 a party cannot be reached.")]
+struct Arguments {
+    /// Write results as JSON, one object a line.
+    #[arg(long, global = true)]
+    json: bool,
+    /// What is logged to standard error, as in `info,tacit_node=debug`.
+    #[arg(long, global = true, env = "TACIT_LOG", value_name = "FILTER")]
+    log: Option<String>,
+    /// How log lines look.
+    #[arg(long, global = true, env = "TACIT_LOG_FORMAT", value_enum, default_value = "text")]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Found a federation: a folder with keys, certificates, registry and configurations for one machine.
+    Init(init::Arguments),
+    /// Run all roles of a folder that `init` made, until Ctrl-C.
+    Up(up::Arguments),
+    /// The coordinator: registry, authorization, consent, log.
+    #[command(subcommand)]
+    Coordinator(serve::Coordinator),
+    /// The custodian: pseudonym keys and the mirror of sealed lists.
+    #[command(subcommand)]
+    Custodian(serve::Custodian),
+    /// An agency's node: holder and requester.
+    #[command(subcommand)]
+    Node(serve::Node),
+    /// The agency's own lists.
+    #[command(subcommand)]
+    List(list::Command),
+    /// Ask whether a code, or each code of a file, is on a list.
+    Check(check::Arguments),
+    /// Consents, as the consent authority.
+    #[command(subcommand)]
+    Consent(consent::Command),
+    /// The log, as an auditor.
+    #[command(subcommand)]
+    Log(log::Command),
+    /// Run files of test vectors.
+    Conformance(conformance::Arguments),
+    /// Check that everything is valid, reachable and in time.
+    Doctor(doctor::Arguments),
+    /// Write a completion script for a shell.
+    Completions(completions::Arguments),
+}
+
+/// What every command gets.
+#[derive(Clone)]
+pub(crate) struct Context {
+    /// Where results go.
+    pub(crate) output: Output,
+    /// Time.
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Context {
+    /// Runs a command's future to its end, on all cores.
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        // Two threads at least: crypto in one must not keep the other from answering.
+        let threads = std::thread::available_parallelism().map_or(2, |it| it.get().max(2));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads)
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::trouble("no threads could be started").why(error))?;
+        let outcome = runtime.block_on(future);
+        // What still runs was told to stop and had its time.
+        runtime.shutdown_background();
+        outcome
+    }
+}
+
+/// Reads the arguments, runs the command, says what became of it.
+pub(crate) fn run() -> Exit {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            // The terminal may be gone; the exit code is not.
+            let _ = error.print();
+            return exit;
+        }
+    };
+    let output = Output::new(arguments.json);
+    match run_command(arguments, output) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            output.failure(&failure);
+            failure.exit
+        }
+    }
+}
+
+fn run_command(arguments: Arguments, output: Output) -> Result<Exit, Failure> {
+    let serves = matches!(
+        arguments.command,
+        Command::Up(_) | Command::Coordinator(_) | Command::Custodian(_) | Command::Node(_)
+    );
+    let filter = arguments.log.as_deref().unwrap_or(if serves { "info" } else { "warn" });
+    telemetry::start(filter, arguments.log_format)
+        .map_err(|error| Failure::usage("the log filter cannot be read").why(error))?;
+    let context = Context { output, clock: Arc::new(SystemClock) };
+    match arguments.command {
+        Command::Init(arguments) => init::run(&context, arguments),
+        Command::Up(arguments) => up::run(&context, arguments),
+        Command::Coordinator(serve::Coordinator::Serve(arguments))
+        | Command::Custodian(serve::Custodian::Serve(arguments))
+        | Command::Node(serve::Node::Serve(arguments)) => serve::run(&context, arguments),
+        Command::List(command) => list::run(&context, command),
+        Command::Check(arguments) => check::run(&context, arguments),
+        Command::Consent(command) => consent::run(&context, command),
+        Command::Log(command) => log::run(&context, command),
+        Command::Conformance(arguments) => conformance::run(&context, &arguments),
+        Command::Doctor(arguments) => doctor::run(&context, arguments),
+        Command::Completions(arguments) => completions::run(&arguments, &mut Arguments::command()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,139 @@
+//! `tacit coordinator|custodian|node serve --config F`: one role in its own process.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use tacit_federation::{
+    config::{CoordinatorFile, CustodianFile, Environment, NodeFile, RoleFile as _, role_of},
+    run::{DRAIN, Running, Surroundings, start},
+};
+use tacit_identity::Role;
+
+use super::up::ready;
+use crate::{
+    cli::Context,
+    exit::{Exit, Failure},
+    metrics_endpoint::{Metrics, MetricsError},
+    signals::{Asked, Signals},
+};
+
+/// `tacit coordinator ...`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Coordinator {
+    /// Serve until SIGTERM or Ctrl-C; SIGHUP reads certificates and revocation lists again.
+    Serve(Arguments),
+}
+
+/// `tacit custodian ...`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Custodian {
+    /// Serve until SIGTERM or Ctrl-C; SIGHUP reads certificates and revocation lists again.
+    Serve(Arguments),
+}
+
+/// `tacit node ...`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Node {
+    /// Serve until SIGTERM or Ctrl-C; SIGHUP reads certificates and revocation lists again.
+    Serve(Arguments),
+}
+
+/// Arguments of `serve`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The role's configuration file.
+    #[arg(long, env = "TACIT_CONFIG", value_name = "FILE")]
+    config: PathBuf,
+}
+
+pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<Exit, Failure> {
+    let path = arguments.config;
+    context.block_on(async {
+        let mut signals = Signals::listen()?;
+        let metrics = Metrics::collect()?;
+        let surroundings = Surroundings::new(context.clock.clone());
+        let started = start(&path, Environment::Read, &surroundings);
+        let running = tokio::select! {
+            running = started => running?,
+            // Waiting for others at the start must not keep anybody from stopping it.
+            () = stop_asked(&mut signals) => return Ok(Exit::Done),
+        };
+        if let Some(at) = metrics_address(&path)? {
+            metrics.serve(at).await?;
+        }
+        ready(context, &running)?;
+        until_stopped(context, vec![running], &mut signals).await
+    })
+}
+
+/// Ready when somebody asks to stop.
+pub(super) async fn stop_asked(signals: &mut Signals) {
+    while signals.next().await != Asked::Stop {}
+}
+
+/// Serves until a signal says stop, then drains. A role that ends by itself ends all.
+pub(super) async fn until_stopped(
+    context: &Context,
+    mut roles: Vec<Running>,
+    signals: &mut Signals,
+) -> Result<Exit, Failure> {
+    let failed = loop {
+        let ended = futures::future::select_all(roles.iter_mut().map(|role| Box::pin(role.ended())));
+        tokio::select! {
+            asked = signals.next() => match asked {
+                Asked::Stop => break None,
+                Asked::Reload => {}
+            },
+            (outcome, place, _) = ended => break Some((outcome, place)),
+        }
+        roles.iter().for_each(reload);
+    };
+    if let Some((outcome, place)) = failed {
+        let role = roles.remove(place);
+        let mut failure = Failure::trouble(format!("{} ended", role.member()));
+        if let Err(error) = outcome {
+            failure = failure.why(error);
+        }
+        stop_all(roles).await?;
+        return Err(failure.next("read the log above; start again"));
+    }
+    context.output.line("stopping")?;
+    stop_all(roles).await?;
+    Ok(Exit::Done)
+}
+
+/// All at once; requesters and holders let go of their streams, which lets the others end.
+async fn stop_all(roles: Vec<Running>) -> Result<(), Failure> {
+    let stopped = futures::future::join_all(roles.into_iter().map(|role| role.stop(DRAIN))).await;
+    stopped.into_iter().collect::<Result<(), _>>()?;
+    Ok(())
+}
+
+fn reload(role: &Running) {
+    match role.reload() {
+        Ok(status) => tracing::info!(
+            member = %role.member(),
+            valid_until = %status.own.not_after,
+            crl_until = %status.crl_next_update,
+            "certificates and revocation lists were read again"
+        ),
+        Err(error) => tracing::error!(member = %role.member(), %error, "the last good certificates stay in use"),
+    }
+}
+
+/// Where the metrics of a role are to be served.
+pub(super) fn metrics_address(path: &std::path::Path) -> Result<Option<std::net::SocketAddr>, Failure> {
+    let environment = Environment::Read;
+    Ok(match role_of(path)? {
+        Role::Coordinator => CoordinatorFile::load(path, environment)?.metrics,
+        Role::Custodian => CustodianFile::load(path, environment)?.metrics,
+        Role::Node => NodeFile::load(path, environment)?.metrics,
+        Role::Authority | Role::Auditor => None,
+    })
+}
+
+impl From<MetricsError> for Failure {
+    fn from(error: MetricsError) -> Self {
+        Self::trouble("metrics cannot be served").why(error)
+    }
+}

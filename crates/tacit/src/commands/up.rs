@@ -1,0 +1,118 @@
+//! `tacit up DIR`: all roles of a folder in one process.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use tacit_federation::{
+    config::{Environment, role_of},
+    run::{Running, Surroundings, start},
+};
+use tacit_identity::Role;
+
+use super::serve::{metrics_address, stop_asked, until_stopped};
+use crate::{
+    cli::Context,
+    exit::{Exit, Failure},
+    metrics_endpoint::Metrics,
+    signals::Signals,
+};
+
+/// Arguments of `tacit up`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The folder that `tacit init` made.
+    folder: PathBuf,
+}
+
+pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<Exit, Failure> {
+    let files = serving_files(&arguments.folder)?;
+    context.block_on(async {
+        let mut signals = Signals::listen()?;
+        let metrics = Metrics::collect()?;
+        let mut roles = Vec::new();
+        let started = start_all(context, &files, &mut roles);
+        tokio::select! {
+            outcome = started => outcome?,
+            () = stop_asked(&mut signals) => return Ok(Exit::Done),
+        }
+        // One process has one set of metrics: at the coordinator's address.
+        if let Some(at) = files.first().map(|first| metrics_address(first)).transpose()?.flatten() {
+            let at = metrics.serve(at).await?;
+            context.output.line(&format!("{:<18} ready  http://{at}/metrics", "metrics"))?;
+        }
+        until_stopped(context, roles, &mut signals).await
+    })
+}
+
+/// Starts role after role; each says when it is ready.
+async fn start_all(context: &Context, files: &[PathBuf], roles: &mut Vec<Running>) -> Result<(), Failure> {
+    let surroundings = Surroundings::new(context.clock.clone());
+    for file in files {
+        let running = start(file, Environment::Ignored, &surroundings).await.map_err(|error| {
+            let failure = Failure::from(error);
+            Failure { what: format!("{}: {}", file.display(), failure.what), ..failure }
+        })?;
+        ready(context, &running)?;
+        roles.push(running);
+    }
+    Ok(())
+}
+
+/// The files of a folder that have something to serve: coordinator, custodian, then nodes by name.
+pub(crate) fn serving_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    for path in configuration_files(folder)? {
+        match role_of(&path)? {
+            Role::Coordinator => files.push((0, path)),
+            Role::Custodian => files.push((1, path)),
+            Role::Node => files.push((2, path)),
+            Role::Authority | Role::Auditor => {}
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        return Err(Failure::usage(format!("{} holds no configuration of a role", folder.display()))
+            .next(format!("make a federation first: tacit init {}", folder.display())));
+    }
+    Ok(files.into_iter().map(|(_, path)| path).collect())
+}
+
+/// Every `*.toml` of a folder, by name.
+pub(crate) fn configuration_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let unreadable = |error| {
+        Failure::usage(format!("{} cannot be read", folder.display()))
+            .why(error)
+            .next(format!("make a federation first: tacit init {}", folder.display()))
+    };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|it| it == "toml") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The one line that says that a role is ready.
+pub(super) fn ready(context: &Context, role: &Running) -> Result<(), Failure> {
+    let endpoint = format!("https://{}", role.address());
+    context.output.result(
+        &json!({
+            "ready": role.member(),
+            "role": role.role(),
+            "endpoint": endpoint,
+            "does": role.does(),
+            "gateway": role.gateway().map(|at| json!({ "http": at.http, "grpc": at.grpc })),
+        }),
+        || {
+            let mut line = format!("{:<18} ready  {endpoint:<28} {}", role.member().as_str(), role.does());
+            if let Some(http) = role.gateway().and_then(|at| at.http) {
+                line.push_str(&format!("; asks through http://{http}"));
+            }
+            line
+        },
+    )?;
+    Ok(())
+}

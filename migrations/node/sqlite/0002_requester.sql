@@ -1,0 +1,54 @@
+-- The node's database (SQLite), requester half. Times are milliseconds since 1970-01-01 UTC. Every `sealed` is
+-- ciphertext under the agency's store key, bound to its table and key; every other BLOB is a keyed hash unless said.
+-- Nothing here tells a code, a pseudonym, a case number or an answer to who does not have that key.
+
+-- Subjects of this requester, found by a keyed hash of pseudonym epoch, scheme and code. A pending one is durable
+-- before the custodian sees it; `state` and `sealed` change once, when it is enrolled.
+CREATE TABLE requester_subject (
+    subject BLOB NOT NULL PRIMARY KEY CHECK (length(subject) = 32),
+    state   TEXT NOT NULL CHECK (state IN ('pending', 'enrolled')),
+    sealed  BLOB NOT NULL                                    -- z, Ph, T
+) WITHOUT ROWID;
+CREATE INDEX requester_subject_pending ON requester_subject (subject) WHERE state = 'pending';
+
+-- Requests to the coordinator, durable before they are sent. Only `state` changes, once.
+CREATE TABLE requester_request (
+    hash     BLOB   NOT NULL PRIMARY KEY CHECK (length(hash) = 32), -- not keyed: the coordinator finds it by it
+    state    TEXT   NOT NULL CHECK (state IN ('sent', 'answered', 'not_answered')),
+    asked_ms BIGINT NOT NULL,
+    case_key BLOB   NOT NULL CHECK (length(case_key) = 32),
+    sealed   BLOB   NOT NULL                                 -- the request's bytes, rows, salts of its matters
+);
+CREATE INDEX requester_request_sent ON requester_request (asked_ms) WHERE state = 'sent';
+CREATE INDEX requester_request_lost ON requester_request (case_key, hash) WHERE state = 'not_answered';
+
+-- What proves the answers of a settled request. Never changed.
+CREATE TABLE requester_answer (
+    request BLOB NOT NULL PRIMARY KEY CHECK (length(request) = 32) REFERENCES requester_request (hash),
+    sealed  BLOB NOT NULL
+);
+
+-- Records of settled requests: which are ours, and what became of them. Never changed.
+CREATE TABLE requester_record (
+    id      BLOB   NOT NULL PRIMARY KEY CHECK (length(id) = 16), -- ULID of the record, big-endian
+    request BLOB   NOT NULL CHECK (length(request) = 32) REFERENCES requester_request (hash),
+    place   BIGINT NOT NULL CHECK (place >= 0),              -- in the sealed answer
+    outcome TEXT   NOT NULL CHECK (outcome IN ('answered', 'refused', 'not_answered'))
+) WITHOUT ROWID;
+CREATE INDEX requester_record_lost ON requester_record (request, place) WHERE outcome = 'not_answered';
+
+-- Buckets that receipts need, once by content. Never changed.
+CREATE TABLE requester_bucket (
+    bucket BLOB NOT NULL PRIMARY KEY CHECK (length(bucket) = 32),
+    sealed BLOB NOT NULL
+);
+
+-- Consents under our own pseudonyms, as the coordinator tells them. `number` only rises.
+CREATE TABLE requester_consent (
+    pseudonym BLOB   NOT NULL CHECK (length(pseudonym) = 32),
+    id        BLOB   NOT NULL CHECK (length(id) = 16),       -- ULID, big-endian
+    number    BIGINT NOT NULL CHECK (number >= 0),           -- of the last change of state
+    sealed    BLOB   NOT NULL,                               -- text, state
+    PRIMARY KEY (pseudonym, id)
+) WITHOUT ROWID;
+CREATE INDEX requester_consent_by_id ON requester_consent (id);
