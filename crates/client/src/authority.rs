@@ -6,8 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use rand_core::CryptoRng;
-use tacit_blind::enroll;
 use tacit_blind::encoding::b3;
+use tacit_blind::enroll;
 use tacit_blind::group::Point;
 use tacit_blind::subject::Subject;
 use tacit_ledger::ed25519::SigningKey;
@@ -216,9 +216,8 @@ impl ConsentAuthority {
             let enrolled =
                 heavy(points.len(), move || enroll::unblind(blinded, &evaluated, &proof, &key)).await?;
             let enrolled = enrolled.map_err(ClientError::proof(Party::Custodian))?;
-            pseudonyms.extend(
-                enrolled.iter().map(|it| Pseudonym { pseudonym: it.pseudonym().encode(), epoch }),
-            );
+            pseudonyms
+                .extend(enrolled.iter().map(|it| Pseudonym { pseudonym: it.pseudonym().encode(), epoch }));
         }
         Ok(pseudonyms)
     }

@@ -2,9 +2,7 @@
 
 use tacit_model::Reason;
 use tacit_wire::coordinator::authorization_service_client::AuthorizationServiceClient;
-use tacit_wire::coordinator::{
-    AuthorizeResponse, Authorized, RecallRequest, authorize_response,
-};
+use tacit_wire::coordinator::{AuthorizeResponse, Authorized, RecallRequest, authorize_response};
 use tonic::Status;
 
 use crate::connections::MAX_MESSAGE;
@@ -36,7 +34,11 @@ impl Requester {
         loop {
             let is_fresh = self.now().since(round.asked) < SEND_MS;
             // What was refused without a doubt before may have been taken up by the try before that.
-            let outcome = if is_fresh { self.send(&patience, round).await } else { self.recall_with(&patience, round.hash).await };
+            let outcome = if is_fresh {
+                self.send(&patience, round).await
+            } else {
+                self.recall_with(&patience, round.hash).await
+            };
             let status = match outcome {
                 Ok(Some(response)) => return taken(response),
                 Ok(None) => return Taken::Never,

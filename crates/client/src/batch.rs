@@ -11,9 +11,7 @@ use tacit_model::{ListId, Millis, Reason, SubjectCode, Ulid};
 use crate::enroll::Known;
 use crate::error::ClientError;
 use crate::prepared::Prepared;
-use crate::question::{
-    Answer, ListAnswer, Outcome, Question, RecordRef, Refusal, RowOutcome, Subject,
-};
+use crate::question::{Answer, ListAnswer, Outcome, Question, RecordRef, Refusal, RowOutcome, Subject};
 use crate::requester::Requester;
 use crate::round::{Finding, Found, Heal, Planned};
 use crate::store::SubjectState;
@@ -159,8 +157,7 @@ impl Requester {
 
     /// Enrolls the subjects of all rows that have a list to ask.
     async fn know_rows(&self, question: &Question, rows: &mut [Row]) -> Result<(), ClientError> {
-        let places: Vec<usize> =
-            (0..rows.len()).filter(|&place| !rows[place].wanted.is_empty()).collect();
+        let places: Vec<usize> = (0..rows.len()).filter(|&place| !rows[place].wanted.is_empty()).collect();
         if places.is_empty() {
             return Ok(());
         }
@@ -175,12 +172,7 @@ impl Requester {
     }
 
     /// The checks for what is still wanted; `None` when nothing is.
-    async fn plan_round(
-        &self,
-        prepared: &Prepared,
-        rows: &mut [Row],
-        now: Millis,
-    ) -> Option<Vec<Planned>> {
+    async fn plan_round(&self, prepared: &Prepared, rows: &mut [Row], now: Millis) -> Option<Vec<Planned>> {
         let open: Vec<(usize, Arc<Known>)> = rows
             .iter()
             .enumerate()
@@ -206,9 +198,12 @@ impl Requester {
                 row.answers[list] = Some(ListAnswer::refused(id, refusal, None));
             }
             let row = row.row;
-            planned.extend(
-                asks.into_iter().map(|ask| Planned { place, row, known: Arc::clone(&known), ask }),
-            );
+            planned.extend(asks.into_iter().map(|ask| Planned {
+                place,
+                row,
+                known: Arc::clone(&known),
+                ask,
+            }));
         }
         rows.iter_mut().for_each(|row| row.wanted.clear());
         (!planned.is_empty()).then_some(planned)
@@ -318,8 +313,13 @@ impl Row {
             let lost = std::mem::take(&mut self.lost);
             let answers = self.answers.into_iter().enumerate().map(|(place, answer)| {
                 answer.unwrap_or_else(|| {
-                    let record = lost.iter().find(|(list, ..)| *list == place).and_then(|(.., record)| *record);
-                    ListAnswer::refused(prepared.lists[place].list.clone(), Reason::NotAnswered.into(), record)
+                    let record =
+                        lost.iter().find(|(list, ..)| *list == place).and_then(|(.., record)| *record);
+                    ListAnswer::refused(
+                        prepared.lists[place].list.clone(),
+                        Reason::NotAnswered.into(),
+                        record,
+                    )
                 })
             });
             Outcome::Answers(answers.collect())

@@ -129,17 +129,23 @@ impl Requester {
             return Ok(known);
         }
         let wanted: Vec<[u8; 32]> = missing.iter().map(|&at| pseudonyms[at]).collect();
-        let told = self.list_consents(&wanted).await?;
-        if told.is_empty() {
+        if !self.read_consents_of(&wanted).await? {
             return Ok(known);
         }
-        let rows = self.consent_rows(&told, &mut tacit_model::entropy::os_rng())?;
-        self.store().put_consents(rows).await?;
         let again: Vec<RowKey> = missing.iter().map(|&at| keys[at]).collect();
         for (at, consents) in missing.into_iter().zip(self.stored_consents(&again).await?) {
             known[at] = consents;
         }
         Ok(known)
+    }
+
+    /// Asks the coordinator about consents under these pseudonyms, and keeps what it tells; false when that is
+    /// nothing.
+    pub(crate) async fn read_consents_of(&self, pseudonyms: &[[u8; 32]]) -> Result<bool, ClientError> {
+        let told = self.list_consents(pseudonyms).await?;
+        let rows = self.consent_rows(&told, &mut tacit_model::entropy::os_rng())?;
+        self.store().put_consents(rows).await?;
+        Ok(!told.is_empty())
     }
 
     async fn stored_consents(&self, keys: &[RowKey]) -> Result<Vec<Vec<KnownConsent>>, ClientError> {
@@ -162,13 +168,12 @@ impl Requester {
         for part in pseudonyms.chunks(AT_ONCE) {
             let pseudonyms = part.iter().map(|t| bytes::Bytes::copy_from_slice(t)).collect();
             let request = ListConsentsRequest { pseudonyms };
-            let response =
-                retry::call(Party::Coordinator, self.deadlines(), request, |request| {
-                    let mut client = ConsentServiceClient::new(self.connections().coordinator())
-                        .max_decoding_message_size(MAX_MESSAGE);
-                    async move { client.list_consents(request).await }
-                })
-                .await?;
+            let response = retry::call(Party::Coordinator, self.deadlines(), request, |request| {
+                let mut client = ConsentServiceClient::new(self.connections().coordinator())
+                    .max_decoding_message_size(MAX_MESSAGE);
+                async move { client.list_consents(request).await }
+            })
+            .await?;
             told.extend(response.consents);
         }
         Ok(told)
@@ -193,8 +198,7 @@ impl Requester {
         let mut stream = client.watch_consents(WatchConsentsRequest {}).await.map_err(lost)?.into_inner();
         self.read_consents_again().await?;
         while let Some(change) = stream.message().await.map_err(lost)? {
-            let rows = self
-                .consent_rows(change.consent.as_slice(), &mut tacit_model::entropy::os_rng())?;
+            let rows = self.consent_rows(change.consent.as_slice(), &mut tacit_model::entropy::os_rng())?;
             self.store().put_consents(rows).await?;
         }
         Ok(())
@@ -210,9 +214,7 @@ impl Requester {
                 self.open_consents(&rows)?.iter().map(|known| known.consent.pseudonym).collect();
             pseudonyms.sort_unstable();
             pseudonyms.dedup();
-            let told = self.list_consents(&pseudonyms).await?;
-            let rows = self.consent_rows(&told, &mut tacit_model::entropy::os_rng())?;
-            self.store().put_consents(rows).await?;
+            self.read_consents_of(&pseudonyms).await?;
         }
     }
 }

@@ -305,8 +305,7 @@ impl Requester {
             Err(refusal) => return Ok(Err((Party::Custodian, refusal))),
         };
         let (terms, batch) = (Arc::clone(terms), batch.to_vec());
-        let made =
-            heavy(batch.len(), move || Enrolling::make(&terms, batch, &evaluated, dleq)).await??;
+        let made = heavy(batch.len(), move || Enrolling::make(&terms, batch, &evaluated, dleq)).await??;
         let consents = match self.register(made.request).await? {
             Ok(consents) => consents,
             Err(refusal) => return Ok(Err((Party::Coordinator, refusal))),
@@ -330,7 +329,7 @@ impl Requester {
         &self,
         request: EvaluateRequest,
         count: usize,
-    ) -> Result<Result<(Vec<[u8; 32]>, DleqProof), Refusal>, ClientError> {
+    ) -> Result<Result<EvaluatedSubjects, Refusal>, ClientError> {
         let response = retry::call(Party::Custodian, self.deadlines(), request, |request| {
             let mut custodian = PseudonymServiceClient::new(self.connections().custodian())
                 .max_decoding_message_size(MAX_MESSAGE);
@@ -358,11 +357,14 @@ impl Requester {
     }
 }
 
+/// Th of each subject, with the custodian's proof over all of them, not yet verified.
+pub(crate) type EvaluatedSubjects = (Vec<[u8; 32]>, DleqProof);
+
 /// The custodian's answer for `count` subjects, its proof not yet verified.
 pub(crate) fn read_evaluated(
     response: tacit_wire::custodian::EvaluateResponse,
     count: usize,
-) -> Result<Result<(Vec<[u8; 32]>, DleqProof), Refusal>, ClientError> {
+) -> Result<Result<EvaluatedSubjects, Refusal>, ClientError> {
     match response.outcome {
         Some(evaluate_response::Outcome::Evaluated(evaluated)) => {
             let points = chunks32("evaluated", &evaluated.evaluated, count)
@@ -415,8 +417,11 @@ impl Enrolling {
             .map(seal)
             .collect::<Result<Vec<_>, _>>()
             .map_err(ClientError::Own)?;
-        let entries: Vec<_> =
-            enrollments.iter().zip(&boxes).map(|(enrollment, sealed)| (enrollment, sealed.as_slice())).collect();
+        let entries: Vec<_> = enrollments
+            .iter()
+            .zip(&boxes)
+            .map(|(enrollment, sealed)| (enrollment, sealed.as_slice()))
+            .collect();
         let proofs = enroll::prove_register(&entries, &terms.parties(), terms.epoch, &mut os_rng())
             .map_err(ClientError::Own)?;
         let entries = enrollments
@@ -481,7 +486,8 @@ impl Kept {
         let own = ClientError::Own;
         match state {
             SubjectState::Enrolled => {
-                let enrolled = Enrolled::from_stored(&self.z, &self.blinded_subject, &self.pseudonym).map_err(own)?;
+                let enrolled =
+                    Enrolled::from_stored(&self.z, &self.blinded_subject, &self.pseudonym).map_err(own)?;
                 Ok(Opened::Enrolled(Known { input: input_of(&code).map_err(own)?, enrolled }))
             }
             SubjectState::Pending => {

@@ -153,8 +153,10 @@ pub(crate) struct KeptAnswer {
 
 impl KeptAnswer {
     pub(crate) fn encode(&self) -> Zeroizing<Vec<u8>> {
-        let items: usize = self.items.iter().map(|it| it.record.record.len() + it.record.path.len() + 64).sum();
-        let lists: usize = self.sections.iter().flat_map(|it| &it.evaluations).map(|it| it.members.len()).sum();
+        let items: usize =
+            self.items.iter().map(|it| it.record.record.len() + it.record.path.len() + 64).sum();
+        let lists: usize =
+            self.sections.iter().flat_map(|it| &it.evaluations).map(|it| it.members.len()).sum();
         let paths: usize = self.sections.iter().flat_map(|it| &it.buckets).map(|it| it.path.len() + 64).sum();
         let mut w = Writer::with_capacity(8192 + items + 200 * self.checks.len() + 64 * lists + paths);
         w.u8(VERSION);

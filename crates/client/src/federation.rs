@@ -64,8 +64,10 @@ pub async fn fetch_registry(
     })
     .await?;
     let verified = LogKey::new(log.clone()).verify(response.record.as_ref(), &response.checkpoint)?;
-    let logged: record::Registry =
-        verified.into_record().try_into().map_err(|_| ClientError::OtherRecord("it is not of kind registry"))?;
+    let logged: record::Registry = verified
+        .into_record()
+        .try_into()
+        .map_err(|_| ClientError::OtherRecord("it is not of kind registry"))?;
     if logged.registry != registry_hash(&response.registry) {
         return Err(ClientError::OtherRecord("the record is about another registry").into());
     }

@@ -1,6 +1,6 @@
 //! Buckets: fetched with padding, verified against a logged manifest, and opened.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,9 +12,7 @@ use tacit_model::entropy::os_rng;
 use tacit_model::{ListId, Millis, Reason};
 use tacit_wire::chunks32;
 use tacit_wire::custodian::bucket_service_client::BucketServiceClient;
-use tacit_wire::custodian::{
-    Bucket, BucketChunk, FetchBucketsRequest, ListBuckets, fetch_buckets_response,
-};
+use tacit_wire::custodian::{Bucket, BucketChunk, FetchBucketsRequest, ListBuckets, fetch_buckets_response};
 
 use crate::connections::MAX_MESSAGE;
 use crate::error::{ClientError, Party};
@@ -72,17 +70,16 @@ impl Requester {
             }
             Err(NotFetched::Error(error)) => return refuse(&round, evaluated, &error),
         };
-        let mut manifests: HashMap<(ListId, TableVersion), Result<Arc<LoggedManifest>, Reason>> =
-            HashMap::new();
-        for ((list, _), (version, _)) in fetched.iter().map(|((key, _), value)| (key, value)) {
-            if !manifests.contains_key(&(list.clone(), *version)) {
-                let manifest = self.manifests().version(&round.prepared.registry, list, *version).await;
-                let manifest = manifest.map_err(|error| {
-                    tracing::error!(%list, %error, "a served version has no usable manifest");
-                    error.reason()
-                });
-                manifests.insert((list.clone(), *version), manifest);
-            }
+        let served: HashSet<(ListId, TableVersion)> =
+            fetched.iter().map(|(((list, _), _), (version, _))| (list.clone(), *version)).collect();
+        let mut manifests = HashMap::with_capacity(served.len());
+        for (list, version) in served {
+            let manifest = self.manifests().version(&round.prepared.registry, &list, version).await;
+            let manifest = manifest.map_err(|error| {
+                tracing::error!(%list, %error, "a served version has no usable manifest");
+                error.reason()
+            });
+            manifests.insert((list, version), manifest);
         }
         let this = self.clone();
         let lost: Vec<Permit> = evaluated.permits.clone();
@@ -149,9 +146,9 @@ impl Requester {
         for output in &evaluated.outputs {
             let of = &evaluated.answer.section.evaluations[output.evaluation];
             let key = (of.list.clone(), of.epoch);
-            let number = layouts.get(&key).map(|(layout, context, _)| {
-                layout.bucket_of(&context.entry_keys(&output.out).tag())
-            });
+            let number = layouts
+                .get(&key)
+                .map(|(layout, context, _)| layout.bucket_of(&context.entry_keys(&output.out).tag()));
             if let Some(number) = number {
                 real.entry(key.clone()).or_default().push(number);
             }
@@ -172,14 +169,9 @@ impl Requester {
     }
 
     /// The same request until it is answered: it is bound to its permits.
-    async fn fetch(
-        &self,
-        permits: &[Permit],
-        request: FetchBucketsRequest,
-    ) -> Result<Fetched, NotFetched> {
+    async fn fetch(&self, permits: &[Permit], request: FetchBucketsRequest) -> Result<Fetched, NotFetched> {
         let ends = permits.iter().map(|permit| permit.access.expires_ms).min().unwrap_or(0);
-        let mut patience =
-            Patience::new(self.deadlines()).at_most(Millis(ends).since(self.now()));
+        let mut patience = Patience::new(self.deadlines()).at_most(Millis(ends).since(self.now()));
         loop {
             let answer = patience
                 .once(request.clone(), |request| async {
@@ -377,7 +369,12 @@ impl<'a> Opener<'a> {
         place
     }
 
-    fn manifest_place(&mut self, list: &ListId, version: TableVersion, manifest: &Arc<LoggedManifest>) -> u32 {
+    fn manifest_place(
+        &mut self,
+        list: &ListId,
+        version: TableVersion,
+        manifest: &Arc<LoggedManifest>,
+    ) -> u32 {
         let manifests = &mut self.section.manifests;
         *self.manifest_places.entry((list.clone(), version)).or_insert_with(|| {
             manifests.push(ManifestPart::from(manifest));

@@ -90,12 +90,8 @@ impl Requester {
         holder: MemberId,
         permits: Vec<Permit>,
     ) -> HolderAnswer {
-        let mut evaluated = Evaluated {
-            permits,
-            accepted: Vec::new(),
-            outputs: Vec::new(),
-            answer: HolderAnswer::default(),
-        };
+        let mut evaluated =
+            Evaluated { permits, accepted: Vec::new(), outputs: Vec::new(), answer: HolderAnswer::default() };
         let left = self.permits_live(&evaluated.permits);
         let mut open = self.still_wanted(&round, &mut evaluated);
         let mut patience = Patience::new(self.deadlines()).at_most(left);
@@ -144,8 +140,7 @@ impl Requester {
         for (place, permit) in evaluated.permits.iter().enumerate() {
             match round.checks[permit.check].planned.ask.basis {
                 Basis::Consent(id) if self.withdrawn().contains(id) => {
-                    let refused =
-                        |list| round.refused(list, Reason::ConsentRequired, Some(permit.record));
+                    let refused = |list| round.refused(list, Reason::ConsentRequired, Some(permit.record));
                     evaluated.answer.found.extend(round.of_permit(permit, refused));
                 }
                 Basis::Consent(_) | Basis::Agreement(_) => open.push(place),
@@ -195,9 +190,8 @@ fn lose(round: &Round, evaluated: &mut Evaluated, open: &[usize], reason: Reason
 }
 
 fn lose_all(round: &Round, permits: &[Permit], reason: Reason) -> HolderAnswer {
-    let lost = |permit: &Permit| {
-        round.of_permit(permit, |_| Finding::Lost { reason, record: Some(permit.record) })
-    };
+    let lost =
+        |permit: &Permit| round.of_permit(permit, |_| Finding::Lost { reason, record: Some(permit.record) });
     HolderAnswer { found: permits.iter().flat_map(lost).collect(), ..HolderAnswer::default() }
 }
 
@@ -274,8 +268,8 @@ impl Called {
             .manifests()
             .key(list, *epoch)
             .ok_or(ClientError::OtherRecord("no manifest of this epoch is known"))?;
-        let evaluated = chunks32("evaluated", evaluated, members.len())
-            .map_err(ClientError::malformed(party()))?;
+        let evaluated =
+            chunks32("evaluated", evaluated, members.len()).map_err(ClientError::malformed(party()))?;
         let proof = DleqProof::decode_slice(proof).map_err(ClientError::proof(party()))?;
         let asked: Vec<AskedQuery<'_>> = members
             .iter()

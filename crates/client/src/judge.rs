@@ -4,7 +4,7 @@ use tacit_blind::check::CheckContext;
 use tacit_blind::commit;
 use tacit_ledger::checkpoint::VerifiedCheckpoint;
 use tacit_ledger::record::{Access, Record, Refused};
-use tacit_model::{MemberId, Reason, Ulid, parse_ulid};
+use tacit_model::{Basis, MemberId, Reason, Ulid, parse_ulid};
 use tacit_wire::common::LoggedRecord;
 use tacit_wire::coordinator::{Authorized, ItemOutcome, RefusedItem, item_outcome};
 
@@ -33,6 +33,8 @@ pub(crate) struct Judged {
     pub(crate) items: Vec<ItemPart>,
     pub(crate) permits: Vec<Permit>,
     pub(crate) found: Vec<Found>,
+    /// Pseudonyms whose consent, named as living, was refused: what is known about them is old.
+    pub(crate) stale: Vec<[u8; 32]>,
 }
 
 impl Requester {
@@ -48,6 +50,7 @@ impl Requester {
             items: Vec::with_capacity(count),
             permits: Vec::with_capacity(count),
             found: Vec::new(),
+            stale: Vec::new(),
         };
         for (index, (check, outcome)) in round.checks.iter().zip(authorized.checks).enumerate() {
             if let Some(refusal) = outcome.refusal {
@@ -98,6 +101,10 @@ impl Requester {
             Some(item_outcome::Outcome::Refused(refused)) => {
                 let (refusal, record, wire) = self.judge_refused(check, item, refused, checkpoint)?;
                 judged.items.push(part(index, item, record.id, RecordOutcome::Refused, &wire));
+                let by_consent = matches!(check.planned.ask.basis, Basis::Consent(_));
+                if by_consent && refusal.reason == Reason::ConsentRequired {
+                    judged.stale.push(*check.bound.pseudonym());
+                }
                 judged.found.extend(check.item(item, |list| match crate::round::heal_of(refusal.reason) {
                     // The record is complete as it is: a refused question waits for no answer.
                     Some(heal) => Finding::Again {

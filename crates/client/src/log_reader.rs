@@ -13,8 +13,8 @@ use tacit_wire::coordinator::log_service_client::LogServiceClient;
 use tacit_wire::coordinator::{
     GetCheckpointRequest, GetConsistencyRequest, GetEntriesRequest, GetEntriesResponse,
 };
-use tonic::{Request, Streaming};
 use tonic::transport::Channel;
+use tonic::{Request, Streaming};
 
 use crate::connections::MAX_MESSAGE;
 use crate::error::{ClientError, Party};
@@ -91,15 +91,10 @@ impl LogReader {
     /// # Errors
     /// No answer, or a false signature.
     pub async fn checkpoint(&self) -> Result<VerifiedCheckpoint, ClientError> {
-        let response = retry::call(
-            Party::Coordinator,
-            &self.deadlines,
-            GetCheckpointRequest {},
-            |request| {
-                let mut client = self.client.clone();
-                async move { client.get_checkpoint(request).await }
-            },
-        )
+        let response = retry::call(Party::Coordinator, &self.deadlines, GetCheckpointRequest {}, |request| {
+            let mut client = self.client.clone();
+            async move { client.get_checkpoint(request).await }
+        })
         .await?;
         self.key.open(&response.checkpoint)
     }
@@ -177,7 +172,8 @@ impl LogReader {
             if message.start != *next || message.records.is_empty() {
                 return Err(Ended::By(ClientError::missing(Party::Coordinator, "records").into()));
             }
-            for bytes in message.records.into_iter().take(usize::try_from(end - *next).unwrap_or(usize::MAX)) {
+            for bytes in message.records.into_iter().take(usize::try_from(end - *next).unwrap_or(usize::MAX))
+            {
                 let record = Record::parse(&bytes);
                 each(Entry { index: *next, bytes, record }).map_err(Ended::By)?;
                 *next += 1;

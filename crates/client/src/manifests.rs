@@ -54,8 +54,10 @@ impl LoggedManifest {
         checkpoint: Bytes,
     ) -> Result<Self, ClientError> {
         let party = || Party::Holder(list.holder_id());
-        let note = std::str::from_utf8(note)
-            .map_err(|_| ClientError::Proof { party: party(), problem: BlindError::Field { field: "manifest" } })?;
+        let note = std::str::from_utf8(note).map_err(|_| ClientError::Proof {
+            party: party(),
+            problem: BlindError::Field { field: "manifest" },
+        })?;
         let signed = SignedManifest::verify(note, &manifest_verifier(registry, list)?)?;
         if signed.manifest().list != *list {
             return Err(ClientError::OtherRecord("the manifest is of another list"));

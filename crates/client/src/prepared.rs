@@ -155,7 +155,9 @@ impl Prepared {
                 continue;
             };
             let consent = (terms.covers && terms.needs_consent)
-                .then(|| consents.iter().find(|consent| consent.covers(&list.list, &self.question.purpose, now)))
+                .then(|| {
+                    consents.iter().find(|consent| consent.covers(&list.list, &self.question.purpose, now))
+                })
                 .flatten();
             let basis = consent.map_or(Basis::Agreement(terms.id), |consent| Basis::Consent(consent.id));
             put(&mut asks, basis, &list.holder, place, terms.max_lists);
@@ -173,7 +175,9 @@ impl Prepared {
 fn put(asks: &mut Vec<Ask>, basis: Basis, holder: &MemberId, place: usize, max_lists: usize) {
     for ask in asks.iter_mut().filter(|ask| ask.basis == basis) {
         match ask.items.iter().position(|item| item.holder == *holder) {
-            Some(item) if ask.items[item].lists.len() < max_lists => return ask.items[item].lists.push(place),
+            Some(item) if ask.items[item].lists.len() < max_lists => {
+                return ask.items[item].lists.push(place);
+            }
             None if ask.items.len() < MAX_ITEMS => {
                 return ask.items.push(AskItem { holder: holder.clone(), lists: vec![place] });
             }

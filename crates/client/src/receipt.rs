@@ -90,7 +90,10 @@ pub struct ProvenAnswer {
 
 impl fmt::Debug for ProvenAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProvenAnswer").field("list", &self.list).field("version", &self.version).finish_non_exhaustive()
+        f.debug_struct("ProvenAnswer")
+            .field("list", &self.list)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
     }
 }
 
@@ -213,8 +216,8 @@ impl Receipt {
             record.try_into().map_err(|_| ClientError::OtherRecord("it is not of kind access"))?;
         let own = ClientError::Own;
         let subject = Point::decode(&self.blinded_subject).map_err(own)?;
-        let context =
-            verify_binding(&self.context, &self.pseudonym, &subject, &self.proof, &mut os_rng()).map_err(own)?;
+        let context = verify_binding(&self.context, &self.pseudonym, &subject, &self.proof, &mut os_rng())
+            .map_err(own)?;
         let item = self.item as usize;
         check_access(&context, item, &access)?;
         let query = &context.items[item].query;

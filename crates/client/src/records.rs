@@ -63,5 +63,10 @@ impl LogKey {
 fn to_logged(record: &common::LoggedRecord) -> Result<LoggedRecord, ClientError> {
     let inclusion =
         chunks32("path", &record.path, MAX_PATH).map_err(ClientError::malformed(Party::Coordinator))?;
-    Ok(LoggedRecord { record: record.record.to_vec(), index: record.index, inclusion, checkpoint: Vec::new() })
+    Ok(LoggedRecord {
+        record: record.record.to_vec(),
+        index: record.index,
+        inclusion,
+        checkpoint: Vec::new(),
+    })
 }

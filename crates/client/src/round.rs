@@ -17,8 +17,8 @@ use tacit_blind::commit;
 use tacit_ledger::Hash;
 use tacit_model::entropy::os_rng;
 use tacit_model::{Basis, MemberId, Millis, Reason};
-use tacit_wire::coordinator::{AuthorizeRequest, Check};
 use tacit_wire::Message;
+use tacit_wire::coordinator::{AuthorizeRequest, Check};
 
 use crate::enroll::Known;
 use crate::error::ClientError;
@@ -292,11 +292,8 @@ impl Requester {
         };
         let sealed = self.vault().seal(Kind::Request, &hash, &kept.encode(), &mut rng);
         let row = RequestRow { hash, asked, case: self.case_key(&question.case), sealed };
-        let checks = planned
-            .into_iter()
-            .zip(bound)
-            .map(|(planned, bound)| RoundCheck { planned, bound })
-            .collect();
+        let checks =
+            planned.into_iter().zip(bound).map(|(planned, bound)| RoundCheck { planned, bound }).collect();
         Ok((Round { prepared, checks, asked, hash, request }, row))
     }
 
@@ -323,7 +320,7 @@ impl Requester {
             let (this, round) = (self.clone(), Arc::clone(&round));
             heavy(round.checks.len(), move || this.judge(&round, authorized)).await.and_then(|judged| judged)
         };
-        let Judged { items, permits, mut found } = match judged {
+        let Judged { items, permits, mut found, stale } = match judged {
             Ok(judged) => judged,
             Err(error) => {
                 tracing::error!(%error, "the coordinator's answer cannot be used");
@@ -336,6 +333,11 @@ impl Requester {
         });
         let answers = futures::future::join_all(parts).await;
         found.extend(self.settle_answers(&round, checkpoint, items, answers).await);
+        if !stale.is_empty()
+            && let Err(error) = self.read_consents_of(&stale).await
+        {
+            tracing::debug!(%error, "consents could not be read again");
+        }
         found
     }
 
@@ -355,7 +357,8 @@ impl Requester {
             sections.push(answer.section);
         }
         self.drop_withdrawn(round, &mut found, &items, &mut sections);
-        for place in sections.iter().flat_map(|section| &section.answers).map(|answer| answer.place as usize) {
+        for place in sections.iter().flat_map(|section| &section.answers).map(|answer| answer.place as usize)
+        {
             items[place].outcome = RecordOutcome::Answered;
         }
         let records: Vec<RecordRow> = (0u32..)
@@ -386,7 +389,9 @@ impl Requester {
             tracing::error!(%error, "receipts could not be kept; the answers are withheld");
             for (_, _, finding) in &mut found {
                 if let Finding::Done(ListAnswer {
-                    answer: Answer::Listed(_) | Answer::NotListed, record, ..
+                    answer: Answer::Listed(_) | Answer::NotListed,
+                    record,
+                    ..
                 }) = finding
                 {
                     *finding = Finding::Lost { reason: Reason::Internal, record: *record };
@@ -441,9 +446,8 @@ impl Requester {
         let kept =
             KeptAnswer { checkpoint: parts.checkpoint, items: parts.items, checks, sections: parts.sections };
         let answer = self.vault().seal(Kind::Answer, &round.hash, &kept.encode(), &mut rng);
-        let seal = |(key, entries): (Hash, Bytes)| {
-            (key, self.vault().seal(Kind::Bucket, &key, &entries, &mut rng))
-        };
+        let seal =
+            |(key, entries): (Hash, Bytes)| (key, self.vault().seal(Kind::Bucket, &key, &entries, &mut rng));
         Settled {
             hash: round.hash,
             state: parts.state,

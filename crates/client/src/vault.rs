@@ -102,8 +102,7 @@ impl Vault {
         let (random, rest) = sealed.split_first_chunk::<RANDOM>().ok_or(broken)?;
         let (key, nonce) = self.key(kind, random);
         let mut plain = Zeroizing::new(rest.to_vec());
-        let length =
-            key.open_in_place(nonce, aad(kind, row), &mut plain).map_err(|_| broken)?.len();
+        let length = key.open_in_place(nonce, aad(kind, row), &mut plain).map_err(|_| broken)?.len();
         plain.truncate(length);
         Ok(plain)
     }
@@ -115,7 +114,10 @@ impl Vault {
         let key = Zeroizing::new(*hash.as_bytes());
         let mut nonce = [0; 12];
         nonce.copy_from_slice(rest);
-        #[expect(clippy::expect_used, reason = "ring refuses a key only for its length, which the type fixes")]
+        #[expect(
+            clippy::expect_used,
+            reason = "ring refuses a key only for its length, which the type fixes"
+        )]
         let key = UnboundKey::new(&AES_256_GCM, key.as_ref()).expect("32 bytes are a key of AES-256");
         (LessSafeKey::new(key), Nonce::assume_unique_for_key(nonce))
     }
@@ -174,8 +176,10 @@ mod tests {
         let vault = Vault::new(&[1; 32]);
         let mut rng = seeded_rng([3; 32]);
         let row = [0; 32];
-        let (a, b) =
-            (vault.seal(Kind::Answer, &row, &[0; 64], &mut rng), vault.seal(Kind::Answer, &row, &[0; 64], &mut rng));
+        let (a, b) = (
+            vault.seal(Kind::Answer, &row, &[0; 64], &mut rng),
+            vault.seal(Kind::Answer, &row, &[0; 64], &mut rng),
+        );
         assert!(a.windows(16).all(|part| !b.windows(16).any(|other| other == part)));
         assert_eq!(format!("{vault:?}"), "Vault(..)");
     }

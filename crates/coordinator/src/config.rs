@@ -2,6 +2,20 @@
 
 use serde::Deserialize;
 
+/// Why limits cannot be used; the key is named as in the configuration file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{key} is {found}, allowed are {least} to {most}")]
+pub struct LimitError {
+    /// The key.
+    pub key: &'static str,
+    /// Its value.
+    pub found: u64,
+    /// The least value allowed.
+    pub least: u64,
+    /// The largest value allowed.
+    pub most: u64,
+}
+
 /// Limits of a coordinator. All have defaults; the defaults are those of docs/PROTOCOL.md.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -34,5 +48,48 @@ impl Default for Limits {
             waiting: 4096,
             group: 256,
         }
+    }
+}
+
+impl Limits {
+    /// Checks the bounds that the protocol sets.
+    ///
+    /// # Errors
+    /// [`LimitError`] for the first key out of its bounds.
+    pub fn check(&self) -> Result<(), LimitError> {
+        let count = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
+        for (key, found, least, most) in [
+            // Longer, and a check could be decided after its subject took the consent back elsewhere.
+            ("freshness_ms", self.freshness_ms, 1_000, 60_000),
+            ("ahead_ms", self.ahead_ms, 0, 30_000),
+            ("permit_ms", self.permit_ms, 1_000, tacit_ledger::record::MAX_PERMIT_MS),
+            // A permit of the old epoch must end before holders stop answering it, 70 s after the new one began.
+            ("epoch_grace_ms", self.epoch_grace_ms, 0, 70_000u64.saturating_sub(self.permit_ms)),
+            ("bad_checks_per_minute", self.bad_checks_per_minute, 1, u64::MAX),
+            ("waiting", count(self.waiting), 1, 1 << 20),
+            ("group", count(self.group), 1, 1 << 16),
+        ] {
+            if !(least..=most).contains(&found) {
+                return Err(LimitError { key, found, least, most });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_beyond_the_protocol_are_refused_by_key() {
+        assert_eq!(Limits::default().check(), Ok(()));
+        let key = |limits: Limits| limits.check().map_err(|error| error.key);
+        assert_eq!(key(Limits { permit_ms: 60_001, ..Limits::default() }), Err("permit_ms"));
+        assert_eq!(key(Limits { permit_ms: 0, ..Limits::default() }), Err("permit_ms"));
+        assert_eq!(key(Limits { epoch_grace_ms: 10_001, ..Limits::default() }), Err("epoch_grace_ms"));
+        assert_eq!(key(Limits { freshness_ms: 60_001, ..Limits::default() }), Err("freshness_ms"));
+        assert_eq!(key(Limits { waiting: 0, ..Limits::default() }), Err("waiting"));
+        assert_eq!(key(Limits { group: 0, ..Limits::default() }), Err("group"));
     }
 }

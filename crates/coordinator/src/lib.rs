@@ -13,7 +13,7 @@ mod answer;
 mod append;
 mod caller;
 mod config;
-mod opening;
+pub mod opening;
 mod services;
 mod store;
 mod writer;
@@ -21,8 +21,8 @@ mod writer;
 use std::{future::Future, sync::Arc, time::Duration};
 
 use tacit_identity::{MtlsListener, tune_server};
-use tacit_ledger::note::NoteSigner;
-use tacit_model::Clock;
+use tacit_ledger::{note::NoteSigner, record::Record};
+use tacit_model::{Clock, Millis};
 use tacit_policy::Registry;
 use tacit_store::{Db, Group, StoreError, log::Log};
 use tacit_wire::coordinator::{
@@ -30,15 +30,15 @@ use tacit_wire::coordinator::{
     enrollment_service_server::EnrollmentServiceServer, log_service_server::LogServiceServer,
     registry_service_server::RegistryServiceServer,
 };
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use crate::{
-    append::{Appender, Job},
+    append::{Appender, Write},
     services::{Service, Shared},
     writer::{Logged, Writer},
 };
 
-pub use config::Limits;
+pub use config::{LimitError, Limits};
 /// The tables of a coordinator's SQLite database, for what works on its log without the role.
 pub use store::SQLITE as MIGRATIONS;
 
@@ -46,7 +46,20 @@ pub use store::SQLITE as MIGRATIONS;
 const MAX_REQUEST_BYTES: usize = 16 << 20;
 
 /// How often what the freshness window no longer needs is removed.
-const PRUNE_EVERY: Duration = Duration::from_secs(60);
+const PRUNE_EVERY: Duration = Duration::from_secs(20);
+
+/// How long calls under way may go on after the shutdown began.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// How long closing the database may take.
+const CLOSE: Duration = Duration::from_secs(10);
+
+/// How far the newest record may be ahead of the clock at start, in milliseconds: more than clocks are set
+/// back by in operation.
+const MAX_BEHIND_MS: u64 = 300_000;
+
+/// Changes of consent that a watching requester may be behind.
+const CHANGES: usize = 1024;
 
 /// What a coordinator runs on.
 pub struct CoordinatorDeps {
@@ -67,14 +80,43 @@ pub struct CoordinatorDeps {
 /// Why a coordinator does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The database.
+    /// The database, or the log in it.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The registry is older than one that was in force here.
+    /// The configuration.
+    #[error(transparent)]
+    Limits(#[from] LimitError),
+    /// The registry is not the newest that was in force here.
     #[error(
-        "the registry's number is not above that of the last version in force here; use the newest registry file"
+        "the registry is not the newest version that was in force here, and its number is not above that one's; use the newest registry file"
     )]
     RegistryOld,
+    /// The signing key of the log is not the one that the registry names.
+    #[error(
+        "the log key is not the one that the registry names for `{0}`; use that key, or publish a registry with the new one"
+    )]
+    LogKey(String),
+    /// Records would seem to be made before others that precede them.
+    #[error(
+        "the newest record of the log was made at {newest}, and it is {now} by the clock; set the clock"
+    )]
+    ClockBehind {
+        /// Time of the newest record.
+        newest: String,
+        /// Time by the clock.
+        now: String,
+    },
+}
+
+/// Why a coordinator stopped serving before it was told to, or could not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The sockets.
+    #[error("the server failed: {0}")]
+    Transport(#[from] tonic::transport::Error),
+    /// The disk.
+    #[error("the database could not be written to its disk; find the cause, then start again")]
+    WriterStopped,
 }
 
 /// A running coordinator, not yet listening.
@@ -82,46 +124,87 @@ pub struct Coordinator {
     shared: Arc<Shared>,
 }
 
+impl std::fmt::Debug for Coordinator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Coordinator").field("log", &self.shared.log).finish_non_exhaustive()
+    }
+}
+
 impl Coordinator {
     /// Opens the database and the log, and logs the registry version if it is new.
+    ///
+    /// # Errors
+    /// [`StartError`]: nothing is served then.
     pub async fn start(deps: CoordinatorDeps) -> Result<Self, StartError> {
+        deps.limits.check()?;
+        check_log_key(&deps.registry, &deps.log_signer)?;
         let db = Db::open(&deps.database, &store::SQLITE).await?;
         let log = Log::open(&db, deps.log_signer).await?;
-        let appender =
-            Appender::new(log.clone(), deps.registry.clone(), deps.clock.clone(), deps.limits.clone());
+        let newest = newest_time(&log).await?;
+        let now = deps.clock.now();
+        if newest.since(now) > MAX_BEHIND_MS {
+            return Err(StartError::ClockBehind { newest: newest.to_rfc3339(), now: now.to_rfc3339() });
+        }
+        let consents = broadcast::channel(CHANGES).0;
+        let appender = Appender::new(
+            log.clone(),
+            deps.registry.clone(),
+            deps.clock.clone(),
+            deps.limits.clone(),
+            consents.clone(),
+            newest,
+        );
         let writer = Writer::new(Group::start(db.clone(), appender, deps.limits.waiting, deps.limits.group));
         let (number, hash) = (deps.registry.number(), deps.registry.hash());
-        let logged = writer.write(Job::Registry { number, hash, bytes: deps.registry_bytes.clone() }).await?;
-        if let Logged::Refused(_) = logged {
-            return Err(StartError::RegistryOld);
-        }
+        let registry_bytes = bytes::Bytes::from_owner(deps.registry_bytes);
+        let write = Write::Registry { number, hash, bytes: registry_bytes.clone() };
+        let registry_index = match writer.log(write).await? {
+            Logged::Record(record) => record.index,
+            Logged::Before(index) => index,
+            Logged::Refused(_) => return Err(StartError::RegistryOld),
+        };
         let shared = Arc::new(Shared {
             db,
-            log: log.clone(),
+            log,
             writer: writer.clone(),
             registry: deps.registry,
-            registry_bytes: deps.registry_bytes,
+            registry_bytes,
+            registry_index,
             clock: deps.clock,
             limits: deps.limits,
             bad_checks: Default::default(),
-            consents: broadcast::channel(1024).0,
-            checkpoints: broadcast::channel(1024).0,
+            consents,
+            closing: watch::channel(false).0,
         });
-        tokio::spawn(announce(log, shared.checkpoints.clone()));
-        tokio::spawn(prune(writer, Arc::downgrade(&shared)));
+        tokio::spawn(prune(writer, shared.closing.subscribe()));
         Ok(Self { shared })
     }
 
-    /// Serves until `shutdown`, then lets what is under way end.
+    /// Serves until `shutdown`, then lets what is under way end, for at most 10 s.
+    ///
+    /// # Errors
+    /// [`ServeError`]; after [`ServeError::WriterStopped`] the process should end and be started again.
     pub async fn serve(
         self,
         listener: MtlsListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
-    ) -> Result<(), tonic::transport::Error> {
-        let service = Service(self.shared);
+    ) -> Result<(), ServeError> {
+        let shared = self.shared;
+        let service = Service(shared.clone());
         let (reporter, health) = tonic_health::server::health_reporter();
         reporter.set_serving::<AuthorizationServiceServer<Service>>().await;
-        tune_server(tonic::transport::Server::builder())
+        let (writer, closing) = (shared.writer.clone(), shared.closing.clone());
+        let (told, was_told) = (closing.clone(), closing.clone());
+        let end = async move {
+            tokio::select! {
+                () = shutdown => {}
+                () = writer.stopped() => {}
+            }
+            reporter.set_not_serving::<AuthorizationServiceServer<Service>>().await;
+            // Streams end by themselves; otherwise they would keep their connections open.
+            told.send_replace(true);
+        };
+        let server = tune_server(tonic::transport::Server::builder())
             .add_service(health)
             .add_service(RegistryServiceServer::new(service.clone()))
             .add_service(
@@ -132,31 +215,68 @@ impl Coordinator {
             )
             .add_service(ConsentServiceServer::new(service.clone()))
             .add_service(LogServiceServer::new(service))
-            .serve_with_incoming_shutdown(listener, shutdown)
-            .await
-    }
-}
-
-/// Hands every committed checkpoint to the streams.
-async fn announce(log: Log, checkpoints: broadcast::Sender<tacit_ledger::checkpoint::VerifiedCheckpoint>) {
-    let mut head = log.subscribe();
-    drop(log);
-    while head.changed().await.is_ok() {
-        let newest = head.borrow_and_update().clone();
-        metrics::gauge!("tacit_coordinator_log_size").set(newest.size() as f64);
-        // No stream open is no error.
-        let _ = checkpoints.send(newest);
-    }
-}
-
-async fn prune(writer: Writer, shared: std::sync::Weak<Shared>) {
-    loop {
-        tokio::time::sleep(PRUNE_EVERY).await;
-        if shared.upgrade().is_none() {
-            return;
+            .serve_with_incoming_shutdown(listener, end);
+        let too_long = async move {
+            let mut told = was_told.subscribe();
+            // The sender lives as long as this future.
+            let _ = told.wait_for(|told| *told).await;
+            tokio::time::sleep(DRAIN).await;
+        };
+        let served = tokio::select! {
+            served = server => served,
+            () = too_long => {
+                tracing::warn!("calls were still under way when the time to end them was over");
+                Ok(())
+            }
+        };
+        closing.send_replace(true);
+        let stopped = tokio::time::timeout(Duration::ZERO, shared.writer.stopped()).await.is_ok();
+        if tokio::time::timeout(CLOSE, shared.db.close()).await.is_err() {
+            tracing::warn!("the database was still in use when the time to close it was over");
         }
-        if let Err(error) = writer.write(Job::Prune).await {
-            tracing::error!(%error, "pruning failed");
+        served?;
+        if stopped { Err(ServeError::WriterStopped) } else { Ok(()) }
+    }
+}
+
+/// Members pin the log's key by the registry: records under another one would be worth nothing.
+fn check_log_key(registry: &Registry, signer: &NoteSigner) -> Result<(), StartError> {
+    let coordinator = registry.coordinator();
+    let named = registry.member(coordinator).and_then(|member| member.keys.log);
+    let verifier = signer.verifier();
+    if named.is_some_and(|key| key.0 == *verifier.key()) && verifier.name() == format!("{coordinator}/log") {
+        Ok(())
+    } else {
+        Err(StartError::LogKey(coordinator.to_string()))
+    }
+}
+
+/// When the newest record was made; 0 in an empty log.
+async fn newest_time(log: &Log) -> Result<Millis, StoreError> {
+    let Some(last) = log.head().size().checked_sub(1) else { return Ok(Millis(0)) };
+    let record = log.records(&[last]).await?.pop().unwrap_or_default();
+    let record = Record::parse(&record)
+        .map_err(|_| StoreError::corrupt("log_entry", "record", last, "is not a record"))?;
+    Ok(Millis(record.time_ms()))
+}
+
+/// Removes what is over, a little at a time, until the server ends.
+async fn prune(writer: Writer, mut closing: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            // Also when everything that could close it is gone.
+            _ = closing.wait_for(|closing| *closing) => return,
+            () = tokio::time::sleep(PRUNE_EVERY) => {}
+        }
+        loop {
+            match writer.prune().await {
+                Ok(true) => tokio::task::yield_now().await,
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::error!(%error, "pruning failed");
+                    break;
+                }
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use tacit_wire::coordinator as pb;
 
 use crate::{
     answer::Recorded,
-    append::{Appender, AuthorizeJob, Done, Job, NewRecord},
+    append::{Appender, AuthorizeJob, Done, Job, NewRecord, Write},
 };
 
 /// Clones share one writer.
@@ -57,8 +57,8 @@ impl Writer {
     }
 
     /// Makes a write that leaves one record.
-    pub(crate) async fn log(&self, job: Job) -> Result<Logged, StoreError> {
-        Ok(match self.group.submit(job).await? {
+    pub(crate) async fn log(&self, write: Write) -> Result<Logged, StoreError> {
+        Ok(match self.group.submit(Job::Write(write)).await? {
             Done::Logged(record) => Logged::Record(record),
             Done::Before(index) => Logged::Before(index),
             Done::Refused(reason) => Logged::Refused(reason),
@@ -69,8 +69,8 @@ impl Writer {
     }
 
     /// Makes a write that leaves none.
-    pub(crate) async fn store(&self, job: Job) -> Result<Result<(), Reason>, StoreError> {
-        Ok(match self.group.submit(job).await? {
+    pub(crate) async fn store(&self, write: Write) -> Result<Result<(), Reason>, StoreError> {
+        Ok(match self.group.submit(Job::Write(write)).await? {
             Done::Stored => Ok(()),
             Done::Refused(reason) => Err(reason),
             Done::Authorized(_)
@@ -83,7 +83,7 @@ impl Writer {
 
     /// Removes some of what is no longer needed; true when there is more.
     pub(crate) async fn prune(&self) -> Result<bool, StoreError> {
-        Ok(matches!(self.group.submit(Job::Prune).await?, Done::Pruned { more: true }))
+        Ok(matches!(self.group.submit(Job::Write(Write::Prune)).await?, Done::Pruned { more: true }))
     }
 
     /// Waits until the writer stopped because the disk failed.

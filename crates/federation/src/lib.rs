@@ -12,6 +12,3 @@ pub mod found;
 pub mod registry;
 pub mod run;
 pub mod sample;
-
-#[path = "../../node/src/config.rs"]
-mod node_config;

@@ -49,3 +49,23 @@ impl HolderConfig {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_keys_are_refused_and_bounds_are_named() {
+        let parsed: HolderConfig = toml::from_str("tick_ms = 200").unwrap();
+        assert_eq!(parsed, HolderConfig { tick_ms: 200, ..HolderConfig::default() });
+        assert!(toml::from_str::<HolderConfig>("tick = 200").is_err());
+        let key = |config: HolderConfig| config.check().err().map(|error| error.key);
+        assert_eq!(key(HolderConfig::default()), None);
+        assert_eq!(key(HolderConfig { tick_ms: 99, ..HolderConfig::default() }), Some("holder.tick_ms"));
+        assert_eq!(key(HolderConfig { epoch_ms: 999, ..HolderConfig::default() }), Some("holder.epoch_ms"));
+        assert_eq!(
+            key(HolderConfig { seal_threads: 0, ..HolderConfig::default() }),
+            Some("holder.seal_threads")
+        );
+    }
+}

@@ -74,6 +74,22 @@ impl Db {
         self.dialect
     }
 
+    /// Writes a consistent copy of the whole database to `path`, mode 0600, while others go on using it. Deleted
+    /// rows are not in it.
+    ///
+    /// # Errors
+    /// [`StoreError::File`] when the file cannot be made, [`StoreError::Database`] when something is in it already.
+    pub async fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
+        create_private(path)?;
+        let mut conn = self.read().await?;
+        sqlx::query("VACUUM INTO $1")
+            .persistent(false)
+            .bind(path.display().to_string())
+            .execute(&mut *conn)
+            .await?;
+        Ok(())
+    }
+
     /// Closes all connections, after what is under way has ended.
     pub async fn close(&self) {
         self.read.close().await;
@@ -170,5 +186,25 @@ mod tests {
         for url in ["", "a.db", "postgres://h/d", "sqlite:", "sqlite::memory:", "sqlite:a?mode=ro", "sqlite:a%20b"] {
             assert!(matches!(sqlite_path(url), Err(StoreError::Unsupported(_))), "{url}");
         }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_copy_holds_what_is_committed_and_is_private() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let url = |name: &str| format!("sqlite:{}", folder.path().join(name).display());
+        let none = Migrator { migrations: Vec::new().into(), ..Migrator::DEFAULT };
+        let db = Db::open(&url("a.db"), &none).await.unwrap();
+        let mut conn = db.write().await.unwrap();
+        sqlx::raw_sql("CREATE TABLE t (n BIGINT); INSERT INTO t VALUES (7)").execute(&mut *conn).await.unwrap();
+        drop(conn);
+        let path = folder.path().join("b.db");
+        db.copy_to(&path).await.unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(db.copy_to(&path).await.is_err(), "an existing database is not overwritten");
+        let copy = Db::open(&url("b.db"), &none).await.unwrap();
+        let mut conn = copy.read().await.unwrap();
+        let n: i64 = sqlx::query("SELECT n FROM t").fetch_one(&mut *conn).await.unwrap().try_get(0).unwrap();
+        assert_eq!(n, 7);
     }
 }

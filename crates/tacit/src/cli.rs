@@ -15,7 +15,9 @@ use crate::{
 /// Ask without telling: certified blind membership queries between agencies.
 #[derive(Debug, Parser)]
 #[command(name = "tacit", version, max_term_width = 110)]
-#[command(after_help = "Exit codes: 0 done, 1 trouble, 2 usage, 3 refused by a rule, 4 a party cannot be reached.")]
+#[command(
+    after_help = "Exit codes: 0 done, 1 trouble, 2 usage, 3 refused by a rule, 4 a party cannot be reached."
+)]
 struct Arguments {
     /// Write results as JSON, one object a line.
     #[arg(long, global = true)]

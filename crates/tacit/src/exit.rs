@@ -6,7 +6,7 @@ use tacit_model::{Fault, LogText, Reason};
 
 /// The documented exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// 0: done.
     Done,
     /// 1: something went wrong.
@@ -22,7 +22,7 @@ pub enum Exit {
 impl Exit {
     /// The number.
     #[must_use]
-    pub fn number(self) -> u8 {
+    pub(crate) fn number(self) -> u8 {
         match self {
             Self::Done => 0,
             Self::Trouble => 1,
@@ -34,7 +34,7 @@ impl Exit {
 
     /// The code for a reason.
     #[must_use]
-    pub fn of(reason: Reason) -> Self {
+    pub(crate) fn of(reason: Reason) -> Self {
         match reason {
             Reason::Unavailable | Reason::Deadline | Reason::Overloaded => Self::Unreachable,
             _ if reason.fault() == Fault::Policy => Self::Refused,
@@ -51,57 +51,57 @@ impl From<Exit> for ExitCode {
 
 /// Why a command did not do what was asked.
 #[derive(Debug, Clone)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// The exit code.
-    pub exit: Exit,
+    pub(crate) exit: Exit,
     /// The stable reason code, when there is one.
-    pub reason: Option<Reason>,
+    pub(crate) reason: Option<Reason>,
     /// What happened, one sentence or phrase.
-    pub what: String,
+    pub(crate) what: String,
     /// Why, when that is known.
-    pub why: Option<String>,
+    pub(crate) why: Option<String>,
     /// What to do next.
-    pub next: Option<String>,
+    pub(crate) next: Option<String>,
     /// The id under which the parties logged the request.
-    pub request_id: Option<String>,
+    pub(crate) request_id: Option<String>,
 }
 
 impl Failure {
     /// A failure of this exit code.
     #[must_use]
-    pub fn new(exit: Exit, what: impl Into<String>) -> Self {
+    pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
         Self { exit, reason: None, what: what.into(), why: None, next: None, request_id: None }
     }
 
     /// Something went wrong.
     #[must_use]
-    pub fn trouble(what: impl Into<String>) -> Self {
+    pub(crate) fn trouble(what: impl Into<String>) -> Self {
         Self::new(Exit::Trouble, what)
     }
 
     /// The command was not called as described.
     #[must_use]
-    pub fn usage(what: impl Into<String>) -> Self {
+    pub(crate) fn usage(what: impl Into<String>) -> Self {
         Self::new(Exit::Usage, what)
     }
 
     /// With the cause. Text from elsewhere is cleaned: it can neither forge a line nor show a code.
     #[must_use]
-    pub fn why(mut self, why: impl fmt::Display) -> Self {
+    pub(crate) fn why(mut self, why: impl fmt::Display) -> Self {
         self.why = Some(LogText::new(&why.to_string()).to_string());
         self
     }
 
     /// With what to do next.
     #[must_use]
-    pub fn next(mut self, next: impl Into<String>) -> Self {
+    pub(crate) fn next(mut self, next: impl Into<String>) -> Self {
         self.next = Some(next.into());
         self
     }
 
     /// With a stable reason code; without words of its own it takes the reason's.
     #[must_use]
-    pub fn reason(mut self, reason: Reason) -> Self {
+    pub(crate) fn reason(mut self, reason: Reason) -> Self {
         self.reason = Some(reason);
         self.why.get_or_insert_with(|| reason.meaning().to_owned());
         self.next.get_or_insert_with(|| reason.advice().to_owned());
@@ -110,10 +110,13 @@ impl Failure {
 
     /// A gRPC status: trouble on the way to `party`.
     #[must_use]
-    pub fn of_status(party: impl fmt::Display, status: &tonic::Status) -> Self {
+    pub(crate) fn of_status(party: impl fmt::Display, status: &tonic::Status) -> Self {
         let reason = tacit_wire::reason_of(status);
         let unreachable = reason.is_none()
-            && matches!(status.code(), tonic::Code::Unavailable | tonic::Code::DeadlineExceeded | tonic::Code::Cancelled);
+            && matches!(
+                status.code(),
+                tonic::Code::Unavailable | tonic::Code::DeadlineExceeded | tonic::Code::Cancelled
+            );
         let exit = match reason {
             Some(reason) => Exit::of(reason),
             None if unreachable => Exit::Unreachable,
@@ -122,7 +125,9 @@ impl Failure {
         let mut failure = Self::new(exit, format!("{party} did not do it"));
         if unreachable {
             failure.what = format!("{party} cannot be reached");
-            failure = failure.why(status.message()).next("see that it runs, and that address and certificate are right: tacit doctor");
+            failure = failure
+                .why(status.message())
+                .next("see that it runs, and that address and certificate are right: tacit doctor");
         } else {
             failure = failure.why(status.message());
         }
@@ -137,7 +142,7 @@ impl Failure {
 
     /// A refusal as a value, by `party`.
     #[must_use]
-    pub fn of_refusal(party: impl fmt::Display, refusal: &tacit_wire::common::Refusal) -> Self {
+    pub(crate) fn of_refusal(party: impl fmt::Display, refusal: &tacit_wire::common::Refusal) -> Self {
         let reason: Option<Reason> = refusal.reason.parse().ok();
         let exit = reason.map_or(Exit::Refused, Exit::of);
         let mut failure = Self::new(exit, format!("{party} refused: {}", LogText::new(&refusal.reason)));
@@ -179,7 +184,9 @@ impl From<tacit_federation::run::StartError> for Failure {
     fn from(error: tacit_federation::run::StartError) -> Self {
         match error {
             tacit_federation::run::StartError::Config(error) => error.into(),
-            other => Self::trouble("the role does not start").why(other).next("correct what is named; tacit doctor checks a whole folder"),
+            other => Self::trouble("the role does not start")
+                .why(other)
+                .next("correct what is named; tacit doctor checks a whole folder"),
         }
     }
 }
@@ -196,7 +203,13 @@ mod tests {
 
     #[test]
     fn exit_codes_are_the_documented_ones() {
-        for (exit, number) in [(Exit::Done, 0), (Exit::Trouble, 1), (Exit::Usage, 2), (Exit::Refused, 3), (Exit::Unreachable, 4)] {
+        for (exit, number) in [
+            (Exit::Done, 0),
+            (Exit::Trouble, 1),
+            (Exit::Usage, 2),
+            (Exit::Refused, 3),
+            (Exit::Unreachable, 4),
+        ] {
             assert_eq!(exit.number(), number);
         }
         assert_eq!(Exit::of(Reason::ConsentRequired), Exit::Refused);

@@ -11,11 +11,11 @@ const UPKEEP: Duration = Duration::from_secs(5);
 
 /// The metrics of this process.
 #[derive(Clone)]
-pub struct Metrics(PrometheusHandle);
+pub(crate) struct Metrics(PrometheusHandle);
 
 /// Metrics cannot be served.
 #[derive(Debug, thiserror::Error)]
-pub enum MetricsError {
+pub(crate) enum MetricsError {
     /// There is a recorder already, or the buckets are wrong; a fault of ours.
     #[error("metrics: {0}")]
     Recorder(#[from] metrics_exporter_prometheus::BuildError),
@@ -37,7 +37,7 @@ impl Metrics {
     ///
     /// # Errors
     /// [`MetricsError::Recorder`].
-    pub fn collect() -> Result<Self, MetricsError> {
+    pub(crate) fn collect() -> Result<Self, MetricsError> {
         let handle = PrometheusBuilder::new().install_recorder()?;
         let upkeep = handle.clone();
         tokio::spawn(async move {
@@ -53,14 +53,16 @@ impl Metrics {
     ///
     /// # Errors
     /// [`MetricsError`].
-    pub async fn serve(&self, at: SocketAddr) -> Result<SocketAddr, MetricsError> {
+    pub(crate) async fn serve(&self, at: SocketAddr) -> Result<SocketAddr, MetricsError> {
         if !at.ip().is_loopback() {
             return Err(MetricsError::NotLoopback(at));
         }
         let listener = TcpListener::bind(at).await.map_err(|source| MetricsError::Listen { at, source })?;
         let at = listener.local_addr().map_err(|source| MetricsError::Listen { at, source })?;
         let handle = self.0.clone();
-        let page = move || async move { ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], handle.render()) };
+        let page = move || async move {
+            ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], handle.render())
+        };
         let router = Router::new().route("/metrics", get(page));
         tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {

@@ -9,26 +9,26 @@ use crate::exit::Failure;
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Output {
+pub(crate) struct Output {
     json: bool,
 }
 
 impl Output {
     /// JSON, or text.
     #[must_use]
-    pub fn new(json: bool) -> Self {
+    pub(crate) fn new(json: bool) -> Self {
         Self { json }
     }
 
     /// Whether JSON is wanted.
     #[must_use]
-    pub fn is_json(self) -> bool {
+    pub(crate) fn is_json(self) -> bool {
         self.json
     }
 
     /// Whether a person is watching: text, on a terminal.
     #[must_use]
-    pub fn is_watched(self) -> bool {
+    pub(crate) fn is_watched(self) -> bool {
         !self.json && io::stderr().is_terminal()
     }
 
@@ -36,7 +36,7 @@ impl Output {
     ///
     /// # Errors
     /// When standard output cannot be written.
-    pub fn result(self, value: &impl Serialize, text: impl FnOnce() -> String) -> io::Result<()> {
+    pub(crate) fn result(self, value: &impl Serialize, text: impl FnOnce() -> String) -> io::Result<()> {
         if self.json { self.json_line(value) } else { self.line(&text()) }
     }
 
@@ -44,7 +44,7 @@ impl Output {
     ///
     /// # Errors
     /// When standard output cannot be written.
-    pub fn json_line(self, value: &impl Serialize) -> io::Result<()> {
+    pub(crate) fn json_line(self, value: &impl Serialize) -> io::Result<()> {
         let mut text = serde_json::to_string(value).map_err(io::Error::other)?;
         text.push('\n');
         write(&mut io::stdout().lock(), &text)
@@ -54,7 +54,7 @@ impl Output {
     ///
     /// # Errors
     /// When standard output cannot be written.
-    pub fn line(self, text: &str) -> io::Result<()> {
+    pub(crate) fn line(self, text: &str) -> io::Result<()> {
         if self.json {
             return Ok(());
         }
@@ -62,7 +62,7 @@ impl Output {
     }
 
     /// Says why the command failed: on standard error for people, as the last line of JSON for machines.
-    pub fn failure(self, failure: &Failure) {
+    pub(crate) fn failure(self, failure: &Failure) {
         // When even this cannot be written, the exit code remains.
         let _ = if self.json {
             self.json_line(&json!({ "error": {
@@ -89,11 +89,12 @@ fn write(to: &mut impl Write, text: &str) -> io::Result<()> {
 
 /// Lines in columns, two spaces apart, the last one ragged.
 #[must_use]
-pub fn columns(rows: &[Vec<String>]) -> String {
+pub(crate) fn columns(rows: &[Vec<String>]) -> String {
     let width = |text: &str| text.chars().count();
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let widths: Vec<usize> =
-        (0..count).map(|i| rows.iter().filter_map(|row| row.get(i)).map(|it| width(it)).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..count)
+        .map(|i| rows.iter().filter_map(|row| row.get(i)).map(|it| width(it)).max().unwrap_or(0))
+        .collect();
     let mut lines = Vec::with_capacity(rows.len());
     for row in rows {
         let mut line = String::new();

@@ -7,7 +7,7 @@ use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// For people.
     Text,
     /// For machines: one JSON object a line.
@@ -18,7 +18,7 @@ pub enum LogFormat {
 ///
 /// # Errors
 /// When the filter cannot be read.
-pub fn start(filter: &str, format: LogFormat) -> Result<(), tracing_subscriber::filter::ParseError> {
+pub(crate) fn start(filter: &str, format: LogFormat) -> Result<(), tracing_subscriber::filter::ParseError> {
     let filter = EnvFilter::builder().parse(filter)?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(Escaped);
     // A second call, as from tests, changes nothing.

@@ -6,15 +6,23 @@
 //!                               newer or in between? wait a moment for the stream, then ask for the proof
 //! ```
 //!
-//! A [`Witness`] has one view of the log, which only grows. A checkpoint that contradicts it is never
-//! accepted, whoever brings it. A [`GoodPermit`] can only be made here.
+//! A [`Witness`] has one view of the log, which only grows: whatever enters it was proven, under one lock, to
+//! agree with the newest checkpoint in it. A checkpoint that contradicts it is never accepted, whoever
+//! brings it. A [`GoodPermit`] can only be made here.
 //!
 //! What it does *not* do yet: cosign, count a quorum, or freeze.
 
+mod follow;
 mod permit;
 mod view;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use tacit_identity::PeerIdentity;
 use tacit_ledger::{
@@ -27,9 +35,10 @@ use tacit_model::{Clock, Reason};
 use tacit_store::{Db, StoreError};
 use tacit_wire::{
     common,
-    coordinator::{GetConsistencyRequest, WatchCheckpointsRequest, log_service_client::LogServiceClient},
+    coordinator::{GetConsistencyRequest, log_service_client::LogServiceClient},
 };
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, MutexGuard, watch};
+use tokio::task::AbortHandle;
 use tonic::transport::Channel;
 
 pub use permit::GoodPermit;
@@ -41,11 +50,8 @@ const STREAM_PATIENCE: Duration = Duration::from_millis(150);
 /// Deadline of a request for a proof.
 const PROOF_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Pauses between attempts to open the stream.
-const RECONNECT: Duration = Duration::from_millis(250);
-
-/// Checkpoints verified in one go before they are persisted.
-const TOGETHER: usize = 64;
+/// Records of a call from which on their hashing leaves the threads that serve connections.
+const HEAVY: usize = 32;
 
 /// What a witness needs.
 pub struct WitnessConfig {
@@ -63,6 +69,16 @@ pub struct WitnessConfig {
 #[derive(Clone)]
 pub struct Witness {
     shared: Arc<Shared>,
+    _following: Arc<Following>,
+}
+
+/// The task that follows the stream; it ends with the last clone of its witness.
+struct Following(AbortHandle);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 struct Shared {
@@ -73,9 +89,14 @@ struct Shared {
     view: std::sync::Mutex<View>,
     /// Size of the newest verified checkpoint; 0 when there is none.
     size: watch::Sender<u64>,
-    /// Held while a proof is asked for, so that all who wait share one request.
-    asking: Mutex<()>,
+    /// Held by who makes the view grow, also while a proof is asked for: all who wait share one request.
+    growing: Mutex<()>,
+    /// Requests for a proof that did not reach the coordinator.
+    unreached: AtomicU64,
 }
+
+/// The right to make the view grow.
+struct Growing<'a>(#[expect(dead_code, reason = "held, not read")] MutexGuard<'a, ()>);
 
 impl std::fmt::Debug for Witness {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -86,6 +107,9 @@ impl std::fmt::Debug for Witness {
 impl Witness {
     /// Loads what was verified before and follows the log from there, in the background, until the last
     /// clone is dropped.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when what was saved is not signed by the log; [`StoreError::Database`].
     pub async fn start(config: WitnessConfig) -> Result<Self, StoreError> {
         let mut conn = config.db.read().await?;
         let saved = tacit_store::witness::load(&mut conn).await?;
@@ -110,18 +134,24 @@ impl Witness {
             clock: config.clock,
             view: std::sync::Mutex::new(view),
             size: watch::channel(size).0,
-            asking: Mutex::new(()),
+            growing: Mutex::new(()),
+            unreached: AtomicU64::new(0),
         });
-        tokio::spawn(follow(Arc::downgrade(&shared)));
-        Ok(Self { shared })
+        let following = tokio::spawn(follow::follow(shared.clone())).abort_handle();
+        Ok(Self { shared, _following: Arc::new(Following(following)) })
     }
 
     /// The newest verified checkpoint.
+    #[must_use]
     pub fn newest(&self) -> Option<VerifiedCheckpoint> {
         self.shared.view().newest().cloned()
     }
 
     /// Verifies that a checkpoint is the log's and agrees with everything seen so far.
+    ///
+    /// # Errors
+    /// [`Reason::PermitNotLogged`] when the log did not sign it, [`Reason::LogInconsistent`] when it
+    /// contradicts the view, [`Reason::LogBehind`] when nobody can be asked, [`Reason::Unavailable`].
     pub async fn witness(&self, note: &[u8]) -> Result<VerifiedCheckpoint, Reason> {
         let checkpoint =
             VerifiedCheckpoint::open(note, &self.shared.log_key).map_err(|_| Reason::PermitNotLogged)?;
@@ -130,19 +160,28 @@ impl Witness {
     }
 
     /// Verifies records under one checkpoint. Each record has its own outcome.
+    ///
+    /// # Errors
+    /// As [`Witness::witness`], for the checkpoint of all of them.
     pub async fn verify(
         &self,
         note: &[u8],
         records: &[common::LoggedRecord],
     ) -> Result<Vec<Result<VerifiedRecord, Reason>>, Reason> {
         let checkpoint = self.witness(note).await?;
+        if records.len() < HEAVY {
+            return Ok(records.iter().map(|record| verify_one(record, &checkpoint)).collect());
+        }
         let records = records.to_vec();
-        heavy(records.len(), move || records.iter().map(|record| verify_one(record, &checkpoint)).collect())
-            .await
+        let verify = move || records.iter().map(|record| verify_one(record, &checkpoint)).collect();
+        tokio::task::spawn_blocking(verify).await.map_err(|_| Reason::Internal)
     }
 
     /// Verifies permits under one checkpoint by the rules that holders and the custodian share
     /// (docs/PROTOCOL.md): record of kind access, requester and certificate of this very peer, time.
+    ///
+    /// # Errors
+    /// As [`Witness::witness`], for the checkpoint of all of them.
     pub async fn check_permits(
         &self,
         note: &[u8],
@@ -178,22 +217,19 @@ fn verify_one(
     logged.verify_under(checkpoint).map_err(|_| Reason::PermitNotLogged)
 }
 
-/// Runs work of `items` items off the asynchronous threads when it is worth it.
-async fn heavy<T: Send + 'static>(
-    items: usize,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Reason> {
-    if items < 32 {
-        Ok(work())
-    } else {
-        tokio::task::spawn_blocking(work).await.map_err(|_| Reason::Internal)
-    }
-}
-
 impl Shared {
     // A panic while the lock is held leaves the view as it was before: every change is one assignment.
     fn view(&self) -> std::sync::MutexGuard<'_, View> {
         self.view.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn newest(&self) -> Option<VerifiedCheckpoint> {
+        // The empty log says nothing about what follows it.
+        self.view().newest().filter(|newest| newest.size() > 0).cloned()
+    }
+
+    async fn grow(&self) -> Growing<'_> {
+        Growing(self.growing.lock().await)
     }
 
     /// Checks that a signed checkpoint agrees with the view, and takes it into the view.
@@ -210,10 +246,13 @@ impl Shared {
                 return outcome;
             }
         }
-        let _asking = self.asking.lock().await;
+        let unreached = self.unreached.load(Ordering::Relaxed);
+        let growing = self.grow().await;
         match self.known(checkpoint) {
             Some(outcome) => outcome,
-            None => self.ask(checkpoint).await,
+            // Who waited while the coordinator could not be reached does not wait as long again.
+            None if self.unreached.load(Ordering::Relaxed) != unreached => Err(Reason::LogBehind),
+            None => self.ask(&growing, checkpoint).await,
         }
     }
 
@@ -233,129 +272,78 @@ impl Shared {
     }
 
     /// Asks the coordinator for the proof between this checkpoint and the newest one known here.
-    async fn ask(&self, checkpoint: &VerifiedCheckpoint) -> Result<(), Reason> {
-        metrics::counter!("tacit_witness_proofs_asked_total").increment(1);
-        let newest = self.view().newest().cloned();
-        let Some(newest) = newest.filter(|newest| newest.size() > 0) else {
+    async fn ask(&self, growing: &Growing<'_>, checkpoint: &VerifiedCheckpoint) -> Result<(), Reason> {
+        let Some(newest) = self.newest() else {
             // Nothing was ever verified here: the first checkpoint is taken on the log's signature.
-            return self.take(checkpoint.clone(), true).await;
+            return self.take(growing, std::slice::from_ref(checkpoint)).await;
         };
+        if checkpoint.size() == 0 {
+            // Its root is fixed, and every log begins with it.
+            return Ok(());
+        }
+        metrics::counter!("tacit_witness_proofs_asked_total").increment(1);
         let (from, to) = (newest.size().min(checkpoint.size()), newest.size().max(checkpoint.size()));
         let mut request = tonic::Request::new(GetConsistencyRequest { from_size: from, to_size: to });
         request.set_timeout(PROOF_DEADLINE);
-        let response = self.log.clone().get_consistency(request).await.map_err(|status| {
-            tracing::warn!(%status, "no consistency proof from the coordinator");
-            Reason::LogBehind
-        })?;
-        let proof = tacit_wire::chunks32("consistency", &response.get_ref().consistency, 130)
+        // The deadline is also kept here: a coordinator that does not answer must not hold the view for ever.
+        let asked = tokio::time::timeout(PROOF_DEADLINE, self.log.clone().get_consistency(request)).await;
+        let response = match asked {
+            Ok(Ok(response)) => response.into_inner(),
+            Ok(Err(status)) => {
+                tracing::warn!(%status, "no consistency proof from the coordinator");
+                if tacit_wire::reason_of(&status).is_none() {
+                    self.unreached.fetch_add(1, Ordering::Relaxed);
+                }
+                return Err(Reason::LogBehind);
+            }
+            Err(_) => {
+                tracing::warn!("no consistency proof from the coordinator in time");
+                self.unreached.fetch_add(1, Ordering::Relaxed);
+                return Err(Reason::LogBehind);
+            }
+        };
+        let proof = tacit_wire::chunks32("consistency", &response.consistency, 130)
             .map_err(|_| Reason::LogInconsistent)?;
         let is_newer = checkpoint.size() > newest.size();
         let (older, newer) = if is_newer { (&newest, checkpoint) } else { (checkpoint, &newest) };
         verify_extends(newer, older, &proof)?;
-        self.take(checkpoint.clone(), is_newer).await
+        self.take(growing, std::slice::from_ref(checkpoint)).await
     }
 
-    /// Takes a verified checkpoint into the view; the newest one is durable first.
-    async fn take(&self, checkpoint: VerifiedCheckpoint, is_newest: bool) -> Result<(), Reason> {
-        if is_newest {
+    /// Takes checkpoints that were proven to agree with the view, ascending by size; the newest of all is
+    /// durable before anybody sees it.
+    async fn take(&self, _: &Growing<'_>, proven: &[VerifiedCheckpoint]) -> Result<(), Reason> {
+        let Some(last) = proven.last() else { return Ok(()) };
+        let known = self.newest().map_or(0, |newest| newest.size());
+        if last.size() > known {
             let saved = async {
                 let mut conn = self.db.write().await?;
-                tacit_store::witness::save(&mut conn, checkpoint.size(), checkpoint.root(), checkpoint.note())
-                    .await
+                tacit_store::witness::save(&mut conn, last.size(), last.root(), last.note()).await
             };
             saved.await.map_err(|error: StoreError| {
                 tracing::error!(%error, "the verified checkpoint could not be saved");
                 Reason::Unavailable
             })?;
         }
-        let size = {
-            let mut view = self.view();
-            view.adopt(checkpoint, self.clock.now());
-            view.newest().map_or(0, VerifiedCheckpoint::size)
-        };
-        self.size.send_if_modified(|known| {
-            let grown = size > *known;
-            *known = size.max(*known);
+        let now = self.clock.now();
+        let mut view = self.view();
+        proven.iter().for_each(|checkpoint| view.adopt(checkpoint.clone(), now));
+        drop(view);
+        self.size.send_if_modified(|size| {
+            let grown = last.size() > *size;
+            *size = last.size().max(*size);
             grown
         });
         Ok(())
     }
 }
 
-/// Keeps the stream open for as long as the witness lives.
-async fn follow(shared: std::sync::Weak<Shared>) {
-    loop {
-        let Some(strong) = shared.upgrade() else { return };
-        if let Err(problem) = follow_once(&strong).await {
-            tracing::debug!(problem, "the checkpoint stream ended");
-        }
-        drop(strong);
-        tokio::time::sleep(RECONNECT).await;
-    }
-}
-
-async fn follow_once(shared: &Arc<Shared>) -> Result<(), &'static str> {
-    let from_size = shared.view().newest().map_or(0, VerifiedCheckpoint::size);
-    let mut stream = shared
-        .log
-        .clone()
-        .watch_checkpoints(WatchCheckpointsRequest { from_size })
-        .await
-        .map_err(|_| "could not be opened")?
-        .into_inner();
-    let mut last = shared.view().newest().cloned();
-    // This task holds one reference: it ends when the witness's own are gone.
-    while Arc::strong_count(shared) > 1 {
-        let Ok(first) = tokio::time::timeout(Duration::from_secs(5), stream.message()).await else {
-            continue;
-        };
-        let mut message = first.map_err(|_| "broke")?.ok_or("was closed")?;
-        let mut verified = Vec::new();
-        loop {
-            let checkpoint = VerifiedCheckpoint::open(&message.checkpoint, &shared.log_key)
-                .map_err(|_| "brought a bad signature")?;
-            let proof = tacit_wire::chunks32("consistency", &message.consistency, 130)
-                .map_err(|_| "brought a malformed proof")?;
-            if let Some(last) = last.as_ref().filter(|last| last.size() > 0) {
-                verify_extends(&checkpoint, last, &proof).map_err(|_| "brought a false proof")?;
-            }
-            last = Some(checkpoint.clone());
-            verified.push(checkpoint);
-            let ready = tokio::time::timeout(Duration::ZERO, stream.message()).await;
-            match ready {
-                Ok(Ok(Some(next))) if verified.len() < TOGETHER => message = next,
-                Ok(Ok(Some(next))) => {
-                    // Enough for one commit; this one opens the next round by itself.
-                    message = next;
-                    flush(shared, &mut verified).await?;
-                }
-                _ => break,
-            }
-        }
-        flush(shared, &mut verified).await?;
-    }
-    Ok(())
-}
-
-/// Persists the newest of these checkpoints once, then takes all of them into the view.
-async fn flush(shared: &Shared, verified: &mut Vec<VerifiedCheckpoint>) -> Result<(), &'static str> {
-    let Some(newest) = verified.pop() else { return Ok(()) };
-    {
-        let now = shared.clock.now();
-        let mut view = shared.view();
-        verified.drain(..).for_each(|checkpoint| view.remember(&checkpoint, now));
-    }
-    shared.take(newest, true).await.map_err(|_| "could not be persisted")
-}
-
+/// Whether `newer` begins with `older`, which is not empty.
 fn verify_extends(
     newer: &VerifiedCheckpoint,
     older: &VerifiedCheckpoint,
     proof: &[Hash],
 ) -> Result<(), Reason> {
-    if older.size() == 0 {
-        return Ok(());
-    }
     newer.verify_extends(older, proof).map_err(|error| {
         metrics::counter!("tacit_witness_contradictions_total").increment(1);
         tracing::error!(%error, older = older.size(), newer = newer.size(), "the log is not consistent");

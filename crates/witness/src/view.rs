@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use tacit_ledger::{Hash, checkpoint::VerifiedCheckpoint};
 use tacit_model::Millis;
 
-/// How long a checkpoint is remembered, in milliseconds: twice a permit's life.
+/// How long a checkpoint is remembered, in milliseconds: twice a permit's life. One that is remembered for
+/// longer, because nothing came after it, cannot have a permit that is not over.
 const REMEMBERED_MS: u64 = 120_000;
 
 /// The most checkpoints remembered; older ones are proven again when asked for.
@@ -55,7 +56,7 @@ impl View {
     }
 
     /// Remembers a checkpoint that was proven to agree with this view.
-    pub(crate) fn remember(&mut self, checkpoint: &VerifiedCheckpoint, now: Millis) {
+    fn remember(&mut self, checkpoint: &VerifiedCheckpoint, now: Millis) {
         self.recent.insert(checkpoint.size(), (*checkpoint.root(), now));
         // Times rise with sizes but for clock changes, so the oldest stand first.
         while let Some(oldest) = self.recent.first_entry() {

@@ -48,11 +48,20 @@ CREATE TABLE registration (
 );
 CREATE UNIQUE INDEX registration_by_evaluated ON registration (requester, epoch, evaluated);
 
--- Each pseudonym with the registration that checks are verified against: the newest one.
+-- Every pseudonym that a registration or a consent named, by number. Numbers follow the order of arrival, so
+-- what is kept by number lies together for subjects that came together, and a batch about them touches few pages.
+-- Never changed.
+CREATE TABLE subject (
+    number    INTEGER PRIMARY KEY,
+    pseudonym BLOB    NOT NULL UNIQUE CHECK (length(pseudonym) = 32) -- T
+);
+
+-- Each registered pseudonym with the registration that checks are verified against: the newest one.
 CREATE TABLE pseudonym (
     requester       TEXT   NOT NULL,
     epoch           BIGINT NOT NULL,
     pseudonym       BLOB   NOT NULL CHECK (length(pseudonym) = 32),       -- T
+    subject         BIGINT NOT NULL REFERENCES subject (number),
     blinded_subject BLOB   NOT NULL CHECK (length(blinded_subject) = 32), -- Ph
     register_hash   BLOB   NOT NULL CHECK (length(register_hash) = 32),
     PRIMARY KEY (requester, epoch, pseudonym)
@@ -61,17 +70,17 @@ CREATE TABLE pseudonym (
 -- The head of each pseudonym's hidden chain of records, and the key of its openings. Destroying the
 -- key erases the openings; the log stays verifiable. Changes with every record about the pseudonym.
 CREATE TABLE chain (
-    pseudonym   BLOB   PRIMARY KEY CHECK (length(pseudonym) = 32),
-    sequence    BIGINT NOT NULL CHECK (sequence >= 1),            -- of the next record
-    leaf        BLOB   NOT NULL CHECK (length(leaf) = 32),        -- leaf hash of the last record
-    last_index  BIGINT NOT NULL CHECK (last_index >= 0),          -- its log index; each opening has the one before
-    opening_key BLOB   CHECK (length(opening_key) = 32)           -- NULL once erased
-) WITHOUT ROWID;
+    subject     INTEGER PRIMARY KEY REFERENCES subject (number),
+    sequence    BIGINT  NOT NULL CHECK (sequence >= 1),            -- of the next record
+    leaf        BLOB    NOT NULL CHECK (length(leaf) = 32),        -- leaf hash of the last record
+    last_index  BIGINT  NOT NULL CHECK (last_index >= 0),          -- its log index; each opening has the one before
+    opening_key BLOB    CHECK (length(opening_key) = 32)           -- NULL once erased
+);
 
 -- What opens a record's commitments, sealed under its pseudonym's opening_key (nonce || ciphertext). Never changed.
 CREATE TABLE opening (
     log_index INTEGER PRIMARY KEY,
-    pseudonym BLOB    NOT NULL CHECK (length(pseudonym) = 32),
+    subject   BIGINT  NOT NULL,
     sealed    BLOB    NOT NULL
 );
 
@@ -91,21 +100,21 @@ CREATE TABLE request (
     outcome      BLOB   NOT NULL  -- the answer with records by index only
 );
 
--- Nonces and blinded queries of the freshness window. Rows are removed after `until_ms`.
+-- Nonces and blinded queries of the freshness window, one row per commit that used some. Rows are removed
+-- after `until_ms`.
 CREATE TABLE used_once (
-    value    BLOB   PRIMARY KEY, -- 'n' || requester || nonce, or 'q' || b3("tacit v1 blinded query", M)
-    until_ms BIGINT NOT NULL,
-    log_size BIGINT NOT NULL     -- size of the log before the commit that used it: which commit was first
-) WITHOUT ROWID;
-CREATE INDEX used_once_until ON used_once (until_ms);
+    log_size INTEGER PRIMARY KEY, -- size of the log before the commit
+    until_ms BIGINT  NOT NULL,
+    digests  BLOB    NOT NULL CHECK (length(digests) % 16 = 0) -- 16 bytes of a hash each, concatenated
+);
 
 -- Permitted checks per pseudonym, agreement and UTC day: the quota per subject. Past days are removed.
 CREATE TABLE subject_use (
     day       BIGINT NOT NULL,  -- days since 1970-01-01
-    pseudonym BLOB   NOT NULL CHECK (length(pseudonym) = 32),
+    subject   BIGINT NOT NULL REFERENCES subject (number),
     agreement TEXT   NOT NULL,
     uses      BIGINT NOT NULL CHECK (uses > 0),
-    PRIMARY KEY (day, pseudonym, agreement)
+    PRIMARY KEY (day, subject, agreement)
 ) WITHOUT ROWID;
 
 -- Permitted checks per agreement and UTC day. A check that asks several holders counts under each one's

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use tacit_blind::check::{CheckItem, VerifiedCheck};
+use tacit_blind::check::CheckItem;
 use tacit_model::{Millis, Reason};
 use tacit_policy::{Allowed, Asked, Question, RuleName, permission};
 use tacit_store::StoreError;
@@ -74,10 +74,10 @@ impl Commit<'_> {
         Ok(done)
     }
 
-    fn decide_request<'j>(
+    fn decide_request(
         &mut self,
-        desk: &mut Desk<'j>,
-        job: &'j AuthorizeJob,
+        desk: &mut Desk,
+        job: &AuthorizeJob,
     ) -> Result<pb::Authorized, StoreError> {
         let mut checks = Vec::with_capacity(job.checks.len());
         for (position, proven) in (0u16..).zip(&job.checks) {
@@ -94,26 +94,27 @@ impl Commit<'_> {
         Ok(pb::Authorized { checkpoint: Default::default(), checks })
     }
 
-    fn decide_check<'j>(
+    fn decide_check(
         &mut self,
-        desk: &mut Desk<'j>,
-        job: &'j AuthorizeJob,
-        proven: &'j ProvenCheck,
+        desk: &mut Desk,
+        job: &AuthorizeJob,
+        proven: &ProvenCheck,
         position: u16,
     ) -> Result<Vec<pb::ItemOutcome>, StoreError> {
         let context = proven.check.context();
         // Why nothing of this check may be looked at: too old, or used before.
-        let usable = if self.is_fresh(context.timestamp) { desk.take(proven) } else { Err(Reason::NotFresh) };
+        let usable =
+            if self.is_fresh(context.timestamp) { self.use_once(proven) } else { Err(Reason::NotFresh) };
         let mut charged = false;
         let mut outcomes = Vec::with_capacity(context.items.len());
         for (number, item) in (0u16..).zip(&context.items) {
             let epochs = || desk.epochs(item, self.registry, self.now, self.limits.epoch_grace_ms);
             let decision = match usable.and_then(|()| epochs()) {
                 Err(reason) => Decision::refused(reason),
-                Ok(()) => self.decide_item(desk, &proven.check, item, charged),
+                Ok(()) => self.decide_item(desk, proven, item, charged),
             };
             if let Decision::Permitted(allowed) = &decision {
-                desk.charge(proven.check.pseudonym(), allowed, &mut charged);
+                desk.charge(proven.subject, allowed, &mut charged);
             }
             let place = Place { job, proven, position, item, number };
             outcomes.push(self.record_item(desk, &place, &decision)?);
@@ -123,11 +124,12 @@ impl Commit<'_> {
 
     fn decide_item(
         &self,
-        desk: &Desk<'_>,
-        check: &VerifiedCheck,
+        desk: &Desk,
+        proven: &ProvenCheck,
         item: &CheckItem,
         charged: bool,
     ) -> Decision {
+        let check = &proven.check;
         let context = check.context();
         let asked = Asked {
             // The same as the authenticated peer: that was compared before the proof was looked at.
@@ -140,7 +142,7 @@ impl Commit<'_> {
         let consent = desk.consent(context.basis);
         let decided =
             permission(&question, self.registry, consent.as_ref(), self.now).and_then(|permitted| {
-                let counters = desk.counters(&permitted, check.pseudonym(), charged);
+                let counters = desk.counters(&permitted, proven.subject, charged);
                 permitted.within(&counters)
             });
         match decided {

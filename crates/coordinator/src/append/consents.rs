@@ -17,6 +17,7 @@ use crate::{
     store::{
         consents::{self, StoredConsent},
         openings::{self, Chain, SealedOpening},
+        subjects,
     },
 };
 
@@ -94,7 +95,11 @@ impl Commit<'_> {
 
     async fn log_consent(&mut self, consent: &StoredConsent) -> Result<NewRecord, StoreError> {
         let pseudonym = consent.pseudonym;
-        let chain = match openings::chains(self.conn, &[pseudonym]).await?.remove(&pseudonym) {
+        let numbers = subjects::number(self.conn, &[pseudonym]).await?;
+        let Some(subject) = numbers.get(&pseudonym).copied() else {
+            return Err(StoreError::corrupt("subject", "pseudonym", consent.id, "is missing"));
+        };
+        let chain = match openings::chains(self.conn, &[subject]).await?.remove(&subject) {
             Some(chain) => chain,
             None => Chain::empty(self.salt()),
         };
@@ -116,10 +121,10 @@ impl Commit<'_> {
                 Opening::Consent(ConsentOpening { link, salt_terms, consent: &id, number: consent.number });
             let sealed = seal(&opening, &key, record.index, &mut self.rng)
                 .map_err(|_| StoreError::LogHead("an opening could not be sealed"))?;
-            let opening = SealedOpening { log_index: record.index, pseudonym, sealed };
+            let opening = SealedOpening { log_index: record.index, subject, sealed };
             openings::store(self.conn, &[opening]).await?;
         }
-        openings::store_chains(self.conn, &[(pseudonym, chain.after(record.index, leaf))]).await?;
+        openings::store_chains(self.conn, &[(subject, chain.after(record.index, leaf))]).await?;
         Ok(record)
     }
 }

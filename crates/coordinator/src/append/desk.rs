@@ -12,7 +12,8 @@ use crate::store::{
     consents,
     manifests::{self, EpochHead},
     openings::{self, Chain, SealedOpening},
-    uses::{self, Once},
+    subjects::Number,
+    uses,
 };
 
 /// A consent that a check of this commit names.
@@ -24,18 +25,14 @@ struct KnownConsent {
 }
 
 /// The tables as they are before this commit, and what it adds.
-pub(super) struct Desk<'j> {
-    /// Used by an earlier commit.
-    reused: HashSet<Once>,
-    /// Used by a check of this commit that was looked at before.
-    taken: HashSet<&'j Once>,
-    pub(super) chains: HashMap<[u8; 32], Chain>,
-    moved: HashSet<[u8; 32]>,
+pub(super) struct Desk {
+    pub(super) chains: HashMap<Number, Chain>,
+    moved: HashSet<Number>,
     subject_uses: uses::SubjectUses,
     agreement_uses: HashMap<Ulid, u64>,
     consents: HashMap<Ulid, KnownConsent>,
     lists: HashMap<ListId, Vec<EpochHead>>,
-    added_subject: HashMap<([u8; 32], Ulid), u64>,
+    added_subject: HashMap<(Number, Ulid), u64>,
     added_agreement: HashMap<Ulid, u64>,
     added_consent: HashMap<Ulid, u64>,
     pub(super) openings: Vec<SealedOpening>,
@@ -47,43 +44,35 @@ impl Commit<'_> {
         self.now.since(asked) <= self.limits.freshness_ms && asked.since(self.now) <= self.limits.ahead_ms
     }
 
-    /// Reads everything the decisions need, in a few statements, and marks what the checks use up.
-    pub(super) async fn desk<'j>(&mut self, jobs: &'j [(usize, AuthorizeJob)]) -> Result<Desk<'j>, StoreError> {
-        let proven = || jobs.iter().flat_map(|(_, job)| job.checks.iter().flatten());
-        let mut once = HashSet::new();
-        let mut pseudonyms = HashSet::new();
+    /// Reads everything the decisions need, in a few statements.
+    pub(super) async fn desk(&mut self, jobs: &[(usize, AuthorizeJob)]) -> Result<Desk, StoreError> {
+        self.used.catch_up(self.conn, self.now).await?;
+        let mut subjects = HashSet::new();
         let mut consent_ids = HashSet::new();
         let mut lists = HashMap::new();
-        for ProvenCheck { check, nonce, queries, .. } in proven() {
-            let context = check.context();
-            // What is not fresh cannot become fresh again, so it need not be remembered.
-            if self.is_fresh(context.timestamp) {
-                once.insert(nonce);
-                once.extend(queries.iter().map(|(_, once)| once));
-            }
-            pseudonyms.insert(*check.pseudonym());
+        for proven in jobs.iter().flat_map(|(_, job)| job.checks.iter().flatten()) {
+            let context = proven.check.context();
+            subjects.insert(proven.subject);
             if let Basis::Consent(id) = context.basis {
                 consent_ids.insert(id);
             }
             for at in context.items.iter().flat_map(|item| &item.lists) {
-                lists.entry(at.list.clone()).or_insert_with(Vec::new);
+                if !lists.contains_key(&at.list) {
+                    lists.insert(at.list.clone(), Vec::new());
+                }
             }
         }
-        // Used values outlive the window in which their check could still be fresh.
-        let until = self.now.plus_ms(self.limits.freshness_ms + self.limits.ahead_ms + 1_000);
-        let once: Vec<Once> = once.into_iter().cloned().collect();
-        let reused = uses::use_once(self.conn, &once, until.0, self.log_size).await?;
-        let pseudonyms: Vec<_> = pseudonyms.into_iter().collect();
+        // In order, so that what lies together is read and written together.
+        let mut subjects: Vec<_> = subjects.into_iter().collect();
+        subjects.sort_unstable();
         for (list, heads) in &mut lists {
             *heads = manifests::heads(self.conn, list).await?;
         }
         let today = self.now.utc_day();
         Ok(Desk {
-            reused,
-            taken: HashSet::with_capacity(once.len()),
-            chains: openings::chains(self.conn, &pseudonyms).await?,
-            moved: HashSet::with_capacity(pseudonyms.len()),
-            subject_uses: uses::subject_uses(self.conn, &pseudonyms, today).await?,
+            chains: openings::chains(self.conn, &subjects).await?,
+            moved: HashSet::with_capacity(subjects.len()),
+            subject_uses: uses::subject_uses(self.conn, &subjects, today).await?,
             agreement_uses: uses::agreement_uses(self.conn, today).await?,
             consents: self.consents(&consent_ids.into_iter().collect::<Vec<_>>()).await?,
             lists,
@@ -92,6 +81,19 @@ impl Commit<'_> {
             added_consent: HashMap::new(),
             openings: Vec::new(),
         })
+    }
+
+    /// Takes up what a check uses once, or says what of it was used before.
+    pub(super) fn use_once(&mut self, proven: &ProvenCheck) -> Result<(), Reason> {
+        if self.used.contains(&proven.nonce) {
+            return Err(Reason::NonceReused);
+        }
+        if proven.queries.iter().any(|(_, once)| self.used.contains(once)) {
+            return Err(Reason::QueryReused);
+        }
+        let queries = proven.queries.iter().map(|(_, once)| *once);
+        self.used.extend(std::iter::once(proven.nonce).chain(queries));
+        Ok(())
     }
 
     async fn consents(&mut self, ids: &[Ulid]) -> Result<HashMap<Ulid, KnownConsent>, StoreError> {
@@ -116,35 +118,27 @@ impl Commit<'_> {
     }
 
     /// Writes what the decisions of this commit added.
-    pub(super) async fn store_desk(&mut self, desk: Desk<'_>) -> Result<(), StoreError> {
+    pub(super) async fn store_desk(&mut self, desk: Desk) -> Result<(), StoreError> {
         let today = self.now.utc_day();
         let Desk { chains, moved, added_subject, added_agreement, added_consent, openings, .. } = desk;
-        let chains: Vec<_> =
-            moved.iter().filter_map(|pseudonym| Some((*pseudonym, *chains.get(pseudonym)?))).collect();
+        // Used values outlive the window in which their check could still be fresh.
+        let until = self.now.plus_ms(self.limits.freshness_ms + self.limits.ahead_ms + 1_000);
+        self.used.store(self.conn, self.log_size, until).await?;
+        let mut chains: Vec<_> =
+            moved.iter().filter_map(|subject| Some((*subject, *chains.get(subject)?))).collect();
+        chains.sort_unstable_by_key(|(subject, _)| *subject);
+        let mut added_subject: Vec<_> = added_subject.into_iter().collect();
+        added_subject.sort_unstable_by_key(|(subject, _)| *subject);
         openings::store_chains(self.conn, &chains).await?;
         openings::store(self.conn, &openings).await?;
         openings::store_rules(self.conn, &self.rules.take_added()).await?;
-        uses::add_subject_uses(self.conn, today, &added_subject.into_iter().collect::<Vec<_>>()).await?;
+        uses::add_subject_uses(self.conn, today, &added_subject).await?;
         uses::add_agreement_uses(self.conn, today, &added_agreement.into_iter().collect::<Vec<_>>()).await?;
         consents::add_uses(self.conn, self.now.0, &added_consent.into_iter().collect::<Vec<_>>()).await
     }
 }
 
-impl<'j> Desk<'j> {
-    /// Takes up what a fresh check uses once, or says what of it was used before.
-    pub(super) fn take(&mut self, proven: &'j ProvenCheck) -> Result<(), Reason> {
-        let used = |once: &Once| self.reused.contains(once) || self.taken.contains(once);
-        if used(&proven.nonce) {
-            return Err(Reason::NonceReused);
-        }
-        if proven.queries.iter().any(|(_, once)| used(once)) {
-            return Err(Reason::QueryReused);
-        }
-        self.taken.insert(&proven.nonce);
-        self.taken.extend(proven.queries.iter().map(|(_, once)| once));
-        Ok(())
-    }
-
+impl Desk {
     /// Whether every list of the item that exists is asked in an epoch that is current at `now`, or was until
     /// `grace_ms` ago.
     pub(super) fn epochs(
@@ -191,11 +185,11 @@ impl<'j> Desk<'j> {
     pub(super) fn counters(
         &self,
         permitted: &Permitted<'_>,
-        pseudonym: &[u8; 32],
+        subject: Number,
         charged: bool,
     ) -> Counters {
         let agreement = permitted.agreement().id;
-        let subject = (*pseudonym, agreement);
+        let subject = (subject, agreement);
         let consent = permitted.consent().and_then(|id| self.consents.get(&id));
         Counters {
             checks_today: sum(&self.agreement_uses, &self.added_agreement, &agreement),
@@ -205,9 +199,9 @@ impl<'j> Desk<'j> {
     }
 
     /// Counts a permitted item; `charged` as in [`Desk::counters`].
-    pub(super) fn charge(&mut self, pseudonym: &[u8; 32], allowed: &Allowed, charged: &mut bool) {
+    pub(super) fn charge(&mut self, subject: Number, allowed: &Allowed, charged: &mut bool) {
         let agreement = allowed.agreement();
-        *self.added_subject.entry((*pseudonym, agreement)).or_insert(0) += 1;
+        *self.added_subject.entry((subject, agreement)).or_insert(0) += 1;
         *self.added_agreement.entry(agreement).or_insert(0) += 1;
         if let Some(id) = allowed.consent().filter(|_| !std::mem::replace(charged, true)) {
             *self.added_consent.entry(id).or_insert(0) += 1;
@@ -218,9 +212,9 @@ impl<'j> Desk<'j> {
     }
 
     /// Moves a chain on to its newest record.
-    pub(super) fn advance(&mut self, pseudonym: [u8; 32], chain: Chain) {
-        self.chains.insert(pseudonym, chain);
-        self.moved.insert(pseudonym);
+    pub(super) fn advance(&mut self, subject: Number, chain: Chain) {
+        self.chains.insert(subject, chain);
+        self.moved.insert(subject);
     }
 }
 

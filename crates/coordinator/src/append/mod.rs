@@ -14,6 +14,7 @@ mod desk;
 mod others;
 mod records;
 mod rules;
+mod used;
 
 use std::sync::Arc;
 
@@ -27,15 +28,21 @@ use tacit_store::{
 use tacit_wire::coordinator as pb;
 use tokio::sync::broadcast;
 
-use self::rules::RuleSets;
+use self::{rules::RuleSets, used::Used};
 use crate::{
     config::Limits,
-    store::{consents::StoredConsent, uses, uses::Once},
+    store::{
+        consents::StoredConsent,
+        pseudonyms::Registered,
+        subjects::Number,
+        uses::{self, Once},
+    },
 };
 
 /// A check that passed the bind proof, with what its registration left.
 pub(crate) struct ProvenCheck {
     pub(crate) check: VerifiedCheck,
+    subject: Number,
     register_hash: [u8; 32],
     nonce: Once,
     /// One per item: the hash that its record names, and the same as a value to be used once.
@@ -43,7 +50,7 @@ pub(crate) struct ProvenCheck {
 }
 
 impl ProvenCheck {
-    pub(crate) fn new(check: VerifiedCheck, register_hash: [u8; 32]) -> Self {
+    pub(crate) fn new(check: VerifiedCheck, registered: &Registered) -> Self {
         let context = check.context();
         let nonce = Once::nonce(&context.requester, &context.nonce);
         let query = |item: &tacit_blind::check::CheckItem| {
@@ -51,7 +58,8 @@ impl ProvenCheck {
             (hash, Once::query(&hash))
         };
         let queries = context.items.iter().map(query).collect();
-        Self { check, register_hash, nonce, queries }
+        let Registered { subject, register_hash, .. } = *registered;
+        Self { check, subject, register_hash, nonce, queries }
     }
 }
 
@@ -72,9 +80,15 @@ pub(crate) struct ChangeJob {
     pub(crate) signature: [u8; 64],
 }
 
-/// A write.
+/// A job of the writer.
 pub(crate) enum Job {
+    /// Those of a commit are decided together, after its other writes.
     Authorize(Box<AuthorizeJob>),
+    Write(Write),
+}
+
+/// A write that decides no check.
+pub(crate) enum Write {
     Register { requester: MemberId, epoch: u32, batch: Vec<VerifiedRegistration> },
     PutConsent { consent: Box<SignedConsent>, state_signature: [u8; 64] },
     ChangeConsent(Box<ChangeJob>),
@@ -118,6 +132,7 @@ pub(crate) struct Appender {
     watchers: broadcast::Sender<Arc<StoredConsent>>,
     changed: Vec<Arc<StoredConsent>>,
     rules: RuleSets,
+    used: Used,
     pending: Option<Pending>,
     /// Record times never run backwards.
     last_time: Millis,
@@ -133,8 +148,8 @@ impl Appender {
         watchers: broadcast::Sender<Arc<StoredConsent>>,
         last_time: Millis,
     ) -> Self {
-        let (changed, rules) = (Vec::new(), RuleSets::default());
-        Self { log, registry, clock, limits, watchers, changed, rules, pending: None, last_time }
+        let (changed, rules, used) = (Vec::new(), RuleSets::default(), Used::default());
+        Self { log, registry, clock, limits, watchers, changed, rules, used, pending: None, last_time }
     }
 }
 
@@ -148,6 +163,7 @@ struct Commit<'a> {
     registry: &'a Registry,
     limits: &'a Limits,
     rules: &'a mut RuleSets,
+    used: &'a mut Used,
     changed: &'a mut Vec<Arc<StoredConsent>>,
 }
 
@@ -177,31 +193,25 @@ impl Commit<'_> {
         Ok((NewRecord { index, record: bytes }, leaf))
     }
 
-    /// Any job but a check.
-    async fn carry_out(&mut self, job: OtherJob) -> Result<Done, StoreError> {
-        match job {
-            Job::Register { requester, epoch, batch } => self.register(&requester, epoch, &batch).await,
-            Job::PutConsent { consent, state_signature } => self.put_consent(&consent, state_signature).await,
-            Job::ChangeConsent(job) => self.change_consent(&job).await,
-            Job::Manifest(manifest) => self.manifest(&manifest).await,
-            Job::Enrollment { custodian, requester, epoch, count } => {
+    async fn write(&mut self, write: Write) -> Result<Done, StoreError> {
+        match write {
+            Write::Register { requester, epoch, batch } => self.register(&requester, epoch, &batch).await,
+            Write::PutConsent { consent, state_signature } => {
+                self.put_consent(&consent, state_signature).await
+            }
+            Write::ChangeConsent(job) => self.change_consent(&job).await,
+            Write::Manifest(manifest) => self.manifest(&manifest).await,
+            Write::Enrollment { custodian, requester, epoch, count } => {
                 self.enrollment(&custodian, &requester, epoch, count)
             }
-            Job::Registry { number, hash, bytes } => self.registry(number, hash, &bytes).await,
-            Job::Prune => {
+            Write::Registry { number, hash, bytes } => self.registry(number, hash, &bytes).await,
+            Write::Prune => {
                 let more = uses::prune(self.conn, self.now.0, self.now.utc_day()).await?;
                 Ok(Done::Pruned { more })
-            }
-            Job::Authorize(job) => {
-                let mut done = self.authorize(vec![(0, *job)]).await?;
-                Ok(done.pop().map_or(Done::Refused(Reason::Internal), |(_, done)| done))
             }
         }
     }
 }
-
-/// A job that is not an `Authorize`: those of a commit are decided together, after the others.
-type OtherJob = Job;
 
 impl GroupWork for Appender {
     type Job = Job;
@@ -220,6 +230,7 @@ impl GroupWork for Appender {
             registry: &self.registry,
             limits: &self.limits,
             rules: &mut self.rules,
+            used: &mut self.used,
             changed: &mut self.changed,
         };
         let mut done: Vec<Option<Done>> = Vec::with_capacity(jobs.len());
@@ -230,7 +241,7 @@ impl GroupWork for Appender {
                     authorize.push((place, *job));
                     None
                 }
-                other => Some(commit.carry_out(other).await?),
+                Job::Write(write) => Some(commit.write(write).await?),
             });
         }
         if !authorize.is_empty() {
@@ -255,6 +266,7 @@ impl GroupWork for Appender {
         self.pending = None;
         self.changed.clear();
         self.rules = RuleSets::default();
+        self.used = Used::default();
         self.log.forget();
     }
 }

@@ -13,6 +13,7 @@ use crate::store::{
     manifests,
     pseudonyms::{self, Registered, Scope},
     registries::{self, LoggedRegistry},
+    subjects,
 };
 
 /// The largest epoch that databases and proto fields hold alike.
@@ -30,7 +31,7 @@ impl Commit<'_> {
         let earlier = pseudonyms::earlier(self.conn, scope, batch).await?;
         let names: Vec<_> = batch.iter().map(|new| *new.pseudonym()).collect();
         let current = pseudonyms::lookup(self.conn, scope, &names).await?;
-        let (mut new, mut moved) = (Vec::new(), Vec::new());
+        let (mut new, mut next) = (Vec::new(), Vec::new());
         for registration in batch {
             let before = earlier.by_blinded.get(registration.blinded_subject());
             let known = Known {
@@ -50,11 +51,21 @@ impl Commit<'_> {
             if before.is_none() {
                 new.push(registration);
             }
-            let blinded_subject = *registration.blinded_subject();
-            moved.push((*registration.pseudonym(), Registered { blinded_subject, register_hash }));
+            next.push((registration, register_hash));
+        }
+        let names: Vec<_> = next.iter().map(|(registration, _)| *registration.pseudonym()).collect();
+        let numbers = subjects::number(self.conn, &names).await?;
+        let registered = |(registration, register_hash): &(&VerifiedRegistration, [u8; 32])| {
+            let (pseudonym, blinded_subject) = (*registration.pseudonym(), *registration.blinded_subject());
+            let subject = *numbers.get(&pseudonym)?;
+            Some((pseudonym, Registered { subject, blinded_subject, register_hash: *register_hash }))
+        };
+        let next: Vec<_> = next.iter().filter_map(registered).collect();
+        if next.len() != names.len() {
+            return Err(StoreError::corrupt("subject", "pseudonym", requester, "is missing"));
         }
         pseudonyms::keep(self.conn, scope, self.now.0, &new).await?;
-        pseudonyms::point(self.conn, scope, &moved).await?;
+        pseudonyms::point(self.conn, scope, &next).await?;
         Ok(Done::Stored)
     }
 
@@ -80,7 +91,9 @@ impl Commit<'_> {
             let Some(stored) = manifests::find(self.conn, list, manifest.epoch, known).await? else {
                 return Err(StoreError::corrupt("manifest", "version", list, "is missing"));
             };
-            let previous = self.stored_manifest(&stored, signed)?;
+            let Some(previous) = self.stored_manifest(&stored, signed) else {
+                return Ok(Done::Refused(Reason::ManifestRejected));
+            };
             match signed.accept_after(&previous) {
                 Ok(Acceptance::Known) => return Ok(Done::Before(stored.log_index)),
                 Ok(Acceptance::Newer) => {}
@@ -116,18 +129,15 @@ impl Commit<'_> {
         manifests::keep_conflict(self.conn, list, (epoch, version, signed.note()), self.now.0).await
     }
 
-    /// A logged manifest of the same list. It is read under the key that the list has now: a holder that
+    /// A logged manifest of the same list, if it verifies under the key that the list has now: a holder that
     /// changes its manifest key does so with a new epoch.
     fn stored_manifest(
         &self,
         stored: &manifests::StoredManifest,
         like: &SignedManifest,
-    ) -> Result<SignedManifest, StoreError> {
-        let list = &like.manifest().list;
-        let corrupt = || StoreError::corrupt("manifest", "note", list, "does not verify");
-        let key = crate::caller::manifest_verifier(self.registry, list).ok_or_else(corrupt)?;
-        let note = std::str::from_utf8(&stored.note).map_err(|_| corrupt())?;
-        SignedManifest::verify(note, &key).map_err(|_| corrupt())
+    ) -> Option<SignedManifest> {
+        let key = crate::caller::manifest_verifier(self.registry, &like.manifest().list)?;
+        SignedManifest::verify(std::str::from_utf8(&stored.note).ok()?, &key).ok()
     }
 
     pub(super) fn enrollment(

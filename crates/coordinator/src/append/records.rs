@@ -36,20 +36,20 @@ impl Commit<'_> {
     /// Writes the record of a decision, and seals its opening.
     pub(super) fn record_item(
         &mut self,
-        desk: &mut Desk<'_>,
+        desk: &mut Desk,
         place: &Place<'_>,
         decision: &Decision,
     ) -> Result<pb::ItemOutcome, StoreError> {
         let check = &place.proven.check;
-        let pseudonym = *check.pseudonym();
-        let chain = match desk.chains.get(&pseudonym) {
+        let subject = place.proven.subject;
+        let chain = match desk.chains.get(&subject) {
             Some(chain) => *chain,
             None => Chain::empty(self.salt()),
         };
         let link = self.link(&chain);
         let salt_evidence = self.salt();
         let commitments = Commitments {
-            subject: commit_subject(&link, &pseudonym),
+            subject: commit_subject(&link, check.pseudonym()),
             evidence: check
                 .evidence(&salt_evidence, &place.proven.register_hash)
                 .map_err(|_| StoreError::LogHead("a context is too long for its evidence"))?,
@@ -66,9 +66,9 @@ impl Commit<'_> {
         };
         if let Some(key) = chain.opening_key {
             let sealed = self.seal_item(place, decision, link, salt_evidence, &key, record.index)?;
-            desk.openings.push(SealedOpening { log_index: record.index, pseudonym, sealed });
+            desk.openings.push(SealedOpening { log_index: record.index, subject, sealed });
         }
-        desk.advance(pseudonym, chain.after(record.index, leaf));
+        desk.advance(subject, chain.after(record.index, leaf));
         Ok(self.outcome(record, decision))
     }
 
@@ -85,7 +85,7 @@ impl Commit<'_> {
     /// The record of a permitted item. It needs the proof that the item is allowed.
     fn access(
         &mut self,
-        desk: &Desk<'_>,
+        desk: &Desk,
         place: &Place<'_>,
         _allowed: &Allowed,
         commitments: Commitments,

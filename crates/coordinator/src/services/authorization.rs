@@ -1,22 +1,27 @@
 //! Authorize and Recall.
 
+use std::sync::Arc;
+
 use tacit_blind::{
-    BlindError,
     check::{AuthorizeIn, CheckIn, Expected, SignedRequest},
     group::Point,
 };
-use tacit_identity::Role;
-use tacit_model::{MemberId, Reason, entropy};
+use tacit_identity::{PeerIdentity, Role};
+use tacit_model::{MemberId, Millis, Reason, entropy};
+use tacit_policy::Registry;
 use tacit_store::StoreError;
 use tacit_wire::coordinator::{self as pb, authorization_service_server::AuthorizationService};
 use tonic::{Request, Response, Status};
 
-use super::{Service, Shared, malformed, parts, store_trouble};
+use super::{Service, Shared, heavy, malformed, parts, store_trouble};
 use crate::{
     answer,
     append::{AuthorizeJob, ProvenCheck},
     caller::{caller, signing_key},
-    store::{pseudonyms, requests},
+    store::{
+        pseudonyms::{self, Scope},
+        requests,
+    },
     writer::Authorized,
 };
 
@@ -29,26 +34,13 @@ impl AuthorizationService for Service {
         let shared = &self.0;
         let peer = caller(&request, &shared.registry, &[Role::Node, Role::Authority])?;
         let (message, metadata) = parts(request);
-        let requester = peer.spiffe.member.clone();
         let now = shared.clock.now();
-        if shared.bad_checks.over(&requester, shared.limits.bad_checks_per_minute, now) {
+        if shared.bad_checks.over(&peer.spiffe.member, shared.limits.bad_checks_per_minute, now) {
             return Ok(Response::new(answer::refused(Reason::QuotaRate)));
         }
         let arrived = arrived(message).map_err(|error| malformed(&error, &metadata))?;
-        let checks = arrived.checks.len() as u64;
-        let signed = match authenticate(shared, arrived, &requester, &peer.spki_sha256) {
-            Ok(signed) => signed,
-            Err(reason) => {
-                shared.bad_checks.add(&requester, checks, now);
-                return Ok(Response::new(answer::refused(reason)));
-            }
-        };
-        let job = shared.prove(signed, requester).await.map_err(|error| store_trouble(&error, &metadata))?;
-        let bad = job.checks.iter().filter(|check| check.is_err()).count() as u64;
-        shared.bad_checks.add(&job.requester, bad, now);
-        let requester = job.requester.clone();
         let response =
-            shared.decide(job, &requester).await.map_err(|error| store_trouble(&error, &metadata))?;
+            shared.answer(arrived, peer, now).await.map_err(|error| store_trouble(&error, &metadata))?;
         Ok(Response::new(response))
     }
 
@@ -70,55 +62,72 @@ impl AuthorizationService for Service {
 }
 
 impl Shared {
+    async fn answer(
+        &self,
+        arrived: AuthorizeIn,
+        peer: PeerIdentity,
+        now: Millis,
+    ) -> Result<pb::AuthorizeResponse, StoreError> {
+        let requester = peer.spiffe.member.clone();
+        let (registry, checks) = (self.registry.clone(), arrived.checks.len());
+        let authenticated = heavy(checks, move || authenticate(&registry, arrived, &peer)).await?;
+        let (signed, fingerprint) = match authenticated {
+            Ok(authenticated) => authenticated,
+            Err(reason) => {
+                self.bad_checks.add(&requester, checks as u64, now);
+                return Ok(answer::refused(reason));
+            }
+        };
+        // Before freshness and before the proofs, which could be about a subject registered anew meanwhile.
+        if let Some(stored) = self.stored(&fingerprint, &requester).await? {
+            return self.again(&stored.outcome, Millis(stored.answered_ms)).await;
+        }
+        let job = self.prove(signed, fingerprint, requester).await?;
+        let bad = job.checks.iter().filter(|check| check.is_err()).count() as u64;
+        self.bad_checks.add(&job.requester, bad, now);
+        self.decide(job).await
+    }
+
     /// Verifies the bind proofs against the registered subjects.
-    async fn prove(&self, signed: SignedRequest, requester: MemberId) -> Result<AuthorizeJob, StoreError> {
-        let fingerprint = signed.fingerprint();
+    async fn prove(
+        &self,
+        signed: SignedRequest,
+        fingerprint: [u8; 32],
+        requester: MemberId,
+    ) -> Result<AuthorizeJob, StoreError> {
         let hashes = signed.hashes().to_vec();
         let signature = *signed.signature();
         let epoch = self.registry.member(&requester).and_then(|member| member.pseudonym_epoch).unwrap_or(0);
         let pseudonyms: Vec<_> = signed.checks().iter().map(|check| *check.pseudonym()).collect();
         let mut conn = self.db.read().await?;
-        let known = pseudonyms::lookup(&mut conn, &requester, epoch, &pseudonyms).await?;
+        let scope = Scope { requester: &requester, epoch };
+        let known = pseudonyms::lookup(&mut conn, scope, &pseudonyms).await?;
         drop(conn);
-        let registered: Vec<_> = pseudonyms.iter().map(|pseudonym| known.get(pseudonym).copied()).collect();
-        let verify = move || {
+        let checks = heavy(hashes.len(), move || {
+            let registered: Vec<_> =
+                pseudonyms.iter().map(|pseudonym| known.get(pseudonym).copied()).collect();
             // Stored points were checked when they were registered, but a database can be tampered with.
             let points: Vec<Option<Point>> = registered
                 .iter()
                 .map(|known| known.and_then(|known| Point::decode(&known.blinded_subject).ok()))
                 .collect();
-            let outcomes = signed.verify_bindings(&points, &mut entropy::os_rng());
-            (outcomes, registered)
-        };
-        // Arithmetic of a batch takes milliseconds: not on a thread that serves connections.
-        let (outcomes, registered) = if hashes.len() < 8 {
-            verify()
-        } else {
-            tokio::task::spawn_blocking(verify).await.map_err(|_| StoreError::Stopped)?
-        };
-        let checks = match outcomes {
-            Ok(outcomes) => outcomes
-                .into_iter()
-                .zip(registered)
-                .map(|(outcome, registered)| match (outcome, registered) {
-                    (Ok(check), Some(known)) => Ok(ProvenCheck { check, register_hash: known.register_hash }),
-                    (Ok(_), None) => Err(Reason::NotEnrolled),
-                    (Err(error), _) => Err(reason(&error)),
-                })
-                .collect(),
-            Err(error) => hashes.iter().map(|_| Err(reason(&error))).collect(),
-        };
+            let outcomes = match signed.verify_bindings(&points, &mut entropy::os_rng()) {
+                Ok(outcomes) => outcomes,
+                Err(error) => points.iter().map(|_| Err(error.clone())).collect(),
+            };
+            let proven = outcomes.into_iter().zip(registered).map(|pair| match pair {
+                (Ok(check), Some(known)) => Ok(ProvenCheck::new(check, &known)),
+                (Ok(_), None) => Err(Reason::NotEnrolled),
+                (Err(error), _) => Err(error.reason()),
+            });
+            proven.collect()
+        })
+        .await?;
         Ok(AuthorizeJob { requester, fingerprint, hashes, signature, checks })
     }
 
-    async fn decide(
-        &self,
-        job: AuthorizeJob,
-        requester: &MemberId,
-    ) -> Result<pb::AuthorizeResponse, StoreError> {
-        let fingerprint = job.fingerprint;
-        let proven = job.checks.iter().any(Result::is_ok);
-        if !proven {
+    async fn decide(&self, job: AuthorizeJob) -> Result<pb::AuthorizeResponse, StoreError> {
+        if job.checks.iter().all(Result::is_err) {
             // Nothing to record: every check was refused before it could become one.
             let checks = job.checks.iter().map(|check| pb::CheckOutcome {
                 items: Vec::new(),
@@ -137,33 +146,39 @@ impl Shared {
                 count(recorded.get());
                 answer::prove(&self.log, recorded).await
             }
-            Authorized::Replayed { outcome, answered } => {
-                if self.clock.now().since(answered) > self.limits.permit_ms {
-                    // The stored answer has expired, and so has its freshness: the requester asks anew.
-                    tracing::debug!(
-                        requester = requester.as_str(),
-                        fingerprint = fingerprint[0],
-                        "an expired request came again"
-                    );
-                    return Ok(answer::refused(Reason::NotFresh));
-                }
-                let recorded = answer::restore(&self.log, &outcome).await?;
-                answer::prove(&self.log, recorded).await
-            }
+            Authorized::Replayed { outcome, answered } => self.again(&outcome, answered).await,
             Authorized::Refused(reason) => Ok(answer::refused(reason)),
         }
     }
 
+    /// The stored answer again, until its permits have expired.
+    async fn again(&self, outcome: &[u8], answered: Millis) -> Result<pb::AuthorizeResponse, StoreError> {
+        metrics::counter!("tacit_coordinator_repeated_total").increment(1);
+        if self.clock.now().since(answered) >= self.limits.permit_ms {
+            return Ok(answer::refused(Reason::NotFresh));
+        }
+        let recorded = answer::restore(&self.log, outcome).await?;
+        answer::prove(&self.log, recorded).await
+    }
+
+    /// What this requester was answered to the request of this fingerprint. Somebody else's request is
+    /// answered as one that never was.
+    async fn stored(
+        &self,
+        fingerprint: &[u8; 32],
+        requester: &MemberId,
+    ) -> Result<Option<requests::Stored>, StoreError> {
+        let mut conn = self.db.read().await?;
+        let found = requests::find(&mut conn, &[*fingerprint]).await?.remove(fingerprint);
+        Ok(found.filter(|stored| stored.requester == **requester))
+    }
+
     async fn recall(
         &self,
-        hash: &[u8; 32],
+        fingerprint: &[u8; 32],
         requester: &MemberId,
     ) -> Result<Option<pb::AuthorizeResponse>, StoreError> {
-        let mut conn = self.db.read().await?;
-        let found = requests::find(&mut conn, &[*hash]).await?.remove(hash);
-        drop(conn);
-        // Somebody else's request is answered as one that never was.
-        let Some(stored) = found.filter(|stored| stored.requester == **requester) else { return Ok(None) };
+        let Some(stored) = self.stored(fingerprint, requester).await? else { return Ok(None) };
         let recorded = answer::restore(&self.log, &stored.outcome).await?;
         Ok(Some(answer::prove(&self.log, recorded).await?))
     }
@@ -184,22 +199,24 @@ fn arrived(message: pb::AuthorizeRequest) -> Result<AuthorizeIn, tacit_wire::Mal
     Ok(AuthorizeIn { checks, signature: tacit_wire::array("signature", &message.signature)? })
 }
 
+/// Form, addressee, certificate and signature; with the request's fingerprint.
 fn authenticate(
-    shared: &Shared,
+    registry: &Arc<Registry>,
     arrived: AuthorizeIn,
-    requester: &MemberId,
-    cnf: &[u8; 32],
-) -> Result<SignedRequest, Reason> {
-    let key = signing_key(&shared.registry, requester).ok_or(Reason::UnknownMember)?;
-    let parsed = arrived.parse().map_err(|error| reason(&error))?;
-    let expected =
-        Expected { coordinator: shared.registry.coordinator(), requester, cnf, signing_key: key.as_bytes() };
-    parsed.authenticate(&expected).map_err(|error| reason(&error))
-}
-
-/// The word for a check or request that could not be proven.
-pub(super) fn reason(error: &BlindError) -> Reason {
-    error.reason()
+    peer: &PeerIdentity,
+) -> Result<(SignedRequest, [u8; 32]), Reason> {
+    let requester = &peer.spiffe.member;
+    let key = signing_key(registry, requester).ok_or(Reason::UnknownMember)?;
+    let expected = Expected {
+        coordinator: registry.coordinator(),
+        requester,
+        cnf: &peer.spki_sha256,
+        signing_key: key.as_bytes(),
+    };
+    let parsed = arrived.parse().map_err(|error| error.reason())?;
+    let signed = parsed.authenticate(&expected).map_err(|error| error.reason())?;
+    let fingerprint = signed.fingerprint();
+    Ok((signed, fingerprint))
 }
 
 fn count(answer: &pb::Authorized) {

@@ -2,27 +2,30 @@
 
 use std::sync::Arc;
 
+use tacit_blind::group::Point;
 use tacit_identity::Role;
-use tacit_model::Reason;
-use tacit_policy::{ConsentState, SignedChange, SignedConsent, StateChange};
-use tacit_store::StoreError;
+use tacit_model::{MemberId, Reason, parse_ulid};
+use tacit_policy::{ConsentState, SignedChange, SignedConsent, StateChange, registry::entry};
 use tacit_wire::coordinator::{
     self as pb, change_consent_state_response::Outcome as Changed, consent_service_server::ConsentService,
     put_consent_response::Outcome as Put,
 };
-use tokio_stream::{StreamExt, wrappers::BroadcastStream};
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::{Responses, Service, Shared, live, malformed, parts, store_trouble};
 use crate::{
-    append::{ChangeJob, Job},
+    append::{ChangeJob, Write},
     caller::{caller, signing_key},
-    store::consents,
-    writer::Logged,
+    store::consents::{self, StoredConsent},
 };
 
 /// Pseudonyms of one question.
 const MOST: usize = 1024;
+
+/// Changes that may wait for a slow reader.
+const AHEAD: usize = 64;
 
 #[tonic::async_trait]
 impl ConsentService for Service {
@@ -37,19 +40,17 @@ impl ConsentService for Service {
             .map_err(|error| malformed(&error, &metadata))?;
         let state_signature = tacit_wire::array("state_signature", &message.state_signature)
             .map_err(|error| malformed(&error, &metadata))?;
-        let verified = SignedConsent::verify(message.consent.to_vec(), signature, |authority| {
-            signing_key(&shared.registry, authority)
-        });
-        let outcome = match verified {
-            Ok(consent) if *consent.consent().authority == *peer.spiffe.member => shared
-                .put(consent, state_signature)
-                .await
-                .map_err(|error| store_trouble(&error, &metadata))?,
-            Ok(_) => Err(Reason::WrongRole),
-            Err(_) => Err(Reason::ConsentInvalid),
+        let given = shared.given(&message.consent, signature, state_signature, &peer.spiffe.member);
+        let outcome = match given {
+            Ok(write) => {
+                shared.write_logged(write).await.map_err(|error| store_trouble(&error, &metadata))?
+            }
+            Err(reason) => Err(reason),
         };
         let outcome = match outcome {
-            Ok(logged) => Put::Logged(logged),
+            Ok((record, checkpoint)) => {
+                Put::Logged(pb::ConsentLogged { record: Some(record), checkpoint })
+            }
             Err(reason) => Put::Refusal(tacit_wire::refusal(reason)),
         };
         Ok(Response::new(pb::PutConsentResponse { outcome: Some(outcome) }))
@@ -64,17 +65,20 @@ impl ConsentService for Service {
         let (message, metadata) = parts(request);
         let signature = tacit_wire::array("signature", &message.signature)
             .map_err(|error| malformed(&error, &metadata))?;
-        let outcome = match message.state.parse::<ConsentState>() {
-            Ok(state) => {
-                let (authority, id, number) = (peer.spiffe.member, message.consent_id, message.number);
-                let job = ChangeJob { authority, id, state, number, signature };
-                let written = shared.writer.write(Job::ChangeConsent(Box::new(job))).await;
-                shared.consent_logged(written).await.map_err(|error| store_trouble(&error, &metadata))?
+        let outcome = match (parse_ulid(&message.consent_id), message.state.parse::<ConsentState>()) {
+            (Some(id), Ok(state)) => {
+                let change = StateChange { id, state, number: message.number };
+                let job = ChangeJob { authority: peer.spiffe.member, change, signature };
+                let written = shared.write_logged(Write::ChangeConsent(Box::new(job))).await;
+                written.map_err(|error| store_trouble(&error, &metadata))?
             }
-            Err(_) => Err(Reason::ConsentOrder),
+            (None, _) => Err(Reason::NotFound),
+            (Some(_), Err(_)) => Err(Reason::ConsentOrder),
         };
         let outcome = match outcome {
-            Ok(logged) => Changed::Logged(logged),
+            Ok((record, checkpoint)) => {
+                Changed::Logged(pb::ConsentLogged { record: Some(record), checkpoint })
+            }
             Err(reason) => Changed::Refusal(tacit_wire::refusal(reason)),
         };
         Ok(Response::new(pb::ChangeConsentStateResponse { outcome: Some(outcome) }))
@@ -114,51 +118,67 @@ impl ConsentService for Service {
         &self,
         request: Request<pb::WatchConsentsRequest>,
     ) -> Result<Response<Self::WatchConsentsStream>, Status> {
-        let peer = caller(&request, &self.0.registry, &[Role::Node])?;
-        let member = peer.spiffe.member;
-        let changes = BroadcastStream::new(self.0.consents.subscribe()).map_while(move |change| {
-            // Who falls behind is disconnected, reads the list again and watches anew.
-            let consent = change.ok()?;
-            Some(
-                (consent.requester == *member)
-                    .then(|| Ok(pb::WatchConsentsResponse { consent: Some(live(&consent)) })),
-            )
-        });
-        Ok(Response::new(Box::pin(changes.filter_map(|change| change))))
+        let shared = &self.0;
+        let peer = caller(&request, &shared.registry, &[Role::Node])?;
+        let (changes, closing) = (shared.consents.subscribe(), shared.closing.subscribe());
+        let (sender, receiver) = mpsc::channel(AHEAD);
+        tokio::spawn(push_changes(peer.spiffe.member, changes, closing, sender));
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 }
 
 impl Shared {
-    async fn put(
+    /// A consent that the calling authority signed, with its first state.
+    fn given(
         &self,
-        consent: SignedConsent,
+        text: &[u8],
+        signature: [u8; 64],
         state_signature: [u8; 64],
-    ) -> Result<Result<pb::ConsentLogged, Reason>, StoreError> {
-        let given = StateChange { id: consent.consent().id, state: ConsentState::Given, number: 1 };
-        let key = signing_key(&self.registry, &consent.consent().authority);
-        if key.is_none_or(|key| SignedChange::verify(given, state_signature, &key).is_err()) {
-            return Ok(Err(Reason::SignatureInvalid));
+        authority: &MemberId,
+    ) -> Result<Write, Reason> {
+        let key = signing_key(&self.registry, authority).ok_or(Reason::UnknownMember)?;
+        let signed = SignedConsent::verify(text.to_vec(), signature, |named| {
+            // Another authority's consent is refused below, and by its own key.
+            signing_key(&self.registry, named)
+        })
+        .map_err(|_| Reason::ConsentInvalid)?;
+        let consent = signed.consent();
+        if consent.authority != *authority {
+            return Err(Reason::WrongRole);
         }
-        let written =
-            self.writer.write(Job::PutConsent { consent: Box::new(consent), state_signature }).await;
-        self.consent_logged(written).await
-    }
-
-    /// Proves a consent's record and tells the requester that watches.
-    async fn consent_logged(
-        &self,
-        written: Result<Logged, StoreError>,
-    ) -> Result<Result<pb::ConsentLogged, Reason>, StoreError> {
-        let (record, consent) = match written? {
-            Logged::Record { record, consent } => (record, consent),
-            Logged::Refused(reason) => return Ok(Err(reason)),
-            Logged::Before(_) | Logged::Nothing => return Ok(Err(Reason::Internal)),
+        let asks = |member: &entry::Member| {
+            member.has(entry::Role::Requester) || member.has(entry::Role::Authority)
         };
-        if let Some(consent) = consent {
-            // Nobody watching is no error.
-            let _ = self.consents.send(Arc::new(consent));
+        let requester = self.registry.member(&consent.requester);
+        if !requester.is_some_and(asks) || Point::decode(&consent.pseudonym).is_err() {
+            return Err(Reason::ConsentInvalid);
         }
-        let (record, checkpoint) = self.proven(record.index, record.record).await?;
-        Ok(Ok(pb::ConsentLogged { record: Some(record), checkpoint: checkpoint.into() }))
+        let given = StateChange { id: consent.id, state: ConsentState::Given, number: 1 };
+        SignedChange::verify(given, state_signature, &key).map_err(|_| Reason::SignatureInvalid)?;
+        Ok(Write::PutConsent { consent: Box::new(signed), state_signature })
+    }
+}
+
+/// Tells a requester of every change that names it. Who falls behind is disconnected, reads the list again
+/// and watches anew.
+async fn push_changes(
+    requester: MemberId,
+    mut changes: broadcast::Receiver<Arc<StoredConsent>>,
+    mut closing: watch::Receiver<bool>,
+    sender: mpsc::Sender<Result<pb::WatchConsentsResponse, Status>>,
+) {
+    loop {
+        let change = tokio::select! {
+            () = sender.closed() => return,
+            _ = closing.wait_for(|closing| *closing) => return,
+            change = changes.recv() => change,
+        };
+        let Ok(consent) = change else { return };
+        if consent.requester == *requester {
+            let message = pb::WatchConsentsResponse { consent: Some(live(&consent)) };
+            if sender.send(Ok(message)).await.is_err() {
+                return;
+            }
+        }
     }
 }

@@ -12,13 +12,8 @@ use tacit_wire::coordinator::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{Service, Shared, live, malformed, parts, store_trouble};
-use crate::{
-    append::Job,
-    caller::caller,
-    store::{consents, pseudonyms::NewPseudonym},
-    writer::Logged,
-};
+use super::{Service, Shared, heavy, live, malformed, parts, store_trouble};
+use crate::{append::Write, caller::caller, store::consents};
 
 #[tonic::async_trait]
 impl EnrollmentService for Service {
@@ -36,68 +31,65 @@ impl EnrollmentService for Service {
         }
         let arrived = arrived(message).map_err(|error| malformed(&error, &metadata))?;
         let entries = arrived.entries.len() as u64;
-        let outcome = match verify(shared, arrived, &requester).await {
-            Ok(verified) => {
-                shared.store(verified, &requester).await.map_err(|error| store_trouble(&error, &metadata))?
-            }
-            Err(reason) => {
-                shared.bad_checks.add(&requester, entries, now);
-                refused(reason)
+        let response = async {
+            match shared.verify(arrived, &requester).await? {
+                Ok(verified) => shared.register(verified, requester).await,
+                Err(reason) => {
+                    shared.bad_checks.add(&requester, entries, now);
+                    Ok(refused(reason))
+                }
             }
         };
-        Ok(Response::new(outcome))
+        Ok(Response::new(response.await.map_err(|error| store_trouble(&error, &metadata))?))
     }
 }
 
 impl Shared {
-    async fn store(
+    async fn verify(
         &self,
-        verified: Vec<VerifiedRegistration>,
+        arrived: RegisterIn,
         requester: &MemberId,
+    ) -> Result<Result<Vec<VerifiedRegistration>, Reason>, StoreError> {
+        let (registry, requester) = (self.registry.clone(), requester.clone());
+        let current = registry.member(&requester).and_then(|member| member.pseudonym_epoch);
+        if current != Some(arrived.epoch) {
+            return Ok(Err(Reason::EpochNotCurrent));
+        }
+        let Some(key) = registry.pseudonym_key(&requester, arrived.epoch) else {
+            return Ok(Err(Reason::NotPermitted));
+        };
+        let Ok(key) = Point::decode(&key.0) else { return Ok(Err(Reason::RegistryInvalid)) };
+        heavy(arrived.entries.len(), move || {
+            let parties = Parties {
+                custodian: registry.custodian(),
+                coordinator: registry.coordinator(),
+                requester: &requester,
+            };
+            arrived.verify(&parties, &key, &mut entropy::os_rng()).map_err(|error| error.reason())
+        })
+        .await
+    }
+
+    async fn register(
+        &self,
+        batch: Vec<VerifiedRegistration>,
+        requester: MemberId,
     ) -> Result<pb::RegisterResponse, StoreError> {
-        let Some(epoch) = verified.first().map(VerifiedRegistration::epoch) else {
+        // A verified registration has entries, and all are of one epoch.
+        let Some(epoch) = batch.first().map(VerifiedRegistration::epoch) else {
             return Ok(refused(Reason::Malformed));
         };
-        let batch: Vec<_> = verified.iter().map(new_pseudonym).collect();
-        let pseudonyms: Vec<_> = batch.iter().map(|new| new.pseudonym).collect();
-        let added = batch.len() as u64;
-        match self.writer.write(Job::Register { requester: requester.clone(), epoch, batch }).await? {
-            Logged::Nothing => {}
-            Logged::Refused(reason) => return Ok(refused(reason)),
-            Logged::Record { .. } | Logged::Before(_) => return Ok(refused(Reason::Internal)),
+        let pseudonyms: Vec<_> = batch.iter().map(|new| *new.pseudonym()).collect();
+        let write = Write::Register { requester: requester.clone(), epoch, batch };
+        if let Err(reason) = self.writer.store(write).await? {
+            return Ok(refused(reason));
         }
-        metrics::counter!("tacit_coordinator_registered_total").increment(added);
+        metrics::counter!("tacit_coordinator_registered_total").increment(pseudonyms.len() as u64);
         let mut conn = self.db.read().await?;
-        let consents = consents::by_pseudonyms(&mut conn, requester, &pseudonyms).await?;
+        let consents = consents::by_pseudonyms(&mut conn, &requester, &pseudonyms).await?;
         let consents = consents.iter().map(live).collect();
         Ok(pb::RegisterResponse { outcome: Some(Outcome::Registered(pb::Registered { consents })) })
     }
-}
-
-async fn verify(
-    shared: &Shared,
-    arrived: RegisterIn,
-    requester: &MemberId,
-) -> Result<Vec<VerifiedRegistration>, Reason> {
-    let registry = shared.registry.clone();
-    let requester = requester.clone();
-    let current = registry.member(&requester).and_then(|member| member.pseudonym_epoch);
-    if current != Some(arrived.epoch) {
-        return Err(Reason::EpochNotCurrent);
-    }
-    let key = registry.pseudonym_key(&requester, arrived.epoch).ok_or(Reason::NotPermitted)?;
-    let key = Point::decode(&key.0).map_err(|_| Reason::RegistryInvalid)?;
-    let verify = move || {
-        let parties = Parties {
-            custodian: registry.custodian(),
-            coordinator: registry.coordinator(),
-            requester: &requester,
-        };
-        arrived
-            .verify(&parties, &key, &mut entropy::os_rng())
-            .map_err(|error| super::authorization::reason(&error))
-    };
-    tokio::task::spawn_blocking(verify).await.map_err(|_| Reason::Internal)?
 }
 
 fn arrived(message: pb::RegisterRequest) -> Result<RegisterIn, tacit_wire::Malformed> {
@@ -119,17 +111,6 @@ fn arrived(message: pb::RegisterRequest) -> Result<RegisterIn, tacit_wire::Malfo
         entries,
         dleq: tacit_wire::array("dleq_proof", &message.dleq_proof)?,
     })
-}
-
-fn new_pseudonym(verified: &VerifiedRegistration) -> NewPseudonym {
-    NewPseudonym {
-        pseudonym: *verified.pseudonym(),
-        blinded_subject: *verified.blinded_subject(),
-        evaluated: *verified.evaluated(),
-        proof: *verified.proof(),
-        register_hash: *verified.register_hash(),
-        audit_box: verified.audit_box().to_vec(),
-    }
 }
 
 fn refused(reason: Reason) -> pb::RegisterResponse {

@@ -1,31 +1,31 @@
 //! The log for members and auditors; manifests and enrollment counts for those who may write them.
 
-use tacit_blind::table::SignedManifest;
 use tacit_identity::Role;
 use tacit_ledger::checkpoint::VerifiedCheckpoint;
-use tacit_model::{ListId, MemberId, Reason};
+use tacit_model::{MemberId, Reason};
 use tacit_store::{StoreError, log::Log};
 use tacit_wire::coordinator::{
     self as pb, get_manifest_response::Outcome as Found, log_service_server::LogService,
     publish_manifest_response::Outcome as Published,
 };
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, metadata::MetadataMap};
 
-use super::{Responses, Service, Shared, parts, store_trouble};
-use crate::{
-    append::Job,
-    caller::{caller, manifest_verifier},
-    store::manifests,
-    writer::Logged,
-};
+use super::{Responses, Service, parts, store_trouble};
+use crate::{append::Write, caller::caller};
 
 /// Records in one message of GetEntries.
 const PAGE: u64 = 1024;
 
+/// Bytes of records in one message of GetEntries, from which on no further record is added.
+const PAGE_BYTES: usize = 1 << 20;
+
 /// Messages that may wait for a slow reader.
 const AHEAD: usize = 4;
+
+/// Checkpoints that may wait for a slow reader.
+const CHECKPOINTS_AHEAD: usize = 256;
 
 #[tonic::async_trait]
 impl LogService for Service {
@@ -47,12 +47,14 @@ impl LogService for Service {
         caller(&request, &self.0.registry, &[Role::Node, Role::Custodian])?;
         let (message, metadata) = parts(request);
         let log = self.0.log.clone();
+        // Before the head is read, so that nothing falls between the two.
+        let news = log.subscribe();
         if message.from_size > log.head().size() {
             return Err(tacit_wire::trouble(Reason::LogBehind, &metadata));
         }
-        let news = self.0.checkpoints.subscribe();
-        let (sender, receiver) = mpsc::channel(256);
-        tokio::spawn(push_checkpoints(log, news, message.from_size, sender));
+        let (sender, receiver) = mpsc::channel(CHECKPOINTS_AHEAD);
+        let closing = self.0.closing.subscribe();
+        tokio::spawn(push_checkpoints(log, news, closing, message.from_size, sender));
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 
@@ -67,17 +69,11 @@ impl LogService for Service {
         if message.from_size == 0 || message.from_size > to || to > head.size() {
             return Err(tacit_wire::trouble(Reason::LogBehind, &metadata));
         }
-        let proof = self
-            .0
-            .log
-            .consistency(message.from_size, to)
-            .await
-            .map_err(|error| store_trouble(&error, &metadata))?;
+        let proof = self.0.log.consistency(message.from_size, to).await;
+        let proof = proof.map_err(|error| store_trouble(&error, &metadata))?;
         let checkpoint = head.note().to_vec().into();
-        Ok(Response::new(pb::GetConsistencyResponse {
-            consistency: tacit_wire::concat32(&proof),
-            checkpoint,
-        }))
+        let consistency = tacit_wire::concat32(&proof);
+        Ok(Response::new(pb::GetConsistencyResponse { consistency, checkpoint }))
     }
 
     type GetEntriesStream = Responses<pb::GetEntriesResponse>;
@@ -94,19 +90,9 @@ impl LogService for Service {
             if message.count == 0 { size } else { message.start.saturating_add(message.count).min(size) };
         let (sender, receiver) = mpsc::channel(AHEAD);
         tokio::spawn(async move {
-            let mut start = message.start;
-            while start < end {
-                let page = log.entries(start, PAGE.min(end - start)).await;
-                let page = page.map(|records| pb::GetEntriesResponse {
-                    start,
-                    records: records.into_iter().map(Into::into).collect(),
-                });
-                let page = page.map_err(|error| store_trouble(&error, &metadata));
-                let failed = page.is_err();
-                if sender.send(page).await.is_err() || failed {
-                    return;
-                }
-                start += PAGE;
+            if let Err(error) = push_entries(&log, message.start, end, &sender).await {
+                // The reader may be gone.
+                let _ = sender.send(Err(store_trouble(&error, &metadata))).await;
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
@@ -121,7 +107,14 @@ impl LogService for Service {
         let (message, metadata) = parts(request);
         let outcome = match shared.own_manifest(&message.manifest, &peer.spiffe.member) {
             Ok(manifest) => {
-                shared.publish(manifest).await.map_err(|error| store_trouble(&error, &metadata))?
+                let written = shared.write_logged(Write::Manifest(Box::new(manifest))).await;
+                written.map_err(|error| store_trouble(&error, &metadata))?
+            }
+            Err(reason) => Err(reason),
+        };
+        let outcome = match outcome {
+            Ok((record, checkpoint)) => {
+                Published::Logged(pb::ManifestLogged { record: Some(record), checkpoint })
             }
             Err(reason) => Published::Refusal(tacit_wire::refusal(reason)),
         };
@@ -137,8 +130,8 @@ impl LogService for Service {
         let (message, metadata) = parts(request);
         let found = shared.find_manifest(&message).await.map_err(|error| store_trouble(&error, &metadata))?;
         let outcome = match found {
-            Some(manifest) => Found::Manifest(manifest),
-            None => Found::Refusal(tacit_wire::refusal(Reason::ListNotReady)),
+            Ok(manifest) => Found::Manifest(manifest),
+            Err(reason) => Found::Refusal(tacit_wire::refusal(reason)),
         };
         Ok(Response::new(pb::GetManifestResponse { outcome: Some(outcome) }))
     }
@@ -150,74 +143,51 @@ impl LogService for Service {
         let shared = &self.0;
         let peer = caller(&request, &shared.registry, &[Role::Custodian])?;
         let (message, metadata) = parts(request);
-        let requester: MemberId =
-            message.requester.parse().map_err(|_| tacit_wire::trouble(Reason::UnknownMember, &metadata))?;
-        if shared.registry.member(&requester).is_none() {
-            return Err(tacit_wire::trouble(Reason::UnknownMember, &metadata));
-        }
-        let job = Job::Enrollment {
-            custodian: peer.spiffe.member,
-            requester,
-            epoch: message.epoch,
-            count: message.count,
-        };
-        let written = async {
-            match shared.writer.write(job).await? {
-                Logged::Record { record, .. } => shared.proven(record.index, record.record).await.map(Some),
-                Logged::Before(_) | Logged::Nothing | Logged::Refused(_) => Ok(None),
-            }
-        };
-        let written = written.await.map_err(|error| store_trouble(&error, &metadata))?;
-        let (record, checkpoint) = written.ok_or_else(|| tacit_wire::trouble(Reason::Internal, &metadata))?;
-        Ok(Response::new(pb::ReportEnrollmentResponse {
-            record: Some(record),
-            checkpoint: checkpoint.into(),
-        }))
+        let requester = known_member(&message.requester, &shared.registry, &metadata)?;
+        let (epoch, count) = (message.epoch, message.count);
+        let write = Write::Enrollment { custodian: peer.spiffe.member, requester, epoch, count };
+        let written =
+            shared.write_logged(write).await.map_err(|error| store_trouble(&error, &metadata))?;
+        let (record, checkpoint) = written.map_err(|reason| tacit_wire::trouble(reason, &metadata))?;
+        Ok(Response::new(pb::ReportEnrollmentResponse { record: Some(record), checkpoint }))
     }
 }
 
-impl Shared {
-    /// A manifest that the calling holder signed for a list of its own.
-    fn own_manifest(&self, note: &[u8], holder: &MemberId) -> Result<SignedManifest, Reason> {
-        let note = std::str::from_utf8(note).map_err(|_| Reason::ManifestRejected)?;
-        // Which list it is decides by whose key it must be signed, so the name is read before it is verified.
-        let list: ListId =
-            note.lines().nth(1).and_then(|line| line.parse().ok()).ok_or(Reason::ManifestRejected)?;
-        if list.holder() != holder.as_str() {
-            return Err(Reason::WrongRole);
+fn known_member(
+    name: &str,
+    registry: &tacit_policy::Registry,
+    metadata: &MetadataMap,
+) -> Result<MemberId, Status> {
+    let member: Option<MemberId> = name.parse().ok();
+    member
+        .filter(|member| registry.member(member).is_some())
+        .ok_or_else(|| tacit_wire::trouble(Reason::UnknownMember, metadata))
+}
+
+/// Sends records page by page until the reader goes away.
+async fn push_entries(
+    log: &Log,
+    start: u64,
+    end: u64,
+    sender: &mpsc::Sender<Result<pb::GetEntriesResponse, Status>>,
+) -> Result<(), StoreError> {
+    let mut next = start;
+    while next < end {
+        let mut records = log.entries(next, PAGE.min(end - next)).await?.into_iter().peekable();
+        while records.peek().is_some() {
+            let mut page = pb::GetEntriesResponse { start: next, records: Vec::new() };
+            let mut bytes = 0;
+            while let Some(record) = records.next_if(|_| bytes < PAGE_BYTES) {
+                bytes += record.len();
+                page.records.push(record.into());
+            }
+            next += page.records.len() as u64;
+            if sender.send(Ok(page)).await.is_err() {
+                return Ok(());
+            }
         }
-        let key = manifest_verifier(&self.registry, &list).ok_or(Reason::UnknownList)?;
-        SignedManifest::verify(note, &key).map_err(|error| {
-            tracing::warn!(%error, list = list.as_str(), "a manifest was refused");
-            Reason::ManifestRejected
-        })
     }
-
-    async fn publish(&self, manifest: SignedManifest) -> Result<Published, StoreError> {
-        let (record, checkpoint) = match self.writer.write(Job::Manifest(Box::new(manifest))).await? {
-            Logged::Record { record, .. } => self.proven(record.index, record.record).await?,
-            Logged::Before(index) => self.logged(index).await?,
-            Logged::Refused(reason) => return Ok(Published::Refusal(tacit_wire::refusal(reason))),
-            Logged::Nothing => return Ok(Published::Refusal(tacit_wire::refusal(Reason::Internal))),
-        };
-        Ok(Published::Logged(pb::ManifestLogged { record: Some(record), checkpoint: checkpoint.into() }))
-    }
-
-    async fn find_manifest(
-        &self,
-        asked: &pb::GetManifestRequest,
-    ) -> Result<Option<pb::Manifest>, StoreError> {
-        let mut conn = self.db.read().await?;
-        let found = manifests::find(&mut conn, &asked.list_id, asked.epoch, asked.version).await?;
-        drop(conn);
-        let Some(stored) = found else { return Ok(None) };
-        let (record, checkpoint) = self.logged(stored.log_index).await?;
-        Ok(Some(pb::Manifest {
-            manifest: stored.note.into(),
-            record: Some(record),
-            checkpoint: checkpoint.into(),
-        }))
-    }
+    Ok(())
 }
 
 /// Sends every checkpoint with the proof from the one sent before, until the reader goes away. A reader
@@ -225,13 +195,14 @@ impl Shared {
 async fn push_checkpoints(
     log: Log,
     mut news: broadcast::Receiver<VerifiedCheckpoint>,
+    mut closing: watch::Receiver<bool>,
     from_size: u64,
     sender: mpsc::Sender<Result<pb::WatchCheckpointsResponse, Status>>,
 ) {
     let mut sent = from_size;
     let mut next = Some(log.head());
     loop {
-        if let Some(head) = next.take().filter(|head| head.size() > sent || sent == 0) {
+        if let Some(head) = next.take().filter(|head| head.size() > sent) {
             let consistency = match sent {
                 0 => Ok(Vec::new()),
                 sent => log.consistency(sent, head.size()).await,
@@ -242,18 +213,17 @@ async fn push_checkpoints(
                     consistency: tacit_wire::concat32(&proof),
                     from_size: sent,
                 }),
-                Err(error) => {
-                    tracing::error!(%error, "no consistency proof");
-                    Err(tacit_wire::trouble(Reason::Unavailable, &Default::default()))
-                }
+                Err(error) => Err(store_trouble(&error, &MetadataMap::new())),
             };
             sent = head.size();
-            if sender.send(message).await.is_err() {
+            let failed = message.is_err();
+            if sender.send(message).await.is_err() || failed {
                 return;
             }
         }
         tokio::select! {
             () = sender.closed() => return,
+            _ = closing.wait_for(|closing| *closing) => return,
             head = news.recv() => next = match head {
                 Ok(head) => Some(head),
                 Err(broadcast::error::RecvError::Lagged(_)) => Some(log.head()),

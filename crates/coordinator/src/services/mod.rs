@@ -4,19 +4,28 @@ mod authorization;
 mod consent;
 mod enrollment;
 mod log;
+mod manifest;
 mod registry;
 
 use std::{pin::Pin, sync::Arc};
 
+use bytes::Bytes;
 use tacit_model::{Clock, Reason};
 use tacit_policy::Registry;
 use tacit_store::{Db, StoreError, log::Log};
 use tacit_wire::{common, coordinator as pb};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio_stream::Stream;
 use tonic::{Request, Status, metadata::MetadataMap};
 
-use crate::{answer, caller::BadChecks, config::Limits, store::consents::StoredConsent, writer::Writer};
+use crate::{
+    answer, append::Write, caller::BadChecks, config::Limits, store::consents::StoredConsent, writer::Logged,
+    writer::Writer,
+};
+
+/// Points of a request from which on its arithmetic leaves the threads that serve connections: about a
+/// millisecond.
+const HEAVY: usize = 8;
 
 /// What all services share.
 pub(crate) struct Shared {
@@ -24,14 +33,16 @@ pub(crate) struct Shared {
     pub(crate) log: Log,
     pub(crate) writer: Writer,
     pub(crate) registry: Arc<Registry>,
-    pub(crate) registry_bytes: Arc<[u8]>,
+    pub(crate) registry_bytes: Bytes,
+    /// Log index of the registry's record.
+    pub(crate) registry_index: u64,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
     pub(crate) bad_checks: BadChecks,
     /// Consents as they change, for the requesters that watch.
     pub(crate) consents: broadcast::Sender<Arc<StoredConsent>>,
-    /// Every new checkpoint.
-    pub(crate) checkpoints: broadcast::Sender<tacit_ledger::checkpoint::VerifiedCheckpoint>,
+    /// True once the server is to end: streams end then.
+    pub(crate) closing: watch::Sender<bool>,
 }
 
 /// One service over the shared state.
@@ -45,12 +56,27 @@ pub(crate) type Responses<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Se
 pub(crate) fn store_trouble(error: &StoreError, metadata: &MetadataMap) -> Status {
     let request_id = tacit_wire::RequestIds::of(metadata).unwrap_or("none");
     tracing::error!(%error, request_id, "the store failed");
-    tacit_wire::trouble(Reason::Unavailable, metadata)
+    // Trying again does not mend what contradicts itself.
+    let reason = if error.is_corruption() { Reason::Internal } else { Reason::Unavailable };
+    tacit_wire::trouble(reason, metadata)
 }
 
 /// A malformed field: the message names it and nothing else.
 pub(crate) fn malformed(error: &tacit_wire::Malformed, metadata: &MetadataMap) -> Status {
     tacit_wire::status::trouble_with(Reason::Malformed, &error.to_string(), metadata)
+}
+
+/// Arithmetic over `points` points, off the threads that serve connections when it takes long.
+pub(crate) async fn heavy<T: Send + 'static>(
+    points: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StoreError> {
+    if points < HEAVY {
+        Ok(work())
+    } else {
+        // Only a panic or the end of the runtime stops it.
+        tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Stopped)
+    }
 }
 
 impl Shared {
@@ -59,21 +85,35 @@ impl Shared {
         &self,
         index: u64,
         record: Vec<u8>,
-    ) -> Result<(common::LoggedRecord, Vec<u8>), StoreError> {
-        answer::prove_one(&self.log, index, record).await
+    ) -> Result<(common::LoggedRecord, Bytes), StoreError> {
+        let (record, checkpoint) = answer::prove_one(&self.log, index, record).await?;
+        Ok((record, checkpoint.into()))
     }
 
     /// A record of the log by its index, with its proof.
-    async fn logged(&self, index: u64) -> Result<(common::LoggedRecord, Vec<u8>), StoreError> {
-        let record = self.log.records(&[index]).await?.pop().unwrap_or_default();
+    async fn logged(&self, index: u64) -> Result<(common::LoggedRecord, Bytes), StoreError> {
+        let record = self.log.records(&[index]).await?.pop();
+        let record = record.ok_or_else(|| StoreError::corrupt("log_entry", "idx", index, "is missing"))?;
         self.proven(index, record).await
+    }
+
+    /// Makes a write that leaves one record, and proves that record.
+    async fn write_logged(
+        &self,
+        write: Write,
+    ) -> Result<Result<(common::LoggedRecord, Bytes), Reason>, StoreError> {
+        match self.writer.log(write).await? {
+            Logged::Record(record) => self.proven(record.index, record.record).await.map(Ok),
+            Logged::Before(index) => self.logged(index).await.map(Ok),
+            Logged::Refused(reason) => Ok(Err(reason)),
+        }
     }
 }
 
 /// A consent as requesters and authorities see it.
 pub(crate) fn live(consent: &StoredConsent) -> pb::LiveConsent {
     pb::LiveConsent {
-        consent_id: consent.id.clone(),
+        consent_id: consent.id.to_string(),
         pseudonym: consent.pseudonym.to_vec().into(),
         consent: consent.text.clone().into(),
         state: consent.state.clone(),

@@ -81,10 +81,14 @@ async fn under(
     member: &str,
     pseudonyms: &[[u8; 32]],
 ) -> Result<Vec<StoredConsent>, StoreError> {
-    let member = member.to_owned();
-    let first = |row: bulk::Row<'_>| row.bind(member.clone());
-    let key = |row: bulk::Row<'_>, pseudonym: &[u8; 32]| row.bind(pseudonym.to_vec());
-    let rows = bulk::fetch_within(conn, head, first, pseudonyms, key).await?;
+    let rows = bulk::fetch_within(
+        conn,
+        head,
+        |row| row.bind(member),
+        pseudonyms,
+        |row, pseudonym| row.bind(pseudonym.as_slice()),
+    )
+    .await?;
     let mut found = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     found.sort_by_key(|consent| consent.id);
     found.truncate(MOST);
@@ -142,9 +146,14 @@ pub(crate) async fn uses_since(
     let mut found = HashMap::new();
     for (from, ids) in windows {
         let head = "SELECT consent, uses FROM consent_use WHERE at_ms >= ? AND consent IN";
-        let first = |row: bulk::Row<'_>| row.bind(signed(from));
-        let key = |row: bulk::Row<'_>, id: &Ulid| row.bind(id.to_string());
-        for row in bulk::fetch_within(conn, head, first, &ids, key).await? {
+        let rows = bulk::fetch_within(
+            conn,
+            head,
+            |row| row.bind(signed(from)),
+            &ids,
+            |row, id| row.bind(id.to_string()),
+        );
+        for row in rows.await? {
             let uses = unsigned("consent_use", "uses", row.try_get(1)?)?;
             *found.entry(ulid("consent_use", "consent", row.try_get(0)?)?).or_insert(0) += uses;
         }

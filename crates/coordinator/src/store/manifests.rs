@@ -60,20 +60,18 @@ pub(crate) async fn find(
     row.as_ref().map(read).transpose()
 }
 
-/// The newest manifest of an epoch, or of the newest epoch when that is `None`.
+/// The newest manifest of an epoch.
 pub(crate) async fn newest(
     conn: &mut Conn,
     list: &str,
-    epoch: Option<u64>,
+    epoch: u64,
 ) -> Result<Option<StoredManifest>, StoreError> {
-    let (from, to) = epoch.map_or((0, i64::MAX), |epoch| (signed(epoch), signed(epoch)));
     let row = sqlx::query(
         "SELECT epoch, version, note, log_index FROM manifest \
-         WHERE list = $1 AND epoch BETWEEN $2 AND $3 ORDER BY epoch DESC, version DESC LIMIT 1",
+         WHERE list = $1 AND epoch = $2 ORDER BY version DESC LIMIT 1",
     )
     .bind(list)
-    .bind(from)
-    .bind(to)
+    .bind(signed(epoch))
     .fetch_optional(conn)
     .await?;
     row.as_ref().map(read).transpose()

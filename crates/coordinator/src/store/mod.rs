@@ -6,6 +6,7 @@ pub(crate) mod openings;
 pub(crate) mod pseudonyms;
 pub(crate) mod registries;
 pub(crate) mod requests;
+pub(crate) mod subjects;
 pub(crate) mod uses;
 
 use sqlx::migrate::Migrator;

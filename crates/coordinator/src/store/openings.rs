@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sqlx::Row;
 use tacit_store::{Conn, StoreError, bulk};
 
-use super::{bytes32, signed, unsigned};
+use super::{bytes32, signed, subjects::Number, unsigned};
 
 /// The head of a pseudonym's hidden chain.
 #[derive(Clone, Copy)]
@@ -35,46 +35,46 @@ impl Chain {
 /// A sealed opening beside the log.
 pub(crate) struct SealedOpening {
     pub(crate) log_index: u64,
-    pub(crate) pseudonym: [u8; 32],
+    pub(crate) subject: Number,
     pub(crate) sealed: Vec<u8>,
 }
 
 /// Chains of these pseudonyms; a pseudonym without records has none yet.
 pub(crate) async fn chains(
     conn: &mut Conn,
-    pseudonyms: &[[u8; 32]],
-) -> Result<HashMap<[u8; 32], Chain>, StoreError> {
-    let head = "SELECT pseudonym, sequence, leaf, last_index, opening_key FROM chain WHERE pseudonym IN";
-    let rows = bulk::fetch(conn, head, pseudonyms, |row, pseudonym| row.bind(pseudonym.as_slice())).await?;
+    subjects: &[Number],
+) -> Result<HashMap<Number, Chain>, StoreError> {
+    let head = "SELECT subject, sequence, leaf, last_index, opening_key FROM chain WHERE subject IN";
+    let rows = bulk::fetch(conn, head, subjects, |row, subject| row.bind(subject.0)).await?;
     rows.iter()
         .map(|row| {
-            let last_index = unsigned("chain", "last_index", row.try_get(3)?)?;
+            let subject: i64 = row.try_get(0)?;
             let opening_key = match row.try_get::<Option<Vec<u8>>, _>(4)? {
-                Some(key) => Some(bytes32("chain", "opening_key", last_index, &key)?),
+                Some(key) => Some(bytes32("chain", "opening_key", subject, &key)?),
                 None => None,
             };
             let chain = Chain {
                 sequence: unsigned("chain", "sequence", row.try_get(1)?)?,
-                leaf: bytes32("chain", "leaf", last_index, row.try_get(2)?)?,
-                last_index: Some(last_index),
+                leaf: bytes32("chain", "leaf", subject, row.try_get(2)?)?,
+                last_index: Some(unsigned("chain", "last_index", row.try_get(3)?)?),
                 opening_key,
             };
-            Ok((bytes32("chain", "pseudonym", last_index, row.try_get(0)?)?, chain))
+            Ok((Number(subject), chain))
         })
         .collect()
 }
 
 /// Moves chains on. Keys do not change: an erased one stays erased.
-pub(crate) async fn store_chains(conn: &mut Conn, chains: &[([u8; 32], Chain)]) -> Result<(), StoreError> {
-    let into = "chain (pseudonym, sequence, leaf, last_index, opening_key)";
-    let again = "ON CONFLICT (pseudonym) DO UPDATE SET sequence = excluded.sequence, leaf = excluded.leaf, \
+pub(crate) async fn store_chains(conn: &mut Conn, chains: &[(Number, Chain)]) -> Result<(), StoreError> {
+    let into = "chain (subject, sequence, leaf, last_index, opening_key)";
+    let again = "ON CONFLICT (subject) DO UPDATE SET sequence = excluded.sequence, leaf = excluded.leaf, \
                  last_index = excluded.last_index";
-    bulk::insert(conn, into, 5, again, chains, |row, (pseudonym, chain)| {
-        row.bind(pseudonym.as_slice())
+    bulk::insert(conn, into, 5, again, chains, |row, (subject, chain)| {
+        row.bind(subject.0)
             .bind(signed(chain.sequence))
             .bind(chain.leaf.as_slice())
             .bind(signed(chain.last_index.unwrap_or_default()))
-            .bind(chain.opening_key.map(|key| key.to_vec()))
+            .bind(chain.opening_key.as_ref().map(<[u8; 32]>::as_slice))
     })
     .await?;
     Ok(())
@@ -82,8 +82,8 @@ pub(crate) async fn store_chains(conn: &mut Conn, chains: &[([u8; 32], Chain)]) 
 
 /// Stores sealed openings.
 pub(crate) async fn store(conn: &mut Conn, openings: &[SealedOpening]) -> Result<(), StoreError> {
-    bulk::insert(conn, "opening (log_index, pseudonym, sealed)", 3, "", openings, |row, opening| {
-        row.bind(signed(opening.log_index)).bind(opening.pseudonym.as_slice()).bind(opening.sealed.as_slice())
+    bulk::insert(conn, "opening (log_index, subject, sealed)", 3, "", openings, |row, opening| {
+        row.bind(signed(opening.log_index)).bind(opening.subject.0).bind(opening.sealed.as_slice())
     })
     .await?;
     Ok(())

@@ -10,11 +10,12 @@ use tacit_store::{
     bulk::{self, Row},
 };
 
-use super::{bytes32, signed};
+use super::{bytes32, signed, subjects::Number};
 
 /// What a check needs to know of its pseudonym.
 #[derive(Clone, Copy)]
 pub(crate) struct Registered {
+    pub(crate) subject: Number,
     pub(crate) blinded_subject: [u8; 32],
     pub(crate) register_hash: [u8; 32],
 }
@@ -38,16 +39,23 @@ pub(crate) async fn lookup(
     scope: Scope<'_>,
     pseudonyms: &[[u8; 32]],
 ) -> Result<HashMap<[u8; 32], Registered>, StoreError> {
-    let head = "SELECT pseudonym, blinded_subject, register_hash FROM pseudonym \
+    let head = "SELECT pseudonym, blinded_subject, register_hash, subject FROM pseudonym \
                 WHERE requester = ? AND epoch = ? AND pseudonym IN";
-    let first = |row| scope.bind(row);
-    let rows = bulk::fetch_within(conn, head, first, pseudonyms, |row, key| row.bind(key.as_slice())).await?;
+    let rows = bulk::fetch_within(
+        conn,
+        head,
+        |row| scope.bind(row),
+        pseudonyms,
+        |row, pseudonym| row.bind(pseudonym.as_slice()),
+    )
+    .await?;
     let mut found = HashMap::with_capacity(rows.len());
     for row in rows {
         let pseudonym = bytes32("pseudonym", "pseudonym", scope.requester, row.try_get(0)?)?;
         let blinded_subject = bytes32("pseudonym", "blinded_subject", scope.requester, row.try_get(1)?)?;
         let register_hash = bytes32("pseudonym", "register_hash", scope.requester, row.try_get(2)?)?;
-        found.insert(pseudonym, Registered { blinded_subject, register_hash });
+        let subject = Number(row.try_get(3)?);
+        found.insert(pseudonym, Registered { subject, blinded_subject, register_hash });
     }
     Ok(found)
 }
@@ -70,8 +78,14 @@ pub(crate) async fn earlier(
     let mut earlier = Earlier::default();
     let head = "SELECT blinded_subject, pseudonym, register_hash FROM registration \
                 WHERE requester = ? AND epoch = ? AND blinded_subject IN";
-    let key = |row: Row<'_>, new: &VerifiedRegistration| row.bind(new.blinded_subject().to_vec());
-    for row in bulk::fetch_within(conn, head, |row| scope.bind(row), batch, key).await? {
+    let rows = bulk::fetch_within(
+        conn,
+        head,
+        |row| scope.bind(row),
+        batch,
+        |row, new| row.bind(new.blinded_subject().as_slice()),
+    );
+    for row in rows.await? {
         let of = |column, bytes: &[u8]| bytes32("registration", column, scope.requester, bytes);
         earlier.by_blinded.insert(
             of("blinded_subject", row.try_get(0)?)?,
@@ -80,8 +94,14 @@ pub(crate) async fn earlier(
     }
     let head = "SELECT evaluated, pseudonym FROM registration \
                 WHERE requester = ? AND epoch = ? AND evaluated IN";
-    let key = |row: Row<'_>, new: &VerifiedRegistration| row.bind(new.evaluated().to_vec());
-    for row in bulk::fetch_within(conn, head, |row| scope.bind(row), batch, key).await? {
+    let rows = bulk::fetch_within(
+        conn,
+        head,
+        |row| scope.bind(row),
+        batch,
+        |row, new| row.bind(new.evaluated().as_slice()),
+    );
+    for row in rows.await? {
         let of = |column, bytes: &[u8]| bytes32("registration", column, scope.requester, bytes);
         earlier.by_evaluated.insert(of("evaluated", row.try_get(0)?)?, of("pseudonym", row.try_get(1)?)?);
     }
@@ -118,13 +138,14 @@ pub(crate) async fn point(
     scope: Scope<'_>,
     pseudonyms: &[([u8; 32], Registered)],
 ) -> Result<(), StoreError> {
-    let into = "pseudonym (requester, epoch, pseudonym, blinded_subject, register_hash)";
+    let into = "pseudonym (requester, epoch, pseudonym, subject, blinded_subject, register_hash)";
     let again = "ON CONFLICT (requester, epoch, pseudonym) DO UPDATE SET \
                  blinded_subject = excluded.blinded_subject, register_hash = excluded.register_hash";
-    bulk::insert(conn, into, 5, again, pseudonyms, |row, (pseudonym, registered)| {
+    bulk::insert(conn, into, 6, again, pseudonyms, |row, (pseudonym, registered)| {
         row.bind(scope.requester.as_str())
             .bind(i64::from(scope.epoch))
             .bind(pseudonym.as_slice())
+            .bind(registered.subject.0)
             .bind(registered.blinded_subject.as_slice())
             .bind(registered.register_hash.as_slice())
     })

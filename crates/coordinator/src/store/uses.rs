@@ -1,75 +1,108 @@
 //! What may be used once, or only so often: nonces, blinded queries, quotas.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
+use ring::digest::{SHA256, digest};
 use sqlx::Row;
 use tacit_model::{MemberId, Ulid};
 use tacit_store::{Conn, StoreError, bulk};
 
-use super::{bytes32, signed, ulid, unsigned};
+use super::{signed, subjects::Number, ulid, unsigned};
 
 /// Most rows that one pruning removes, so that no commit takes long.
 const PRUNED_AT_ONCE: i64 = 20_000;
 
-/// A nonce of a requester, or the hash of a blinded query.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Once(Vec<u8>);
+/// A nonce of a requester, or a blinded query, by 16 bytes of a hash: two that differ can only be taken for the
+/// same by who tried 2^64 of them, and then its own check is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Once([u8; 16]);
 
 impl Once {
     pub(crate) fn nonce(requester: &MemberId, nonce: &[u8; 16]) -> Self {
-        Self([b"n", requester.as_bytes(), nonce].concat())
+        // The nonce has a fixed length, so the two cannot run into each other.
+        let hash = digest(&SHA256, &[nonce.as_slice(), requester.as_bytes()].concat());
+        let mut once = [0; 16];
+        once.iter_mut().zip(hash.as_ref()).for_each(|(to, from)| *to = *from);
+        Self(once)
     }
 
+    /// Of `b3("tacit v1 blinded query", M)`.
     pub(crate) fn query(hash: &[u8; 32]) -> Self {
-        Self([b"q".as_slice(), hash].concat())
+        let mut once = [0; 16];
+        once.copy_from_slice(&hash[..16]);
+        Self(once)
     }
 }
 
-/// Marks values as used until `until_ms`, in the commit that found the log at `log_size`. Returns those that
-/// an earlier commit of the window had used.
-pub(crate) async fn use_once(
+/// What one commit used.
+pub(crate) struct UsedBy {
+    /// Size of the log before it.
+    pub(crate) log_size: u64,
+    /// Until when it is remembered.
+    pub(crate) until_ms: u64,
+    pub(crate) values: Vec<Once>,
+}
+
+/// What commits used that found the log larger than `after` (all commits when there is none), as far as it is
+/// still remembered.
+pub(crate) async fn used_after(
     conn: &mut Conn,
-    values: &[Once],
-    until_ms: u64,
-    log_size: u64,
-) -> Result<HashSet<Once>, StoreError> {
-    let into = "used_once (value, until_ms, log_size)";
-    let written = bulk::insert(conn, into, 3, "ON CONFLICT DO NOTHING", values, |row, Once(value)| {
-        row.bind(value.as_slice()).bind(signed(until_ms)).bind(signed(log_size))
-    })
+    after: Option<u64>,
+    now_ms: u64,
+) -> Result<Vec<UsedBy>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT log_size, until_ms, digests FROM used_once WHERE log_size > $1 AND until_ms >= $2 ORDER BY log_size",
+    )
+    .bind(after.map_or(-1, signed))
+    .bind(signed(now_ms))
+    .fetch_all(conn)
     .await?;
-    // Nearly always everything is new, and nothing has to be read.
-    if written == values.len() as u64 {
-        return Ok(HashSet::new());
-    }
-    let head = "SELECT value, log_size FROM used_once WHERE value IN";
-    let mut earlier = HashSet::new();
-    for row in bulk::fetch(conn, head, values, |row, Once(value)| row.bind(value.as_slice())).await? {
-        if row.try_get::<i64, _>(1)? != signed(log_size) {
-            earlier.insert(Once(row.try_get(0)?));
-        }
-    }
-    Ok(earlier)
+    rows.iter()
+        .map(|row| {
+            let digests: &[u8] = row.try_get(2)?;
+            Ok(UsedBy {
+                log_size: unsigned("used_once", "log_size", row.try_get(0)?)?,
+                until_ms: unsigned("used_once", "until_ms", row.try_get(1)?)?,
+                values: digests.as_chunks::<16>().0.iter().copied().map(Once).collect(),
+            })
+        })
+        .collect()
+}
+
+/// Keeps what a commit used.
+pub(crate) async fn store_used(conn: &mut Conn, used: &UsedBy) -> Result<(), StoreError> {
+    let digests: Vec<u8> = used.values.iter().flat_map(|Once(digest)| *digest).collect();
+    sqlx::query("INSERT INTO used_once (log_size, until_ms, digests) VALUES ($1, $2, $3)")
+        .bind(signed(used.log_size))
+        .bind(signed(used.until_ms))
+        .bind(digests)
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 /// Permitted checks of one day, by pseudonym and agreement.
-pub(crate) type SubjectUses = HashMap<([u8; 32], Ulid), u64>;
+pub(crate) type SubjectUses = HashMap<(Number, Ulid), u64>;
 
 /// Counts of `day` for these pseudonyms.
 pub(crate) async fn subject_uses(
     conn: &mut Conn,
-    pseudonyms: &[[u8; 32]],
+    subjects: &[Number],
     day: u64,
 ) -> Result<SubjectUses, StoreError> {
-    let head = "SELECT pseudonym, agreement, uses FROM subject_use WHERE day = ? AND pseudonym IN";
-    let first = |row: bulk::Row<'_>| row.bind(signed(day));
-    let key = |row: bulk::Row<'_>, pseudonym: &[u8; 32]| row.bind(pseudonym.to_vec());
-    let rows = bulk::fetch_within(conn, head, first, pseudonyms, key).await?;
+    let head = "SELECT subject, agreement, uses FROM subject_use WHERE day = ? AND subject IN";
+    let rows = bulk::fetch_within(
+        conn,
+        head,
+        |row| row.bind(signed(day)),
+        subjects,
+        |row, subject| row.bind(subject.0),
+    )
+    .await?;
     rows.iter()
         .map(|row| {
-            let pseudonym = bytes32("subject_use", "pseudonym", "", row.try_get(0)?)?;
             let agreement = ulid("subject_use", "agreement", row.try_get(1)?)?;
-            Ok(((pseudonym, agreement), unsigned("subject_use", "uses", row.try_get(2)?)?))
+            Ok(((Number(row.try_get(0)?), agreement), unsigned("subject_use", "uses", row.try_get(2)?)?))
         })
         .collect()
 }
@@ -78,13 +111,12 @@ pub(crate) async fn subject_uses(
 pub(crate) async fn add_subject_uses(
     conn: &mut Conn,
     day: u64,
-    added: &[(([u8; 32], Ulid), u64)],
+    added: &[((Number, Ulid), u64)],
 ) -> Result<(), StoreError> {
-    let into = "subject_use (day, pseudonym, agreement, uses)";
-    let again =
-        "ON CONFLICT (day, pseudonym, agreement) DO UPDATE SET uses = subject_use.uses + excluded.uses";
-    bulk::insert(conn, into, 4, again, added, |row, ((pseudonym, agreement), uses)| {
-        row.bind(signed(day)).bind(pseudonym.as_slice()).bind(agreement.to_string()).bind(signed(*uses))
+    let into = "subject_use (day, subject, agreement, uses)";
+    let again = "ON CONFLICT (day, subject, agreement) DO UPDATE SET uses = subject_use.uses + excluded.uses";
+    bulk::insert(conn, into, 4, again, added, |row, ((subject, agreement), uses)| {
+        row.bind(signed(day)).bind(subject.0).bind(agreement.to_string()).bind(signed(*uses))
     })
     .await?;
     Ok(())
@@ -121,10 +153,10 @@ pub(crate) async fn add_agreement_uses(
 
 /// Removes some of what the freshness window and the quotas of today no longer need; true when there is more.
 pub(crate) async fn prune(conn: &mut Conn, now_ms: u64, today: u64) -> Result<bool, StoreError> {
-    let once = "DELETE FROM used_once WHERE value IN \
-                (SELECT value FROM used_once WHERE until_ms < $1 ORDER BY until_ms LIMIT $2)";
-    let subjects = "DELETE FROM subject_use WHERE (day, pseudonym, agreement) IN \
-                    (SELECT day, pseudonym, agreement FROM subject_use WHERE day < $1 LIMIT $2)";
+    let once = "DELETE FROM used_once WHERE log_size IN \
+                (SELECT log_size FROM used_once WHERE until_ms < $1 ORDER BY log_size LIMIT $2)";
+    let subjects = "DELETE FROM subject_use WHERE (day, subject, agreement) IN \
+                    (SELECT day, subject, agreement FROM subject_use WHERE day < $1 LIMIT $2)";
     let mut more = false;
     for (sql, before) in [(once, now_ms), (subjects, today)] {
         let removed = sqlx::query(sql).bind(signed(before)).bind(PRUNED_AT_ONCE).execute(&mut *conn).await?;

@@ -62,9 +62,4 @@ impl ConfigError {
         }
         Self::Key { place, key, problem }
     }
-
-    /// A value that serde accepts and the role does not.
-    pub(crate) fn value(file: &Path, key: &str, problem: impl ToString) -> Self {
-        Self::Key { place: file.display().to_string(), key: key.to_owned(), problem: problem.to_string() }
-    }
 }

@@ -24,7 +24,7 @@ pub use common::{Pinned, Tls, WhereIs};
 pub use coordinator::{CoordinatorFile, CoordinatorKeys};
 pub use custodian::{CustodianFile, CustodianKeys, EpochSeed};
 pub use error::ConfigError;
-pub use node::{Gateway, NodeFile, NodeKeys};
+pub use node::{NodeFile, NodeKeys};
 
 /// Environment variables with our prefix that are no keys of a file.
 const OTHER_VARIABLES: &[&str] = &["LOG", "LOG_FORMAT", "TOKEN", "GATEWAY", "CONFIG"];

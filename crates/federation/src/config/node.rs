@@ -2,10 +2,10 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use crate::node_config::HolderConfig;
 use serde::Deserialize;
 use tacit_identity::{Federation, Role};
 use tacit_model::MemberId;
+use tacit_node::{config::HolderConfig, gateway::GatewayConfig};
 
 use super::{Base, Pinned, RoleFile, Tls, WhereIs};
 
@@ -41,7 +41,7 @@ pub struct NodeFile {
     #[serde(default)]
     pub holder: HolderConfig,
     /// Where the agency's own applications ask; for requesters.
-    pub gateway: Option<Gateway>,
+    pub gateway: Option<GatewayConfig>,
 }
 
 /// Files with private keys, mode 0600, each 32 bytes in hexadecimal.
@@ -56,18 +56,6 @@ pub struct NodeKeys {
     pub witness: Option<PathBuf>,
     /// Key that encrypts what a requester keeps about its questions; for requesters.
     pub store: Option<PathBuf>,
-}
-
-/// The local gateway.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Gateway {
-    /// Address and port of its JSON API, on loopback.
-    pub http: Option<SocketAddr>,
-    /// Address and port of its gRPC service, on loopback.
-    pub grpc: Option<SocketAddr>,
-    /// File of access tokens, mode 0600: a line `name:token` each.
-    pub tokens: PathBuf,
 }
 
 impl RoleFile for NodeFile {

@@ -182,7 +182,7 @@ impl Writer<'_> {
     fn node(&mut self, overrides: Overrides) {
         let id = self.member.id.clone();
         if self.member.has(Registered::Holder) {
-            let defaults = crate::node_config::HolderConfig::default();
+            let defaults = tacit_node::config::HolderConfig::default();
             self.line("\n# How own lists are sealed and published.");
             self.line("[holder]");
             self.line("# Changes are published every tick, with cover; each epoch has a key of its own.");

@@ -53,6 +53,7 @@ pub(super) async fn start(file: CoordinatorFile, around: &Surroundings) -> Resul
         address,
         does: "registry, enrollment, authorization, consent, log".to_owned(),
         credentials,
+        gateway: None,
         stop: Some(stop),
         serving,
     })

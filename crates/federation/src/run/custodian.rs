@@ -31,6 +31,7 @@ pub(super) async fn start(file: CustodianFile, around: &Surroundings) -> Result<
         address,
         does: "pseudonym keys, mirror of sealed lists".to_owned(),
         credentials,
+        gateway: None,
         stop: Some(stop),
         serving,
     })

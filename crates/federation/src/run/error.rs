@@ -2,12 +2,13 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
-use tacit_identity::{CredentialError, Role, SpiffeId};
+use tacit_identity::{CredentialError, EndpointError, Role, SpiffeId};
 use tacit_ledger::note::NoteError;
+use tacit_model::MemberId;
 use tacit_policy::RegistryError;
 
 use super::SeedError;
-use crate::config::ConfigError;
+use crate::{config::ConfigError, registry::RegistryTrouble};
 
 /// Why a role does not start, or ended by itself. Names files and keys of the configuration, never a secret.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +69,7 @@ pub enum StartError {
     #[error("registry: it names `{found}` as coordinator, not this member")]
     OtherCoordinator {
         /// Whom it names.
-        found: tacit_model::MemberId,
+        found: MemberId,
     },
     /// The address cannot be listened on.
     #[error("listen: {at}: {source}")]
@@ -84,6 +85,52 @@ pub enum StartError {
     /// The custodian.
     #[error(transparent)]
     Custodian(#[from] tacit_custodian::StartError),
+    /// The coordinator ended.
+    #[error(transparent)]
+    CoordinatorEnded(#[from] tacit_coordinator::ServeError),
+    /// The registry, as a node gets it.
+    #[error("registry: {0}")]
+    NoRegistry(#[from] RegistryTrouble),
+    /// The registry does not know this member, or in another role than its file says.
+    #[error("member: the registry names `{member}` neither holder nor requester")]
+    NoNode {
+        /// This member.
+        member: MemberId,
+    },
+    /// Something that the member's role needs is not in the file.
+    #[error("{key}: missing; the registry names this member {role}, which needs it")]
+    Missing {
+        /// The key in the file.
+        key: &'static str,
+        /// The role.
+        role: &'static str,
+    },
+    /// A private key is not the one whose public half the registry shows.
+    #[error("keys.{key}: this is not the private half of the key that the registry shows")]
+    NotRegistered {
+        /// The key in the table `keys`.
+        key: &'static str,
+    },
+    /// An endpoint is no address.
+    #[error("{key}: {source}")]
+    Endpoint {
+        /// The key in the file.
+        key: &'static str,
+        /// What is wrong.
+        source: EndpointError,
+    },
+    /// The node's database.
+    #[error("database: {0}")]
+    Database(#[from] tacit_store::StoreError),
+    /// The holder.
+    #[error("holder: {0}")]
+    Holder(#[from] tacit_node::holder::HolderError),
+    /// The gateway.
+    #[error(transparent)]
+    Gateway(#[from] tacit_node::gateway::GatewayError),
+    /// The requester's own records.
+    #[error("requester: {0}")]
+    Requester(#[from] tacit_client::ClientError),
     /// The transport ended.
     #[error("the server ended: {0}")]
     Transport(#[from] tonic::transport::Error),

@@ -3,6 +3,7 @@
 mod coordinator;
 mod custodian;
 mod error;
+mod node;
 mod secrets;
 mod sockets;
 
@@ -18,7 +19,7 @@ pub use error::StartError;
 pub use secrets::{SeedError, read_seed};
 pub use sockets::Sockets;
 
-use crate::config::{CoordinatorFile, CustodianFile, Environment, RoleFile as _, Tls, role_of};
+use crate::config::{CoordinatorFile, CustodianFile, Environment, NodeFile, RoleFile as _, Tls, role_of};
 
 /// How long a role that was told to stop may let calls under way end.
 pub const DRAIN: Duration = Duration::from_secs(10);
@@ -46,6 +47,15 @@ impl std::fmt::Debug for Surroundings {
     }
 }
 
+/// Where a node's gateway listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GatewayAt {
+    /// Its JSON API.
+    pub http: Option<SocketAddr>,
+    /// Its gRPC service.
+    pub grpc: Option<SocketAddr>,
+}
+
 /// A role that serves. Dropping it stops it without waiting.
 #[derive(Debug)]
 pub struct Running {
@@ -53,6 +63,7 @@ pub struct Running {
     address: SocketAddr,
     does: String,
     credentials: Credentials,
+    gateway: Option<GatewayAt>,
     /// Dropped or sent to: stop.
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<Result<(), StartError>>,
@@ -81,6 +92,12 @@ impl Running {
     #[must_use]
     pub fn does(&self) -> &str {
         &self.does
+    }
+
+    /// Where its gateway listens, for a requester.
+    #[must_use]
+    pub fn gateway(&self) -> Option<GatewayAt> {
+        self.gateway
     }
 
     /// Reads certificate, key, CA and revocation list again. Blocking.
@@ -142,7 +159,8 @@ pub async fn start(
             coordinator::start(CoordinatorFile::load(path, environment)?, surroundings).await
         }
         Role::Custodian => custodian::start(CustodianFile::load(path, environment)?, surroundings).await,
-        role => Err(StartError::NothingToServe { role }),
+        Role::Node => node::start(NodeFile::load(path, environment)?, surroundings).await,
+        role @ (Role::Authority | Role::Auditor) => Err(StartError::NothingToServe { role }),
     }
 }
 

@@ -20,6 +20,7 @@ use tacit_model::{Normalization, Reason};
 use tacit_policy::Registry;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
+use tracing::Instrument as _;
 use zeroize::Zeroizing;
 
 use super::{asker::Asker, metrics, problem::Problem, question::Checked};
@@ -107,6 +108,8 @@ pub(super) struct Bounds {
     pub(super) rows: u64,
     /// Longest silence of the caller.
     pub(super) idle: Duration,
+    /// True once the node stops: no further row is asked.
+    pub(super) stopping: watch::Receiver<bool>,
 }
 
 /// Starts a batch. `slot` is given back when all that was asked is finished.
@@ -119,7 +122,11 @@ pub(super) fn start(
 ) -> mpsc::Receiver<Event> {
     let (out, events) = mpsc::channel(ROWS_AHEAD);
     let (subjects, taken) = mpsc::channel(SUBJECTS_AHEAD);
-    let shared = Arc::new(Shared { waiting: Mutex::default(), tally: Mutex::default(), gone: watch::channel(false).0 });
+    let shared = Arc::new(Shared {
+        waiting: Mutex::default(),
+        tally: Mutex::default(),
+        gone: watch::channel(false).0,
+    });
     let outcomes = asker.check_many(checked.question.clone(), ReceiverStream::new(taken).boxed());
     let reader = Reader {
         checked,
@@ -129,9 +136,10 @@ pub(super) fn start(
         out: out.clone(),
         rows: bounds.rows,
         idle: bounds.idle,
+        stopping: bounds.stopping,
     };
-    let reading = tokio::spawn(reader.run(rows.boxed()));
-    tokio::spawn(async move {
+    let reading = tokio::spawn(reader.run(rows.boxed()).in_current_span());
+    let writing = async move {
         write(outcomes, &shared, &out, bounds.idle).await;
         // An asker that ends early drops its subjects, and the reader ends with them.
         if reading.await.is_err() {
@@ -139,7 +147,8 @@ pub(super) fn start(
         }
         finish(&shared, &out, bounds.idle).await;
         drop(slot);
-    });
+    };
+    tokio::spawn(writing.in_current_span());
     events
 }
 
@@ -151,16 +160,21 @@ struct Reader {
     out: mpsc::Sender<Event>,
     rows: u64,
     idle: Duration,
+    stopping: watch::Receiver<bool>,
 }
 
 impl Reader {
     async fn run(self, mut rows: BoxStream<'static, Arrived>) {
-        let mut gone = self.shared.gone.subscribe();
+        let (mut gone, mut stopping) = (self.shared.gone.subscribe(), self.stopping.clone());
         loop {
             let arrived = tokio::select! {
                 arrived = tokio::time::timeout(self.idle, rows.next()) => arrived,
                 () = self.out.closed() => return,
                 _ = gone.wait_for(|gone| *gone) => return,
+                _ = stopping.wait_for(|stopping| *stopping) => {
+                    let problem = Problem::new(Reason::Unavailable, "The node is stopping; send the other rows again.");
+                    return self.broken(problem);
+                }
             };
             let row = match arrived {
                 Ok(Some(Ok(row))) => row,
@@ -187,7 +201,10 @@ impl Reader {
             tally.rows
         };
         let parsed = if number > self.rows {
-            Err(Problem::new(Reason::TooMany, "The batch has more rows than one request may have; send the rest anew."))
+            Err(Problem::new(
+                Reason::TooMany,
+                "The batch has more rows than one request may have; send the rest anew.",
+            ))
         } else {
             typed.and_then(|typed| self.checked.read_code(&typed, &self.registry))
         };

@@ -19,7 +19,7 @@ use tracing::Instrument as _;
 use zeroize::Zeroizing;
 
 use super::{
-    batch::{self, Arrived, Bounds, Event, RowIn, RowOut},
+    batch::{self, Arrived, Event, RowIn, RowOut},
     json::App,
     metrics,
     problem::Problem,
@@ -37,7 +37,8 @@ struct Call {
 
 /// Before every call: a known token, and a request id that errors and logs carry.
 pub(super) fn authenticate(app: &App, mut request: Request<()>) -> Result<Request<()>, Status> {
-    let id = RequestId::accept_or_generate(RequestIds::of(request.metadata()), app.clock.now(), &mut os_rng());
+    let id =
+        RequestId::accept_or_generate(RequestIds::of(request.metadata()), app.clock.now(), &mut os_rng());
     RequestIds::put(&mut request, id.as_str());
     let mut shown = request.metadata().get_all("authorization").iter();
     let application = match (shown.next(), shown.next()) {
@@ -97,7 +98,8 @@ impl Service {
     }
 
     fn question(&self, question: Option<pb::Question>) -> Result<Checked, Problem> {
-        let question = question.ok_or_else(|| Problem::of_field(Reason::Malformed, "question", "No question was given."))?;
+        let question = question
+            .ok_or_else(|| Problem::of_field(Reason::Malformed, "question", "No question was given."))?;
         let pb::Question { lists, purpose, case_number, officer, scheme } = question;
         RawQuestion { lists, purpose, case_number, officer, scheme }.check(&self.0.asker.registry())
     }
@@ -132,20 +134,24 @@ impl GatewayService for Service {
         let mut call = Self::take("check", request)?;
         let slot = Self::slot(&self.0.requests, &call)?;
         let typed = Zeroizing::new(std::mem::take(&mut call.message.code));
-        let checked = self.question(call.message.question.take()).map_err(|problem| status(problem, &call.metadata))?;
+        let checked =
+            self.question(call.message.question.take()).map_err(|problem| status(problem, &call.metadata))?;
         let registry = self.0.asker.registry();
         let outcome = match checked.read_code(&typed, &registry) {
             Err(problem) => invalid(&problem, &checked),
             Ok(parsed) => {
-                let asking = self.0.asker.check(checked.question.clone(), parsed.subject).instrument(call.span());
+                let asking =
+                    self.0.asker.check(checked.question.clone(), parsed.subject).instrument(call.span());
                 let asking = tokio::spawn(async move {
                     let outcome = asking.await;
                     drop(slot);
                     outcome
                 });
-                let outcome = asking.await.map_err(|error| {
+                let trouble = |reason: Reason| status(reason.into(), &call.metadata);
+                let asked = tokio::time::timeout(self.0.patience(), asking).await;
+                let outcome = asked.map_err(|_| trouble(Reason::Deadline))?.map_err(|error| {
                     tracing::error!(request_id = %LogSafe::new(&call.call.id), %error, "a check ended early");
-                    status(Reason::Internal.into(), &call.metadata)
+                    trouble(Reason::Internal)
                 })?;
                 told(&outcome, parsed.changes.iter().map(ToString::to_string).collect(), &checked)
             }
@@ -168,7 +174,7 @@ impl GatewayService for Service {
             _ => None,
         });
         let checked = self.question(question).map_err(|problem| status(problem, &call.metadata))?;
-        let bounds = Bounds { rows: self.0.limits.rows, idle: self.0.idle() };
+        let bounds = self.0.bounds();
         let Taken { message, metadata, call, started, method } = call;
         let taken = Taken { message: (), metadata, call, started, method };
         let scheme = checked.scheme().to_owned();
@@ -179,7 +185,10 @@ impl GatewayService for Service {
         Ok(Response::new(Box::pin(answers(events, taken, scheme))))
     }
 
-    async fn plan(&self, request: Request<Streaming<pb::PlanRequest>>) -> Result<Response<pb::PlanResponse>, Status> {
+    async fn plan(
+        &self,
+        request: Request<Streaming<pb::PlanRequest>>,
+    ) -> Result<Response<pb::PlanResponse>, Status> {
         let mut call = Self::take("plan", request)?;
         let _slot = Self::slot(&self.0.batches, &call)?;
         let first = first(call.message.message(), &self.0, &call.metadata).await?;
@@ -191,8 +200,9 @@ impl GatewayService for Service {
         let Taken { message, metadata, call, started, method } = call;
         let taken = Taken { message: (), metadata, call, started, method };
         let rows = rows(message.map(|message| message.map(|message| message.part.map(Part::from))));
-        let (plan, count) =
-            super::plan::plan(&self.0, checked, rows).await.map_err(|problem| status(problem, &taken.metadata))?;
+        let (plan, count) = super::plan::plan(&self.0, checked, rows)
+            .await
+            .map_err(|problem| status(problem, &taken.metadata))?;
         taken.done("planned");
         Ok(Response::new(pb::PlanResponse {
             checks: count.checks,
@@ -267,7 +277,9 @@ impl From<plan_request::Part> for Part {
 }
 
 /// The rows of a stream; a second question or a broken stream ends it.
-fn rows(parts: impl Stream<Item = Result<Option<Part>, Status>> + Send + 'static) -> impl Stream<Item = Arrived> + Send {
+fn rows(
+    parts: impl Stream<Item = Result<Option<Part>, Status>> + Send + 'static,
+) -> impl Stream<Item = Arrived> + Send {
     let mut line = 0;
     parts.map(move |part| {
         line += 1;

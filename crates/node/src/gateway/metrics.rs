@@ -12,7 +12,8 @@ pub(super) fn call(kind: &'static str, route: &'static str, status: u16, took: D
         "kind" => kind, "route" => route, "status" => status.to_string()
     )
     .increment(1);
-    metrics::histogram!("tacit_gateway_call_seconds", "kind" => kind, "route" => route).record(took.as_secs_f64());
+    metrics::histogram!("tacit_gateway_call_seconds", "kind" => kind, "route" => route)
+        .record(took.as_secs_f64());
 }
 
 /// A row of a batch has its outcome.

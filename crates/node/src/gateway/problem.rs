@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 /// Why there is no answer. Its texts hold nothing of what the caller typed, except list ids and field names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub(super) struct Problem {
     /// The reason as the caller may know it.
     pub(super) reason: Reason,
     status: StatusCode,
@@ -59,9 +59,11 @@ impl From<&CodeError> for Problem {
 impl From<&Refusal> for Problem {
     fn from(refusal: &Refusal) -> Self {
         let known = Self::from(refusal.reason);
-        let quota = known.status() == StatusCode::TOO_MANY_REQUESTS;
-        // A sentence that a peer wrote for this refusal says more than the reason's own.
-        let own = refusal.message.is_empty() || refusal.message.contains(known.reason.advice());
+        let quota = known.status == StatusCode::TOO_MANY_REQUESTS;
+        // A sentence that a peer wrote for this refusal says more than the reason's own; but not for an exact reason,
+        // which is not for the caller.
+        let exact = known.reason != refusal.reason;
+        let own = exact || refusal.message.is_empty() || refusal.message.contains(known.reason.advice());
         let message = if own { known.message.clone() } else { Cow::Owned(refusal.message.clone()) };
         let remaining = quota.then_some(refusal.remaining);
         Self { message, remaining, resets_at: refusal.resets_at.filter(|_| quota), ..known }
@@ -86,17 +88,20 @@ impl Problem {
     /// A recorded question whose answer was lost.
     pub(super) fn not_answered(reason: Reason, records: &[RecordRef]) -> Self {
         let message = format!("{} {}", Reason::NotAnswered.meaning(), reason.outward().meaning());
-        Self { records: records.iter().map(|record| record.id).collect(), ..Self::new(Reason::NotAnswered, message) }
+        Self {
+            records: records.iter().map(|record| record.id).collect(),
+            ..Self::new(Reason::NotAnswered, message)
+        }
     }
 
     /// The caller did not send in time.
     pub(super) fn slow() -> Self {
-        Self::new(Reason::Deadline, "The body did not arrive in time.").with_status(StatusCode::REQUEST_TIMEOUT)
+        Self::new(Reason::Deadline, "The body did not arrive in time.")
+            .with_status(StatusCode::REQUEST_TIMEOUT)
     }
 
     /// The stable reason.
-    #[must_use]
-    pub fn reason(&self) -> Reason {
+    pub(super) fn reason(&self) -> Reason {
         self.reason
     }
 
@@ -110,8 +115,7 @@ impl Problem {
     }
 
     /// The HTTP status of this problem.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
+    pub(super) fn status(&self) -> StatusCode {
         self.status
     }
 
@@ -234,7 +238,9 @@ pub(super) fn http_status(reason: Reason) -> StatusCode {
         | R::DateInvalid
         | R::SubjectRepeated
         | R::ConsentInvalid => StatusCode::UNPROCESSABLE_ENTITY,
-        R::QuotaChecks | R::QuotaSubject | R::QuotaNewSubjects | R::QuotaRate => StatusCode::TOO_MANY_REQUESTS,
+        R::QuotaChecks | R::QuotaSubject | R::QuotaNewSubjects | R::QuotaRate => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
         // What another party or the flow between the parties did wrong: the application's request was good.
         R::NotAnswered
         | R::NotFresh

@@ -73,7 +73,11 @@ impl RawQuestion {
     pub(super) fn check(self, registry: &Registry) -> Result<Checked, Problem> {
         let case_number = words(self.case_number, "case_number", Reason::CaseRequired)?;
         if self.purpose.trim().is_empty() {
-            return Err(Problem::of_field(Reason::PurposeRequired, "purpose", Reason::PurposeRequired.meaning()));
+            return Err(Problem::of_field(
+                Reason::PurposeRequired,
+                "purpose",
+                Reason::PurposeRequired.meaning(),
+            ));
         }
         let officer = words(self.officer, "officer", Reason::Malformed)?;
         let purpose = purpose(&self.purpose, registry)?;
@@ -86,7 +90,11 @@ impl RawQuestion {
 /// A text for people: present, at most 200 bytes, without control characters.
 fn words(text: String, field: &'static str, missing: Reason) -> Result<String, Problem> {
     if text.trim().is_empty() {
-        let message = if missing == Reason::Malformed { "The officer who asks was not given." } else { missing.meaning() };
+        let message = if missing == Reason::Malformed {
+            "The officer who asks was not given."
+        } else {
+            missing.meaning()
+        };
         return Err(Problem::of_field(missing, field, message));
     }
     if text.len() > WORDS_MAX {
@@ -99,9 +107,9 @@ fn words(text: String, field: &'static str, missing: Reason) -> Result<String, P
 }
 
 fn purpose(text: &str, registry: &Registry) -> Result<PurposeCode, Problem> {
-    let code: PurposeCode = text
-        .parse()
-        .map_err(|_| Problem::of_field(Reason::Malformed, "purpose", "A purpose code matches [a-z0-9][a-z0-9-]{0,62}."))?;
+    let code: PurposeCode = text.parse().map_err(|_| {
+        Problem::of_field(Reason::Malformed, "purpose", "A purpose code matches [a-z0-9][a-z0-9-]{0,62}.")
+    })?;
     if registry.purpose(&code).is_none() {
         return Err(Problem::of_field(Reason::UnknownPurpose, "purpose", Reason::UnknownPurpose.meaning()));
     }
@@ -120,15 +128,27 @@ fn lists(texts: &[String]) -> Result<Vec<ListId>, Problem> {
     for (index, text) in texts.iter().enumerate() {
         let field = format!("lists[{index}]");
         let id: ListId = text.parse().map_err(|_| {
-            Problem::of_field(Reason::Malformed, field.clone(), "A list id is written <holder>/<name>, in small letters.")
+            Problem::of_field(
+                Reason::Malformed,
+                field.clone(),
+                "A list id is written <holder>/<name>, in small letters.",
+            )
         })?;
         if lists.contains(&id) {
-            return Err(Problem::of_field(Reason::Malformed, field, format!("The list {id} is named twice.")));
+            return Err(Problem::of_field(
+                Reason::Malformed,
+                field,
+                format!("The list {id} is named twice."),
+            ));
         }
         let count = of_holder.entry(id.holder().to_owned()).or_default();
         *count += 1;
         if *count > LISTS_OF_HOLDER {
-            return Err(Problem::of_field(Reason::TooMany, field, "A question asks 16 lists of one holder at most."));
+            return Err(Problem::of_field(
+                Reason::TooMany,
+                field,
+                "A question asks 16 lists of one holder at most.",
+            ));
         }
         lists.push(id);
     }
@@ -147,13 +167,19 @@ fn scheme(wanted: &str, lists: &[ListId], registry: &Registry) -> Result<String,
     let mut scheme = wanted;
     for (index, id) in lists.iter().enumerate() {
         let list = registry.list(id).ok_or_else(|| {
-            Problem::of_field(Reason::UnknownList, format!("lists[{index}]"), format!("There is no list {id}."))
+            Problem::of_field(
+                Reason::UnknownList,
+                format!("lists[{index}]"),
+                format!("There is no list {id}."),
+            )
         })?;
         if scheme.is_empty() {
             scheme = &list.scheme;
         } else if scheme != list.scheme {
             let message = if wanted.is_empty() {
-                format!("The list {id} holds codes of another scheme than the first list; ask them one by one.")
+                format!(
+                    "The list {id} holds codes of another scheme than the first list; ask them one by one."
+                )
             } else {
                 format!("The list {id} holds codes of the scheme {}.", list.scheme)
             };

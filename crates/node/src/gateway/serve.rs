@@ -28,6 +28,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const HEADERS_MAX: usize = 64;
 /// Largest header section, in bytes.
 const HEADER_BYTES_MAX: usize = 32 << 10;
+/// Longest time for the plan of a batch.
+const PLAN_MAX: Duration = Duration::from_secs(3600);
 /// Largest gRPC message: a question with 1,024 lists.
 const MESSAGE_MAX: usize = 256 << 10;
 
@@ -76,13 +78,12 @@ pub(super) async fn http(listener: TcpListener, app: Arc<App>) {
 
 /// Serves gRPC (h2c) until the node stops, then lets its calls end.
 pub(super) async fn grpc(listener: TcpListener, app: Arc<App>) {
-    let limits = ServerLimits {
-        request_timeout: Duration::from_millis(app.limits.request_ms),
-        ..ServerLimits::default()
-    };
+    // Single checks have their own, shorter limit; a plan is read to its end before it is answered.
+    let limits = ServerLimits { request_timeout: PLAN_MAX, ..ServerLimits::default() };
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<GatewayServiceServer<Service>>().await;
-    let service = GatewayServiceServer::new(Service::new(Arc::clone(&app))).max_decoding_message_size(MESSAGE_MAX);
+    let service =
+        GatewayServiceServer::new(Service::new(Arc::clone(&app))).max_decoding_message_size(MESSAGE_MAX);
     let guard = Arc::clone(&app);
     let guarded = tonic::service::interceptor::InterceptedService::new(service, move |request| {
         authenticate(&guard, request)

@@ -92,7 +92,7 @@ impl Tokens {
         Self::parse(std::str::from_utf8(&bytes).map_err(|_| TokenError::NotText)?)
     }
 
-    fn parse(text: &str) -> Result<Self, TokenError> {
+    pub(super) fn parse(text: &str) -> Result<Self, TokenError> {
         let mut known: Vec<(Application, [u8; 32])> = Vec::new();
         for (index, line) in text.lines().enumerate() {
             if line.is_empty() || line.starts_with('#') {
@@ -166,7 +166,15 @@ mod tests {
         assert_eq!(tokens.find(A.as_bytes()).unwrap().as_str(), "intake");
         assert_eq!(tokens.bearer(format!("Bearer {B}").as_bytes()).unwrap().as_str(), "desk-2");
         assert_eq!(tokens.bearer(format!("bearer {B}").as_bytes()).unwrap().as_str(), "desk-2");
-        for wrong in ["", "Bearer ", "Basic x", B, &format!("Bearer  {B}"), &format!("Bearer {B} "), &format!("Bearer {}", &B[..31])] {
+        for wrong in [
+            "",
+            "Bearer ",
+            "Basic x",
+            B,
+            &format!("Bearer  {B}"),
+            &format!("Bearer {B} "),
+            &format!("Bearer {}", &B[..31]),
+        ] {
             assert!(tokens.bearer(wrong.as_bytes()).is_none(), "{wrong}");
         }
         assert!(!format!("{tokens:?}").contains(A));

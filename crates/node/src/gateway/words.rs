@@ -51,7 +51,9 @@ fn of_label(label: &Label, list: Option<&List>, registry: &Registry) -> String {
     if is_contested(label) {
         text.push_str(" The record is contested.");
     }
-    for more in [status_text(label, list), list.map(|list| list.what_listing_means.as_str())].into_iter().flatten() {
+    for more in
+        [status_text(label, list), list.map(|list| list.what_listing_means.as_str())].into_iter().flatten()
+    {
         text.push(' ');
         text.push_str(more);
     }

@@ -14,9 +14,9 @@ use super::error::HolderError;
 use super::sealing;
 use super::secret::ListSecret;
 use crate::store;
-use crate::store::holder::changes;
 use crate::store::holder::epochs::{self, StoredEpoch};
 use crate::store::holder::tables::{self, Stage, StoredTable, StoredVersion, TableId};
+use crate::store::holder::{buckets, changes};
 
 /// Bytes of buckets in one transaction.
 const WRITE_BYTES: usize = 4 << 20;
@@ -57,10 +57,12 @@ pub(super) async fn seal(shared: &Shared, now: &Arc<ListNow>, period: Period) ->
     epochs::begin(&mut *shared.db.write().await?, now.no, &stored).await?;
     // What changes from here on is a change to the table, even if the records below show it already.
     let applied_seq = changes::newest(&mut *shared.db.read().await?).await?;
-    let sealed = Arc::new(sealing::seal_all(&shared.db, &secret, &context, now, shared.config.seal_threads).await?);
+    let sealed =
+        Arc::new(sealing::seal_all(&shared.db, &secret, &context, now, shared.config.seal_threads).await?);
     let mut layout = Layout::for_records(sealed.len() as u64)?;
     let (id, leaves) = loop {
-        let id = tables::begin(&mut *shared.db.write().await?, now.no, period.epoch, layout, applied_seq).await?;
+        let id =
+            tables::begin(&mut *shared.db.write().await?, now.no, period.epoch, layout, applied_seq).await?;
         match fill(shared, id, layout, Arc::clone(&sealed)).await? {
             Filled::All(leaves) => break (id, leaves),
             Filled::Overflow(entries) => {
@@ -90,7 +92,8 @@ pub(super) async fn seal(shared: &Shared, now: &Arc<ListNow>, period: Period) ->
         },
         logged: Vec::new(),
     };
-    epoch.version.note = epoch.manifest(1, layout, epoch.table.tree.root(), &shared.signer)?.note().to_owned();
+    epoch.version.note =
+        epoch.manifest(1, layout, epoch.table.tree.root(), &shared.signer)?.note().to_owned();
     let mut conn = shared.db.write().await?;
     let mut tx = store::begin(&mut conn).await?;
     tables::set_live(&mut tx, &epoch.table.stored).await?;
@@ -158,7 +161,7 @@ pub(super) async fn store_buckets(
 ) -> Result<(), HolderError> {
     let mut conn = shared.db.write().await?;
     let mut tx = store::begin(&mut conn).await?;
-    tables::put_buckets(&mut tx, table, version, buckets).await?;
+    buckets::put(&mut tx, table, version, buckets).await?;
     tx.commit().await.map_err(tacit_store::StoreError::from)?;
     Ok(())
 }

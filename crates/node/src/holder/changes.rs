@@ -5,7 +5,8 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use tacit_blind::table::{
-    Bucket, Change, EntryKeys, Label, Layout, Tag, TickError, TickPlan, minimum_cover, plan_tick, rewrite_bucket,
+    Bucket, Change, EntryKeys, Label, Layout, Tag, TickError, TickPlan, minimum_cover, plan_tick,
+    rewrite_bucket,
 };
 use tacit_model::entropy::os_rng;
 
@@ -15,8 +16,8 @@ use super::error::HolderError;
 use super::grow;
 use super::sealing::{self, Entry};
 use crate::store;
-use crate::store::holder::changes;
 use crate::store::holder::tables::{self, Stage, StoredVersion};
+use crate::store::holder::{buckets, changes};
 
 /// Most bytes of rewritten buckets in one version.
 const CHANGES_BYTES: usize = 16 << 20;
@@ -34,9 +35,7 @@ pub(super) enum Ticked {
     /// Nothing had changed.
     Nothing,
     /// A version is stored and to be published; whether changes wait for the next tick.
-    Version {
-        deferred: bool,
-    },
+    Version { deferred: bool },
     /// Too much for ticks: the list is to be sealed anew, with a new epoch.
     SealAnew,
 }
@@ -102,7 +101,8 @@ pub(super) async fn tick(
             waiting.extend(deferred);
             // Rewriting a bucket seals its labels anew: a new label there waits for nothing.
             waiting.retain(|change| {
-                !(matches!(change, Change::Relabel { .. }) && rewrites.contains_key(&layout.bucket_of(&change.tag())))
+                !(matches!(change, Change::Relabel { .. })
+                    && rewrites.contains_key(&layout.bucket_of(&change.tag())))
             });
             rewrite(shared, now, epoch, &rewrites, &changed, &plan, &waiting).await?;
             Ok(Ticked::Version { deferred: !waiting.is_empty() })
@@ -129,7 +129,7 @@ async fn plan(
     numbers.sort_unstable();
     numbers.dedup();
     let present: HashSet<u64> = {
-        let found = tables::bucket_records(&mut *shared.db.read().await?, epoch.table.stored.id, &numbers).await?;
+        let found = buckets::records(&mut *shared.db.read().await?, epoch.table.stored.id, &numbers).await?;
         found.into_iter().flat_map(|(_, records)| records).collect()
     };
     let mut plan = Plan { changes: Vec::new(), records: HashMap::new(), upto };
@@ -185,7 +185,7 @@ async fn rewrite(
     waiting: &[Change],
 ) -> Result<(), HolderError> {
     let numbers: Vec<u32> = rewrites.keys().copied().collect();
-    let old = tables::buckets(&mut *shared.db.read().await?, &epoch.table.stored, &numbers).await?;
+    let old = buckets::some(&mut *shared.db.read().await?, &epoch.table.stored, &numbers).await?;
     let secrets = secrets_of(shared, now, epoch, &old, changed).await?;
     let (layout, context, planned) = (epoch.table.layout(), Arc::clone(&epoch.context), rewrites.clone());
     let new = tokio::task::spawn_blocking(move || {
@@ -219,10 +219,11 @@ async fn rewrite(
         stage: Stage::Sealed,
         logged: None,
     };
-    let deferred: Vec<u64> = waiting.iter().filter_map(|change| plan.records.get(&change.tag()).copied()).collect();
+    let deferred: Vec<u64> =
+        waiting.iter().filter_map(|change| plan.records.get(&change.tag()).copied()).collect();
     let mut conn = shared.db.write().await?;
     let mut tx = store::begin(&mut conn).await?;
-    tables::put_buckets(&mut tx, table.stored.id, version, &new).await?;
+    buckets::put(&mut tx, table.stored.id, version, &new).await?;
     tables::set_live(&mut tx, &table.stored).await?;
     tables::set_deferred(&mut tx, table.stored.id, &deferred).await?;
     tables::add_version(&mut tx, now.no, epoch.epoch, &next).await?;

@@ -11,6 +11,7 @@ use super::error::HolderError;
 use super::live::LiveEpoch;
 use super::secret::ListSecret;
 use crate::records::ListRules;
+use crate::store::holder::buckets;
 use crate::store::holder::epochs::StoredEpoch;
 use crate::store::holder::lists::{HeldList, ListNo};
 use crate::store::holder::tables::{self, StoredTable, StoredVersion};
@@ -53,7 +54,7 @@ impl Table {
 
     async fn load(conn: &mut Conn, id: tables::TableId) -> Result<Self, HolderError> {
         let stored = tables::load(conn, id).await?;
-        let leaves = tables::leaves(conn, &stored).await?;
+        let leaves = buckets::leaves(conn, &stored).await?;
         Ok(Self::new(stored, &leaves)?)
     }
 
@@ -149,7 +150,13 @@ impl Epoch {
         let signed = SignedManifest::verify(&self.version.note, signer.verifier());
         signed.map_err(|_| {
             // Another manifest key than the one that signed: the registry's matters, and the custodian will say so.
-            StoreError::corrupt("table_version", "note", self.version.version, "is not signed by this manifest key").into()
+            StoreError::corrupt(
+                "table_version",
+                "note",
+                self.version.version,
+                "is not signed by this manifest key",
+            )
+            .into()
         })
     }
 

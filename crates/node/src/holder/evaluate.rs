@@ -36,7 +36,10 @@ pub(super) struct Evaluation(pub(super) Arc<Shared>);
 
 #[tonic::async_trait]
 impl EvaluationService for Evaluation {
-    async fn evaluate(&self, request: Request<EvaluateRequest>) -> Result<Response<EvaluateResponse>, Status> {
+    async fn evaluate(
+        &self,
+        request: Request<EvaluateRequest>,
+    ) -> Result<Response<EvaluateResponse>, Status> {
         let begun = Instant::now();
         let metadata = request.metadata().clone();
         let outcome = self.answer(request).await;
@@ -169,7 +172,8 @@ fn evaluate_all(
             dleq_proof: Bytes::copy_from_slice(&proof.encode()),
         });
     }
-    let status = |outcome: &Result<Recorded, NotAnswered>| ItemStatus { refusal: outcome.as_ref().err().map(said) };
+    let status =
+        |outcome: &Result<Recorded, NotAnswered>| ItemStatus { refusal: outcome.as_ref().err().map(said) };
     Ok((outcomes.iter().map(status).collect(), lists))
 }
 
@@ -186,7 +190,10 @@ fn said(refused: &NotAnswered) -> Refusal {
 }
 
 /// Runs the work of `items` items off the asynchronous threads when it is worth it.
-async fn heavy<T: Send + 'static>(items: usize, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Reason> {
+async fn heavy<T: Send + 'static>(
+    items: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Reason> {
     if items < HEAVY {
         return Ok(work());
     }

@@ -14,6 +14,7 @@ use super::epoch::{Epoch, ListNow, Table};
 use super::error::HolderError;
 use super::sealing;
 use crate::store;
+use crate::store::holder::buckets;
 use crate::store::holder::tables::{self, Stage, StoredTable, StoredVersion};
 
 /// Buckets that are read, rewritten and stored together.
@@ -51,14 +52,15 @@ pub(super) async fn grow(
     let mut leaves = Vec::with_capacity(layout.buckets() as usize);
     for first in (0..layout.buckets()).step_by(TOGETHER as usize) {
         let numbers: Vec<u32> = (first..layout.buckets().min(first + TOGETHER)).collect();
-        let buckets = tables::buckets(&mut *shared.db.read().await?, &old, &numbers).await?;
+        let buckets = buckets::some(&mut *shared.db.read().await?, &old, &numbers).await?;
         let entering: Vec<u64> = numbers
             .iter()
             .filter_map(|number| additions.get(number))
             .flatten()
             .map(|(_, reference)| reference.get())
             .collect();
-        let entering = sealing::entries_of(&shared.db, epoch, now, &entering, shared.config.seal_threads).await?;
+        let entering =
+            sealing::entries_of(&shared.db, epoch, now, &entering, shared.config.seal_threads).await?;
         let secrets = secrets_of(shared, now, epoch, &buckets, &entering).await?;
         let context = Arc::clone(&epoch.context);
         let wanted: HashMap<u32, Vec<(Tag, NonZeroU64)>> =
@@ -74,7 +76,9 @@ pub(super) async fn grow(
                 .collect::<Result<Vec<Bucket>, TickError>>()
         })
         .await??;
-        leaves.extend(grown.iter().map(|bucket| (bucket.leaf(), u32::try_from(bucket.fillers()).unwrap_or(u32::MAX))));
+        leaves.extend(
+            grown.iter().map(|bucket| (bucket.leaf(), u32::try_from(bucket.fillers()).unwrap_or(u32::MAX))),
+        );
         store_buckets(shared, id, version, &grown).await?;
     }
     let stored = StoredTable { id, layout, applied_seq: upto, records: old.records + added as u64 };

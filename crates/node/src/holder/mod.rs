@@ -121,7 +121,8 @@ impl Holder {
     /// # Errors
     /// [`HolderError`] for a configuration out of bounds, or a database that cannot be read.
     pub async fn start(config: HolderConfig, deps: HolderDeps) -> Result<Self, HolderError> {
-        let publisher = GrpcPublisher::new(deps.coordinator.clone(), deps.custodian.clone(), deps.witness.clone());
+        let publisher =
+            GrpcPublisher::new(deps.coordinator.clone(), deps.custodian.clone(), deps.witness.clone());
         Self::start_with(config, deps, Arc::new(publisher)).await
     }
 
@@ -157,8 +158,11 @@ impl Holder {
 
     /// The gRPC service that answers permits.
     #[must_use]
-    pub fn evaluation_service(&self) -> EvaluationServiceServer<impl tacit_wire::holder::evaluation_service_server::EvaluationService> {
-        EvaluationServiceServer::new(Evaluation(Arc::clone(&self.shared))).max_decoding_message_size(evaluate::MAX_MESSAGE)
+    pub fn evaluation_service(
+        &self,
+    ) -> EvaluationServiceServer<impl tacit_wire::holder::evaluation_service_server::EvaluationService> {
+        EvaluationServiceServer::new(Evaluation(Arc::clone(&self.shared)))
+            .max_decoding_message_size(evaluate::MAX_MESSAGE)
     }
 
     /// Uses another registry from now on. Whether it is newer and logged is the caller's to check.
@@ -249,9 +253,9 @@ impl Holder {
         let registry = self.shared.registry();
         let mut workers = self.workers.lock().await;
         for entry in registry.lists_of(&self.shared.member) {
-            workers
-                .entry(entry.id.clone())
-                .or_insert_with(|| Arc::new(Mutex::new(Worker::new(Arc::clone(&self.shared), entry.id.clone()))));
+            workers.entry(entry.id.clone()).or_insert_with(|| {
+                Arc::new(Mutex::new(Worker::new(Arc::clone(&self.shared), entry.id.clone())))
+            });
         }
         workers.values().cloned().collect()
     }

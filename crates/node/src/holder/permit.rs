@@ -87,7 +87,13 @@ pub(super) struct Desk<'a> {
 }
 
 impl<'a> Desk<'a> {
-    pub(super) fn new(holder: &'a MemberId, registry: &'a Registry, live: &'a Live, now: Millis, tick_ms: u64) -> Self {
+    pub(super) fn new(
+        holder: &'a MemberId,
+        registry: &'a Registry,
+        live: &'a Live,
+        now: Millis,
+        tick_ms: u64,
+    ) -> Self {
         Self { holder, registry, live, now, tick_ms, decided: Decided::new() }
     }
 

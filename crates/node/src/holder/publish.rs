@@ -11,8 +11,8 @@ use super::epoch::{Epoch, ListNow};
 use super::error::HolderError;
 use super::publisher::{LoggedManifest, PublishError, Step, TablePart};
 use crate::store;
-use crate::store::holder::epochs;
 use crate::store::holder::tables::{self, Stage, TableId};
+use crate::store::holder::{buckets, epochs};
 
 /// Bytes of buckets in one message, if a bucket is not larger by itself.
 const PART_BYTES: usize = 1 << 20;
@@ -110,7 +110,7 @@ async fn upload(
     let table = epoch.version.table;
     if !epoch.version.whole {
         let changes =
-            tables::entries_of_version(&mut *shared.db.read().await?, table, epoch.version.version).await?;
+            buckets::entries_of_version(&mut *shared.db.read().await?, table, epoch.version.version).await?;
         return Ok(shared.publisher.put_changes(signed, changes).await?);
     }
     let together = (PART_BYTES / epoch.table.layout().bucket_bytes()).max(1);
@@ -133,7 +133,7 @@ async fn read_parts(
 ) -> Result<(), StoreError> {
     let mut first_bucket = 0;
     while first_bucket < buckets {
-        let read = tables::entries_from(&mut *db.read().await?, table, first_bucket, together).await?;
+        let read = buckets::entries_from(&mut *db.read().await?, table, first_bucket, together).await?;
         let mut bytes = Vec::with_capacity(read.iter().map(|(_, entries)| entries.len()).sum());
         let mut next = first_bucket;
         for (number, entries) in &read {

@@ -166,10 +166,13 @@ impl Publisher for GrpcPublisher {
     ) -> BoxFuture<'a, Result<(), PublishError>> {
         Box::pin(async move {
             let step = Step::PutTable;
-            let header = Part::Header(TableHeader { manifest: Bytes::copy_from_slice(manifest.note().as_bytes()) });
-            let chunks = ReceiverStream::new(parts)
-                .map(|part| Part::Chunk(TableChunk { first_bucket: part.first_bucket, buckets: part.buckets }));
-            let stream = tokio_stream::once(header).chain(chunks).map(|part| PutTableRequest { part: Some(part) });
+            let header =
+                Part::Header(TableHeader { manifest: Bytes::copy_from_slice(manifest.note().as_bytes()) });
+            let chunks = ReceiverStream::new(parts).map(|part| {
+                Part::Chunk(TableChunk { first_bucket: part.first_bucket, buckets: part.buckets })
+            });
+            let stream =
+                tokio_stream::once(header).chain(chunks).map(|part| PutTableRequest { part: Some(part) });
             let answer = self.mirror.clone().put_table(request(stream, TABLE_DEADLINE)).await;
             none(step, answer.map_err(|status| PublishError::trouble(step, &status))?.into_inner().refusal)
         })
@@ -201,16 +204,23 @@ impl Publisher for GrpcPublisher {
         Box::pin(async move {
             let step = Step::LogManifest;
             let trouble = |reason| PublishError::Trouble { step, reason };
-            let message = PublishManifestRequest { manifest: Bytes::copy_from_slice(manifest.note().as_bytes()) };
+            let message =
+                PublishManifestRequest { manifest: Bytes::copy_from_slice(manifest.note().as_bytes()) };
             let answer = self.log.clone().publish_manifest(request(message, DEADLINE)).await;
-            let logged = match answer.map_err(|status| PublishError::trouble(step, &status))?.into_inner().outcome {
-                Some(Outcome::Logged(logged)) => logged,
-                Some(Outcome::Refusal(refusal)) => return Err(PublishError::refused(step, refusal)),
-                None => return Err(trouble(Reason::Malformed)),
-            };
+            let logged =
+                match answer.map_err(|status| PublishError::trouble(step, &status))?.into_inner().outcome {
+                    Some(Outcome::Logged(logged)) => logged,
+                    Some(Outcome::Refusal(refusal)) => return Err(PublishError::refused(step, refusal)),
+                    None => return Err(trouble(Reason::Malformed)),
+                };
             let record = logged.record.ok_or_else(|| trouble(Reason::Malformed))?;
-            let verified = self.witness.verify(&logged.checkpoint, std::slice::from_ref(&record)).await.map_err(trouble)?;
-            let verified = verified.into_iter().next().unwrap_or(Err(Reason::PermitNotLogged)).map_err(trouble)?;
+            let verified = self
+                .witness
+                .verify(&logged.checkpoint, std::slice::from_ref(&record))
+                .await
+                .map_err(trouble)?;
+            let verified =
+                verified.into_iter().next().unwrap_or(Err(Reason::PermitNotLogged)).map_err(trouble)?;
             match verified.into_record() {
                 Record::Manifest(of) if of.note == manifest.note_hash() => {}
                 _ => return Err(trouble(Reason::PermitNotLogged)),

@@ -1,6 +1,7 @@
 //! The record of use: a permit is durably noted before it is answered, once, and counted against the holder's own
 //! quota. Many calls share one commit.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -51,7 +52,10 @@ impl UseWriter {
     }
 
     /// Notes the permits of one call; each has its own outcome, in order.
-    pub(super) async fn record(&self, permits: Vec<Permit>) -> Result<Result<Vec<Outcome>, StoreError>, Overloaded> {
+    pub(super) async fn record(
+        &self,
+        permits: Vec<Permit>,
+    ) -> Result<Result<Vec<Outcome>, StoreError>, Overloaded> {
         self.0.try_submit(permits).await
     }
 }
@@ -66,7 +70,11 @@ impl GroupWork for Uses {
     type Job = Vec<Permit>;
     type Done = Vec<Outcome>;
 
-    async fn apply(&mut self, conn: &mut Conn, jobs: Vec<Vec<Permit>>) -> Result<Vec<Vec<Outcome>>, StoreError> {
+    async fn apply(
+        &mut self,
+        conn: &mut Conn,
+        jobs: Vec<Vec<Permit>>,
+    ) -> Result<Vec<Vec<Outcome>>, StoreError> {
         let now = self.clock.now();
         let newest = match self.newest {
             Some(newest) => newest,
@@ -80,8 +88,10 @@ impl GroupWork for Uses {
             counts: load_counts(conn, &jobs, now.utc_day()).await?,
             uses: Vec::new(),
         };
-        let done: Vec<Vec<Outcome>> =
-            jobs.into_iter().map(|job| job.into_iter().map(|permit| commit.decide(permit)).collect()).collect();
+        let done: Vec<Vec<Outcome>> = jobs
+            .into_iter()
+            .map(|job| job.into_iter().map(|permit| commit.decide(permit)).collect())
+            .collect();
         permits::add(conn, &commit.uses).await?;
         for (key, count) in &commit.counts {
             if count.now > count.before {
@@ -130,9 +140,9 @@ async fn load_counts(
 ) -> Result<BTreeMap<CountKey, Count>, StoreError> {
     let mut counts = BTreeMap::new();
     for key in jobs.iter().flatten().flat_map(|permit| count_keys(permit, day)) {
-        if !counts.contains_key(&key) {
-            let before = permits::count(conn, &key).await?;
-            counts.insert(key, Count { before, now: before });
+        if let Entry::Vacant(free) = counts.entry(key) {
+            let before = permits::count(conn, free.key()).await?;
+            free.insert(Count { before, now: before });
         }
     }
     Ok(counts)
@@ -151,7 +161,8 @@ impl Commit {
         }
         let day = self.now.utc_day();
         let keys: Vec<CountKey> = count_keys(&permit, day).collect();
-        let most = keys.iter().filter_map(|key| self.counts.get(key)).map(|count| count.now).max().unwrap_or(0);
+        let most =
+            keys.iter().filter_map(|key| self.counts.get(key)).map(|count| count.now).max().unwrap_or(0);
         if most >= permit.checks_per_day() {
             return Err(NotAnswered::Quota { resets: Millis((day + 1) * DAY_MS) });
         }

@@ -67,7 +67,9 @@ impl Worker {
         if self.loaded {
             return Ok(());
         }
-        let Some(held) = lists::find(&mut *self.shared.db.read().await?, &self.list).await? else { return Ok(()) };
+        let Some(held) = lists::find(&mut *self.shared.db.read().await?, &self.list).await? else {
+            return Ok(());
+        };
         self.drop_unfinished(held.no).await?;
         let mut conn = self.shared.db.read().await?;
         for stored in epochs::load(&mut conn, held.no).await? {
@@ -110,7 +112,9 @@ impl Worker {
             return Ok(());
         }
         if self.epochs.is_empty() {
-            if self.preparing.is_none() && (is_asked || records::any(&mut *shared.db.read().await?, held.no).await?) {
+            if self.preparing.is_none()
+                && (is_asked || records::any(&mut *shared.db.read().await?, held.no).await?)
+            {
                 lists::set_seen_day(&mut *shared.db.write().await?, held.no, now.today).await?;
                 self.seal_now(now).await?;
             }
@@ -176,8 +180,9 @@ impl Worker {
     async fn resume(&mut self, now: &Arc<ListNow>) -> Result<(), HolderError> {
         let time = self.shared.clock.now();
         for index in 0..self.epochs.len() {
+            let is_alone = self.epochs.iter().all(|epoch| epoch.first_logged.is_none());
             let Some(epoch) = self.epochs.get(index) else { break };
-            let has_begun = epoch.first_logged.is_some() || epoch.from <= time;
+            let has_begun = epoch.first_logged.is_some() || epoch.from <= time || is_alone;
             let goal = if has_begun { Stage::Active } else { Stage::Uploaded };
             self.publish(now, index, goal).await?;
         }
@@ -234,16 +239,18 @@ impl Worker {
     /// Takes over the epoch that was prepared beside the ticks, if it is ready.
     async fn take_prepared(&mut self, now: &Arc<ListNow>) -> Result<(), HolderError> {
         match self.preparing.take() {
-            Some(preparing) if preparing.is_finished() => match preparing.await.map_err(HolderError::from).flatten() {
-                Ok(epoch) => {
-                    self.epochs.push(epoch);
-                    Ok(())
+            Some(preparing) if preparing.is_finished() => {
+                match preparing.await.map_err(HolderError::from).flatten() {
+                    Ok(epoch) => {
+                        self.epochs.push(epoch);
+                        Ok(())
+                    }
+                    Err(error) => {
+                        self.drop_unfinished(now.no).await?;
+                        Err(error)
+                    }
                 }
-                Err(error) => {
-                    self.drop_unfinished(now.no).await?;
-                    Err(error)
-                }
-            },
+            }
             unfinished => {
                 self.preparing = unfinished;
                 Ok(())
@@ -284,7 +291,8 @@ impl Worker {
 
     /// Tells the evaluation service what is answered now.
     fn show(&self) {
-        let live = self.epochs.iter().enumerate().map(|(index, epoch)| epoch.live(self.ends_of(index))).collect();
+        let live =
+            self.epochs.iter().enumerate().map(|(index, epoch)| epoch.live(self.ends_of(index))).collect();
         self.shared.live.set(&self.list, live);
     }
 

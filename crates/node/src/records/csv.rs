@@ -29,7 +29,11 @@ pub(super) struct Lines<R> {
 
 impl<R: Read> Lines<R> {
     pub(super) fn new(reader: R) -> Self {
-        Self { reader: BufReader::with_capacity(BUFFER, reader), line: Vec::with_capacity(LINE_MAX), number: 0 }
+        Self {
+            reader: BufReader::with_capacity(BUFFER, reader),
+            line: Vec::with_capacity(LINE_MAX),
+            number: 0,
+        }
     }
 
     /// Number of the last line read, from 1.
@@ -65,7 +69,8 @@ impl<R: Read> Lines<R> {
         if self.line.last() == Some(&b'\r') {
             self.line.pop();
         }
-        let line = if self.number == 1 { self.line.strip_prefix(BOM).unwrap_or(&self.line) } else { &self.line };
+        let line =
+            if self.number == 1 { self.line.strip_prefix(BOM).unwrap_or(&self.line) } else { &self.line };
         if too_long || line.len() > LINE_MAX {
             return Ok(Some(Err(Broken::TooLong)));
         }

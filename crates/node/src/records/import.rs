@@ -44,7 +44,11 @@ struct Chunk {
 }
 
 /// Reads the whole file; ends early when nobody takes the chunks any more.
-fn read_all(mut lines: Lines<impl Read>, mut reader: RowReader, out: &mpsc::Sender<Chunk>) -> std::io::Result<()> {
+fn read_all(
+    mut lines: Lines<impl Read>,
+    mut reader: RowReader,
+    out: &mpsc::Sender<Chunk>,
+) -> std::io::Result<()> {
     let mut chunk = Chunk::default();
     loop {
         let line = lines.next()?;
@@ -53,14 +57,15 @@ fn read_all(mut lines: Lines<impl Read>, mut reader: RowReader, out: &mpsc::Send
             chunk.blank += 1;
             continue;
         }
-        // The line borrows the lines, which count themselves: this is the next number.
-        let parsed = reader.read(0, line);
-        let number = lines.number();
+        let parsed = reader.read(line);
+        let line = lines.number();
         match parsed {
-            Ok(row) => chunk.rows.push(Row { line: number, ..row }),
-            Err(problem) => chunk.rejected.push(Rejection { line: number, problem }),
+            Ok(row) => chunk.rows.push(Row { line, ..row }),
+            Err(problem) => chunk.rejected.push(Rejection { line, problem }),
         }
-        if chunk.rows.len() + chunk.rejected.len() >= CHUNK && out.blocking_send(std::mem::take(&mut chunk)).is_err() {
+        if chunk.rows.len() + chunk.rejected.len() >= CHUNK
+            && out.blocking_send(std::mem::take(&mut chunk)).is_err()
+        {
             return Ok(());
         }
     }
@@ -94,14 +99,11 @@ impl Import<'_> {
     ) -> Result<(), RecordsError> {
         let (out, mut chunks) = mpsc::channel(WAITING);
         let reading = tokio::task::spawn_blocking(move || read_all(lines, reader, &out));
-        let mut conn = self.db.write().await?;
         while let Some(chunk) = chunks.recv().await {
-            self.take(&mut conn, chunk, on).await?;
             // Between two chunks others may write.
-            drop(conn);
-            conn = self.db.write().await?;
+            let mut conn = self.db.write().await?;
+            self.take(&mut conn, chunk, on).await?;
         }
-        drop(conn);
         reading.await.map_err(std::io::Error::other)??;
         Ok(())
     }
@@ -124,7 +126,8 @@ impl Import<'_> {
             on(ImportEvent::Rejected(&rejection));
             self.report.reject(rejection, self.options.keep_rejections);
         }
-        self.report.read = self.report.imported + self.report.changed + self.report.unchanged + self.report.rejected;
+        self.report.read =
+            self.report.imported + self.report.changed + self.report.unchanged + self.report.rejected;
         on(ImportEvent::Progress { read: self.report.read, rejected: self.report.rejected });
         Ok(())
     }
@@ -178,7 +181,10 @@ impl Import<'_> {
                 Some(old) if old.import_id == self.import_id => counts.imported += 1,
                 Some(old) if old.facts == *facts => {
                     counts.unchanged += 1;
-                    writes.push(WriteRecord { change_seq: old.change_seq, ..new_record(row, facts, old.reference, seq) });
+                    writes.push(WriteRecord {
+                        change_seq: old.change_seq,
+                        ..new_record(row, facts, old.reference, seq)
+                    });
                 }
                 Some(old) => {
                     let restored = old.facts.state == RecordState::Removed;
@@ -229,11 +235,18 @@ fn first_of_each(rows: Vec<Row>, rejected: &mut Vec<Rejection>) -> Vec<Row> {
             }
             Entry::Occupied(taken) => {
                 repeated.insert(row.line);
-                rejected.push(Rejection { line: row.line, problem: RowProblem::Repeated { first_line: *taken.get() } });
+                rejected.push(Rejection {
+                    line: row.line,
+                    problem: RowProblem::Repeated { first_line: *taken.get() },
+                });
             }
         }
     }
-    if repeated.is_empty() { rows } else { rows.into_iter().filter(|row| !repeated.contains(&row.line)).collect() }
+    if repeated.is_empty() {
+        rows
+    } else {
+        rows.into_iter().filter(|row| !repeated.contains(&row.line)).collect()
+    }
 }
 
 fn new_record<'a>(row: &'a Row, facts: &'a Facts, reference: i64, change_seq: i64) -> WriteRecord<'a> {

@@ -251,7 +251,8 @@ impl Records {
         let seq = changes::next(&mut tx).await?;
         records::set_state(&mut tx, record.id, state, seq).await?;
         let at = self.clock.now();
-        let entry = records::WriteHistory { record: record.id, at, by, action, reason, before: &record.facts };
+        let entry =
+            records::WriteHistory { record: record.id, at, by, action, reason, before: &record.facts };
         records::add_history(&mut tx, &[entry]).await?;
         tx.commit().await.map_err(tacit_store::StoreError::from)?;
         Ok(ChangeOutcome::Changed)
@@ -303,5 +304,9 @@ fn same_scheme(list: &ListId, held: &HeldList, entry: &List) -> Result<(), Recor
     if held.scheme == entry.scheme {
         return Ok(());
     }
-    Err(RecordsError::SchemeChanged { list: list.clone(), kept: held.scheme.clone(), stated: entry.scheme.clone() })
+    Err(RecordsError::SchemeChanged {
+        list: list.clone(),
+        kept: held.scheme.clone(),
+        stated: entry.scheme.clone(),
+    })
 }

@@ -174,8 +174,10 @@ pub enum HeaderProblem {
     #[error("the first line must name the columns: {0}")]
     Unreadable(RowProblem),
     /// A name that is not a column.
-    #[error("column {position} of the header is not known; the columns are code, category, decision_ref, decided_on, \
-        notified_on, effective_on, expires_on and, if wanted, contested")]
+    #[error(
+        "column {position} of the header is not known; the columns are code, category, decision_ref, decided_on, \
+        notified_on, effective_on, expires_on and, if wanted, contested"
+    )]
     Unknown {
         /// Its position, from 1.
         position: usize,
@@ -215,7 +217,8 @@ impl RowReader {
         scheme: String,
         categories: HashSet<u16>,
     ) -> Result<Self, HeaderProblem> {
-        let line = header.ok_or(HeaderProblem::Empty)?.map_err(|broken| HeaderProblem::Unreadable(broken.into()))?;
+        let line =
+            header.ok_or(HeaderProblem::Empty)?.map_err(|broken| HeaderProblem::Unreadable(broken.into()))?;
         let mut fields = Fields::default();
         fields.split(line).map_err(|broken| HeaderProblem::Unreadable(broken.into()))?;
         let mut places = [None; Column::ALL.len()];
@@ -227,7 +230,9 @@ impl RowReader {
                 return Err(HeaderProblem::Twice(column));
             }
         }
-        let missing = Column::ALL.into_iter().find(|column| *column != Column::Contested && places[*column as usize].is_none());
+        let missing = Column::ALL
+            .into_iter()
+            .find(|column| *column != Column::Contested && places[*column as usize].is_none());
         match missing {
             Some(column) => Err(HeaderProblem::Missing(column)),
             None => Ok(Self { places, count: fields.len(), schemes, scheme, categories, fields }),
@@ -239,8 +244,8 @@ impl RowReader {
         self.places[Column::Contested as usize].is_some()
     }
 
-    /// Reads one line.
-    pub(super) fn read(&mut self, number: u64, line: Result<&str, Broken>) -> Result<Row, RowProblem> {
+    /// Reads one line. Its number is the caller's to set.
+    pub(super) fn read(&mut self, line: Result<&str, Broken>) -> Result<Row, RowProblem> {
         self.fields.split(line?)?;
         if self.fields.len() != self.count {
             return Err(RowProblem::Columns { expected: self.count, got: self.fields.len() });
@@ -249,7 +254,9 @@ impl RowReader {
         let facts = Facts {
             category: self.category()?,
             decision_ref: self.given(Column::DecisionRef)?.to_owned(),
-            decided_on: self.day(Column::DecidedOn)?.ok_or(RowProblem::Empty { column: Column::DecidedOn })?,
+            decided_on: self
+                .day(Column::DecidedOn)?
+                .ok_or(RowProblem::Empty { column: Column::DecidedOn })?,
             notified_on: self.day(Column::NotifiedOn)?.unwrap_or(0),
             effective_on: self.day(Column::EffectiveOn)?.unwrap_or(0),
             expires_on: self.day(Column::ExpiresOn)?.unwrap_or(0),
@@ -261,7 +268,7 @@ impl RowReader {
                 return Err(RowProblem::Order { earlier });
             }
         }
-        Ok(Row { line: number, subject: parsed.subject, facts, changes: parsed.changes })
+        Ok(Row { line: 0, subject: parsed.subject, facts, changes: parsed.changes })
     }
 
     /// A field's text within its bounds; empty when there is no such column.
@@ -288,7 +295,11 @@ impl RowReader {
             return Err(RowProblem::Category);
         }
         let category = text.parse().map_err(|_| RowProblem::Category)?;
-        if self.categories.contains(&category) { Ok(category) } else { Err(RowProblem::UnknownCategory(category)) }
+        if self.categories.contains(&category) {
+            Ok(category)
+        } else {
+            Err(RowProblem::UnknownCategory(category))
+        }
     }
 
     fn day(&self, column: Column) -> Result<Option<u32>, RowProblem> {

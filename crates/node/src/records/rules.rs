@@ -130,9 +130,13 @@ impl ListRules {
     pub fn of(list: &List) -> Result<Self, UnknownTimeZone> {
         let zone = TimeZone::get(&list.time_zone).map_err(|_| UnknownTimeZone { list: list.id.clone() })?;
         let withhold = list.contested == Contested::Withhold;
-        let numbers = [u32::from(list.adverse), u32::from(list.notice_days), list.retention_days, u32::from(withhold)];
+        let numbers =
+            [u32::from(list.adverse), u32::from(list.notice_days), list.retention_days, u32::from(withhold)];
         let numbers: Vec<u8> = numbers.into_iter().flat_map(u32::to_be_bytes).collect();
-        let hash = b3("tacit v1 holder list rules", &[&numbers, list.scheme.as_bytes(), b"\n", list.time_zone.as_bytes()]);
+        let hash = b3(
+            "tacit v1 holder list rules",
+            &[&numbers, list.scheme.as_bytes(), b"\n", list.time_zone.as_bytes()],
+        );
         Ok(Self {
             adverse: list.adverse,
             notice_days: list.notice_days.into(),

@@ -120,7 +120,8 @@ impl Records {
         let sealed = match tables::published(&mut conn, held.no).await? {
             None => None,
             Some(table) => {
-                let waiting = changes::count_since(&mut conn, held.no, table.applied_seq, PENDING_MOST).await?;
+                let waiting =
+                    changes::count_since(&mut conn, held.no, table.applied_seq, PENDING_MOST).await?;
                 let deferred = tables::count_deferred(&mut conn, table.id).await?;
                 Some(Sealed {
                     epoch: table.epoch,

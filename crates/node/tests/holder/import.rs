@@ -27,7 +27,10 @@ fn broken_file(good: &[String]) -> (Vec<u8>, Vec<(u64, RowProblem)>) {
     add(format!("{},1,2", good[1]).as_bytes(), Some(RowProblem::Columns { expected: 7, got: 3 }));
     add(format!("{},{tail},more", good[1]).as_bytes(), Some(RowProblem::Columns { expected: 7, got: 8 }));
     add(format!(",{tail}").as_bytes(), Some(RowProblem::Code(CodeError::Empty)));
-    add(format!("12345,{tail}").as_bytes(), Some(RowProblem::Code(CodeError::Length { expected: 18, got: 5 })));
+    add(
+        format!("12345,{tail}").as_bytes(),
+        Some(RowProblem::Code(CodeError::Length { expected: 18, got: 5 })),
+    );
     let swapped = format!("{}{}", &good[1][..17], if good[1].ends_with('1') { '2' } else { '1' });
     add(format!("{swapped},{tail}").as_bytes(), Some(RowProblem::Code(CodeError::CheckFailed)));
     let of = |category: &str, decision: &str, days: &str| format!("{},{category},{decision},{days}", good[1]);
@@ -55,7 +58,10 @@ fn broken_file(good: &[String]) -> (Vec<u8>, Vec<(u64, RowProblem)>) {
     let mut not_text = format!("{},1,", good[1]).into_bytes();
     not_text.extend_from_slice(b"\xff\xfe,2024-03-01,,,");
     add(&not_text, Some(RowProblem::NotUtf8));
-    add(format!("{},1,{},2024-03-01,,,", good[1], "y".repeat(20_000)).as_bytes(), Some(RowProblem::LineTooLong));
+    add(
+        format!("{},1,{},2024-03-01,,,", good[1], "y".repeat(20_000)).as_bytes(),
+        Some(RowProblem::LineTooLong),
+    );
     add(format!("{},{tail}", good[0]).as_bytes(), Some(RowProblem::Repeated { first_line: 2 }));
     add(b"", None);
     add(format!("{},1,\"(2024) No. 17, as corrected \"\"B\"\"\",2024-03-01,,,", good[1]).as_bytes(), None);
@@ -79,7 +85,8 @@ async fn every_broken_row_is_reported_by_line_and_reason_and_the_others_are_take
         .await
         .unwrap();
     assert_eq!(told, expected);
-    let kept: Vec<_> = report.rejections.iter().map(|rejection| (rejection.line, rejection.problem)).collect();
+    let kept: Vec<_> =
+        report.rejections.iter().map(|rejection| (rejection.line, rejection.problem)).collect();
     assert_eq!(kept, expected);
     assert_eq!((report.imported, report.rejected, report.blank), (2, expected.len() as u64, 1));
     assert_eq!(report.read, 2 + expected.len() as u64);
@@ -92,7 +99,8 @@ async fn every_broken_row_is_reported_by_line_and_reason_and_the_others_are_take
     assert_eq!(second.standing, Standing::NotNotified);
     assert_eq!(report.held_back["not_notified"], 1);
     // No message shows a code.
-    let shown = format!("{report:?}{}", report.rejections.iter().map(|r| r.problem.to_string()).collect::<String>());
+    let shown =
+        format!("{report:?}{}", report.rejections.iter().map(|r| r.problem.to_string()).collect::<String>());
     assert!(!shown.contains(&good[0]) && !shown.contains(&good[1][..10]));
 }
 
@@ -150,7 +158,10 @@ async fn an_import_again_changes_what_differs_and_keeps_the_former_values() {
     let record = world.records().show(&list(), &codes[1]).await.unwrap().unwrap();
     assert_eq!(record.facts.decision_ref, "(2024) No. 18");
     let [entry] = &record.history[..] else { panic!("one entry") };
-    assert_eq!((entry.action.as_str(), entry.reason.as_str(), entry.by.as_str()), ("corrected", "import", "clerk-7"));
+    assert_eq!(
+        (entry.action.as_str(), entry.reason.as_str(), entry.by.as_str()),
+        ("corrected", "import", "clerk-7")
+    );
     assert_eq!(entry.before.decision_ref, "(2024) No. 17");
     // What the file does not name stays.
     assert!(world.records().show(&list(), &codes[2]).await.unwrap().is_some());
@@ -273,7 +284,8 @@ async fn a_second_process_imports_while_the_node_runs_and_two_imports_of_a_list_
             if let Some(records) = self.0.take() {
                 let second = std::thread::spawn(move || {
                     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-                    let import = async { records.import(HEADER.as_bytes(), &list(), &options(), |_| ()).await };
+                    let import =
+                        async { records.import(HEADER.as_bytes(), &list(), &options(), |_| ()).await };
                     runtime.block_on(import).unwrap_err().reason()
                 });
                 assert_eq!(second.join().unwrap(), Reason::Conflict);
@@ -282,7 +294,8 @@ async fn a_second_process_imports_while_the_node_runs_and_two_imports_of_a_list_
         }
     }
     let file = Cursor::new(format!("{HEADER}{}", row(code)).into_bytes());
-    let report = beside.import(Nested(Some(beside.clone()), file), &list(), &options(), |_| ()).await.unwrap();
+    let report =
+        beside.import(Nested(Some(beside.clone()), file), &list(), &options(), |_| ()).await.unwrap();
     assert_eq!(report.imported, 1);
     assert_eq!(world.records().counts(&list()).await.unwrap().active, 1);
     world.tick().await;

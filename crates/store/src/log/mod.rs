@@ -67,6 +67,12 @@ pub struct Append {
 }
 
 impl Append {
+    /// Size of the log before this append.
+    #[must_use]
+    pub fn start(&self) -> u64 {
+        self.stored.size()
+    }
+
     /// Takes a record up and tells its leaf index and leaf hash.
     pub fn push(&mut self, id: String, record: Vec<u8>) -> (u64, Hash) {
         let index = self.stored.size() + self.records.len() as u64;

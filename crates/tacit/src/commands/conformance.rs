@@ -39,7 +39,8 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
                 }
                 Err(mismatch) => {
                     context.output.line(&format!("FAILED  {name}: {}: {mismatch}", outcome.name))?;
-                    failures.push(json!({ "file": file, "check": outcome.name, "why": mismatch.to_string() }));
+                    failures
+                        .push(json!({ "file": file, "check": outcome.name, "why": mismatch.to_string() }));
                 }
             }
         }

@@ -37,11 +37,9 @@ pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<Exit, Failu
     let sample = read_sample(&arguments.sample)?;
     let ports = Ports::from_base(&sample, arguments.base_port)
         .map_err(|error| Failure::usage("the ports do not fit").why(error))?;
-    let overrides =
-        Overrides { epoch_ms: arguments.epoch_ms, tick_ms: arguments.tick_ms, quotas: None };
-    let founded =
-        found(&arguments.folder, &sample, &ports, overrides, context.clock.now(), &mut os_rng())
-            .map_err(|error| Failure::trouble("the federation was not founded").why(error))?;
+    let overrides = Overrides { epoch_ms: arguments.epoch_ms, tick_ms: arguments.tick_ms, quotas: None };
+    let founded = found(&arguments.folder, &sample, &ports, overrides, context.clock.now(), &mut os_rng())
+        .map_err(|error| Failure::trouble("the federation was not founded").why(error))?;
     let members: Vec<_> = sample.member.iter().map(|member| member.id.as_str()).collect();
     let folder = arguments.folder.display();
     context.output.result(
@@ -65,9 +63,7 @@ pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<Exit, Failu
 
 /// A sample by its name, or from a file.
 fn read_sample(name: &str) -> Result<Sample, Failure> {
-    let wrong = |error: SampleError| {
-        Failure::usage(format!("the sample {name} cannot be used")).why(error)
-    };
+    let wrong = |error: SampleError| Failure::usage(format!("the sample {name} cannot be used")).why(error);
     match Sample::named(name) {
         Err(SampleError::Unknown) if name.contains(['/', '.']) => {
             let text = std::fs::read_to_string(name)

@@ -117,7 +117,9 @@ fn reload(role: &Running) {
             crl_until = %status.crl_next_update,
             "certificates and revocation lists were read again"
         ),
-        Err(error) => tracing::error!(member = %role.member(), %error, "the last good certificates stay in use"),
+        Err(error) => {
+            tracing::error!(member = %role.member(), %error, "the last good certificates stay in use")
+        }
     }
 }
 

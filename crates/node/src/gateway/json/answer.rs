@@ -117,7 +117,9 @@ pub(super) struct ListAnswerBody {
     /// What it said.
     answer: AnswerKind,
     /// The answer in plain words.
-    #[schema(example = "Not on the list *judgment defaulters* as of 21 Nov 2026, 10:32 (Asia/Shanghai). This says nothing about other lists.")]
+    #[schema(
+        example = "Not on the list *judgment defaulters* as of 21 Nov 2026, 10:32 (Asia/Shanghai). This says nothing about other lists."
+    )]
     message: String,
     /// What the list says; only with `listed`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -229,7 +231,19 @@ impl EndBody {
         let problem = broken.as_ref().map(|problem| problem.body(request_id));
         let (complete, request_id) = (problem.is_none(), request_id.to_string());
         let notice = words::NOTICE;
-        Self { end: EndCounts { request_id, complete, rows, answered, refused, not_answered, invalid, problem, notice } }
+        Self {
+            end: EndCounts {
+                request_id,
+                complete,
+                rows,
+                answered,
+                refused,
+                not_answered,
+                invalid,
+                problem,
+                notice,
+            },
+        }
     }
 }
 
@@ -241,7 +255,10 @@ pub(super) struct Teller<'a> {
 
 impl Teller<'_> {
     /// Answers and records of earlier tries, or the problem that stands for them.
-    pub(super) fn outcome(&self, outcome: &RowOutcome) -> Result<(Vec<ListAnswerBody>, Vec<String>), Problem> {
+    pub(super) fn outcome(
+        &self,
+        outcome: &RowOutcome,
+    ) -> Result<(Vec<ListAnswerBody>, Vec<String>), Problem> {
         match &outcome.outcome {
             Outcome::Answers(answers) => {
                 let answers = answers.iter().map(|answer| self.answer(answer)).collect();
@@ -302,6 +319,13 @@ impl Teller<'_> {
             Ok((answers, unanswered)) => (Some(answers), unanswered, None),
             Err(problem) => (None, Vec::new(), Some(problem.body(self.request_id))),
         };
-        RowAnswerBody { line: out.line, row: out.row, normalized: changes(&out.changes), answers, problem, unanswered }
+        RowAnswerBody {
+            line: out.line,
+            row: out.row,
+            normalized: changes(&out.changes),
+            answers,
+            problem,
+            unanswered,
+        }
     }
 }

@@ -115,8 +115,12 @@ fn finish(response: &mut Response, id: &RequestId) -> Option<Reason> {
 /// Refuses a body of another kind, or one that is compressed.
 pub(super) fn content_type(headers: &HeaderMap, wanted: &[&'static str]) -> Result<(), Problem> {
     let wrong = || {
-        Problem::of_field(Reason::Malformed, "content-type", format!("The body must be {}.", wanted.join(" or ")))
-            .with_status(axum::http::StatusCode::UNSUPPORTED_MEDIA_TYPE)
+        Problem::of_field(
+            Reason::Malformed,
+            "content-type",
+            format!("The body must be {}.", wanted.join(" or ")),
+        )
+        .with_status(axum::http::StatusCode::UNSUPPORTED_MEDIA_TYPE)
     };
     if headers.contains_key(header::CONTENT_ENCODING) {
         return Err(wrong());
@@ -132,7 +136,10 @@ pub(super) fn content_type(headers: &HeaderMap, wanted: &[&'static str]) -> Resu
 pub(super) async fn whole_body(app: &Shared, request: Request) -> Result<axum::body::Bytes, Problem> {
     let limit = app.limits.body_bytes;
     let too_large = || Problem::new(Reason::TooLarge, format!("The body has more than {limit} bytes."));
-    let stated = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let stated = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if stated.is_some_and(|stated| usize::try_from(stated).map_or(true, |stated| stated > limit)) {
         return Err(too_large());
     }

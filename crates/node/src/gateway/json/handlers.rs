@@ -26,7 +26,7 @@ use super::{
     types::{CheckBody, HealthBody, PlanBody, QuestionBody, StatusBody},
 };
 use crate::gateway::{
-    batch::{self, Bounds, Event},
+    batch::{self, Event},
     problem::Problem,
     question::Checked,
     words,
@@ -111,7 +111,7 @@ pub(super) async fn batch(
     request: Request,
 ) -> Result<Response, Problem> {
     let (checked, lines, slot) = begin(&app, request).await?;
-    let bounds = Bounds { rows: app.limits.rows, idle: app.idle() };
+    let bounds = app.bounds();
     let registry = app.asker.registry();
     let _entered = span(&call, &checked).entered();
     let events = batch::start(&app.asker, checked, lines.rows(), bounds, slot);
@@ -131,7 +131,11 @@ async fn begin(app: &App, request: Request) -> Result<(Checked, Lines, OwnedSema
 }
 
 /// Events as lines.
-fn written(events: mpsc::Receiver<Event>, registry: Arc<Registry>, id: RequestId) -> impl Stream<Item = Bytes> + Send {
+fn written(
+    events: mpsc::Receiver<Event>,
+    registry: Arc<Registry>,
+    id: RequestId,
+) -> impl Stream<Item = Bytes> + Send {
     /// Events written into one chunk of the body.
     const TOGETHER: usize = 64;
     stream::unfold((events, Vec::new()), move |(mut events, mut taken)| {
@@ -189,7 +193,10 @@ pub(super) async fn plan(
     get, path = "/v1/lists", operation_id = "lists", tag = "node",
     responses((status = 200, description = "The lists, by the agreements in force.", body = lists::ListsBody))
 )]
-pub(super) async fn lists(State(app): State<Shared>, Extension(call): Extension<Call>) -> Json<lists::ListsBody> {
+pub(super) async fn lists(
+    State(app): State<Shared>,
+    Extension(call): Extension<Call>,
+) -> Json<lists::ListsBody> {
     let lists = lists::lists(&app.asker.registry(), app.asker.member(), app.asker.now());
     Json(lists::ListsBody { request_id: call.id.to_string(), lists })
 }

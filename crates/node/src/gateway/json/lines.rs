@@ -46,7 +46,9 @@ impl Lines {
         match tokio::time::timeout(patience, self.next()).await {
             Ok(Ok(Some((_, Some(line))))) => Ok(line),
             Ok(Ok(Some((_, None)))) => Err(Problem::new(Reason::TooLarge, "The first line is too long.")),
-            Ok(Ok(None)) => Err(Problem::new(Reason::Malformed, "The body has no line; the first one is the question.")),
+            Ok(Ok(None)) => {
+                Err(Problem::new(Reason::Malformed, "The body has no line; the first one is the question."))
+            }
             Ok(Err(problem)) => Err(problem),
             Err(_) => Err(Problem::slow()),
         }
@@ -121,13 +123,19 @@ impl Lines {
 
 fn row(line: u64, text: Option<Zeroizing<Vec<u8>>>) -> RowIn {
     let Some(text) = text else {
-        return RowIn { line, row: None, typed: Err(Problem::new(Reason::TooLarge, "The line is too long.")) };
+        return RowIn {
+            line,
+            row: None,
+            typed: Err(Problem::new(Reason::TooLarge, "The line is too long.")),
+        };
     };
     match parse::<RowBody>(&text) {
         Ok(RowBody { row, code: Some(code) }) => RowIn { line, row, typed: Ok(code.0) },
-        Ok(RowBody { row, code: None }) => {
-            RowIn { line, row, typed: Err(Problem::of_field(Reason::Malformed, "code", "No code was given.")) }
-        }
+        Ok(RowBody { row, code: None }) => RowIn {
+            line,
+            row,
+            typed: Err(Problem::of_field(Reason::Malformed, "code", "No code was given.")),
+        },
         Err(problem) => RowIn { line, row: None, typed: Err(problem) },
     }
 }

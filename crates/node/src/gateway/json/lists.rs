@@ -80,7 +80,9 @@ fn list_body(registry: &Registry, requester: &MemberId, list: &List, now: Millis
     (!purposes.is_empty()).then(|| ListBody {
         list: list.id.to_string(),
         title: list.title.clone(),
-        holder_title: registry.member(&holder).map_or_else(|| holder.to_string(), |member| member.title.clone()),
+        holder_title: registry
+            .member(&holder)
+            .map_or_else(|| holder.to_string(), |member| member.title.clone()),
         scheme: list.scheme.clone(),
         adverse: list.adverse,
         what_listing_means: list.what_listing_means.clone(),
@@ -100,7 +102,8 @@ fn purpose_body(
     let asked = Asked { requester, holder, lists: vec![&list.id], purpose };
     let allowed = holder_decide(&asked, registry, now).ok()?;
     let public = registry.member(requester).is_some_and(|member| member.kind == MemberKind::Public);
-    let needs = |id: &tacit_model::Ulid| registry.agreement(*id).is_none_or(|agreement| agreement.consent_required);
+    let needs =
+        |id: &tacit_model::Ulid| registry.agreement(*id).is_none_or(|agreement| agreement.consent_required);
     Some(PurposeBody {
         purpose: purpose.to_string(),
         title: registry.purpose(purpose)?.title.clone(),

@@ -19,14 +19,17 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    http::{Method, StatusCode},
+    http::{Method, StatusCode, Uri},
     middleware,
     routing::{self, MethodRouter},
 };
 use tacit_model::{Clock, Reason};
 use tokio::sync::{Semaphore, watch};
 
-use super::{asker::Asker, config::GatewayLimits, problem::Problem, question::RawQuestion, tokens::Tokens};
+use super::{
+    asker::Asker, batch::Bounds, config::GatewayLimits, problem::Problem, question::RawQuestion,
+    tokens::Tokens,
+};
 
 /// What every handler needs.
 pub(super) struct App {
@@ -49,6 +52,10 @@ impl App {
 
     pub(super) fn idle(&self) -> Duration {
         Duration::from_millis(self.limits.idle_ms)
+    }
+
+    pub(super) fn bounds(&self) -> Bounds {
+        Bounds { rows: self.limits.rows, idle: self.idle(), stopping: self.stopping.clone() }
     }
 }
 
@@ -95,11 +102,14 @@ static ROUTES: [Route; 7] = [
 
 /// The router with everything around it.
 pub(super) fn router(app: Shared) -> Router {
-    let router = ROUTES.iter().fold(Router::new(), |router, route| router.route(route.path, (route.handler)()));
+    let router =
+        ROUTES.iter().fold(Router::new(), |router, route| router.route(route.path, (route.handler)()));
     router
         .fallback(|| async { Problem::new(Reason::NotFound, "There is no such address here.") })
-        .method_not_allowed_fallback(|| async {
-            Problem::new(Reason::Malformed, "This address takes another method.")
+        .method_not_allowed_fallback(|uri: Uri| async move {
+            let known = ROUTES.iter().find(|route| route.path == uri.path());
+            let method = known.map_or("another method", |route| route.method.as_str());
+            Problem::new(Reason::Malformed, format!("This address takes {method}."))
                 .with_status(StatusCode::METHOD_NOT_ALLOWED)
         })
         .layer(middleware::from_fn_with_state(Arc::clone(&app), envelope::envelope))

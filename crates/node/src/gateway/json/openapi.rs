@@ -2,6 +2,7 @@
 //! document and behavior cannot drift: a status in the document is [`http_status`] of a reason listed for its route.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     sync::LazyLock,
 };
@@ -12,8 +13,8 @@ use tacit_model::{Reason, RequestId};
 use utoipa::{
     Modify, OpenApi, PartialSchema, ToSchema,
     openapi::{
-        ContentBuilder, HeaderBuilder, ObjectBuilder, OneOfBuilder, Ref, RefOr, Response,
-        ResponseBuilder, Schema,
+        ContentBuilder, HeaderBuilder, ObjectBuilder, OneOfBuilder, Ref, RefOr, Response, ResponseBuilder,
+        Schema,
         example::ExampleBuilder,
         path::Operation,
         schema::Type,
@@ -26,7 +27,7 @@ use super::{
     handlers,
     types::{QuestionBody, RowBody},
 };
-use crate::gateway::problem::{Problem, ProblemBody, http_status};
+use crate::gateway::problem::{Problem, http_status};
 
 /// A stable reason code: every reason that can leave the gateway.
 pub(in crate::gateway) struct ReasonCode;
@@ -42,6 +43,25 @@ impl PartialSchema for ReasonCode {
     }
 }
 impl ToSchema for ReasonCode {}
+
+/// A list id as text.
+pub(super) struct ListIdText;
+
+impl PartialSchema for ListIdText {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("`<holder>/<name>`."))
+            .pattern(Some("^[a-z0-9][a-z0-9-]{0,62}/[a-z0-9][a-z0-9-]{0,62}$"))
+            .examples(["court/judgment-defaulters"])
+            .into()
+    }
+}
+impl ToSchema for ListIdText {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("ListId")
+    }
+}
 
 /// A line of a batch's body: the first is a question, the others are rows.
 pub(super) struct BatchLine;
@@ -111,8 +131,8 @@ fn add<T: ToSchema>(schemas: &mut Schemas) {
 )]
 struct Document;
 
-/// What can go wrong before a handler runs, on every route with a token.
-const ALWAYS: &[Reason] = &[Reason::Unauthenticated, Reason::Unavailable, Reason::Overloaded, Reason::Deadline, Reason::Internal];
+/// What can also go wrong on every route with a token.
+const ALWAYS: &[Reason] = &[Reason::Unauthenticated, Reason::Internal];
 
 /// What can be wrong with a question.
 const QUESTION: &[Reason] = &[
@@ -127,33 +147,29 @@ const QUESTION: &[Reason] = &[
     Reason::CodeNotThisScheme,
 ];
 
-/// What can become of a question that was good.
-const OUTCOME: &[Reason] = &[
-    Reason::CodeInvalid,
-    Reason::NotPermitted,
-    Reason::ConsentRequired,
-    Reason::QuotaChecks,
-    Reason::QuotaSubject,
-    Reason::QuotaNewSubjects,
-    Reason::QuotaRate,
-    Reason::NotAnswered,
-    Reason::ListNotReady,
-    Reason::LogBehind,
-    Reason::LogSealed,
-    Reason::LogInconsistent,
-    Reason::ProofInvalid,
-    Reason::EntryUnreadable,
-];
+/// What can become of a question that was good: a refusal, a quota, or trouble between the parties.
+fn outcomes() -> BTreeSet<Reason> {
+    let may_come = |reason: &Reason| match http_status(*reason) {
+        StatusCode::FORBIDDEN => matches!(reason, Reason::NotPermitted | Reason::ConsentRequired),
+        StatusCode::UNPROCESSABLE_ENTITY => *reason == Reason::CodeInvalid,
+        status => status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error(),
+    };
+    Reason::all().map(Reason::outward).filter(may_come).collect()
+}
 
 /// The reasons that a route can answer with instead of a success.
-fn reasons(operation: &str) -> Vec<Reason> {
-    let parts: &[&[Reason]] = match operation {
-        "check" => &[ALWAYS, QUESTION, OUTCOME],
-        "checkBatch" | "planBatch" => &[ALWAYS, QUESTION],
-        "lists" | "status" => &[ALWAYS],
-        _ => &[&[Reason::Unavailable, Reason::Overloaded, Reason::Deadline]],
-    };
-    parts.concat()
+pub(in crate::gateway) fn reasons(operation: &str) -> BTreeSet<Reason> {
+    let mut reasons = BTreeSet::from([Reason::Unavailable, Reason::Overloaded, Reason::Deadline]);
+    if operation == "check" {
+        reasons.extend(outcomes());
+    }
+    if matches!(operation, "check" | "checkBatch" | "planBatch") {
+        reasons.extend(QUESTION);
+    }
+    if !matches!(operation, "openapi" | "health") {
+        reasons.extend(ALWAYS);
+    }
+    reasons
 }
 
 /// Statuses that HTTP has for one thing each, beside those of the reasons.
@@ -195,10 +211,10 @@ fn complete(operation: &mut Operation) {
     for (status, reason, text) in special(&name) {
         by_status.entry(status.as_u16()).or_default().push(Problem::new(*reason, *text));
     }
-    by_status.entry(StatusCode::METHOD_NOT_ALLOWED.as_u16()).or_default().push(Problem::new(
-        Reason::Malformed,
-        "This address takes another method.",
-    ));
+    by_status
+        .entry(StatusCode::METHOD_NOT_ALLOWED.as_u16())
+        .or_default()
+        .push(Problem::new(Reason::Malformed, "This address takes another method."));
     let responses = &mut operation.responses.responses;
     for (status, problems) in by_status {
         responses.insert(status.to_string(), problem_response(&problems).into());
@@ -230,7 +246,7 @@ fn problem_response(problems: &[Problem]) -> Response {
 }
 
 /// The document as JSON, written once.
-pub(super) fn text() -> &'static str {
+pub(in crate::gateway) fn text() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| {
         let mut document = serde_json::to_value(Document::openapi()).unwrap_or_else(|_| json!({}));
         // Always loopback, but the port is the operator's choice: addresses are relative to the document's.
@@ -245,7 +261,7 @@ pub(super) fn text() -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateway::json::{ROUTES, Guard};
+    use crate::gateway::json::{Guard, ROUTES};
 
     fn document() -> serde_json::Value {
         serde_json::from_str(text()).unwrap()
@@ -258,8 +274,10 @@ mod tests {
         for (path, item) in document["paths"].as_object().unwrap() {
             documented.extend(item.as_object().unwrap().keys().map(|method| format!("{method} {path}")));
         }
-        let mut served: Vec<String> =
-            ROUTES.iter().map(|route| format!("{} {}", route.method.as_str().to_lowercase(), route.path)).collect();
+        let mut served: Vec<String> = ROUTES
+            .iter()
+            .map(|route| format!("{} {}", route.method.as_str().to_lowercase(), route.path))
+            .collect();
         documented.sort();
         served.sort();
         assert_eq!(documented, served);

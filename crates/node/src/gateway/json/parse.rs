@@ -6,8 +6,12 @@ use tacit_model::Reason;
 
 use crate::gateway::problem::Problem;
 
-/// Reads exactly one JSON value.
+/// Reads exactly one JSON object.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // serde would take an array for a struct, field by field.
+    if bytes.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'[') {
+        return Err(Problem::new(Reason::Malformed, "The body must be an object."));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
@@ -20,7 +24,9 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 fn describe(error: &serde_json::Error, path: &str) -> Problem {
     let place = format!("line {}, column {}", error.line(), error.column());
     match error.classify() {
-        Category::Syntax | Category::Io => Problem::new(Reason::Malformed, format!("The body is not JSON at {place}.")),
+        Category::Syntax | Category::Io => {
+            Problem::new(Reason::Malformed, format!("The body is not JSON at {place}."))
+        }
         Category::Eof => Problem::new(Reason::Malformed, "The JSON ends too early."),
         Category::Data => described_data(&error.to_string(), path),
     }
@@ -32,27 +38,35 @@ fn described_data(text: &str, path: &str) -> Problem {
     let named = |rest: &str| rest.split('`').next().filter(|name| is_field_name(name)).map(str::to_owned);
     if let Some(rest) = text.strip_prefix("unknown field `") {
         return match named(rest) {
-            Some(name) => {
-                Problem::of_field(Reason::Malformed, name.clone(), format!("There is no field `{name}` here."))
-            }
+            Some(name) => Problem::of_field(
+                Reason::Malformed,
+                name.clone(),
+                format!("There is no field `{name}` here."),
+            ),
             None => Problem::new(Reason::Malformed, "There is a field that does not exist here."),
         };
     }
     if let Some(name) = text.strip_prefix("duplicate field `").and_then(named) {
-        return Problem::of_field(Reason::Malformed, name.clone(), format!("The field `{name}` is there twice."));
+        return Problem::of_field(
+            Reason::Malformed,
+            name.clone(),
+            format!("The field `{name}` is there twice."),
+        );
     }
-    let wanted = text
-        .rsplit_once(", expected ")
-        .and_then(|(_, rest)| rest.split(" at line ").next())
-        .map_or("another kind of value", |expected| match expected {
+    let wanted = text.rsplit_once(", expected ").and_then(|(_, rest)| rest.split(" at line ").next()).map_or(
+        "another kind of value",
+        |expected| match expected {
             "a sequence" => "an array",
             "u64" => "a whole number from 0",
             other if other.starts_with("struct ") => "an object",
             other => other,
-        });
+        },
+    );
     match path {
         "." => Problem::new(Reason::Malformed, format!("The body must be {wanted}.")),
-        field => Problem::of_field(Reason::Malformed, field.to_owned(), format!("The field must be {wanted}.")),
+        field => {
+            Problem::of_field(Reason::Malformed, field.to_owned(), format!("The field must be {wanted}."))
+        }
     }
 }
 
@@ -71,7 +85,10 @@ mod tests {
         const CODE: &str = "91350100M000100Y43";
         for (body, field, words) in [
             (format!("{{\"code\":\"{CODE}\""), None, "ends too early"),
-            (format!("{{\"code\":{CODE}}}"), None, "not JSON at line 1"),
+            (format!("{{\"code\":{CODE}}}"), Some("code"), "must be a string"),
+            (format!("{{\"code\":{{{CODE}}}"), Some("code"), "must be a string"),
+            (format!("{{code:\"{CODE}\"}}"), None, "not JSON at line 1"),
+            (format!("[\"{CODE}\"]"), None, "must be an object"),
             (format!("\"{CODE}\""), None, "must be an object"),
             (format!("{{\"code\":\"{CODE}\"}} x"), None, "not JSON at line 1"),
             (format!("{{\"lists\":\"{CODE}\"}}"), Some("lists"), "must be an array"),
@@ -89,6 +106,9 @@ mod tests {
             assert!(!format!("{problem:?}").contains(CODE), "{body}");
         }
         let Err(problem) = parse::<RowBody>(b"{\"row\":-1}") else { panic!() };
-        assert_eq!((problem.field.as_deref(), &*problem.message), (Some("row"), "The field must be a whole number from 0."));
+        assert_eq!(
+            (problem.field.as_deref(), &*problem.message),
+            (Some("row"), "The field must be a whole number from 0.")
+        );
     }
 }

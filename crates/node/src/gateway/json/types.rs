@@ -6,7 +6,7 @@ use tacit_wire::gateway::HeldList;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use super::answer::TableBody;
+use super::{answer::TableBody, openapi::ListIdText};
 use crate::gateway::question::RawQuestion;
 
 /// A code as typed. Never shown, wiped when dropped.
@@ -27,7 +27,7 @@ impl<'de> Deserialize<'de> for Typed {
 pub(super) struct QuestionBody {
     /// Lists to ask, `<holder>/<name>`, each once; at most 16 of one holder.
     #[serde(default)]
-    #[schema(required = true, min_items = 1, max_items = 1024)]
+    #[schema(required = true, value_type = Vec<ListIdText>, min_items = 1, max_items = 1024)]
     lists: Vec<String>,
     /// Code of the purpose; `GET /v1/lists` tells which are agreed.
     #[serde(default)]
@@ -35,11 +35,19 @@ pub(super) struct QuestionBody {
     purpose: String,
     /// The agency's case number; at most 200 bytes.
     #[serde(default)]
-    #[schema(required = true, min_length = 1, max_length = 200)]
+    #[schema(
+        required = true,
+        pattern = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$",
+        max_length = 200
+    )]
     case_number: String,
     /// Who asks, as the agency names its officers; at most 200 bytes.
     #[serde(default)]
-    #[schema(required = true, min_length = 1, max_length = 200)]
+    #[schema(
+        required = true,
+        pattern = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$",
+        max_length = 200
+    )]
     officer: String,
     /// Identifier scheme of the code; without it, the one that the lists name.
     #[serde(default)]
@@ -63,11 +71,11 @@ impl From<QuestionBody> for RawQuestion {
 pub(super) struct CheckBody {
     /// The subject's code as typed; at most 200 bytes. Changes made to read it are stated in the answer.
     #[serde(default)]
-    #[schema(required = true, value_type = String, max_length = 200)]
+    #[schema(required = true, value_type = String, min_length = 1, max_length = 200)]
     pub(super) code: Option<Typed>,
     /// Lists to ask, `<holder>/<name>`, each once; at most 16 of one holder.
     #[serde(default)]
-    #[schema(required = true, min_items = 1, max_items = 1024)]
+    #[schema(required = true, value_type = Vec<ListIdText>, min_items = 1, max_items = 1024)]
     lists: Vec<String>,
     /// Code of the purpose; `GET /v1/lists` tells which are agreed.
     #[serde(default)]
@@ -75,11 +83,19 @@ pub(super) struct CheckBody {
     purpose: String,
     /// The agency's case number; at most 200 bytes.
     #[serde(default)]
-    #[schema(required = true, min_length = 1, max_length = 200)]
+    #[schema(
+        required = true,
+        pattern = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$",
+        max_length = 200
+    )]
     case_number: String,
     /// Who asks, as the agency names its officers; at most 200 bytes.
     #[serde(default)]
-    #[schema(required = true, min_length = 1, max_length = 200)]
+    #[schema(
+        required = true,
+        pattern = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$",
+        max_length = 200
+    )]
     officer: String,
     /// Identifier scheme of the code; without it, the one that the lists name.
     #[serde(default)]
@@ -103,7 +119,7 @@ pub(super) struct RowBody {
     pub(super) row: Option<u64>,
     /// The subject's code as typed; at most 200 bytes.
     #[serde(default)]
-    #[schema(required = true, value_type = String, max_length = 200)]
+    #[schema(required = true, value_type = String, min_length = 1, max_length = 200)]
     pub(super) code: Option<Typed>,
 }
 

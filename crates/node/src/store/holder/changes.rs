@@ -10,7 +10,9 @@ use crate::store::{signed, unsigned};
 
 /// Takes the next number, inside the transaction that changes records.
 pub(crate) async fn next(conn: &mut Conn) -> Result<i64, StoreError> {
-    let row = sqlx::query("UPDATE change_counter SET seq = seq + 1 WHERE only_row = 1 RETURNING seq").fetch_one(conn).await?;
+    let row = sqlx::query("UPDATE change_counter SET seq = seq + 1 WHERE only_row = 1 RETURNING seq")
+        .fetch_one(conn)
+        .await?;
     Ok(row.try_get(0)?)
 }
 
@@ -20,7 +22,12 @@ pub(crate) async fn newest(conn: &mut Conn) -> Result<i64, StoreError> {
 }
 
 /// How many records of a list changed after `seq`, counted up to `most`.
-pub(crate) async fn count_since(conn: &mut Conn, list: ListNo, seq: i64, most: u64) -> Result<u64, StoreError> {
+pub(crate) async fn count_since(
+    conn: &mut Conn,
+    list: ListNo,
+    seq: i64,
+    most: u64,
+) -> Result<u64, StoreError> {
     let row = sqlx::query(
         "SELECT COUNT(*) FROM (SELECT 1 FROM record WHERE list_no = $1 AND change_seq > $2 LIMIT $3) AS some",
     )
@@ -33,7 +40,12 @@ pub(crate) async fn count_since(conn: &mut Conn, list: ListNo, seq: i64, most: u
 }
 
 /// The records of a list that changed after `seq`, up to `upto`, in the order of their changes.
-pub(crate) async fn since(conn: &mut Conn, list: ListNo, seq: i64, upto: i64) -> Result<Vec<u64>, StoreError> {
+pub(crate) async fn since(
+    conn: &mut Conn,
+    list: ListNo,
+    seq: i64,
+    upto: i64,
+) -> Result<Vec<u64>, StoreError> {
     let rows = sqlx::query(
         "SELECT id FROM record WHERE list_no = $1 AND change_seq > $2 AND change_seq <= $3 ORDER BY change_seq, id",
     )
@@ -48,7 +60,8 @@ pub(crate) async fn since(conn: &mut Conn, list: ListNo, seq: i64, upto: i64) ->
 /// Gives records a new change number, because the day began or ended their listing.
 pub(crate) async fn touch(conn: &mut Conn, ids: &[NonZeroU64], seq: i64) -> Result<(), StoreError> {
     for part in bulk::parts(ids) {
-        let sql = format!("UPDATE record SET change_seq = $1 WHERE id IN ({})", bulk::placeholders(2, part.len()));
+        let sql =
+            format!("UPDATE record SET change_seq = $1 WHERE id IN ({})", bulk::placeholders(2, part.len()));
         let mut query = sqlx::query(sqlx::AssertSqlSafe(sql)).persistent(false).bind(seq);
         for id in part {
             query = query.bind(signed(id.get()));

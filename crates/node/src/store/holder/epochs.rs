@@ -44,7 +44,9 @@ pub(crate) async fn load(conn: &mut Conn, list: ListNo) -> Result<Vec<StoredEpoc
     .bind(list.0)
     .fetch_all(conn)
     .await?;
-    let time = |column, value: i64| -> Result<Millis, StoreError> { Ok(Millis(unsigned("list_epoch", column, value)?)) };
+    let time = |column, value: i64| -> Result<Millis, StoreError> {
+        Ok(Millis(unsigned("list_epoch", column, value)?))
+    };
     rows.iter()
         .map(|row| {
             let epoch: u64 = unsigned("list_epoch", "epoch", row.try_get(0)?)?;
@@ -72,13 +74,20 @@ pub(crate) async fn newest_number(conn: &mut Conn, list: ListNo) -> Result<Optio
 }
 
 /// Notes when the first manifest was in the log; later calls change nothing.
-pub(crate) async fn set_logged(conn: &mut Conn, list: ListNo, epoch: u64, at: Millis) -> Result<(), StoreError> {
-    sqlx::query("UPDATE list_epoch SET logged_ms = $1 WHERE list_no = $2 AND epoch = $3 AND logged_ms IS NULL")
-        .bind(at.to_i64())
-        .bind(list.0)
-        .bind(signed(epoch))
-        .execute(conn)
-        .await?;
+pub(crate) async fn set_logged(
+    conn: &mut Conn,
+    list: ListNo,
+    epoch: u64,
+    at: Millis,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE list_epoch SET logged_ms = $1 WHERE list_no = $2 AND epoch = $3 AND logged_ms IS NULL",
+    )
+    .bind(at.to_i64())
+    .bind(list.0)
+    .bind(signed(epoch))
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

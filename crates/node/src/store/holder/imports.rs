@@ -45,12 +45,21 @@ pub(crate) async fn begin(
 
 /// Says that an import is still under way.
 pub(crate) async fn beat(conn: &mut Conn, import_id: i64, now: Millis) -> Result<(), StoreError> {
-    sqlx::query("UPDATE import_run SET beat_ms = $1 WHERE id = $2").bind(now.to_i64()).bind(import_id).execute(conn).await?;
+    sqlx::query("UPDATE import_run SET beat_ms = $1 WHERE id = $2")
+        .bind(now.to_i64())
+        .bind(import_id)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
 /// Ends an import.
-pub(crate) async fn finish(conn: &mut Conn, import_id: i64, counts: ImportCounts, now: Millis) -> Result<(), StoreError> {
+pub(crate) async fn finish(
+    conn: &mut Conn,
+    import_id: i64,
+    counts: ImportCounts,
+    now: Millis,
+) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE import_run SET finished_ms = $1, rows_read = $2, imported = $3, changed = $4, unchanged = $5, \
          rejected = $6 WHERE id = $7",
@@ -69,10 +78,12 @@ pub(crate) async fn finish(conn: &mut Conn, import_id: i64, counts: ImportCounts
 
 /// Whether an import of this list is under way.
 pub(crate) async fn under_way(conn: &mut Conn, list: ListNo, now: Millis) -> Result<bool, StoreError> {
-    let row = sqlx::query("SELECT 1 FROM import_run WHERE list_no = $1 AND finished_ms IS NULL AND beat_ms > $2 LIMIT 1")
-        .bind(list.0)
-        .bind(now.minus_ms(BEAT_MS).to_i64())
-        .fetch_optional(conn)
-        .await?;
+    let row = sqlx::query(
+        "SELECT 1 FROM import_run WHERE list_no = $1 AND finished_ms IS NULL AND beat_ms > $2 LIMIT 1",
+    )
+    .bind(list.0)
+    .bind(now.minus_ms(BEAT_MS).to_i64())
+    .fetch_optional(conn)
+    .await?;
     Ok(row.is_some())
 }

@@ -37,7 +37,11 @@ pub(crate) async fn find(conn: &mut Conn, list: &ListId) -> Result<Option<HeldLi
 }
 
 /// The list, begun now with this scheme if it is new.
-pub(crate) async fn find_or_begin(conn: &mut Conn, list: &ListId, scheme: &str) -> Result<HeldList, StoreError> {
+pub(crate) async fn find_or_begin(
+    conn: &mut Conn,
+    list: &ListId,
+    scheme: &str,
+) -> Result<HeldList, StoreError> {
     sqlx::query("INSERT INTO held_list (list, scheme) VALUES ($1, $2) ON CONFLICT (list) DO NOTHING")
         .bind(list.as_str())
         .bind(scheme)

@@ -1,5 +1,6 @@
 //! The holder's tables.
 
+pub(crate) mod buckets;
 pub(crate) mod changes;
 pub(crate) mod epochs;
 pub(crate) mod imports;

@@ -110,6 +110,9 @@ pub(crate) async fn prune(conn: &mut Conn, now: Millis, first_day: u64) -> Resul
     .bind(now.to_i64())
     .execute(&mut *conn)
     .await?;
-    sqlx::query("DELETE FROM answer_count WHERE day < $1").bind(signed(first_day)).execute(&mut *conn).await?;
+    sqlx::query("DELETE FROM answer_count WHERE day < $1")
+        .bind(signed(first_day))
+        .execute(&mut *conn)
+        .await?;
     Ok(())
 }

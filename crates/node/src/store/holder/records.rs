@@ -92,7 +92,12 @@ fn stored(row: &AnyRow) -> Result<StoredRecord, StoreError> {
 }
 
 /// The next records of a list after a record id, at most `limit`, ascending by id.
-pub(crate) async fn page(conn: &mut Conn, list: ListNo, after: u64, limit: u32) -> Result<Vec<StoredRecord>, StoreError> {
+pub(crate) async fn page(
+    conn: &mut Conn,
+    list: ListNo,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<StoredRecord>, StoreError> {
     let sql = format!(
         "SELECT id, code, reference, {FACTS} FROM record WHERE list_no = $1 AND id > $2 ORDER BY id LIMIT $3"
     );
@@ -123,8 +128,14 @@ pub(crate) async fn by_ids(conn: &mut Conn, ids: &[u64]) -> Result<Vec<StoredRec
 }
 
 /// The record of a code.
-pub(crate) async fn by_code(conn: &mut Conn, list: ListNo, code: &str) -> Result<Option<(StoredRecord, i64)>, StoreError> {
-    let sql = format!("SELECT id, code, reference, {FACTS}, change_seq FROM record WHERE list_no = $1 AND code = $2");
+pub(crate) async fn by_code(
+    conn: &mut Conn,
+    list: ListNo,
+    code: &str,
+) -> Result<Option<(StoredRecord, i64)>, StoreError> {
+    let sql = format!(
+        "SELECT id, code, reference, {FACTS}, change_seq FROM record WHERE list_no = $1 AND code = $2"
+    );
     let row = sqlx::query(AssertSqlSafe(sql)).bind(list.0).bind(code).fetch_optional(conn).await?;
     row.map(|row| Ok((stored(&row)?, row.try_get(10)?))).transpose()
 }
@@ -199,7 +210,12 @@ pub(crate) async fn write(
 }
 
 /// Changes the state of one record.
-pub(crate) async fn set_state(conn: &mut Conn, id: NonZeroU64, state: RecordState, seq: i64) -> Result<(), StoreError> {
+pub(crate) async fn set_state(
+    conn: &mut Conn,
+    id: NonZeroU64,
+    state: RecordState,
+    seq: i64,
+) -> Result<(), StoreError> {
     sqlx::query("UPDATE record SET state = $1, change_seq = $2 WHERE id = $3")
         .bind(state.as_str())
         .bind(seq)
@@ -233,7 +249,9 @@ pub(crate) async fn add_history(conn: &mut Conn, rows: &[WriteHistory<'_>]) -> R
 
 /// The history of a record, oldest first.
 pub(crate) async fn history(conn: &mut Conn, id: NonZeroU64) -> Result<Vec<StoredHistory>, StoreError> {
-    let sql = format!("SELECT at_ms, by_whom, action, reason, {FACTS} FROM record_history WHERE record_id = $1 ORDER BY id");
+    let sql = format!(
+        "SELECT at_ms, by_whom, action, reason, {FACTS} FROM record_history WHERE record_id = $1 ORDER BY id"
+    );
     let rows = sqlx::query(AssertSqlSafe(sql)).bind(signed(id.get())).fetch_all(conn).await?;
     let entry = |row: &AnyRow| {
         Ok(StoredHistory {
@@ -269,6 +287,9 @@ pub(crate) async fn count_states(conn: &mut Conn, list: ListNo) -> Result<[u64; 
 
 /// Whether a list has any record at all.
 pub(crate) async fn any(conn: &mut Conn, list: ListNo) -> Result<bool, StoreError> {
-    let row = sqlx::query("SELECT 1 FROM record WHERE list_no = $1 LIMIT 1").bind(list.0).fetch_optional(conn).await?;
+    let row = sqlx::query("SELECT 1 FROM record WHERE list_no = $1 LIMIT 1")
+        .bind(list.0)
+        .fetch_optional(conn)
+        .await?;
     Ok(row.is_some())
 }

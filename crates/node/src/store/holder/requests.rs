@@ -23,15 +23,21 @@ pub(crate) async fn add(conn: &mut Conn, list: ListNo, by: &str, now: Millis) ->
 
 /// The requests of a list that wait, oldest first.
 pub(crate) async fn waiting(conn: &mut Conn, list: ListNo) -> Result<Vec<i64>, StoreError> {
-    let rows = sqlx::query("SELECT id FROM seal_request WHERE state = 'waiting' AND list_no = $1 ORDER BY id")
-        .bind(list.0)
-        .fetch_all(conn)
-        .await?;
+    let rows =
+        sqlx::query("SELECT id FROM seal_request WHERE state = 'waiting' AND list_no = $1 ORDER BY id")
+            .bind(list.0)
+            .fetch_all(conn)
+            .await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
 /// Answers requests.
-pub(crate) async fn answer(conn: &mut Conn, ids: &[i64], outcome: SealOutcome, now: Millis) -> Result<(), StoreError> {
+pub(crate) async fn answer(
+    conn: &mut Conn,
+    ids: &[i64],
+    outcome: SealOutcome,
+    now: Millis,
+) -> Result<(), StoreError> {
     let (state, reason, epoch, version) = match outcome {
         SealOutcome::Waiting => return Ok(()),
         SealOutcome::Published { epoch, version } => ("done", "", epoch, version),

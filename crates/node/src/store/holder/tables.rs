@@ -1,21 +1,18 @@
-//! Sealed tables, their buckets and versions.
+//! Sealed tables and their versions.
 
 use std::num::NonZeroU64;
 
-use sqlx::{AssertSqlSafe, Row, any::AnyRow};
-use tacit_blind::table::{Bucket, Layout};
+use sqlx::Row;
+use tacit_blind::table::Layout;
 use tacit_model::Millis;
 use tacit_store::{Conn, StoreError, bulk};
 
 use super::lists::ListNo;
-use crate::store::{bytes32, signed, unsigned};
+use crate::store::{signed, unsigned};
 
 /// A sealed table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TableId(pub(crate) i64);
-
-/// Rows of one insert of buckets; with the smallest buckets about half a megabyte.
-pub(crate) const BUCKETS_TOGETHER: usize = 64;
 
 /// A table whose buckets are complete.
 #[derive(Debug, Clone, Copy)]
@@ -111,7 +108,10 @@ pub(crate) async fn set_live(conn: &mut Conn, table: &StoredTable) -> Result<(),
 
 /// Says that a table is needed no longer.
 pub(crate) async fn set_dropped(conn: &mut Conn, table: TableId) -> Result<(), StoreError> {
-    sqlx::query("UPDATE sealed_table SET state = 'dropped' WHERE id = $1").bind(table.0).execute(conn).await?;
+    sqlx::query("UPDATE sealed_table SET state = 'dropped' WHERE id = $1")
+        .bind(table.0)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
@@ -176,161 +176,6 @@ pub(crate) async fn load(conn: &mut Conn, id: TableId) -> Result<StoredTable, St
     Ok(StoredTable { id, layout, applied_seq: row.try_get(2)?, records })
 }
 
-/// Writes buckets of a version: new rows of a table being built, or in the place of older ones.
-pub(crate) async fn put_buckets(
-    conn: &mut Conn,
-    table: TableId,
-    version: u64,
-    buckets: &[Bucket],
-) -> Result<(), StoreError> {
-    struct Prepared<'a> {
-        bucket: &'a Bucket,
-        leaf: [u8; 32],
-        refs: Vec<u8>,
-    }
-    for part in buckets.chunks(BUCKETS_TOGETHER) {
-        let prepared: Vec<Prepared<'_>> = part
-            .iter()
-            .map(|bucket| {
-                let refs = bucket.references().iter().flat_map(|reference| reference.to_be_bytes()).collect();
-                Prepared { bucket, leaf: bucket.leaf(), refs }
-            })
-            .collect();
-        bulk::insert(
-            conn,
-            "table_bucket (table_id, number, version, fillers, leaf, refs, entries)",
-            7,
-            "ON CONFLICT (table_id, number) DO UPDATE SET version = excluded.version, fillers = excluded.fillers, \
-             leaf = excluded.leaf, refs = excluded.refs, entries = excluded.entries",
-            &prepared,
-            |row, it| {
-                row.bind(table.0)
-                    .bind(i64::from(it.bucket.number()))
-                    .bind(signed(version))
-                    .bind(signed(it.bucket.fillers() as u64))
-                    .bind(it.leaf.as_slice())
-                    .bind(it.refs.as_slice())
-                    .bind(it.bucket.entries())
-            },
-        )
-        .await?;
-    }
-    Ok(())
-}
-
-/// Leaf and fillers of every bucket of a table, in order.
-pub(crate) async fn leaves(conn: &mut Conn, table: &StoredTable) -> Result<Vec<([u8; 32], u32)>, StoreError> {
-    let rows = sqlx::query("SELECT number, leaf, fillers FROM table_bucket WHERE table_id = $1 ORDER BY number")
-        .bind(table.id.0)
-        .fetch_all(conn)
-        .await?;
-    let mut leaves = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let number: i64 = row.try_get(0)?;
-        if number != signed(leaves.len() as u64) {
-            return Err(StoreError::corrupt("table_bucket", "number", table.id.0, "a bucket is missing"));
-        }
-        let leaf = bytes32("table_bucket", "leaf", number, row.try_get(1)?)?;
-        leaves.push((leaf, unsigned("table_bucket", "fillers", row.try_get(2)?)?));
-    }
-    if leaves.len() == table.layout.buckets() as usize {
-        Ok(leaves)
-    } else {
-        Err(StoreError::corrupt("table_bucket", "number", table.id.0, "buckets are missing"))
-    }
-}
-
-/// Some buckets of a table, ascending.
-pub(crate) async fn buckets(conn: &mut Conn, table: &StoredTable, numbers: &[u32]) -> Result<Vec<Bucket>, StoreError> {
-    let mut found = Vec::with_capacity(numbers.len());
-    for part in numbers.chunks(1024) {
-        let marks = bulk::placeholders(2, part.len());
-        let sql = format!(
-            "SELECT number, refs, entries FROM table_bucket WHERE table_id = $1 AND number IN ({marks}) ORDER BY number"
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false).bind(table.id.0);
-        for number in part {
-            query = query.bind(i64::from(*number));
-        }
-        for row in query.fetch_all(&mut *conn).await? {
-            let number = unsigned("table_bucket", "number", row.try_get(0)?)?;
-            let references = references(&row, 1, number)?;
-            let bucket = Bucket::from_parts(table.layout, number, row.try_get(2)?, references);
-            found.push(bucket.map_err(|_| StoreError::corrupt("table_bucket", "entries", number, "is not a bucket"))?);
-        }
-    }
-    if found.len() == numbers.len() {
-        Ok(found)
-    } else {
-        Err(StoreError::corrupt("table_bucket", "number", table.id.0, "buckets are missing"))
-    }
-}
-
-/// The record ids in some buckets of a table, ascending by bucket.
-pub(crate) async fn bucket_records(
-    conn: &mut Conn,
-    table: TableId,
-    numbers: &[u32],
-) -> Result<Vec<(u32, Vec<u64>)>, StoreError> {
-    let mut found = Vec::with_capacity(numbers.len());
-    for part in bulk::parts(numbers) {
-        let marks = bulk::placeholders(2, part.len());
-        let sql = format!("SELECT number, refs FROM table_bucket WHERE table_id = $1 AND number IN ({marks}) ORDER BY number");
-        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false).bind(table.0);
-        for number in part {
-            query = query.bind(i64::from(*number));
-        }
-        for row in query.fetch_all(&mut *conn).await? {
-            let number = unsigned("table_bucket", "number", row.try_get(0)?)?;
-            let mut ids = references(&row, 1, number)?;
-            ids.retain(|id| *id != 0);
-            found.push((number, ids));
-        }
-    }
-    Ok(found)
-}
-
-fn references(row: &AnyRow, index: usize, number: u32) -> Result<Vec<u64>, StoreError> {
-    let (chunks, rest) = row.try_get::<&[u8], _>(index)?.as_chunks::<8>();
-    if rest.is_empty() {
-        Ok(chunks.iter().map(|bytes| u64::from_be_bytes(*bytes)).collect())
-    } else {
-        Err(StoreError::corrupt("table_bucket", "refs", number, "is not a whole number of references"))
-    }
-}
-
-/// The published bytes of the buckets from `first` on, at most `count`, ascending.
-pub(crate) async fn entries_from(
-    conn: &mut Conn,
-    table: TableId,
-    first: u32,
-    count: usize,
-) -> Result<Vec<(u32, Vec<u8>)>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT number, entries FROM table_bucket WHERE table_id = $1 AND number >= $2 ORDER BY number LIMIT $3",
-    )
-    .bind(table.0)
-    .bind(i64::from(first))
-    .bind(signed(count as u64))
-    .fetch_all(conn)
-    .await?;
-    rows.iter().map(|row| Ok((unsigned("table_bucket", "number", row.try_get(0)?)?, row.try_get(1)?))).collect()
-}
-
-/// The published bytes of the buckets that a version wrote, ascending.
-pub(crate) async fn entries_of_version(
-    conn: &mut Conn,
-    table: TableId,
-    version: u64,
-) -> Result<Vec<(u32, Vec<u8>)>, StoreError> {
-    let rows = sqlx::query("SELECT number, entries FROM table_bucket WHERE table_id = $1 AND version = $2 ORDER BY number")
-        .bind(table.0)
-        .bind(signed(version))
-        .fetch_all(conn)
-        .await?;
-    rows.iter().map(|row| Ok((unsigned("table_bucket", "number", row.try_get(0)?)?, row.try_get(1)?))).collect()
-}
-
 /// Adds a version that is sealed.
 pub(crate) async fn add_version(
     conn: &mut Conn,
@@ -377,7 +222,12 @@ pub(crate) async fn set_stage(
 }
 
 /// Says that all buckets of a version go to the custodian.
-pub(crate) async fn set_whole(conn: &mut Conn, list: ListNo, epoch: u64, version: u64) -> Result<(), StoreError> {
+pub(crate) async fn set_whole(
+    conn: &mut Conn,
+    list: ListNo,
+    epoch: u64,
+    version: u64,
+) -> Result<(), StoreError> {
     sqlx::query("UPDATE table_version SET whole = 1, state = 'sealed' WHERE list_no = $1 AND epoch = $2 AND version = $3")
         .bind(list.0)
         .bind(signed(epoch))
@@ -412,9 +262,12 @@ pub(crate) async fn versions(
                 version,
                 table: TableId(row.try_get(1)?),
                 whole: row.try_get::<i64, _>(2)? == 1,
-                note: note.map_err(|_| StoreError::corrupt("table_version", "note", version, "is not text"))?,
+                note: note
+                    .map_err(|_| StoreError::corrupt("table_version", "note", version, "is not text"))?,
                 stage: Stage::parse(row.try_get(4)?)?,
-                logged: logged.map(|ms| Ok::<_, StoreError>(Millis(unsigned("table_version", "logged_ms", ms)?))).transpose()?,
+                logged: logged
+                    .map(|ms| Ok::<_, StoreError>(Millis(unsigned("table_version", "logged_ms", ms)?)))
+                    .transpose()?,
             })
         })
         .collect()
@@ -455,21 +308,33 @@ pub(crate) async fn deferred(conn: &mut Conn, table: TableId) -> Result<Vec<u64>
 /// Replaces the changes that wait for a table's next tick.
 pub(crate) async fn set_deferred(conn: &mut Conn, table: TableId, records: &[u64]) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM deferred_change WHERE table_id = $1").bind(table.0).execute(&mut *conn).await?;
-    bulk::insert(conn, "deferred_change (table_id, record_id)", 2, "ON CONFLICT DO NOTHING", records, |row, id| {
-        row.bind(table.0).bind(signed(*id))
-    })
+    bulk::insert(
+        conn,
+        "deferred_change (table_id, record_id)",
+        2,
+        "ON CONFLICT DO NOTHING",
+        records,
+        |row, id| row.bind(table.0).bind(signed(*id)),
+    )
     .await?;
     Ok(())
 }
 
 /// How many changes wait for a table's next tick.
 pub(crate) async fn count_deferred(conn: &mut Conn, table: TableId) -> Result<u64, StoreError> {
-    let row = sqlx::query("SELECT COUNT(*) FROM deferred_change WHERE table_id = $1").bind(table.0).fetch_one(conn).await?;
+    let row = sqlx::query("SELECT COUNT(*) FROM deferred_change WHERE table_id = $1")
+        .bind(table.0)
+        .fetch_one(conn)
+        .await?;
     unsigned("deferred_change", "count", row.try_get(0)?)
 }
 
 /// Whether a record's change waits for a table's next tick.
-pub(crate) async fn is_deferred(conn: &mut Conn, table: TableId, record: NonZeroU64) -> Result<bool, StoreError> {
+pub(crate) async fn is_deferred(
+    conn: &mut Conn,
+    table: TableId,
+    record: NonZeroU64,
+) -> Result<bool, StoreError> {
     let row = sqlx::query("SELECT 1 FROM deferred_change WHERE table_id = $1 AND record_id = $2")
         .bind(table.0)
         .bind(signed(record.get()))
@@ -479,7 +344,12 @@ pub(crate) async fn is_deferred(conn: &mut Conn, table: TableId, record: NonZero
 }
 
 /// Says that only one table of an epoch is needed.
-pub(crate) async fn drop_others(conn: &mut Conn, list: ListNo, epoch: u64, keep: TableId) -> Result<(), StoreError> {
+pub(crate) async fn drop_others(
+    conn: &mut Conn,
+    list: ListNo,
+    epoch: u64,
+    keep: TableId,
+) -> Result<(), StoreError> {
     sqlx::query("UPDATE sealed_table SET state = 'dropped' WHERE list_no = $1 AND epoch = $2 AND id <> $3")
         .bind(list.0)
         .bind(signed(epoch))

@@ -121,14 +121,16 @@ impl World {
         let proof = DleqProof::decode_slice(&answer.dleq_proof).unwrap();
         let outputs = verify_and_finalize(&key, &asked, &evaluated, &proof).unwrap();
         let layout = served.manifest.layout;
-        let leaves: Vec<Hash> = served.buckets.iter().map(|bucket| tacit_ledger::merkle::leaf_hash(bucket)).collect();
+        let leaves: Vec<Hash> =
+            served.buckets.iter().map(|bucket| tacit_ledger::merkle::leaf_hash(bucket)).collect();
         let tree = TableTree::new(&leaves).unwrap();
         let context = tacit_blind::table::SealContext::new(&served.manifest.list, served.manifest.epoch);
         let today = Day::new(u32::try_from(self.clock.now().utc_day()).unwrap()).unwrap();
         let look = |out: &[u8; 64]| {
             let number = layout.bucket_of(&context.entry_keys(out).tag());
             let path = tree.path(number).unwrap();
-            let bucket = verify_bucket(&served.manifest, number, &served.buckets[number as usize], &path).unwrap();
+            let bucket =
+                verify_bucket(&served.manifest, number, &served.buckets[number as usize], &path).unwrap();
             match bucket.lookup(out, today).unwrap() {
                 Lookup::Listed(label) => Some(label),
                 Lookup::NotListed => None,
@@ -151,7 +153,8 @@ impl Asker {
         permits: Vec<LoggedRecord>,
         blinds: &[Blind],
     ) -> Result<EvaluateResponse, Status> {
-        let items = permits.into_iter().zip(blinds).map(|(permit, blind)| item(permit, blind.query.as_bytes()));
+        let items =
+            permits.into_iter().zip(blinds).map(|(permit, blind)| item(permit, blind.query.as_bytes()));
         self.evaluate(checkpoint, items.collect()).await
     }
 

@@ -132,7 +132,8 @@ impl LogService for TestLog {
         let inner = self.inner.lock().unwrap();
         let GetConsistencyRequest { from_size, to_size } = *request.get_ref();
         let to = if to_size == 0 { inner.size() } else { to_size };
-        let proof = inner.tree().consistency(from_size, to).map_err(|_| Status::not_found("no such sizes"))?;
+        let proof =
+            inner.tree().consistency(from_size, to).map_err(|_| Status::not_found("no such sizes"))?;
         let checkpoint = inner.checkpoint().into();
         Ok(Response::new(GetConsistencyResponse { consistency: concat32(&proof), checkpoint }))
     }
@@ -162,7 +163,8 @@ impl LogService for TestLog {
             Some((same, index)) if same == signed => index,
             Some(_) => return Ok(refused(Reason::ManifestRejected)),
             None => {
-                let newest = inner.manifests.keys().rfind(|key| key.0 == place.0 && key.1 == place.1).cloned();
+                let newest =
+                    inner.manifests.keys().rfind(|key| key.0 == place.0 && key.1 == place.1).cloned();
                 let newest_epoch =
                     inner.manifests.keys().filter(|key| key.0 == place.0).map(|key| key.1).max().unwrap_or(0);
                 let follows = match newest {
@@ -179,11 +181,15 @@ impl LogService for TestLog {
             }
         };
         let tree = inner.tree();
-        let logged =
-            ManifestLogged { record: Some(inner.logged(&tree, index)), checkpoint: inner.checkpoint().into() };
+        let logged = ManifestLogged {
+            record: Some(inner.logged(&tree, index)),
+            checkpoint: inner.checkpoint().into(),
+        };
         drop(inner);
         self.faults.after("log")?;
-        Ok(Response::new(PublishManifestResponse { outcome: Some(publish_manifest_response::Outcome::Logged(logged)) }))
+        Ok(Response::new(PublishManifestResponse {
+            outcome: Some(publish_manifest_response::Outcome::Logged(logged)),
+        }))
     }
 
     async fn get_manifest(

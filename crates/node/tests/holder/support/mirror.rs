@@ -69,7 +69,8 @@ impl TestMirror {
             return Err(Reason::TableRejected);
         }
         let leaf = |(number, bucket): (usize, &Vec<u8>)| {
-            check_bucket(manifest.layout, u32::try_from(number).unwrap(), bucket).map_err(|_| Reason::TableRejected)
+            check_bucket(manifest.layout, u32::try_from(number).unwrap(), bucket)
+                .map_err(|_| Reason::TableRejected)
         };
         let leaves = buckets.iter().enumerate().map(leaf).collect::<Result<Vec<_>, _>>()?;
         if TableTree::new(&leaves).unwrap().root() != manifest.root {
@@ -122,7 +123,11 @@ impl MirrorService for TestMirror {
             buckets.extend(chunk.buckets.chunks(manifest.layout.bucket_bytes()).map(<[u8]>::to_vec));
         }
         if let Some(served) = self.served(manifest.list.as_str(), manifest.epoch) {
-            assert_eq!(served.manifest.key, manifest.key);
+            if served.manifest.key != manifest.key {
+                return Ok(Response::new(PutTableResponse {
+                    refusal: Some(refusal(Reason::ManifestRejected)),
+                }));
+            }
             let grows = manifest.layout.capacity() > served.manifest.layout.capacity();
             assert!(grows || manifest.version != served.manifest.version + 1);
         }
@@ -131,7 +136,10 @@ impl MirrorService for TestMirror {
         Ok(Response::new(PutTableResponse { refusal: outcome.err().map(refusal) }))
     }
 
-    async fn put_changes(&self, request: Request<PutChangesRequest>) -> Result<Response<PutChangesResponse>, Status> {
+    async fn put_changes(
+        &self,
+        request: Request<PutChangesRequest>,
+    ) -> Result<Response<PutChangesResponse>, Status> {
         self.faults.before("changes")?;
         let request = request.into_inner();
         let outcome = self.change(&verify(&request.manifest), request.changes);
@@ -139,9 +147,13 @@ impl MirrorService for TestMirror {
         Ok(Response::new(PutChangesResponse { refusal: outcome.err().map(refusal) }))
     }
 
-    async fn activate(&self, request: Request<ActivateRequest>) -> Result<Response<ActivateResponse>, Status> {
+    async fn activate(
+        &self,
+        request: Request<ActivateRequest>,
+    ) -> Result<Response<ActivateResponse>, Status> {
         self.faults.before("activate")?;
-        let Record::Manifest(record) = Record::parse(&request.get_ref().record.as_ref().unwrap().record).unwrap()
+        let Record::Manifest(record) =
+            Record::parse(&request.get_ref().record.as_ref().unwrap().record).unwrap()
         else {
             panic!("not a manifest record");
         };
@@ -153,7 +165,9 @@ impl MirrorService for TestMirror {
                 staged => {
                     held.staged = staged;
                     if held.active.as_ref().is_none_or(|active| active.hash != record.note) {
-                        return Ok(Response::new(ActivateResponse { refusal: Some(refusal(Reason::NotFound)) }));
+                        return Ok(Response::new(ActivateResponse {
+                            refusal: Some(refusal(Reason::NotFound)),
+                        }));
                     }
                 }
             }

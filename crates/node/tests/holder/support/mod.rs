@@ -112,7 +112,8 @@ impl World {
         tokio::spawn(async move { server.serve_with_incoming(listener).await.unwrap() });
         let registry = registry::registry(&terms);
         let config = HolderConfig { tick_ms: TICK_MS, epoch_ms: DAY_MS, seal_threads: 2 };
-        let mut world = Self { folder, ca, clock, log, mirror, faults, registry, config, others, court: None };
+        let mut world =
+            Self { folder, ca, clock, log, mirror, faults, registry, config, others, court: None };
         world.start().await;
         world
     }
@@ -237,7 +238,10 @@ pub(crate) fn row_with(code: &str, notified_on: u32, effective_on: u32, expires_
 pub(crate) fn codes(count: usize, seed: u8) -> Vec<String> {
     let mut rng = seeded_rng([seed; 32]);
     let mut seen = std::collections::HashSet::new();
-    std::iter::repeat_with(|| generate_uscc(&mut rng)).filter(|code| seen.insert(code.clone())).take(count).collect()
+    std::iter::repeat_with(|| generate_uscc(&mut rng))
+        .filter(|code| seen.insert(code.clone()))
+        .take(count)
+        .collect()
 }
 
 pub(crate) fn spiffe(role: Role, member: &str) -> SpiffeId {

@@ -98,8 +98,8 @@ fn agreement(terms: &Terms) -> Agreement {
         },
         max_lists_per_check: 2,
         data_life: Span { value: 30, unit: Unit::Day },
-        valid_from: NOW.minus_ms(1000),
-        valid_until: NOW.plus_ms(100 * 86_400_000),
+        valid_from: NOW.minus_ms(10 * 86_400_000),
+        valid_until: NOW.plus_ms(5 * 86_400_000),
         size: None,
     }
 }

@@ -91,7 +91,7 @@ impl fmt::Display for Floor {
 }
 
 /// Thousands with commas, small numbers with as many digits as they need.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     let decimals = match value.abs() {
         v if v >= 100.0 || v.fract() == 0.0 => 0,
         v if v >= 10.0 => 1,

@@ -1,0 +1,527 @@
+//! The coordinator: a log in memory, and decisions by the real rules.
+
+use std::collections::{BTreeMap, HashMap};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use futures::{Stream, StreamExt as _};
+use rand_core::Rng as _;
+use tacit_blind::check::{AuthorizeIn, CheckIn, Expected, VerifiedCheck};
+use tacit_blind::commit::blinded_query;
+use tacit_blind::enroll::{Parties, RegisterEntryIn, RegisterIn};
+use tacit_blind::group::Point;
+use tacit_blind::table::SignedManifest;
+use tacit_ledger::checkpoint::Checkpoint;
+use tacit_ledger::merkle::leaf_hash;
+use tacit_ledger::note::NoteSigner;
+use tacit_ledger::record::{self, ListAt, Record};
+use tacit_ledger::tree::TreeView;
+use tacit_model::entropy::os_rng;
+use tacit_model::{Basis, Clock as _, ManualClock, MemberId, Reason, new_ulid};
+use tacit_policy::{
+    Asked, ConsentState, ConsentStatus, ConsentView, Counters, Registry, SignedChange, SignedConsent,
+    StateChange, decide,
+};
+use tacit_wire::coordinator::authorization_service_server::AuthorizationService;
+use tacit_wire::coordinator::consent_service_server::ConsentService;
+use tacit_wire::coordinator::enrollment_service_server::EnrollmentService;
+use tacit_wire::coordinator::log_service_server::LogService;
+use tacit_wire::coordinator::*;
+use tacit_wire::{common, concat32, refusal};
+use tonic::{Request, Response, Status};
+
+use super::registry::{custodian_key, key};
+use super::{CNF, Faults};
+
+type Streamed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[derive(Clone)]
+pub(crate) struct Hub {
+    clock: ManualClock,
+    registry: Arc<Registry>,
+    faults: Faults,
+    state: Arc<Mutex<State>>,
+    changes: tokio::sync::broadcast::Sender<LiveConsent>,
+}
+
+pub(crate) struct State {
+    pub(crate) records: Vec<Vec<u8>>,
+    tree: TreeView,
+    pub(crate) pseudonyms: HashMap<[u8; 32], [u8; 32]>,
+    answered: HashMap<[u8; 32], Vec<CheckOutcome>>,
+    consents: BTreeMap<String, (SignedConsent, ConsentStatus)>,
+    manifests: Vec<(SignedManifest, u64)>,
+    pub(crate) boxes: Vec<RegisterEntry>,
+}
+
+impl Hub {
+    pub(crate) fn new(clock: ManualClock, registry: Arc<Registry>, faults: Faults) -> Self {
+        let state = State {
+            records: Vec::new(),
+            tree: TreeView::new(0).unwrap(),
+            pseudonyms: HashMap::new(),
+            answered: HashMap::new(),
+            consents: BTreeMap::new(),
+            manifests: Vec::new(),
+            boxes: Vec::new(),
+        };
+        let changes = tokio::sync::broadcast::channel(64).0;
+        Self { clock, registry, faults, state: Arc::new(Mutex::new(state)), changes }
+    }
+
+    pub(crate) fn with<T>(&self, of: impl FnOnce(&mut State) -> T) -> T {
+        of(&mut self.state.lock().unwrap())
+    }
+
+    pub(crate) fn log_manifest(&self, manifest: SignedManifest) {
+        let record =
+            manifest.to_record(new_ulid(self.clock.now(), &mut os_rng()).to_string(), self.clock.now());
+        self.with(|state| {
+            let index = state.append(record.to_bytes().unwrap());
+            state.manifests.push((manifest, index));
+        });
+    }
+
+    /// Records of a kind.
+    pub(crate) fn kinds(&self, kind: &str) -> usize {
+        self.with(|state| {
+            state.records.iter().filter(|bytes| Record::parse(bytes).unwrap().kind() == kind).count()
+        })
+    }
+
+    fn decide(&self, state: &mut State, check: &VerifiedCheck) -> Vec<ItemOutcome> {
+        let context = check.context();
+        let now = self.clock.now();
+        let consent = match context.basis {
+            Basis::Consent(id) => state.consents.get(&id.to_string()).cloned(),
+            Basis::Agreement(_) => None,
+        };
+        let view = consent
+            .as_ref()
+            .map(|(signed, status)| ConsentView { consent: signed.consent(), status: *status });
+        let mut outcomes = Vec::new();
+        for item in &context.items {
+            let asked = Asked {
+                requester: &context.requester,
+                holder: &item.holder,
+                lists: item.lists.iter().map(|at| &at.list).collect(),
+                purpose: &context.purpose,
+            };
+            let question =
+                tacit_policy::Question { asked, basis: context.basis, pseudonym: check.pseudonym() };
+            let newest = |list: &str| {
+                let of = state.manifests.iter().map(|(signed, _)| signed.manifest());
+                of.filter(|it| *it.list == *list).map(|it| (it.epoch, it.version)).max()
+            };
+            let stale =
+                item.lists.iter().any(|at| newest(&at.list).is_none_or(|(epoch, _)| epoch != at.epoch));
+            let decision = decide(&question, &self.registry, view.as_ref(), &Counters::default(), now)
+                .map_err(|refused| refused.public)
+                .and_then(|allowed| if stale { Err(Reason::EpochNotCurrent) } else { Ok(allowed) });
+            let mut salt = [0; 32];
+            os_rng().fill_bytes(&mut salt);
+            let id = new_ulid(now, &mut os_rng()).to_string();
+            let outcome = match decision {
+                Ok(_) => {
+                    let record = record::Access {
+                        id,
+                        time_ms: now.0,
+                        requester: context.requester.to_string(),
+                        holder: item.holder.to_string(),
+                        lists: item
+                            .lists
+                            .iter()
+                            .map(|at| ListAt {
+                                list: at.list.to_string(),
+                                epoch: at.epoch,
+                                version: newest(&at.list).unwrap().1,
+                            })
+                            .collect(),
+                        purpose: if self.faults.due("other purpose") {
+                            "research".to_owned()
+                        } else {
+                            context.purpose.to_string()
+                        },
+                        registry: self.registry.hash(),
+                        query: blinded_query(item.query.as_bytes()),
+                        matter: context.matter,
+                        cnf: context.cnf,
+                        expires_ms: now.0 + 60_000,
+                        subject: salt,
+                        evidence: salt,
+                    };
+                    item_outcome::Outcome::Permit(state.log(record.to_bytes().unwrap()))
+                }
+                Err(reason) => {
+                    let record = record::Refused {
+                        id,
+                        time_ms: now.0,
+                        requester: context.requester.to_string(),
+                        holder: item.holder.to_string(),
+                        lists: item.lists.iter().map(|at| at.list.to_string()).collect(),
+                        purpose: context.purpose.to_string(),
+                        registry: self.registry.hash(),
+                        reason: reason.to_string(),
+                        matter: context.matter,
+                        subject: salt,
+                        evidence: salt,
+                    };
+                    let record = Some(state.log(record.to_bytes().unwrap()));
+                    item_outcome::Outcome::Refused(RefusedItem { refusal: Some(refusal(reason)), record })
+                }
+            };
+            outcomes.push(ItemOutcome { outcome: Some(outcome) });
+        }
+        outcomes
+    }
+
+    /// Proofs under the newest checkpoint.
+    fn answer(&self, state: &State, mut checks: Vec<CheckOutcome>) -> AuthorizeResponse {
+        for item in checks.iter_mut().flat_map(|check| &mut check.items) {
+            let record = match item.outcome.as_mut().unwrap() {
+                item_outcome::Outcome::Permit(record) => record,
+                item_outcome::Outcome::Refused(refused) => refused.record.as_mut().unwrap(),
+            };
+            record.path = state.path(record.index);
+        }
+        let authorized = Authorized { checkpoint: state.checkpoint(), checks };
+        AuthorizeResponse { outcome: Some(authorize_response::Outcome::Authorized(authorized)) }
+    }
+
+    fn live(signed: &SignedConsent, status: ConsentStatus) -> LiveConsent {
+        LiveConsent {
+            consent_id: signed.consent().id.to_string(),
+            pseudonym: signed.consent().pseudonym.to_vec().into(),
+            consent: signed.bytes().to_vec().into(),
+            state: status.state().to_string(),
+            state_number: status.number(),
+            uses: 0,
+        }
+    }
+
+    fn consent_logged(&self, state: &mut State, id: &str) -> ConsentLogged {
+        let (signed, status) = state.consents[id].clone();
+        let record = record::Consent {
+            id: new_ulid(self.clock.now(), &mut os_rng()).to_string(),
+            time_ms: self.clock.now().0,
+            authority: signed.consent().authority.to_string(),
+            requester: signed.consent().requester.to_string(),
+            state: status.state().to_string(),
+            terms: [1; 32],
+            subject: [2; 32],
+        };
+        let mut logged = state.log(record.to_bytes().unwrap());
+        logged.path = state.path(logged.index);
+        let _ = self.changes.send(Self::live(&signed, status));
+        ConsentLogged { record: Some(logged), checkpoint: state.checkpoint() }
+    }
+}
+
+impl State {
+    fn append(&mut self, record: Vec<u8>) -> u64 {
+        self.tree.append(&[leaf_hash(&record)]).unwrap();
+        self.records.push(record);
+        self.records.len() as u64 - 1
+    }
+
+    fn log(&mut self, record: Vec<u8>) -> common::LoggedRecord {
+        let index = self.append(record.clone());
+        common::LoggedRecord { record: record.into(), index, path: Default::default() }
+    }
+
+    fn path(&self, index: u64) -> bytes::Bytes {
+        concat32(&self.tree.inclusion(index, self.tree.size()).unwrap())
+    }
+
+    fn checkpoint(&self) -> bytes::Bytes {
+        let size = self.tree.size();
+        let checkpoint =
+            Checkpoint { origin: "hub/log".to_owned(), size, root: self.tree.root(size).unwrap() };
+        let signer = NoteSigner::new("hub/log", key("hub/log")).unwrap();
+        checkpoint.sign(&signer).unwrap().note().to_vec().into()
+    }
+}
+
+#[tonic::async_trait]
+impl EnrollmentService for Hub {
+    async fn register(
+        &self,
+        request: Request<RegisterRequest>,
+    ) -> Result<Response<RegisterResponse>, Status> {
+        self.faults.fail("before register")?;
+        let request = request.into_inner();
+        let entries = request.entries.iter().map(|entry| RegisterEntryIn {
+            blinded_subject: entry.blinded_subject.as_ref().try_into().unwrap(),
+            evaluated: entry.evaluated.as_ref().try_into().unwrap(),
+            pseudonym: entry.pseudonym.as_ref().try_into().unwrap(),
+            proof: entry.proof.as_ref().try_into().unwrap(),
+            audit_box: entry.audit_box.to_vec(),
+        });
+        let arrived = RegisterIn {
+            epoch: request.epoch,
+            entries: entries.collect(),
+            dleq: request.dleq_proof.as_ref().try_into().unwrap(),
+        };
+        let requester: MemberId = "procurement".parse().unwrap();
+        let parties = Parties {
+            custodian: self.registry.custodian(),
+            coordinator: self.registry.coordinator(),
+            requester: &requester,
+        };
+        let verified = arrived.verify(&parties, custodian_key("procurement").public(), &mut os_rng());
+        let verified = verified.expect("an honest registration");
+        let consents = self.with(|state| {
+            for registration in &verified {
+                state.pseudonyms.insert(*registration.pseudonym(), *registration.blinded_subject());
+            }
+            state.boxes.extend(request.entries);
+            let under = |signed: &SignedConsent| {
+                verified.iter().any(|it| *it.pseudonym() == signed.consent().pseudonym)
+            };
+            let live = state.consents.values().filter(|(signed, _)| under(signed));
+            live.map(|(signed, status)| Self::live(signed, *status)).collect()
+        });
+        let outcome = Some(register_response::Outcome::Registered(Registered { consents }));
+        Ok(Response::new(RegisterResponse { outcome }))
+    }
+}
+
+#[tonic::async_trait]
+impl AuthorizationService for Hub {
+    async fn authorize(
+        &self,
+        request: Request<AuthorizeRequest>,
+    ) -> Result<Response<AuthorizeResponse>, Status> {
+        self.faults.fail("before authorize")?;
+        let request = request.into_inner();
+        let checks = request.checks.iter().map(|check| CheckIn {
+            pseudonym: check.pseudonym.as_ref().try_into().unwrap(),
+            context: check.context.to_vec(),
+            proof: check.proof.as_ref().try_into().unwrap(),
+        });
+        let arrived = AuthorizeIn {
+            checks: checks.collect(),
+            signature: request.signature.as_ref().try_into().unwrap(),
+        };
+        let requester: MemberId = "procurement".parse().unwrap();
+        let signing_key = key("procurement").verifying_key();
+        let expected = Expected {
+            coordinator: self.registry.coordinator(),
+            requester: &requester,
+            cnf: &CNF,
+            signing_key: signing_key.as_bytes(),
+        };
+        let signed = arrived.parse().unwrap().authenticate(&expected).expect("an honest request");
+        let response = self.with(|state| {
+            let fingerprint = signed.fingerprint();
+            if let Some(checks) = state.answered.get(&fingerprint).cloned() {
+                return self.answer(state, checks);
+            }
+            let registered: Vec<Option<Point>> = signed
+                .checks()
+                .iter()
+                .map(|check| {
+                    state.pseudonyms.get(check.pseudonym()).map(|point| Point::decode(point).unwrap())
+                })
+                .collect();
+            let verified = signed.verify_bindings(&registered, &mut os_rng()).unwrap();
+            let checks: Vec<CheckOutcome> = verified
+                .into_iter()
+                .map(|check| match check {
+                    Ok(check) => CheckOutcome { items: self.decide(state, &check), refusal: None },
+                    Err(error) => CheckOutcome { items: Vec::new(), refusal: Some(refusal(error.reason())) },
+                })
+                .collect();
+            state.answered.insert(fingerprint, checks.clone());
+            self.answer(state, checks)
+        });
+        self.faults.fail("after authorize")?;
+        Ok(Response::new(response))
+    }
+
+    async fn recall(&self, request: Request<RecallRequest>) -> Result<Response<RecallResponse>, Status> {
+        self.faults.fail("before recall")?;
+        let hash: [u8; 32] = request.into_inner().request_hash.as_ref().try_into().unwrap();
+        let response = self.with(|state| Some(self.answer(state, state.answered.get(&hash).cloned()?)));
+        Ok(Response::new(RecallResponse { response }))
+    }
+}
+
+#[tonic::async_trait]
+impl ConsentService for Hub {
+    async fn put_consent(
+        &self,
+        request: Request<PutConsentRequest>,
+    ) -> Result<Response<PutConsentResponse>, Status> {
+        let request = request.into_inner();
+        let signature = request.signature.as_ref().try_into().unwrap();
+        let portal = key("portal").verifying_key();
+        let signed = SignedConsent::verify(request.consent.to_vec(), signature, |_| Some(portal)).unwrap();
+        let id = signed.consent().id;
+        let change = StateChange { id, state: ConsentState::Given, number: 1 };
+        SignedChange::verify(change, request.state_signature.as_ref().try_into().unwrap(), &portal).unwrap();
+        let status = ConsentStatus::start(ConsentState::Given, 1).unwrap();
+        let logged = self.with(|state| {
+            state.consents.insert(id.to_string(), (signed, status));
+            self.consent_logged(state, &id.to_string())
+        });
+        let outcome = Some(put_consent_response::Outcome::Logged(logged));
+        Ok(Response::new(PutConsentResponse { outcome }))
+    }
+
+    async fn change_consent_state(
+        &self,
+        request: Request<ChangeConsentStateRequest>,
+    ) -> Result<Response<ChangeConsentStateResponse>, Status> {
+        let request = request.into_inner();
+        let lie = self.faults.due("other state");
+        let outcome = self.with(|state| {
+            let (signed, status) = state.consents[&request.consent_id].clone();
+            let new: ConsentState = request.state.parse().unwrap();
+            let change = StateChange { id: signed.consent().id, state: new, number: request.number };
+            let signature = request.signature.as_ref().try_into().unwrap();
+            SignedChange::verify(change, signature, &key("portal").verifying_key()).unwrap();
+            match status.apply(if lie { ConsentState::Paused } else { new }, request.number) {
+                Ok(status) => {
+                    state.consents.insert(request.consent_id.clone(), (signed, status));
+                    let logged = self.consent_logged(state, &request.consent_id);
+                    change_consent_state_response::Outcome::Logged(logged)
+                }
+                Err(_) => change_consent_state_response::Outcome::Refusal(refusal(Reason::ConsentDead)),
+            }
+        });
+        Ok(Response::new(ChangeConsentStateResponse { outcome: Some(outcome) }))
+    }
+
+    async fn list_consents(
+        &self,
+        request: Request<ListConsentsRequest>,
+    ) -> Result<Response<ListConsentsResponse>, Status> {
+        let wanted = request.into_inner().pseudonyms;
+        let consents = self.with(|state| {
+            let of = |signed: &SignedConsent| {
+                wanted.is_empty() || wanted.iter().any(|t| **t == signed.consent().pseudonym)
+            };
+            let found = state.consents.values().filter(|(signed, _)| of(signed));
+            found.map(|(signed, status)| Self::live(signed, *status)).collect()
+        });
+        Ok(Response::new(ListConsentsResponse { consents }))
+    }
+
+    type WatchConsentsStream = Streamed<WatchConsentsResponse>;
+
+    async fn watch_consents(
+        &self,
+        _: Request<WatchConsentsRequest>,
+    ) -> Result<Response<Self::WatchConsentsStream>, Status> {
+        let changes = futures::stream::unfold(self.changes.subscribe(), |mut changes| async {
+            let consent = changes.recv().await.ok()?;
+            Some((Ok(WatchConsentsResponse { consent: Some(consent) }), changes))
+        });
+        Ok(Response::new(changes.boxed()))
+    }
+}
+
+#[tonic::async_trait]
+impl LogService for Hub {
+    async fn get_checkpoint(
+        &self,
+        _: Request<GetCheckpointRequest>,
+    ) -> Result<Response<GetCheckpointResponse>, Status> {
+        Ok(Response::new(GetCheckpointResponse { checkpoint: self.with(|state| state.checkpoint()) }))
+    }
+
+    type WatchCheckpointsStream = Streamed<WatchCheckpointsResponse>;
+
+    async fn watch_checkpoints(
+        &self,
+        _: Request<WatchCheckpointsRequest>,
+    ) -> Result<Response<Self::WatchCheckpointsStream>, Status> {
+        Err(Status::unimplemented("not for requesters"))
+    }
+
+    async fn get_consistency(
+        &self,
+        request: Request<GetConsistencyRequest>,
+    ) -> Result<Response<GetConsistencyResponse>, Status> {
+        let from = request.into_inner().from_size;
+        Ok(Response::new(self.with(|state| GetConsistencyResponse {
+            consistency: concat32(&state.tree.consistency(from, state.tree.size()).unwrap()),
+            checkpoint: state.checkpoint(),
+        })))
+    }
+
+    type GetEntriesStream = Streamed<GetEntriesResponse>;
+
+    async fn get_entries(
+        &self,
+        request: Request<GetEntriesRequest>,
+    ) -> Result<Response<Self::GetEntriesStream>, Status> {
+        let request = request.into_inner();
+        let mut parts: Vec<Result<GetEntriesResponse, Status>> = self.with(|state| {
+            let wanted = &state.records[request.start as usize..(request.start + request.count) as usize];
+            (request.start..)
+                .step_by(10)
+                .zip(wanted.chunks(10))
+                .map(|(start, part)| {
+                    let records = part.iter().map(|bytes| bytes.clone().into()).collect();
+                    Ok(GetEntriesResponse { start, records })
+                })
+                .collect()
+        });
+        if self.faults.due("during entries") {
+            parts.truncate(1);
+            parts.push(Err(Status::unavailable("as the test wants it")));
+        }
+        Ok(Response::new(futures::stream::iter(parts).boxed()))
+    }
+
+    async fn publish_manifest(
+        &self,
+        _: Request<PublishManifestRequest>,
+    ) -> Result<Response<PublishManifestResponse>, Status> {
+        Err(Status::unimplemented("for holders"))
+    }
+
+    async fn get_manifest(
+        &self,
+        request: Request<GetManifestRequest>,
+    ) -> Result<Response<GetManifestResponse>, Status> {
+        let request = request.into_inner();
+        let outcome = self.with(|state| {
+            let found = state
+                .manifests
+                .iter()
+                .filter(|(signed, _)| *signed.manifest().list == *request.list_id)
+                .filter(|(signed, _)| {
+                    let manifest = signed.manifest();
+                    let same = |asked: u64, found: u64| asked == 0 || asked == found;
+                    same(request.epoch, manifest.epoch) && same(request.version, manifest.version)
+                })
+                .max_by_key(|(signed, _)| (signed.manifest().epoch, signed.manifest().version));
+            match found {
+                None => get_manifest_response::Outcome::Refusal(refusal(Reason::ListNotReady)),
+                Some((signed, index)) => {
+                    let record = common::LoggedRecord {
+                        record: state.records[*index as usize].clone().into(),
+                        index: *index,
+                        path: state.path(*index),
+                    };
+                    get_manifest_response::Outcome::Manifest(Manifest {
+                        manifest: signed.note().as_bytes().to_vec().into(),
+                        record: Some(record),
+                        checkpoint: state.checkpoint(),
+                    })
+                }
+            }
+        });
+        Ok(Response::new(GetManifestResponse { outcome: Some(outcome) }))
+    }
+
+    async fn report_enrollment(
+        &self,
+        _: Request<ReportEnrollmentRequest>,
+    ) -> Result<Response<ReportEnrollmentResponse>, Status> {
+        Err(Status::unimplemented("for the custodian"))
+    }
+}

@@ -1,0 +1,13 @@
+//! What a coordinator promises, shown over mTLS on real SQLite.
+
+mod checks;
+mod consents;
+mod enrollment;
+mod log;
+mod manifests;
+mod openings;
+mod perf;
+mod quotas;
+mod repeated;
+mod roles;
+mod support;

@@ -1,0 +1,92 @@
+//! The requester behind the gateway, with what the gateway tells of the node.
+
+use std::sync::Arc;
+
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::BoxStream};
+use tacit_client::{LogReader, Outcome, Plan, Question, Requester, RowOutcome, Subject};
+use tacit_model::{Clock, MemberId, Millis, Reason, SubjectCode};
+use tacit_node::{
+    gateway::{Asker, NodeStatus},
+    holder::Holder,
+};
+use tacit_policy::Registry;
+
+/// Groups of a batch that are under way at one time: enough to keep all parties busy.
+const IN_FLIGHT: usize = 3;
+
+/// What answers the gateway.
+pub(super) struct NodeAsker {
+    pub(super) requester: Requester,
+    pub(super) log: LogReader,
+    pub(super) holder: Option<Holder>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Asker for NodeAsker {
+    fn member(&self) -> &MemberId {
+        self.requester.member()
+    }
+
+    fn registry(&self) -> Arc<Registry> {
+        self.requester.registry()
+    }
+
+    fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
+    fn check(&self, question: Question, subject: SubjectCode) -> BoxFuture<'static, RowOutcome> {
+        let requester = self.requester.clone();
+        async move {
+            let subjects = vec![Subject { row: 0, code: subject }];
+            let lost = || RowOutcome {
+                row: 0,
+                outcome: Outcome::NotAnswered(Reason::Internal),
+                unanswered: Vec::new(),
+            };
+            requester.check_batch(&question, subjects).await.pop().unwrap_or_else(lost)
+        }
+        .boxed()
+    }
+
+    fn check_many(
+        &self,
+        question: Question,
+        subjects: BoxStream<'static, Subject>,
+    ) -> BoxStream<'static, RowOutcome> {
+        self.requester.check_many(question, subjects, IN_FLIGHT).boxed()
+    }
+
+    fn plan(
+        &self,
+        question: Question,
+        subjects: BoxStream<'static, SubjectCode>,
+    ) -> BoxFuture<'static, Result<Plan, Reason>> {
+        let requester = self.requester.clone();
+        async move { requester.plan(&question, subjects).await.map_err(|error| trouble("plan", &error)) }
+            .boxed()
+    }
+
+    fn status(&self) -> BoxFuture<'static, Result<NodeStatus, Reason>> {
+        let (requester, log, holder) = (self.requester.clone(), self.log.clone(), self.holder.clone());
+        async move {
+            let subjects = requester.counts().await.map_err(|error| trouble("counts", &error))?.enrolled;
+            let log_size = log.checkpoint().await.map_err(|error| trouble("checkpoint", &error))?.size();
+            let held = match holder {
+                Some(holder) => holder.held_lists().await.map_err(|error| {
+                    tracing::error!(%error, "the state of own lists could not be read");
+                    error.reason()
+                })?,
+                None => Vec::new(),
+            };
+            Ok(NodeStatus { log_size, held, subjects })
+        }
+        .boxed()
+    }
+}
+
+fn trouble(what: &'static str, error: &tacit_client::ClientError) -> Reason {
+    let reason = error.reason();
+    tracing::warn!(what, %error, "the requester could not tell");
+    reason
+}

@@ -1,0 +1,291 @@
+//! Starts an agency's node: holder, requester and gateway, as far as the registry names it so.
+
+mod asker;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use tacit_client::{Connections, Deadlines, LogReader, Requester, RequesterConfig, RequesterKeys};
+use tacit_identity::{Credentials, MtlsListener, Role, SpiffeId, channel, tune_server};
+use tacit_ledger::{
+    ed25519::SigningKey,
+    note::{NoteSigner, NoteVerifier},
+};
+use tacit_model::{Clock, MemberId};
+use tacit_node::{
+    gateway::Gateway,
+    holder::{Holder, HolderDeps},
+    store::requester::SqliteRequesterStore,
+};
+use tacit_policy::{
+    Ed25519Key, Registry,
+    registry::entry::{Member, Role as Registered},
+};
+use tacit_store::Db;
+use tacit_witness::{Witness, WitnessConfig};
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinSet,
+};
+use tonic::{service::Routes, transport::Channel};
+
+use super::{DRAIN, GatewayAt, Running, StartError, Surroundings, credentials, listen, read_seed};
+use crate::{
+    config::{NodeFile, WhereIs},
+    registry::RegistrySource,
+};
+use asker::NodeAsker;
+
+/// How often the registry is fetched again.
+const REGISTRY_EVERY: Duration = Duration::from_secs(30);
+/// How often requests whose answer was lost are asked after.
+const RECOVER_EVERY: Duration = Duration::from_secs(20);
+
+/// What both halves of a node stand on.
+struct Ground {
+    file: NodeFile,
+    clock: Arc<dyn Clock>,
+    credentials: Credentials,
+    coordinator: Channel,
+    custodian: Channel,
+    log_key: NoteVerifier,
+    db: Db,
+    registry: Arc<Registry>,
+}
+
+pub(super) async fn start(file: NodeFile, around: &Surroundings) -> Result<Running, StartError> {
+    let credentials = credentials(&file.tls, &file.federation, Role::Node, &file.member, &around.clock)?;
+    let reach = |key: &'static str, role, at: &WhereIs| {
+        let expected = SpiffeId::new(file.federation.clone(), role, at.member.clone());
+        channel(&at.endpoint, expected, credentials.clone())
+            .map_err(|source| StartError::Endpoint { key, source })
+    };
+    let coordinator = reach("coordinator.endpoint", Role::Coordinator, &file.coordinator)?;
+    let custodian = reach("custodian.endpoint", Role::Custodian, &file.custodian)?;
+    let log_key = file.pins.log_verifier(&file.coordinator.member)?;
+    let source = RegistrySource::new(
+        coordinator.clone(),
+        log_key.clone(),
+        file.pins.for_registry(&file.federation),
+        file.registry.clone(),
+        Deadlines::default(),
+    );
+    // With a kept registry a node starts without the coordinator too.
+    let registry = match source.kept() {
+        Ok(Some(registry)) => registry,
+        Ok(None) => source.refresh().await?,
+        Err(error) => {
+            tracing::warn!(%error, "the registry that was kept cannot be used any more");
+            source.refresh().await?
+        }
+    };
+    let db = tacit_node::store::open(&file.database).await?;
+    let clock = Arc::clone(&around.clock);
+    let ground = Ground { file, clock, credentials, coordinator, custodian, log_key, db, registry };
+    let member = ground.member()?.clone();
+    let holder = match member.has(Registered::Holder) {
+        true => Some(ground.holder(&member).await?),
+        false => None,
+    };
+    let requester = match member.has(Registered::Requester) {
+        true => Some(ground.requester(&member)?),
+        false => None,
+    };
+    if let Some(requester) = &requester {
+        let recovery = requester.recover().await?;
+        tracing::info!(?recovery, "requests of the last run were settled");
+    }
+    let gateway = ground.gateway(requester.clone(), holder.clone()).await?;
+    let listener = listen(ground.file.listen, &ground.credentials, &around.sockets).await?;
+    Ok(run(ground, Parts { holder, requester, gateway, source }, listener, &member))
+}
+
+/// What a node is made of.
+struct Parts {
+    holder: Option<Holder>,
+    requester: Option<Requester>,
+    gateway: Option<Gateway>,
+    source: RegistrySource,
+}
+
+impl Ground {
+    /// The own entry of the registry.
+    fn member(&self) -> Result<&Member, StartError> {
+        let own = &self.file.member;
+        self.registry
+            .member(own)
+            .filter(|member| member.has(Registered::Holder) || member.has(Registered::Requester))
+            .ok_or_else(|| StartError::NoNode { member: own.clone() })
+    }
+
+    async fn holder(&self, member: &Member) -> Result<Holder, StartError> {
+        let path = needed(self.file.keys.manifest.as_deref(), "keys.manifest", "holder")?;
+        let key = own_key("manifest", path, member.keys.manifest)?;
+        let witness = Witness::start(WitnessConfig {
+            coordinator: self.coordinator.clone(),
+            log_key: self.log_key.clone(),
+            db: self.db.clone(),
+            clock: Arc::clone(&self.clock),
+        })
+        .await?;
+        let deps = HolderDeps {
+            member: member.id.clone(),
+            db: self.db.clone(),
+            registry: Arc::clone(&self.registry),
+            witness,
+            coordinator: self.coordinator.clone(),
+            custodian: self.custodian.clone(),
+            manifest_signer: NoteSigner::new(&format!("{}/manifest", member.id), key)?,
+            clock: Arc::clone(&self.clock),
+        };
+        Ok(Holder::start(self.file.holder.clone(), deps).await?)
+    }
+
+    fn requester(&self, member: &Member) -> Result<Requester, StartError> {
+        let signing = own_key("signing", &self.file.keys.signing, Some(member.keys.signing))?;
+        let path = needed(self.file.keys.store.as_deref(), "keys.store", "requester")?;
+        let store = read_seed(path).map_err(|source| StartError::Seed { key: "store", source })?;
+        let config = RequesterConfig {
+            member: member.id.clone(),
+            log_key: self.log_key.clone(),
+            deadlines: Deadlines::default(),
+        };
+        let connections =
+            Connections::new(self.credentials.clone(), self.coordinator.clone(), self.custodian.clone());
+        Ok(Requester::new(
+            config,
+            RequesterKeys { signing, store },
+            Arc::clone(&self.registry),
+            connections,
+            Arc::new(SqliteRequesterStore::new(self.db.clone())),
+            Arc::clone(&self.clock),
+        ))
+    }
+
+    async fn gateway(
+        &self,
+        requester: Option<Requester>,
+        holder: Option<Holder>,
+    ) -> Result<Option<Gateway>, StartError> {
+        let (Some(requester), Some(config)) = (requester, &self.file.gateway) else { return Ok(None) };
+        let log = LogReader::new(self.coordinator.clone(), self.log_key.clone(), Deadlines::default());
+        let asker = NodeAsker { requester, log, holder, clock: Arc::clone(&self.clock) };
+        Ok(Some(Gateway::bind(config, Arc::new(asker), Arc::clone(&self.clock)).await?))
+    }
+}
+
+fn needed<'a>(path: Option<&'a Path>, key: &'static str, role: &'static str) -> Result<&'a Path, StartError> {
+    path.ok_or(StartError::Missing { key, role })
+}
+
+/// The private key in a file, whose public half the registry must show.
+fn own_key(key: &'static str, path: &Path, shown: Option<Ed25519Key>) -> Result<SigningKey, StartError> {
+    let seed = read_seed(path).map_err(|source| StartError::Seed { key, source })?;
+    let own = SigningKey::from_seed(&seed);
+    if shown == Some(Ed25519Key(own.verifying_key())) {
+        Ok(own)
+    } else {
+        Err(StartError::NotRegistered { key })
+    }
+}
+
+fn run(ground: Ground, parts: Parts, listener: MtlsListener, member: &Member) -> Running {
+    let address = listener.local_addr();
+    let credentials = ground.credentials;
+    let gateway = parts
+        .gateway
+        .as_ref()
+        .map(|gateway| GatewayAt { http: gateway.http_addr(), grpc: gateway.grpc_addr() });
+    let roles: Vec<_> = member.roles.iter().map(|role| role.as_str()).collect();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = tokio::spawn(serve(parts, listener, stopped, member.id.clone()));
+    Running {
+        spiffe: credentials.spiffe().clone(),
+        address,
+        does: roles.join(", "),
+        credentials,
+        gateway,
+        stop: Some(stop),
+        serving,
+    }
+}
+
+/// Serves until told to stop; then nothing new is begun, and everything is given its time.
+async fn serve(
+    parts: Parts,
+    listener: MtlsListener,
+    stopped: oneshot::Receiver<()>,
+    member: MemberId,
+) -> Result<(), StartError> {
+    let (closing, closes) = watch::channel(false);
+    let until = |mut closes: watch::Receiver<bool>| async move {
+        // A dropped sender means the same.
+        let _ = closes.wait_for(|closing| *closing).await;
+    };
+    let mut background = JoinSet::new();
+    background.spawn(follow_registry(parts.source, parts.holder.clone(), parts.requester.clone()));
+    if let Some(requester) = &parts.requester {
+        background.spawn(requester.clone().follow_consents());
+        background.spawn(recover(requester.clone()));
+    }
+    let mut halves = JoinSet::new();
+    if let Some(gateway) = parts.gateway {
+        halves.spawn(gateway.serve(until(closes.clone()), DRAIN));
+    }
+    let (health, service) = tonic_health::server::health_reporter();
+    let mut routes = Routes::new(service);
+    if let Some(holder) = &parts.holder {
+        routes = routes.add_service(holder.evaluation_service());
+        let (holder, closes) = (holder.clone(), until(closes.clone()));
+        halves.spawn(async move { holder.run_ticks(closes).await });
+    }
+    let server = tune_server(tonic::transport::Server::builder())
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(listener, until(closes));
+    tokio::pin!(server);
+    let served = tokio::select! {
+        served = &mut server => served,
+        _ = stopped => {
+            health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+            closing.send_replace(true);
+            // A health stream that somebody watches would keep the server for ever.
+            tokio::time::timeout(DRAIN, server).await.unwrap_or(Ok(()))
+        }
+    };
+    closing.send_replace(true);
+    while halves.join_next().await.is_some() {}
+    background.shutdown().await;
+    tracing::info!(%member, "stopped");
+    Ok(served?)
+}
+
+/// Takes a newer registry over when the coordinator has one.
+async fn follow_registry(source: RegistrySource, holder: Option<Holder>, requester: Option<Requester>) {
+    let mut known = None;
+    loop {
+        match source.refresh().await {
+            Ok(registry) if known != Some(registry.hash()) => {
+                known = Some(registry.hash());
+                tracing::info!(number = registry.number(), "registry in use");
+                if let Some(holder) = &holder {
+                    holder.set_registry(Arc::clone(&registry));
+                }
+                if let Some(requester) = &requester {
+                    requester.set_registry(registry);
+                }
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, reason = %error.reason(), "the registry is not renewed"),
+        }
+        tokio::time::sleep(REGISTRY_EVERY).await;
+    }
+}
+
+/// Asks after requests whose answer was lost while this process ran.
+async fn recover(requester: Requester) {
+    loop {
+        tokio::time::sleep(RECOVER_EVERY).await;
+        if let Err(error) = requester.recover().await {
+            tracing::warn!(%error, "lost answers could not be asked after");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The gateway as its callers see it: JSON and gRPC, over an asker that answers from memory.
+
+mod batch;
+mod grpc;
+mod json;
+mod sockets;
+mod support;

@@ -1,0 +1,76 @@
+//! After the last step: what the reader can try, and what stays.
+
+use std::path::Path;
+
+use super::{
+    AUDITOR, COURT_LIST, Cast, ELIGIBILITY, Narrator, PORTAL, PROCUREMENT, TAX_LIST, VENDOR_SELECTION,
+    narrator::Tone,
+    stage::Stage,
+};
+
+/// The exact commands for another terminal, as long as the federation runs.
+pub(super) fn keeps_running(narrator: &Narrator, stage: &Stage, cast: &Cast) {
+    narrator.gap();
+    narrator.line(&narrator.tone(Tone::Strong, "The federation keeps running. From another terminal:"));
+    let program = std::env::current_exe().map_or_else(|_| "tacit".to_owned(), |path| quoted(&path));
+    let comment = |text: &str| {
+        narrator.gap();
+        narrator.line(&narrator.tone(Tone::Quiet, &format!("    # {text}")));
+    };
+    let command = |text: &str| {
+        let words: Vec<String> = text.split(' ').map(str::to_owned).collect();
+        narrator.command(&words);
+    };
+    narrator.gap();
+    narrator.command(&["cd".to_owned(), quoted(&stage.folder)]);
+    narrator.command(&["alias".to_owned(), format!("tacit={program}")]);
+    let check = |code: &str, case: &str| {
+        command(&format!(
+            "tacit check {code} --list {COURT_LIST} --purpose {ELIGIBILITY} --case {case} --config {PROCUREMENT}.toml"
+        ));
+    };
+    comment("bidder A is listed");
+    check(&cast.listed, "TENDER-2026-0148");
+    comment("the court strikes bidder A off; published within 10 seconds");
+    command(&format!("tacit list remove {COURT_LIST} {} --reason fulfilled --config court.toml", cast.listed));
+    comment("bidder C consents once more, and is asked about");
+    command(&format!(
+        "tacit consent grant {} --requester {PROCUREMENT} --list {TAX_LIST} --purpose {VENDOR_SELECTION} --config {PORTAL}.toml",
+        cast.consenting
+    ));
+    command(&format!(
+        "tacit check {} --list {TAX_LIST} --purpose {VENDOR_SELECTION} --case TENDER-2026-0149 --config {PROCUREMENT}.toml",
+        cast.consenting
+    ));
+    comment("what the auditor sees of all this, and whether the log still holds");
+    command(&format!("tacit log tail --config {AUDITOR}.toml"));
+    command(&format!("tacit log verify --config {AUDITOR}.toml"));
+    narrator.gap();
+    narrator.line("Ctrl-C ends it.");
+}
+
+/// What stays in the folder.
+pub(super) fn kept(narrator: &Narrator, stage: &Stage) {
+    if stage.is_kept() {
+        let folder = quoted(&stage.folder);
+        narrator.line(&format!("The federation stays in {folder}; start it again with: tacit up {folder}"));
+    }
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-');
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_one_word_of_the_shell() {
+        assert_eq!(quoted(Path::new("/tmp/tacit-demo-x1")), "/tmp/tacit-demo-x1");
+        assert_eq!(quoted(Path::new("/tmp/a b's")), "'/tmp/a b'\\''s'");
+    }
+}

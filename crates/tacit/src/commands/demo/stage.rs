@@ -1,0 +1,121 @@
+//! The federation of the demonstration: founded in a folder, all roles in this process, on free ports.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use tacit_federation::{
+    config::Environment,
+    found::{Overrides, Ports, Service, found},
+    run::{Running, Sockets, Surroundings, start},
+    sample::Sample,
+};
+use tacit_model::entropy::os_rng;
+use tacit_policy::Registry;
+use tempfile::TempDir;
+use tracing_subscriber::EnvFilter;
+
+use crate::{cli::Context, commands::up::serving_files, exit::Failure};
+
+/// What all roles write of their work.
+pub(super) const LOG_FILE: &str = "tacit.log";
+/// Where the agencies' CSV files lie.
+pub(super) const LISTS: &str = "lists";
+
+/// A federation at work.
+pub(super) struct Stage {
+    pub(super) folder: PathBuf,
+    pub(super) registry: Registry,
+    pub(super) roles: Vec<Running>,
+    surroundings: Surroundings,
+    /// Removes the folder when dropped; none when it is to be kept.
+    temporary: Option<TempDir>,
+}
+
+impl Stage {
+    /// Founds the federation: nothing runs yet.
+    pub(super) fn found(context: &Context, dir: Option<&Path>) -> Result<Self, Failure> {
+        let sample = Sample::named("procurement").map_err(Failure::internal)?;
+        let (folder, temporary) = match dir {
+            Some(dir) => (std::path::absolute(dir)?, None),
+            None => {
+                let temporary = tempfile::Builder::new()
+                    .prefix("tacit-demo-")
+                    .tempdir()
+                    .map_err(|error| Failure::trouble("no temporary folder could be made").why(error).next("name a folder with --dir"))?;
+                (temporary.path().to_owned(), Some(temporary))
+            }
+        };
+        let surroundings = Surroundings::new(context.clock.clone());
+        let ports = free_ports(&sample, &surroundings.sockets)?;
+        let founded = found(&folder, &sample, &ports, Overrides::default(), context.clock.now(), &mut os_rng())
+            .map_err(|error| {
+                Failure::usage("the federation was not founded")
+                    .why(error)
+                    .next("name a new folder with --dir; an older one is started again by `tacit up`")
+            })?;
+        DirBuilder::new().mode(0o700).create(folder.join(LISTS))?;
+        log_to(&folder.join(LOG_FILE))?;
+        Ok(Self { folder, registry: founded.registry, roles: Vec::new(), surroundings, temporary })
+    }
+
+    /// Starts every role: coordinator, custodian, then the nodes.
+    pub(super) async fn start(&mut self) -> Result<(), Failure> {
+        for file in serving_files(&self.folder)? {
+            self.roles.push(self.start_file(&file).await?);
+        }
+        Ok(())
+    }
+
+    /// Starts the role of one configuration file.
+    pub(super) async fn start_file(&self, file: &Path) -> Result<Running, Failure> {
+        Ok(start(file, Environment::Ignored, &self.surroundings).await?)
+    }
+
+    /// One more free address.
+    pub(super) fn free_address(&self) -> Result<SocketAddr, Failure> {
+        Ok(self.surroundings.sockets.reserve()?)
+    }
+
+    /// The configuration file of a member.
+    pub(super) fn config(&self, member: &str) -> PathBuf {
+        self.folder.join(format!("{member}.toml"))
+    }
+
+    /// Whether the folder stays.
+    pub(super) fn is_kept(&self) -> bool {
+        self.temporary.is_none()
+    }
+}
+
+/// Addresses on ports that nobody uses. Those of the federation are kept open until their roles take them; gateways
+/// open theirs themselves, soon after.
+fn free_ports(sample: &Sample, sockets: &Sockets) -> Result<Ports, Failure> {
+    // All at once, so that no port is chosen twice.
+    let mut passing = Vec::new();
+    let ports = Ports::chosen(sample, |_, service| match service {
+        Service::GatewayGrpc | Service::GatewayHttp => {
+            let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+            let at = socket.local_addr()?;
+            passing.push(socket);
+            Ok(at)
+        }
+        Service::Federation | Service::Metrics => sockets.reserve(),
+    });
+    ports.map_err(|error: io::Error| Failure::trouble("no free ports on 127.0.0.1 were found").why(error))
+}
+
+/// Everything that is logged goes into one file of the folder: the steps stay readable, and the log can be searched.
+fn log_to(path: &Path) -> Result<(), Failure> {
+    let file = OpenOptions::new().create_new(true).append(true).mode(0o600).open(path)?;
+    let filter = EnvFilter::builder().parse("info").map_err(Failure::internal)?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .with_writer(Mutex::new(file))
+        .try_init()
+        .map_err(Failure::internal)
+}
