@@ -13,7 +13,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tacit_blind::audit_box::{self, AuditorPublicKey, BoxContents, Registered};
 use tacit_blind::enroll::{self, Blinded, Enrolled, Enrollment, MAX_BATCH, Parties};
-use tacit_blind::group::{Point, SecretScalar};
+use tacit_blind::group::Point;
 use tacit_blind::oprf::DleqProof;
 use tacit_blind::subject::{Subject, input_of};
 use tacit_model::entropy::os_rng;
@@ -26,13 +26,13 @@ use tacit_wire::custodian::{EvaluateRequest, evaluate_response};
 use tacit_wire::{chunks32, concat32};
 use zeroize::Zeroizing;
 
-use crate::codec::{CodecError, Reader, Writer};
 use crate::connections::MAX_MESSAGE;
 use crate::error::{ClientError, Party};
 use crate::question::{Question, Refusal};
 use crate::requester::{Requester, heavy};
 use crate::retry;
-use crate::store::{RowKey, SubjectRow, SubjectState};
+use crate::store::{RowKey, SubjectRow};
+use crate::subject_row::{Opened, decode, encode};
 use crate::vault::Kind;
 
 /// An enrolled subject, ready to be asked about.
@@ -447,55 +447,6 @@ impl Enrolling {
             })
             .collect::<Result<Vec<_>, ClientError>>()?;
         Ok(Self { request, subjects })
-    }
-}
-
-/// z || Ph || T, T zeros while it is not known.
-fn encode(z: &SecretScalar, blinded_subject: &Point, pseudonym: Option<&[u8; 32]>) -> Zeroizing<Vec<u8>> {
-    let mut writer = Writer::with_capacity(96);
-    writer.raw(z.expose_bytes().as_ref());
-    writer.raw(blinded_subject.as_bytes());
-    writer.raw(pseudonym.unwrap_or(&[0; 32]));
-    writer.finish()
-}
-
-struct Kept {
-    z: Zeroizing<[u8; 32]>,
-    blinded_subject: [u8; 32],
-    pseudonym: [u8; 32],
-}
-
-enum Opened {
-    Enrolled(Known),
-    Pending(SubjectCode, Blinded),
-}
-
-fn decode(plain: &[u8]) -> Result<Kept, CodecError> {
-    let mut reader = Reader::new(plain);
-    let kept = Kept {
-        z: Zeroizing::new(reader.array("z")?),
-        blinded_subject: reader.array("Ph")?,
-        pseudonym: reader.array("T")?,
-    };
-    reader.finish()?;
-    Ok(kept)
-}
-
-impl Kept {
-    fn known(self, code: SubjectCode, state: SubjectState) -> Result<Opened, ClientError> {
-        let own = ClientError::Own;
-        match state {
-            SubjectState::Enrolled => {
-                let enrolled =
-                    Enrolled::from_stored(&self.z, &self.blinded_subject, &self.pseudonym).map_err(own)?;
-                Ok(Opened::Enrolled(Known { input: input_of(&code).map_err(own)?, enrolled }))
-            }
-            SubjectState::Pending => {
-                let z = SecretScalar::decode(&self.z).map_err(own)?;
-                let blinded_subject = Point::decode(&self.blinded_subject).map_err(own)?;
-                Ok(Opened::Pending(code, Blinded::from_parts(z, blinded_subject)))
-            }
-        }
     }
 }
 

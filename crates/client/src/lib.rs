@@ -43,7 +43,9 @@ mod recover;
 mod requester;
 mod retry;
 mod round;
+mod settle;
 pub mod store;
+mod subject_row;
 mod vault;
 
 pub use authority::{

@@ -24,7 +24,7 @@ use crate::retry::{self, Deadlines};
 /// Versions of one list kept in memory.
 const KEPT: usize = 64;
 /// How long the newest known version counts as the newest, in milliseconds: its layout may have changed since.
-const FRESH_MS: u64 = 60_000;
+const FRESH_MS: u64 = 2_000;
 /// Pause between two questions for a newer epoch, in milliseconds.
 const PAUSE_MS: u64 = 500;
 

@@ -97,9 +97,7 @@ pub enum StartError {
     )]
     LogKey(String),
     /// Records would seem to be made before others that precede them.
-    #[error(
-        "the newest record of the log was made at {newest}, and it is {now} by the clock; set the clock"
-    )]
+    #[error("the newest record of the log was made at {newest}, and it is {now} by the clock; set the clock")]
     ClockBehind {
         /// Time of the newest record.
         newest: String,

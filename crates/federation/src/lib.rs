@@ -8,6 +8,7 @@
 //! The binary and the testkit both stand on this crate. It prints nothing and reads no clock of its own.
 
 pub mod config;
+pub mod connect;
 pub mod found;
 pub mod registry;
 pub mod run;

@@ -183,7 +183,9 @@ mod tests {
         ] {
             assert_eq!(sqlite_path(url).unwrap(), Path::new(path));
         }
-        for url in ["", "a.db", "postgres://h/d", "sqlite:", "sqlite::memory:", "sqlite:a?mode=ro", "sqlite:a%20b"] {
+        for url in
+            ["", "a.db", "postgres://h/d", "sqlite:", "sqlite::memory:", "sqlite:a?mode=ro", "sqlite:a%20b"]
+        {
             assert!(matches!(sqlite_path(url), Err(StoreError::Unsupported(_))), "{url}");
         }
     }
@@ -196,7 +198,10 @@ mod tests {
         let none = Migrator { migrations: Vec::new().into(), ..Migrator::DEFAULT };
         let db = Db::open(&url("a.db"), &none).await.unwrap();
         let mut conn = db.write().await.unwrap();
-        sqlx::raw_sql("CREATE TABLE t (n BIGINT); INSERT INTO t VALUES (7)").execute(&mut *conn).await.unwrap();
+        sqlx::raw_sql("CREATE TABLE t (n BIGINT); INSERT INTO t VALUES (7)")
+            .execute(&mut *conn)
+            .await
+            .unwrap();
         drop(conn);
         let path = folder.path().join("b.db");
         db.copy_to(&path).await.unwrap();

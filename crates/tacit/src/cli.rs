@@ -6,7 +6,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use tacit_model::{Clock, SystemClock};
 
 use crate::{
-    commands::{check, completions, conformance, consent, doctor, init, list, log, serve, up},
+    commands::{check, completions, conformance, consent, demo, doctor, init, list, log, serve, up},
     exit::{Exit, Failure},
     output::Output,
     telemetry::{self, LogFormat},
@@ -34,6 +34,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show what all of this does: a federation on this machine, step by step.
+    Demo(demo::Arguments),
     /// Found a federation: a folder with keys, certificates, registry and configurations for one machine.
     Init(init::Arguments),
     /// Run all roles of a folder that `init` made, until Ctrl-C.
@@ -119,10 +121,14 @@ fn run_command(arguments: Arguments, output: Output) -> Result<Exit, Failure> {
         Command::Up(_) | Command::Coordinator(_) | Command::Custodian(_) | Command::Node(_)
     );
     let filter = arguments.log.as_deref().unwrap_or(if serves { "info" } else { "warn" });
-    telemetry::start(filter, arguments.log_format)
-        .map_err(|error| Failure::usage("the log filter cannot be read").why(error))?;
+    // The demonstration logs into its own folder.
+    if !matches!(arguments.command, Command::Demo(_)) {
+        telemetry::start(filter, arguments.log_format)
+            .map_err(|error| Failure::usage("the log filter cannot be read").why(error))?;
+    }
     let context = Context { output, clock: Arc::new(SystemClock) };
     match arguments.command {
+        Command::Demo(arguments) => demo::run(&context, arguments),
         Command::Init(arguments) => init::run(&context, arguments),
         Command::Up(arguments) => up::run(&context, arguments),
         Command::Coordinator(serve::Coordinator::Serve(arguments))

@@ -64,13 +64,23 @@ pub(crate) struct Failure {
     pub(crate) next: Option<String>,
     /// The id under which the parties logged the request.
     pub(crate) request_id: Option<String>,
+    /// What else there is to say.
+    pub(crate) notes: Vec<String>,
 }
 
 impl Failure {
     /// A failure of this exit code.
     #[must_use]
     pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, reason: None, what: what.into(), why: None, next: None, request_id: None }
+        Self {
+            exit,
+            reason: None,
+            what: what.into(),
+            why: None,
+            next: None,
+            request_id: None,
+            notes: Vec::new(),
+        }
     }
 
     /// Something went wrong.
@@ -143,16 +153,27 @@ impl Failure {
     /// A refusal as a value, by `party`.
     #[must_use]
     pub(crate) fn of_refusal(party: impl fmt::Display, refusal: &tacit_wire::common::Refusal) -> Self {
-        let reason: Option<Reason> = refusal.reason.parse().ok();
-        let exit = reason.map_or(Exit::Refused, Exit::of);
-        let mut failure = Self::new(exit, format!("{party} refused: {}", LogText::new(&refusal.reason)));
-        if !refusal.message.is_empty() {
-            failure = failure.why(&refusal.message);
+        match refusal.reason.parse() {
+            Ok(reason) => Self::refused(party, reason, &refusal.message),
+            // A word that this version does not know.
+            Err(_) => Self::new(Exit::Refused, format!("{party} refused: {}", LogText::new(&refusal.reason)))
+                .why(&refusal.message),
         }
-        match reason {
-            Some(reason) => failure.reason(reason),
-            None => failure,
-        }
+    }
+
+    /// A refusal by `party`, with the sentence that came with it. The advice is said once.
+    #[must_use]
+    pub(crate) fn refused(party: impl fmt::Display, reason: Reason, message: &str) -> Self {
+        let failure = Self::new(Exit::of(reason), format!("{party} refused: {reason}"));
+        let own = message.trim_end().trim_end_matches(reason.advice()).trim_end();
+        if own.is_empty() { failure.reason(reason) } else { failure.why(own).reason(reason) }
+    }
+
+    /// Says one more thing about it, for people.
+    #[must_use]
+    pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
     }
 }
 
@@ -164,6 +185,9 @@ impl fmt::Display for Failure {
         }
         if let Some(next) = &self.next {
             write!(f, "\n  do:  {next}")?;
+        }
+        for note in &self.notes {
+            write!(f, "\n  {note}")?;
         }
         if let Some(id) = &self.request_id {
             write!(f, "\n  request id: {id}")?;

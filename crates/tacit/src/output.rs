@@ -72,6 +72,7 @@ impl Output {
                 "why": failure.why,
                 "next": failure.next,
                 "request_id": failure.request_id,
+                "notes": failure.notes,
             }}))
         } else {
             write(&mut io::stderr().lock(), &format!("error: {failure}\n"))

@@ -1,5 +1,7 @@
 //! The demonstration runs to its end, and every step comes out as it tells its readers.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests: what fails here is a failed test")]
+
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;

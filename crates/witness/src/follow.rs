@@ -91,8 +91,8 @@ impl Shared {
         let mut newest = self.newest();
         let mut proven = Vec::with_capacity(messages.len());
         for message in messages {
-            let checkpoint = VerifiedCheckpoint::open(&message.checkpoint, &self.log_key)
-                .map_err(|_| Ended::Malformed)?;
+            let checkpoint =
+                VerifiedCheckpoint::open(&message.checkpoint, &self.log_key).map_err(|_| Ended::Malformed)?;
             let proof = tacit_wire::chunks32("consistency", &message.consistency, 130)
                 .map_err(|_| Ended::Malformed)?;
             match &newest {

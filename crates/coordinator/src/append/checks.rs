@@ -74,11 +74,7 @@ impl Commit<'_> {
         Ok(done)
     }
 
-    fn decide_request(
-        &mut self,
-        desk: &mut Desk,
-        job: &AuthorizeJob,
-    ) -> Result<pb::Authorized, StoreError> {
+    fn decide_request(&mut self, desk: &mut Desk, job: &AuthorizeJob) -> Result<pb::Authorized, StoreError> {
         let mut checks = Vec::with_capacity(job.checks.len());
         for (position, proven) in (0u16..).zip(&job.checks) {
             checks.push(match proven {
@@ -122,13 +118,7 @@ impl Commit<'_> {
         Ok(outcomes)
     }
 
-    fn decide_item(
-        &self,
-        desk: &Desk,
-        proven: &ProvenCheck,
-        item: &CheckItem,
-        charged: bool,
-    ) -> Decision {
+    fn decide_item(&self, desk: &Desk, proven: &ProvenCheck, item: &CheckItem, charged: bool) -> Decision {
         let check = &proven.check;
         let context = check.context();
         let asked = Asked {

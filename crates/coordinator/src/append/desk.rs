@@ -182,12 +182,7 @@ impl Desk {
 
     /// What was used so far. A check uses its consent once: `charged` says that an earlier item of this very
     /// check did already.
-    pub(super) fn counters(
-        &self,
-        permitted: &Permitted<'_>,
-        subject: Number,
-        charged: bool,
-    ) -> Counters {
+    pub(super) fn counters(&self, permitted: &Permitted<'_>, subject: Number, charged: bool) -> Counters {
         let agreement = permitted.agreement().id;
         let subject = (subject, agreement);
         let consent = permitted.consent().and_then(|id| self.consents.get(&id));

@@ -48,9 +48,7 @@ impl ConsentService for Service {
             Err(reason) => Err(reason),
         };
         let outcome = match outcome {
-            Ok((record, checkpoint)) => {
-                Put::Logged(pb::ConsentLogged { record: Some(record), checkpoint })
-            }
+            Ok((record, checkpoint)) => Put::Logged(pb::ConsentLogged { record: Some(record), checkpoint }),
             Err(reason) => Put::Refusal(tacit_wire::refusal(reason)),
         };
         Ok(Response::new(pb::PutConsentResponse { outcome: Some(outcome) }))
@@ -146,9 +144,8 @@ impl Shared {
         if consent.authority != *authority {
             return Err(Reason::WrongRole);
         }
-        let asks = |member: &entry::Member| {
-            member.has(entry::Role::Requester) || member.has(entry::Role::Authority)
-        };
+        let asks =
+            |member: &entry::Member| member.has(entry::Role::Requester) || member.has(entry::Role::Authority);
         let requester = self.registry.member(&consent.requester);
         if !requester.is_some_and(asks) || Point::decode(&consent.pseudonym).is_err() {
             return Err(Reason::ConsentInvalid);

@@ -146,8 +146,7 @@ impl LogService for Service {
         let requester = known_member(&message.requester, &shared.registry, &metadata)?;
         let (epoch, count) = (message.epoch, message.count);
         let write = Write::Enrollment { custodian: peer.spiffe.member, requester, epoch, count };
-        let written =
-            shared.write_logged(write).await.map_err(|error| store_trouble(&error, &metadata))?;
+        let written = shared.write_logged(write).await.map_err(|error| store_trouble(&error, &metadata))?;
         let (record, checkpoint) = written.map_err(|reason| tacit_wire::trouble(reason, &metadata))?;
         Ok(Response::new(pb::ReportEnrollmentResponse { record: Some(record), checkpoint }))
     }

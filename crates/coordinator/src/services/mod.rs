@@ -81,11 +81,7 @@ pub(crate) async fn heavy<T: Send + 'static>(
 
 impl Shared {
     /// A record with its proof.
-    async fn proven(
-        &self,
-        index: u64,
-        record: Vec<u8>,
-    ) -> Result<(common::LoggedRecord, Bytes), StoreError> {
+    async fn proven(&self, index: u64, record: Vec<u8>) -> Result<(common::LoggedRecord, Bytes), StoreError> {
         let (record, checkpoint) = answer::prove_one(&self.log, index, record).await?;
         Ok((record, checkpoint.into()))
     }

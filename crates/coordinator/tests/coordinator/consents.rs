@@ -6,9 +6,7 @@ use tacit_blind::enroll::Enrolled;
 use tacit_identity::Role;
 use tacit_ledger::{ed25519::SigningKey, record::Record};
 use tacit_model::Basis;
-use tacit_policy::{
-    Consent, ConsentState, Frequency, SignedChange, SignedConsent, StateChange, Unit,
-};
+use tacit_policy::{Consent, ConsentState, Frequency, SignedChange, SignedConsent, StateChange, Unit};
 use tacit_wire::coordinator::{
     self as pb, change_consent_state_response::Outcome as Changed,
     consent_service_client::ConsentServiceClient, put_consent_response::Outcome as Put,

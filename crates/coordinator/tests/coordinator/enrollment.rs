@@ -149,7 +149,11 @@ async fn what_the_custodian_did_not_evaluate_for_this_requester_is_refused() {
         ("no entry", change(&|request| request.entries.clear()), "malformed"),
         ("another epoch", change(&|request| request.epoch += 1), "epoch_not_current"),
         ("a short box", change(&|request| request.entries[0].audit_box.truncate(100)), "malformed"),
-        ("another box", change(&|request| request.entries[0].audit_box = vec![1; 608].into()), "proof_invalid"),
+        (
+            "another box",
+            change(&|request| request.entries[0].audit_box = vec![1; 608].into()),
+            "proof_invalid",
+        ),
         (
             "somebody else's proof",
             change(&|request| request.entries[0].proof = request.entries[1].proof.clone()),

@@ -59,8 +59,7 @@ async fn every_checkpoint_comes_to_those_who_watch_with_its_proof_also_over_a_re
     let mut client = LogServiceClient::new(channel);
     for old in &seen {
         for new in seen.iter().filter(|new| new.size() >= old.size()) {
-            let request =
-                pb::GetConsistencyRequest { from_size: old.size(), to_size: new.size() };
+            let request = pb::GetConsistencyRequest { from_size: old.size(), to_size: new.size() };
             let response = client.get_consistency(request).await.unwrap().into_inner();
             let proof = tacit_wire::chunks32("consistency", &response.consistency, 64).unwrap();
             new.verify_extends(old, &proof).unwrap();
@@ -127,12 +126,11 @@ async fn open_streams_do_not_keep_it_from_stopping() {
         .await
         .unwrap()
         .into_inner();
-    let mut consents =
-        tacit_wire::coordinator::consent_service_client::ConsentServiceClient::new(channel)
-            .watch_consents(pb::WatchConsentsRequest {})
-            .await
-            .unwrap()
-            .into_inner();
+    let mut consents = tacit_wire::coordinator::consent_service_client::ConsentServiceClient::new(channel)
+        .watch_consents(pb::WatchConsentsRequest {})
+        .await
+        .unwrap()
+        .into_inner();
     checkpoints.message().await.unwrap().unwrap();
     tokio::time::timeout(Duration::from_secs(5), running.stop()).await.expect("it hangs");
     assert!(checkpoints.message().await.is_ok_and(|end| end.is_none()));

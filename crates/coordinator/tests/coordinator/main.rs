@@ -3,10 +3,10 @@
 mod checks;
 mod consents;
 mod enrollment;
+mod faults;
 mod log;
 mod manifests;
 mod openings;
-mod perf;
 mod quotas;
 mod repeated;
 mod roles;

@@ -136,7 +136,10 @@ async fn the_old_epoch_is_asked_for_a_moment_and_no_longer() {
     let refused = || Err("epoch_not_current".to_owned());
     for (after, old, new) in [(0, Ok(()), Ok(())), (10_000, Ok(()), Ok(())), (1, refused(), Ok(()))] {
         if after == 0 {
-            assert_eq!(word(&world.publish(&running, &manifest(LISTS[0], LIST_EPOCH + 1, 1)).await), "logged");
+            assert_eq!(
+                word(&world.publish(&running, &manifest(LISTS[0], LIST_EPOCH + 1, 1)).await),
+                "logged"
+            );
         }
         requester.now = world.clock.advance_ms(after);
         for (epoch, due) in [

@@ -125,7 +125,10 @@ async fn an_auditor_with_the_opening_can_prove_who_asked_what_about_whom() {
         // And why: the first item is permitted, the second has no agreement of that name.
         if place % 2 == 0 {
             assert_eq!((opened.exact.as_str(), opened.agreement), ("", ulid(COURT).to_string()));
-            assert!(opened.rules.contains("agreement-covers-purpose quota-") || opened.rules.contains("quota-checks"));
+            assert!(
+                opened.rules.contains("agreement-covers-purpose quota-")
+                    || opened.rules.contains("quota-checks")
+            );
         } else {
             assert_eq!(opened.exact, "basis_other_agreement");
             assert_eq!((opened.rules.as_str(), opened.agreement.as_str()), ("agreement-exists", ""));
@@ -164,10 +167,10 @@ async fn the_chain_of_a_pseudonym_has_no_gap_in_whatever_order_its_records_came(
         "SELECT c.sequence, c.leaf, c.last_index, c.opening_key FROM chain c \
          JOIN subject s ON s.number = c.subject WHERE s.pseudonym = $1",
     )
-        .bind(of.pseudonym().as_slice())
-        .fetch_one(&mut *conn)
-        .await
-        .unwrap();
+    .bind(of.pseudonym().as_slice())
+    .fetch_one(&mut *conn)
+    .await
+    .unwrap();
     let (mut sequence, mut leaf): (i64, Vec<u8>) = (head.get(0), head.get(1));
     let (last, key): (i64, Vec<u8>) = (head.get(2), head.get(3));
     assert_eq!(sequence, 7);
@@ -179,12 +182,13 @@ async fn the_chain_of_a_pseudonym_has_no_gap_in_whatever_order_its_records_came(
         assert_eq!(leaf_hash(&record.to_bytes().unwrap()).to_vec(), leaf, "record {index}");
         let (mut bytes, pseudonym, _) = sealed(&world, index).await;
         assert_eq!(pseudonym, of.pseudonym());
-        let (link, subject) = match (open(&mut bytes, key.as_slice().try_into().unwrap(), index).unwrap(), record) {
-            (Opening::Check(opening), Record::Access(access)) => (opening.link, access.subject),
-            (Opening::Check(opening), Record::Refused(refused)) => (opening.link, refused.subject),
-            (Opening::Consent(opening), Record::Consent(consent)) => (opening.link, consent.subject),
-            (_, other) => panic!("the opening of a {} is of another kind", other.kind()),
-        };
+        let (link, subject) =
+            match (open(&mut bytes, key.as_slice().try_into().unwrap(), index).unwrap(), record) {
+                (Opening::Check(opening), Record::Access(access)) => (opening.link, access.subject),
+                (Opening::Check(opening), Record::Refused(refused)) => (opening.link, refused.subject),
+                (Opening::Consent(opening), Record::Consent(consent)) => (opening.link, consent.subject),
+                (_, other) => panic!("the opening of a {} is of another kind", other.kind()),
+            };
         sequence -= 1;
         assert_eq!(i64::try_from(link.sequence).unwrap(), sequence);
         assert_eq!(commit::subject(&link.salt, of.pseudonym(), link.sequence, &link.previous), subject);

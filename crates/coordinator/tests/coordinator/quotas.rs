@@ -6,7 +6,12 @@ use tacit_wire::coordinator::item_outcome::Outcome as Item;
 use crate::support::*;
 
 /// Sends the checks of each group in one request, all requests at once; how many were permitted.
-async fn at_once(requester: &mut Requester, list: &str, agreement: u64, groups: Vec<Vec<&Enrolled>>) -> usize {
+async fn at_once(
+    requester: &mut Requester,
+    list: &str,
+    agreement: u64,
+    groups: Vec<Vec<&Enrolled>>,
+) -> usize {
     let mut sends = Vec::new();
     for group in groups {
         let drafts: Vec<_> = group.into_iter().map(|of| (requester.draft(list, agreement), of)).collect();
@@ -46,7 +51,10 @@ async fn the_checks_of_a_day_are_exact_under_parallel_load() {
     let Some(Item::Refused(refused)) = &answer.checks[0].items[0].outcome else { panic!() };
     let refusal = refused.refusal.as_ref().unwrap();
     let midnight = (world.now().utc_day() + 1) * 86_400_000;
-    assert_eq!((refusal.reason.as_str(), refusal.remaining, refusal.resets_at_ms), ("quota_checks", 0, midnight));
+    assert_eq!(
+        (refusal.reason.as_str(), refusal.remaining, refusal.resets_at_ms),
+        ("quota_checks", 0, midnight)
+    );
     // Another agreement has its own count, a restart does not forget, and at midnight UTC it begins anew.
     let mut tax = Requester::new(&world, &running, "tax").await;
     let of_tax = tax.enroll(0, 1).await;

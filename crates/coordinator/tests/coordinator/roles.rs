@@ -119,7 +119,10 @@ async fn every_method_refuses_every_role_that_is_not_its_own() {
         for method in &methods {
             let allowed = ALLOWED.iter().find(|(name, _)| name == method);
             let (_, allowed) = allowed.unwrap_or_else(|| panic!("{method} is not in the table"));
-            let reason = call(&channel, method).await.err().map(|status| (status.code(), tacit_wire::reason_of(&status)));
+            let reason = call(&channel, method)
+                .await
+                .err()
+                .map(|status| (status.code(), tacit_wire::reason_of(&status)));
             let wrong_role = reason == Some((Code::PermissionDenied, Some(Reason::WrongRole)));
             assert_eq!(wrong_role, !allowed.contains(&role), "{method} as {role}: {reason:?}");
             refused += usize::from(wrong_role);
@@ -144,7 +147,11 @@ async fn a_certificate_is_worth_nothing_in_a_role_that_the_registry_does_not_giv
         let channel = world.channel(&running, role, member).await;
         for method in methods() {
             let status = call(&channel, &method).await.unwrap_err();
-            assert_eq!(tacit_wire::reason_of(&status), Some(Reason::WrongRole), "{method} as {role} {member}");
+            assert_eq!(
+                tacit_wire::reason_of(&status),
+                Some(Reason::WrongRole),
+                "{method} as {role} {member}"
+            );
         }
     }
 }

@@ -74,11 +74,7 @@ impl RequesterStore for SqliteRequesterStore {
         .boxed()
     }
 
-    fn finish_enrollments(
-        &self,
-        rows: Vec<(RowKey, Sealed)>,
-        consents: Vec<ConsentRow>,
-    ) -> Stored<'_, ()> {
+    fn finish_enrollments(&self, rows: Vec<(RowKey, Sealed)>, consents: Vec<ConsentRow>) -> Stored<'_, ()> {
         async move { self.write(Job::Finish { rows, consents }).await.map(drop) }.boxed()
     }
 

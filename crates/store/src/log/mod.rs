@@ -110,8 +110,7 @@ impl Log {
         check::compare(&mut conn, &head, head.size().saturating_sub(CHECKED_AT_OPEN)).await?;
         drop(conn);
         let news = broadcast::channel(NEWS).0;
-        let inner =
-            Inner { db: db.clone(), signer, tree: RwLock::new(tree), head: RwLock::new(head), news };
+        let inner = Inner { db: db.clone(), signer, tree: RwLock::new(tree), head: RwLock::new(head), news };
         Ok(Self { inner: Arc::new(inner) })
     }
 

@@ -33,7 +33,8 @@ impl Log {
     /// # Errors
     /// As [`Log::inclusion`], and [`StoreError::LogHead`] unless 0 < `old` <= `new`.
     pub async fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>, StoreError> {
-        self.prove(new, |tree| tree.missing_for_consistency(old, new), |tree| tree.consistency(old, new)).await
+        self.prove(new, |tree| tree.missing_for_consistency(old, new), |tree| tree.consistency(old, new))
+            .await
     }
 
     async fn prove<T>(

@@ -102,21 +102,25 @@ async fn single(
     let failure = |failure: Failure| Failure { request_id: request_id.clone(), ..failure };
     match &outcome.outcome {
         Some(Outcome::Answers(answers)) => {
-            context.output.result(&words::value(&outcome), || words::text(&outcome))?;
-            // With one answer the question was answered; what was refused is said beside it.
             let refused = answers.lists.iter().map(|list| match &list.answer {
-                Some(Answer::Refusal(refusal)) => Some(refusal),
+                Some(Answer::Refusal(refusal)) => Some((list, refusal)),
                 _ => None,
             });
-            match refused.collect::<Option<Vec<_>>>() {
-                Some(all) => match all.first() {
-                    Some(first) => Err(failure(Failure::of_refusal("the question", first))),
-                    None => Ok(Exit::Done),
-                },
-                None => Ok(Exit::Done),
+            let refused: Option<Vec<_>> = refused.collect();
+            // With one answer the question was answered; what was refused is said beside it.
+            let Some((list, refusal)) = refused.and_then(|all| all.into_iter().next()) else {
+                context.output.result(&words::value(&outcome), || words::text(&outcome))?;
+                return Ok(Exit::Done);
+            };
+            let mut all = Failure::of_refusal(format!("the question to {} was", list.list_id), refusal);
+            for list in &answers.lists {
+                if !list.record_id.is_empty() {
+                    all = all.note(format!("on record: {}, log index {}", list.record_id, list.record_index));
+                }
             }
+            Err(failure(all))
         }
-        Some(Outcome::Refusal(refusal)) => Err(failure(Failure::of_refusal("the question", refusal))),
+        Some(Outcome::Refusal(refusal)) => Err(failure(Failure::of_refusal("the question was", refusal))),
         Some(Outcome::NotAnswered(lost)) => {
             let reason = lost.reason.parse().unwrap_or(Reason::NotAnswered);
             let why = match lost.record_ids.is_empty() {

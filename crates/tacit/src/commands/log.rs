@@ -139,7 +139,8 @@ fn value(index: u64, record: &Record) -> Value {
         Record::Access(it) => json!({
             "requester": it.requester, "holder": it.holder, "purpose": it.purpose,
             "lists": it.lists.iter().map(|at| format!("{}@{}.{}", at.list, at.epoch, at.version)).collect::<Vec<_>>(),
-            "expires": Millis(it.expires_ms).to_rfc3339(),
+            "expires": Millis(it.expires_ms).to_rfc3339(), "query": hex::encode(it.query),
+            "matter": hex::encode(it.matter), "subject": hex::encode(it.subject), "evidence": hex::encode(it.evidence),
         }),
         Record::Refused(it) => json!({
             "requester": it.requester, "holder": it.holder, "purpose": it.purpose, "lists": it.lists, "reason": it.reason,

@@ -103,7 +103,7 @@ pub(super) async fn until_stopped(
 }
 
 /// All at once; requesters and holders let go of their streams, which lets the others end.
-async fn stop_all(roles: Vec<Running>) -> Result<(), Failure> {
+pub(super) async fn stop_all(roles: Vec<Running>) -> Result<(), Failure> {
     let stopped = futures::future::join_all(roles.into_iter().map(|role| role.stop(DRAIN))).await;
     stopped.into_iter().collect::<Result<(), _>>()?;
     Ok(())

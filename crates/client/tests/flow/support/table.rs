@@ -29,7 +29,9 @@ pub(crate) struct Table {
 
 /// All tables, by list and epoch; the highest epoch is current.
 #[derive(Clone, Default)]
-pub(crate) struct Tables(Arc<Mutex<BTreeMap<(ListId, u64), Arc<Table>>>>);
+pub(crate) struct Tables(Arc<Mutex<ByEpoch>>);
+
+type ByEpoch = BTreeMap<(ListId, u64), Arc<Table>>;
 
 impl Tables {
     pub(crate) fn get(&self, list: &str, epoch: u64) -> Option<Arc<Table>> {

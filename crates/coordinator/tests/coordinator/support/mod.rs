@@ -146,8 +146,7 @@ impl World {
     }
 
     pub(crate) async fn channel_with(&self, running: &Running, credentials: Credentials) -> Channel {
-        let coordinator =
-            SpiffeId::new(self.ca.federation().clone(), Role::Coordinator, id("coordinator"));
+        let coordinator = SpiffeId::new(self.ca.federation().clone(), Role::Coordinator, id("coordinator"));
         connect(&running.endpoint, coordinator, credentials).await.unwrap()
     }
 

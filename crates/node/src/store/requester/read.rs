@@ -126,9 +126,8 @@ fn record_row(row: &AnyRow, first: usize) -> Result<RecordRow, StoreError> {
 
 fn ulid(row: &AnyRow, column: usize) -> Result<Ulid, StoreError> {
     let bytes: Vec<u8> = row.try_get(column)?;
-    let bytes: [u8; 16] = bytes
-        .try_into()
-        .map_err(|_| StoreError::corrupt("requester_record", "id", "", "is not 16 bytes"))?;
+    let bytes: [u8; 16] =
+        bytes.try_into().map_err(|_| StoreError::corrupt("requester_record", "id", "", "is not 16 bytes"))?;
     Ok(Ulid(u128::from_be_bytes(bytes)))
 }
 
@@ -186,7 +185,8 @@ pub(super) async fn consents_after(
     after: Ulid,
     limit: u32,
 ) -> Result<Vec<ConsentRow>, StoreError> {
-    let sql = "SELECT pseudonym, id, number, sealed FROM requester_consent WHERE id > $1 ORDER BY id LIMIT $2";
+    let sql =
+        "SELECT pseudonym, id, number, sealed FROM requester_consent WHERE id > $1 ORDER BY id LIMIT $2";
     let rows = sqlx::query(sql).bind(ulid_bytes(after)).bind(i64::from(limit)).fetch_all(conn).await?;
     rows.iter().map(consent).collect()
 }

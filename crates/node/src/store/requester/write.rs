@@ -128,7 +128,9 @@ async fn begin(conn: &mut Conn, rows: Vec<(RowKey, Sealed)>) -> Result<Vec<Subje
         .into_iter()
         .zip(&keys)
         .map(|(row, key)| {
-            row.ok_or_else(|| StoreError::corrupt("requester_subject", "subject", hex(key), "was not inserted"))
+            row.ok_or_else(|| {
+                StoreError::corrupt("requester_subject", "subject", hex(key), "was not inserted")
+            })
         })
         .collect()
 }
@@ -213,14 +215,13 @@ async fn settle(conn: &mut Conn, settled: &[Settled]) -> Result<(), StoreError> 
         settled.iter().flat_map(|it| it.records.iter().map(move |record| (&it.hash, record))).collect();
     let into = "requester_record (id, request, place, outcome)";
     bulk::insert(conn, into, 4, once, &records, |row, (hash, record)| {
-        row.bind(ulid_bytes(record.id))
-            .bind(hash.as_slice())
-            .bind(i64::from(record.place))
-            .bind(match record.outcome {
-                RecordOutcome::Answered => "answered",
-                RecordOutcome::Refused => "refused",
-                RecordOutcome::NotAnswered => "not_answered",
-            })
+        row.bind(ulid_bytes(record.id)).bind(hash.as_slice()).bind(i64::from(record.place)).bind(match record
+            .outcome
+        {
+            RecordOutcome::Answered => "answered",
+            RecordOutcome::Refused => "refused",
+            RecordOutcome::NotAnswered => "not_answered",
+        })
     })
     .await?;
     let buckets: Vec<&(RowKey, Sealed)> = settled.iter().flat_map(|it| &it.buckets).collect();

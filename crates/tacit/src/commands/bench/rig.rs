@@ -3,13 +3,14 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tacit_blind::table::Layout;
 use tacit_federation::config::Environment;
-use tacit_federation::found::{CLI_APPLICATION, Overrides, Ports, found};
+use tacit_federation::found::{CLI_APPLICATION, Overrides, Ports, Service, found};
 use tacit_federation::run::{DRAIN, Running, Surroundings, start};
 use tacit_federation::sample::Sample;
 use tacit_identity::SpiffeId;
@@ -56,7 +57,11 @@ impl Rig {
     pub(super) async fn start(folder: &Path, clock: Arc<dyn Clock>) -> Result<Self, BenchError> {
         let sample = Sample::named(SAMPLE).map_err(|_| BenchError::Wrong("the sample"))?;
         let surroundings = Surroundings::new(Arc::clone(&clock));
-        let ports = Ports::chosen(&sample, |_, _| surroundings.sockets.reserve())?;
+        let ports = Ports::chosen(&sample, |_, service| match service {
+            Service::Federation | Service::Metrics => surroundings.sockets.reserve(),
+            // A gateway finds a free port itself.
+            Service::GatewayGrpc | Service::GatewayHttp => Ok((Ipv4Addr::LOCALHOST, 0).into()),
+        })?;
         let overrides = Overrides { quotas: Some(QUOTAS), ..Overrides::default() };
         let founded = found(folder, &sample, &ports, overrides, clock.now(), &mut entropy::os_rng())?;
         let mut roles = Vec::new();

@@ -7,13 +7,13 @@ use std::fs::{DirBuilder, OpenOptions};
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use memchr::memmem;
 use serde_json::json;
-use tacit_client::{ClientError, LogFinding, LogReader};
+use tacit_client::{ClientError, LogFinding};
 use tacit_federation::{
-    config::{AuditorFile, CoordinatorFile, Environment, RoleFile as _, WhereIs},
+    config::{AuditorFile, CoordinatorFile, Environment, RoleFile as _},
+    connect,
     run::{DRAIN, read_seed},
 };
 use tacit_ledger::{
@@ -29,18 +29,15 @@ use super::{
     narrator::{Tone, count},
     report::Step,
 };
-use crate::{
-    cli::Context,
-    exit::Failure,
-    parties::{Caller, DEADLINES},
-};
+use crate::{cli::Context, exit::Failure, parties::DEADLINES};
 
 /// Folder of the copy.
 const FOLDER: &str = "altered";
 /// Configuration of the coordinator that serves the copy.
 const CONFIG: &str = "altered.toml";
-/// Where the last digit of the minutes stands in an RFC 3339 time.
-const MINUTE: usize = 15;
+/// Where the digits of an RFC 3339 time stand that can be one higher: seconds, then parts of them. The permit's end,
+/// which stands in the record too, does not contradict that.
+const DIGITS: [usize; 4] = [18, 20, 21, 22];
 
 /// A copy of the coordinator's database with a configuration to serve it. Removed when dropped.
 struct Copy {
@@ -72,24 +69,27 @@ impl Copy {
             })
             .collect();
         std::fs::write(&copy.config, text)?;
-        let db = Db::open(&original.database, &tacit_coordinator::MIGRATIONS).await.map_err(Failure::internal)?;
+        let db =
+            Db::open(&original.database, &tacit_coordinator::MIGRATIONS).await.map_err(Failure::internal)?;
         let copied = db.copy_to(&copy.database).await;
         db.close().await;
         copied.map_err(Failure::internal)?;
         Ok(copy)
     }
 
-    /// Changes one byte of a record in the database file.
+    /// Changes one byte of a record in the database file. SQLite may have left the same bytes in unused space of a
+    /// page: they are changed too, so that it does not matter which ones count.
     fn alter(&self, record: &[u8], place: usize, byte: u8) -> Result<(), Failure> {
         let content = std::fs::read(&self.database)?;
-        let mut places = memmem::find_iter(&content, record);
-        eprintln!("DEBUG {} {:?}", content.len(), memmem::find_iter(&content, record).collect::<Vec<_>>());
-        let (Some(start), None) = (places.next(), places.next()) else {
-            return Err(Failure::internal("the record does not stand in the copy exactly once"));
-        };
+        let starts: Vec<usize> = memmem::find_iter(&content, record).collect();
+        if starts.is_empty() {
+            return Err(Failure::internal("the record does not stand in the copy"));
+        }
         let mut file = OpenOptions::new().write(true).open(&self.database)?;
-        file.seek(SeekFrom::Start((start + place) as u64))?;
-        file.write_all(&[byte])?;
+        for start in starts {
+            file.seek(SeekFrom::Start((start + place) as u64))?;
+            file.write_all(&[byte])?;
+        }
         file.sync_all()?;
         Ok(())
     }
@@ -114,15 +114,15 @@ struct Change {
 
 impl Change {
     fn of(record: &[u8]) -> Result<Self, Failure> {
-        let none = || Failure::internal("the record has no time");
+        let none = || Failure::internal("the record has no time that can be changed");
         let start = memmem::find(record, b"\ntime ").ok_or_else(none)? + 6;
         let time = record.get(start..start + 24).ok_or_else(none)?;
-        let before = String::from_utf8_lossy(time).into_owned();
-        let digit = *time.get(MINUTE).filter(|it| it.is_ascii_digit()).ok_or_else(none)?;
-        let byte = b'0' + (digit - b'0' + 1) % 10;
+        let digit =
+            DIGITS.into_iter().find(|at| matches!(time.get(*at), Some(b'0'..=b'8'))).ok_or_else(none)?;
         let mut after = time.to_vec();
-        after[MINUTE] = byte;
-        Ok(Self { place: start + MINUTE, byte, before, after: String::from_utf8_lossy(&after).into_owned() })
+        after[digit] += 1;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(Self { place: start + digit, byte: after[digit], before: text(time), after: text(&after) })
     }
 }
 
@@ -141,8 +141,8 @@ pub(super) async fn run(walk: &mut Walk<'_>) -> Result<Step, Failure> {
     let record = record.ok_or_else(|| Failure::internal("the hit's record is not in the log"))?;
     let change = Change::of(record)?;
     walk.narrator.say(&format!(
-        "Somebody who owns the coordinator's disk moves record {index}, the question about bidder A, by a minute: \
-         one byte. It is done here to a copy of the database, and a coordinator with all the real keys serves it."
+        "Somebody who owns the coordinator's disk changes the time of record {index}, the question about bidder A: one \
+         byte. It is done here to a copy of the database, and a coordinator with all the real keys serves it."
     ));
     walk.narrator.gap();
     walk.narrator.value("before", &format!("time {}", change.before));
@@ -194,11 +194,9 @@ pub(super) async fn run(walk: &mut Walk<'_>) -> Result<Step, Failure> {
 
 /// The auditor's verification of the log that is served at `endpoint`.
 async fn verify(context: &Context, config: &Path, endpoint: &str) -> Result<Option<LogFinding>, Failure> {
-    let file = AuditorFile::load(config, Environment::Ignored)?;
-    let coordinator = WhereIs { member: file.coordinator.member.clone(), endpoint: endpoint.to_owned() };
-    let clock = Arc::clone(&context.clock);
-    let caller = Caller::new(&file.federation, &file.tls, &coordinator, &file.pins, &clock)?;
-    let reader = LogReader::new(caller.coordinator, caller.log_key, DEADLINES);
+    let mut file = AuditorFile::load(config, Environment::Ignored)?;
+    endpoint.clone_into(&mut file.coordinator.endpoint);
+    let reader = connect::auditor(&file, &context.clock, DEADLINES)?;
     match reader.verify(|_, _| ()).await {
         Ok(_) => Ok(None),
         Err(LogFinding::Client(error)) => Err(error.into()),
@@ -209,7 +207,8 @@ async fn verify(context: &Context, config: &Path, endpoint: &str) -> Result<Opti
 /// The tree over altered records, signed with the coordinator's own key.
 fn forge(walk: &Walk<'_>, records: &[Vec<u8>]) -> Result<VerifiedCheckpoint, Failure> {
     let file = CoordinatorFile::load(&walk.stage.config(COORDINATOR), Environment::Ignored)?;
-    let key = SigningKey::from_seed(&*read_seed(&file.keys.log)?);
+    let seed = read_seed(&file.keys.log).map_err(Failure::internal)?;
+    let key = SigningKey::from_seed(&seed);
     let name = walk.log_key.name();
     let signer = NoteSigner::new(name, key).map_err(Failure::internal)?;
     let mut frontier = Frontier::new();

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tacit_federation::found::CLI_APPLICATION;
+use tacit_federation::config::{Environment, NodeFile, RoleFile as _};
 use tacit_wire::{
     common::Refusal,
     gateway::{
@@ -16,7 +16,7 @@ use tacit_wire::{
 use super::report::ms;
 use crate::{
     exit::Failure,
-    parties::{GatewayArguments, GatewayClient},
+    parties::{GatewayClient, gateway_of},
 };
 
 /// Longest wait for an answer.
@@ -119,12 +119,7 @@ pub(super) struct Desk(GatewayClient);
 impl Desk {
     /// At the agency of this configuration file.
     pub(super) fn of(config: &Path) -> Result<Self, Failure> {
-        let gateway = GatewayArguments {
-            config: Some(config.to_owned()),
-            gateway: None,
-            application: CLI_APPLICATION.to_owned(),
-        };
-        Ok(Self(gateway.client()?))
+        Ok(Self(gateway_of(&NodeFile::load(config, Environment::Ignored)?)?))
     }
 
     /// One question about one subject.
@@ -161,7 +156,8 @@ impl Desk {
         let rows = subjects(codes).map(Part::Subject);
         let parts: Vec<_> = std::iter::once(Part::Question(question.into())).chain(rows).collect();
         let requests = parts.into_iter().map(|part| CheckManyRequest { part: Some(part) });
-        let mut answers = self.0.check_many(futures::stream::iter(requests)).await.map_err(troubled)?.into_inner();
+        let mut answers =
+            self.0.check_many(futures::stream::iter(requests)).await.map_err(troubled)?.into_inner();
         let mut told = Vec::with_capacity(codes.len());
         while let Some(answer) = answers.message().await.map_err(troubled)? {
             told.push(Told::of(answer.outcome.unwrap_or_default(), started.elapsed()));

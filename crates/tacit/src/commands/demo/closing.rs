@@ -4,8 +4,7 @@ use std::path::Path;
 
 use super::{
     AUDITOR, COURT_LIST, Cast, ELIGIBILITY, Narrator, PORTAL, PROCUREMENT, TAX_LIST, VENDOR_SELECTION,
-    narrator::Tone,
-    stage::Stage,
+    narrator::Tone, stage::Stage,
 };
 
 /// The exact commands for another terminal, as long as the federation runs.
@@ -17,10 +16,7 @@ pub(super) fn keeps_running(narrator: &Narrator, stage: &Stage, cast: &Cast) {
         narrator.gap();
         narrator.line(&narrator.tone(Tone::Quiet, &format!("    # {text}")));
     };
-    let command = |text: &str| {
-        let words: Vec<String> = text.split(' ').map(str::to_owned).collect();
-        narrator.command(&words);
-    };
+    let command = |text: &str| narrator.command(&pieces(text));
     narrator.gap();
     narrator.command(&["cd".to_owned(), quoted(&stage.folder)]);
     narrator.command(&["alias".to_owned(), format!("tacit={program}")]);
@@ -31,15 +27,21 @@ pub(super) fn keeps_running(narrator: &Narrator, stage: &Stage, cast: &Cast) {
     };
     comment("bidder A is listed");
     check(&cast.listed, "TENDER-2026-0148");
-    comment("the court strikes bidder A off; published within 10 seconds");
-    command(&format!("tacit list remove {COURT_LIST} {} --reason fulfilled --config court.toml", cast.listed));
+    comment("the court strikes bidder A off and publishes that");
+    command(&format!(
+        "tacit list remove {COURT_LIST} {} --reason fulfilled --config court.toml",
+        cast.listed
+    ));
+    command(&format!("tacit list seal {COURT_LIST} --config court.toml"));
+    comment("bidder A is not listed any more");
+    check(&cast.listed, "TENDER-2026-0149");
     comment("bidder C consents once more, and is asked about");
     command(&format!(
         "tacit consent grant {} --requester {PROCUREMENT} --list {TAX_LIST} --purpose {VENDOR_SELECTION} --config {PORTAL}.toml",
         cast.consenting
     ));
     command(&format!(
-        "tacit check {} --list {TAX_LIST} --purpose {VENDOR_SELECTION} --case TENDER-2026-0149 --config {PROCUREMENT}.toml",
+        "tacit check {} --list {TAX_LIST} --purpose {VENDOR_SELECTION} --case TENDER-2026-0150 --config {PROCUREMENT}.toml",
         cast.consenting
     ));
     comment("what the auditor sees of all this, and whether the log still holds");
@@ -57,6 +59,21 @@ pub(super) fn kept(narrator: &Narrator, stage: &Stage) {
     }
 }
 
+/// The words of a command; an option stays with its value.
+fn pieces(text: &str) -> Vec<String> {
+    let mut pieces: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match pieces.last_mut() {
+            Some(last) if last.starts_with("--") && !last.contains(' ') => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => pieces.push(word.to_owned()),
+        }
+    }
+    pieces
+}
+
 /// A path as a shell takes it.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
@@ -67,6 +84,14 @@ fn quoted(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_option_is_not_parted_from_its_value() {
+        assert_eq!(
+            pieces("tacit check X --list a/b --case 1"),
+            ["tacit", "check", "X", "--list a/b", "--case 1"]
+        );
+    }
 
     #[test]
     fn a_path_is_one_word_of_the_shell() {

@@ -71,7 +71,12 @@ pub(super) async fn given(walk: &mut Walk<'_>) -> Result<Step, Failure> {
     let kept = walk.portal.show(given.id).await?;
     walk.cast.pseudonym = Some(kept.consent.pseudonym);
     walk.cast.consent = Some(given.id);
-    walk.narrator.verdict("consent", Tone::Good, "GIVEN", &format!("{}, number {} of the log", given.id, given.record.index));
+    walk.narrator.verdict(
+        "consent",
+        Tone::Good,
+        "GIVEN",
+        &format!("{}, number {} of the log", given.id, given.record.index),
+    );
     let told = ask(walk).await?;
     answered(walk, &told);
     walk.cast.consented_record =

@@ -27,7 +27,7 @@ pub(super) async fn start(narrator: &Narrator, stage: &mut Stage) -> Result<Step
     let mut rows = vec![["party", "address", "what it does"].map(str::to_owned).to_vec()];
     for role in &stage.roles {
         let does = match role.role() {
-            Role::Coordinator => "decides each question by signed rules, and logs it",
+            Role::Coordinator => "decides each question, and logs it",
             Role::Custodian => "makes pseudonyms, counts, mirrors sealed lists",
             _ => match role.member().as_str() {
                 "court" => "holds the judgment defaulters",
@@ -39,8 +39,8 @@ pub(super) async fn start(narrator: &Narrator, stage: &mut Stage) -> Result<Step
     }
     for (party, does) in [
         ("portal", "consent authority: bidders log in here"),
-        ("auditor-a", "audit office: reads the log"),
-        ("auditor-b", "ombudsman: opens audit boxes, with the other one"),
+        ("auditor-a", "audit office: reads and verifies the log"),
+        ("auditor-b", "ombudsman: holds the second audit key"),
     ] {
         rows.push(vec![party.to_owned(), "only calls".to_owned(), does.to_owned()]);
     }
@@ -73,38 +73,43 @@ pub(super) async fn lists(
         .await
         .map_err(Failure::internal)??;
     let begun = Instant::now();
+    narrator.heading(&row(["list", "records", "held back", "imported", "sealed", "buckets"]));
+    let narrator = &*narrator;
     // The two holders at the same time, each one list after the other.
     let of = |holder: &'static str| {
         let made: Vec<&Made> = made.iter().filter(|made| made.holder == holder).collect();
         async move {
             let mut published = Vec::new();
             for made in made {
-                published.push(publish(context, &stage.folder, made).await?);
+                let list = publish(context, &stage.folder, made).await?;
+                narrator.indented(&row([
+                    list.list.as_str(),
+                    &count(list.records),
+                    &count(list.held_back),
+                    &span(list.import),
+                    &span(list.seal),
+                    &count(list.buckets.into()),
+                ]));
+                published.push(list);
             }
             Ok::<_, Failure>(published)
         }
     };
     let (court, tax) = tokio::try_join!(of("court"), of("tax"))?;
     let published: Vec<Published> = court.into_iter().chain(tax).collect();
-    let mut rows = vec![["list", "records", "held back", "imported", "sealed", "buckets"].map(str::to_owned).to_vec()];
-    for list in &published {
-        rows.push(vec![
-            list.list.to_string(),
-            format!("{:>7}", count(list.records)),
-            format!("{:>9}", count(list.held_back)),
-            format!("{:>8}", span(list.import)),
-            format!("{:>6}", span(list.seal)),
-            format!("{:>7}", count(list.buckets.into())),
-        ]);
-    }
-    narrator.table(&rows);
     narrator.gap();
     narrator.say("Held back: the subject has not been notified yet, so the record is kept and not answered.");
     let records: u64 = published.iter().map(|list| list.records).sum();
     narrator.value("in all", &format!("{} records in {}", count(records), span(begun.elapsed())));
-    let facts = json!({ "lists": published.iter().map(Published::facts).collect::<Vec<_>>(), "records": records });
+    let facts =
+        json!({ "lists": published.iter().map(Published::facts).collect::<Vec<_>>(), "records": records });
     let outcome = if published.len() == PLANS.len() { "published" } else { "incomplete" };
     Ok((Step::of("lists", "published", outcome, facts), cast))
+}
+
+/// A row of the table of lists; rows are shown as lists get ready, so the widths are fixed.
+fn row([list, records, held_back, imported, sealed, buckets]: [&str; 6]) -> String {
+    format!("{list:<26}{records:>9}{held_back:>11}{imported:>10}{sealed:>8}{buckets:>9}")
 }
 
 /// Writes the files and chooses the bidders.

@@ -55,7 +55,13 @@ pub(super) const PLANS: [Plan; 3] = [
         adverse: true,
         oldest_days: 900,
     },
-    Plan { list: "tax/trusted-taxpayers", records: 60_000, categories: &[301], adverse: false, oldest_days: 300 },
+    Plan {
+        list: "tax/trusted-taxpayers",
+        records: 60_000,
+        categories: &[301],
+        adverse: false,
+        oldest_days: 300,
+    },
 ];
 
 /// A list's file.
@@ -96,7 +102,13 @@ impl<R: Rng> Codes<R> {
     }
 
     /// Writes the CSV file of a list, `today` in days since 1970-01-01.
-    pub(super) fn write(&mut self, plan: &Plan, scale: f64, today: u32, folder: &Path) -> Result<Made, Failure> {
+    pub(super) fn write(
+        &mut self,
+        plan: &Plan,
+        scale: f64,
+        today: u32,
+        folder: &Path,
+    ) -> Result<Made, Failure> {
         let list: ListId = plan.list.parse().map_err(Failure::internal)?;
         let (holder, name) = plan.list.split_once('/').unwrap_or((plan.list, ""));
         let path = folder.join(format!("{holder}-{name}.csv"));
@@ -106,7 +118,8 @@ impl<R: Rng> Codes<R> {
         let mut examples = Vec::new();
         for number in 1..=records {
             let code = self.fresh();
-            let place = usize::try_from(self.below(u32::try_from(plan.categories.len()).unwrap_or(1))).unwrap_or(0);
+            let place =
+                usize::try_from(self.below(u32::try_from(plan.categories.len()).unwrap_or(1))).unwrap_or(0);
             let category = plan.categories.get(place).copied().unwrap_or_default();
             // A month at least, so that notice periods are over and the list's own day does not matter.
             let decided = today.saturating_sub(30 + self.below(plan.oldest_days));

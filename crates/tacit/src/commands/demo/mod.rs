@@ -231,7 +231,11 @@ fn finish(narrator: &Narrator, summary: &Summary, took: std::time::Duration) {
     let memory = summary.peak_memory_bytes.map_or_else(String::new, |bytes| {
         format!(", {} MB of memory at most", count(bytes.div_ceil(1 << 20)))
     });
-    let (tone, word) = if summary.ok { (narrator::Tone::Good, "As promised:") } else { (narrator::Tone::Stopped, "NOT AS PROMISED:") };
+    let (tone, word) = if summary.ok {
+        (narrator::Tone::Good, "As promised:")
+    } else {
+        (narrator::Tone::Stopped, "NOT AS PROMISED:")
+    };
     narrator.line("");
     narrator.line(&format!(
         "{} {good} of {} steps, {}{memory}.",

@@ -126,6 +126,16 @@ impl Narrator {
         }
     }
 
+    /// The heading of a table whose rows follow one by one.
+    pub(super) fn heading(&self, text: &str) {
+        self.line(&self.tone(Tone::Quiet, &format!("{INDENT}{text}")));
+    }
+
+    /// One line of a step, as it is.
+    pub(super) fn indented(&self, text: &str) {
+        self.line(&format!("{INDENT}{text}"));
+    }
+
     /// Rows in columns, the first one a heading.
     pub(super) fn table(&self, rows: &[Vec<String>]) {
         for (number, line) in columns(rows).lines().enumerate() {

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{
     COURT_LIST, ELIGIBILITY, TAX_LIST, TENDER, Walk,
     ask::{Question, Told},
-    narrator::{Tone, plural, span},
+    narrator::{Tone, span},
     report::Step,
 };
 use crate::exit::Failure;
@@ -38,7 +38,10 @@ pub(super) async fn hit(walk: &mut Walk<'_>) -> Result<Step, Failure> {
             );
             walk.narrator.value(
                 "",
-                &format!("category {}{meaning}; the court's reference is {}", listed.category, listed.reference),
+                &format!(
+                    "category {}{meaning}; the court's reference is {}",
+                    listed.category, listed.reference
+                ),
             );
             reference = listed.reference.clone();
         }
@@ -63,7 +66,12 @@ pub(super) async fn miss(walk: &mut Walk<'_>) -> Result<Step, Failure> {
     let question = Question { lists: &[COURT_LIST, TAX_LIST], purpose: ELIGIBILITY, case: TENDER };
     let told = walk.procurement.ask(question, &code).await?;
     if told.word() == "not_listed" {
-        walk.narrator.verdict("answer", Tone::Good, "NOT LISTED", "on either; this says nothing about other lists");
+        walk.narrator.verdict(
+            "answer",
+            Tone::Good,
+            "NOT LISTED",
+            "on either; this says nothing about other lists",
+        );
     } else {
         unexpected(walk, &told);
     }
@@ -90,6 +98,9 @@ pub(super) async fn purposes(walk: &mut Walk<'_>) -> Result<Step, Failure> {
         words.push(told.word());
         facts.push(told.facts(&code));
     }
+    walk.narrator.say(
+        "The office hears one word for both. Which rule decided stands beside the record, for subject and auditor.",
+    );
     words.dedup();
     Ok(Step::of("wrong_purpose", "not_permitted", words.join(" "), json!({ "questions": facts })))
 }
@@ -99,7 +110,12 @@ pub(super) fn refused(walk: &mut Walk<'_>, told: &Told) {
     match told.refusal() {
         Some(refusal) => {
             let reason = refusal.reason.clone();
-            walk.narrator.verdict("answer", Tone::Stopped, "REFUSED", &format!("{reason}: {}", refusal.message));
+            walk.narrator.verdict(
+                "answer",
+                Tone::Stopped,
+                "REFUSED",
+                &format!("{reason}: {}", refusal.message),
+            );
             recorded(walk, told);
         }
         None => unexpected(walk, told),
@@ -125,10 +141,8 @@ fn recorded(walk: &mut Walk<'_>, told: &Told) {
         many => {
             let numbers: Vec<String> = many.iter().map(u64::to_string).collect();
             format!(
-                "numbers {} of the log, {} for {}, written before the answer; {took} in all",
-                numbers.join(" and "),
-                plural(many.len() as u64, "record"),
-                plural(many.len() as u64, "holder"),
+                "numbers {} of the log, one for each holder, written before the answer; {took} in all",
+                numbers.join(" and ")
             )
         }
     };

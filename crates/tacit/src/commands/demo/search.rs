@@ -92,7 +92,8 @@ pub(super) fn files_of(folder: &Path, party: &str) -> io::Result<Vec<PathBuf>> {
     for entry in std::fs::read_dir(folder.join("data"))? {
         let entry = entry?;
         let name = entry.file_name();
-        let is_its = name.to_str().and_then(|name| name.strip_prefix(party)).is_some_and(|rest| rest.starts_with('.'));
+        let is_its =
+            name.to_str().and_then(|name| name.strip_prefix(party)).is_some_and(|rest| rest.starts_with('.'));
         if is_its && entry.file_type()?.is_file() {
             files.push(entry.path());
         }

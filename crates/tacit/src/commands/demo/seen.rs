@@ -65,7 +65,8 @@ pub(super) async fn run(walk: &mut Walk<'_>) -> Result<Step, Failure> {
         count((found.bytes >> 20).max(1)),
     ));
     walk.narrator.gap();
-    let mut table = vec![std::iter::once("").chain(PARTIES.map(|(_, heading)| heading)).map(str::to_owned).collect()];
+    let mut table =
+        vec![std::iter::once("").chain(PARTIES.map(|(_, heading)| heading)).map(str::to_owned).collect()];
     let mut wrong = Vec::new();
     for row in &ROWS {
         let mut cells = vec![row.name.to_owned()];
@@ -109,7 +110,9 @@ async fn views(walk: &Walk<'_>) -> Result<(), Failure> {
     let time = time.get(11..23).unwrap_or(&time);
     let pseudonym = walk.cast.pseudonym.map(|it| hex::encode(&it[..6])).unwrap_or_default();
     let narrator = &walk.narrator;
-    narrator.say(&format!("The question about bidder C in step 7, record {index} of the log, as each of them knows it:"));
+    narrator.say(&format!(
+        "The question about bidder C in step 7, record {index} of the log, as each of them knows it:"
+    ));
     narrator.gap();
     narrator.value("procur.", "everything: it asked, and got the answer");
     narrator.value("coord.", &format!(
@@ -145,4 +148,3 @@ fn job(walk: &Walk<'_>) -> Result<Job, Failure> {
     let needles = ROWS.iter().map(|row| row.name.to_owned()).zip(wanted).collect();
     Ok(Job { files, needles })
 }
-

@@ -42,21 +42,24 @@ impl Stage {
         let (folder, temporary) = match dir {
             Some(dir) => (std::path::absolute(dir)?, None),
             None => {
-                let temporary = tempfile::Builder::new()
-                    .prefix("tacit-demo-")
-                    .tempdir()
-                    .map_err(|error| Failure::trouble("no temporary folder could be made").why(error).next("name a folder with --dir"))?;
+                let temporary =
+                    tempfile::Builder::new().prefix("tacit-demo-").tempdir().map_err(|error| {
+                        Failure::trouble("no temporary folder could be made")
+                            .why(error)
+                            .next("name a folder with --dir")
+                    })?;
                 (temporary.path().to_owned(), Some(temporary))
             }
         };
         let surroundings = Surroundings::new(context.clock.clone());
         let ports = free_ports(&sample, &surroundings.sockets)?;
-        let founded = found(&folder, &sample, &ports, Overrides::default(), context.clock.now(), &mut os_rng())
-            .map_err(|error| {
-                Failure::usage("the federation was not founded")
-                    .why(error)
-                    .next("name a new folder with --dir; an older one is started again by `tacit up`")
-            })?;
+        let founded =
+            found(&folder, &sample, &ports, Overrides::default(), context.clock.now(), &mut os_rng())
+                .map_err(|error| {
+                    Failure::usage("the federation was not founded")
+                        .why(error)
+                        .next("name a new folder with --dir; an older one is started again by `tacit up`")
+                })?;
         DirBuilder::new().mode(0o700).create(folder.join(LISTS))?;
         log_to(&folder.join(LOG_FILE))?;
         Ok(Self { folder, registry: founded.registry, roles: Vec::new(), surroundings, temporary })

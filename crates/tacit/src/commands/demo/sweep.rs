@@ -36,7 +36,12 @@ pub(super) async fn run(walk: &mut Walk<'_>) -> Result<Step, Failure> {
     walk.narrator.gap();
     walk.narrator.value(
         "plan",
-        &format!("{}, {}, {} allowed", plural(plan.checks, "check"), plural(plan.new_subjects, "new subject"), count(allowed)),
+        &format!(
+            "{}, {}, {} allowed",
+            plural(plan.checks, "check"),
+            plural(plan.new_subjects, "new subject"),
+            count(allowed)
+        ),
     );
     let (told, took) = tax.ask_many(question, &codes).await?;
     let mut outcomes: BTreeMap<String, u64> = BTreeMap::new();
@@ -58,7 +63,8 @@ pub(super) async fn run(walk: &mut Walk<'_>) -> Result<Step, Failure> {
         ),
     );
     let records: u64 = told.iter().map(|told| told.records().len() as u64).sum();
-    walk.narrator.value("record", &format!("{} in the log; {} in all", plural(records, "record"), span(took)));
+    walk.narrator
+        .value("record", &format!("{} in the log; {} in all", plural(records, "record"), span(took)));
     let as_promised = answered == allowed && answered + stopped == codes.len() as u64 && records == answered;
     let outcome = if as_promised { "quota_new_subjects" } else { "other" };
     let facts = json!({

@@ -37,7 +37,10 @@ pub(super) async fn run(walk: &mut Walk<'_>) -> Result<Step, Failure> {
                 ),
             );
             let outcome = if is_complete { "verified" } else { "incomplete" };
-            (outcome, json!({ "records": log.size, "root": root, "kinds": log.kinds, "answers": walk.answers }))
+            (
+                outcome,
+                json!({ "records": log.size, "root": root, "kinds": log.kinds, "answers": walk.answers }),
+            )
         }
         Err(finding) => {
             walk.narrator.verdict("result", Tone::Stopped, "FAILS:", &finding.to_string());

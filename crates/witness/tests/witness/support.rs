@@ -1,0 +1,352 @@
+//! A log in memory, and a coordinator over mTLS that serves what a test tells it to.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tacit_identity::{
+    CredentialFiles, Credentials, DevCa, MtlsListener, PeerIdentity, Role, SpiffeId, channel, tune_server,
+};
+use tacit_ledger::{
+    Hash,
+    checkpoint::{Checkpoint, VerifiedCheckpoint},
+    ed25519::SigningKey,
+    merkle::leaf_hash,
+    note::{NoteSigner, NoteVerifier},
+    record::{Access, ListAt},
+    tree::TreeView,
+};
+use tacit_model::{Clock as _, ManualClock, Millis, Reason};
+use tacit_store::Db;
+use tacit_wire::{
+    common,
+    coordinator::{
+        self as pb,
+        log_service_server::{LogService, LogServiceServer},
+    },
+};
+use tacit_witness::{Witness, WitnessConfig};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio_stream::{Stream, wrappers::UnboundedReceiverStream};
+use tonic::{Request, Response, Status, transport::Channel};
+
+const SCHEMA: &str = "CREATE TABLE witness_state (only_row BIGINT PRIMARY KEY CHECK (only_row = 1), \
+                      size BIGINT NOT NULL, root BLOB NOT NULL CHECK (length(root) = 32), note BLOB NOT NULL)";
+
+pub(crate) fn start_time() -> Millis {
+    "2026-11-21T12:00:00.000Z".parse().unwrap()
+}
+
+pub(crate) fn signer() -> NoteSigner {
+    NoteSigner::new("coordinator/log", SigningKey::from_seed(&[1; 32])).unwrap()
+}
+
+pub(crate) fn log_key() -> NoteVerifier {
+    signer().verifier().clone()
+}
+
+/// A history: records, all of it in memory.
+#[derive(Clone)]
+pub(crate) struct History {
+    records: Vec<Vec<u8>>,
+}
+
+impl History {
+    /// Permits for procurement with the given certificate, made one after the other every second.
+    pub(crate) fn of_permits(count: usize, cnf: [u8; 32]) -> Self {
+        let records = (0..count as u64).map(|n| access(n, cnf).to_bytes().unwrap());
+        Self { records: records.collect() }
+    }
+
+    /// The same up to `from`, and other records after it.
+    pub(crate) fn forked(&self, from: usize) -> Self {
+        let mut records = self.records.clone();
+        for (n, record) in records.iter_mut().enumerate().skip(from) {
+            *record = access(n as u64, [0xff; 32]).to_bytes().unwrap();
+        }
+        Self { records }
+    }
+
+    pub(crate) fn with(mut self, record: impl Into<tacit_ledger::record::Record>) -> Self {
+        self.records.push(record.into().to_bytes().unwrap());
+        self
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.records.len() as u64
+    }
+
+    fn tree(&self) -> TreeView {
+        let leaves: Vec<Hash> = self.records.iter().map(|record| leaf_hash(record)).collect();
+        TreeView::from_leaves(&leaves).unwrap()
+    }
+
+    pub(crate) fn checkpoint(&self, size: u64) -> VerifiedCheckpoint {
+        let root = self.tree().root(size).unwrap();
+        Checkpoint { origin: "coordinator/log".to_owned(), size, root }.sign(&signer()).unwrap()
+    }
+
+    pub(crate) fn consistency(&self, from: u64, to: u64) -> Vec<Hash> {
+        self.tree().consistency(from, to).unwrap()
+    }
+
+    pub(crate) fn logged(&self, index: u64, size: u64) -> common::LoggedRecord {
+        common::LoggedRecord {
+            record: self.records[usize::try_from(index).unwrap()].clone().into(),
+            index,
+            path: tacit_wire::concat32(&self.tree().inclusion(index, size).unwrap()),
+        }
+    }
+
+    /// What the stream sends for `size` to who has `from`.
+    pub(crate) fn message(&self, from: u64, size: u64) -> pb::WatchCheckpointsResponse {
+        let proof = if from == 0 { Vec::new() } else { self.consistency(from, size) };
+        pb::WatchCheckpointsResponse {
+            checkpoint: self.checkpoint(size).note().to_vec().into(),
+            consistency: tacit_wire::concat32(&proof),
+            from_size: from,
+        }
+    }
+}
+
+pub(crate) fn access(n: u64, cnf: [u8; 32]) -> Access {
+    let time_ms = start_time().0 + n * 1000;
+    Access {
+        id: format!("01KAQ8A1B2C3D4E5F6G7H8{n:04}"),
+        time_ms,
+        requester: "procurement".to_owned(),
+        holder: "court".to_owned(),
+        lists: vec![ListAt { list: "court/judgment-defaulters".to_owned(), epoch: 20_778, version: 1 }],
+        purpose: "eligibility".to_owned(),
+        registry: [1; 32],
+        query: [2; 32],
+        matter: [3; 32],
+        cnf,
+        expires_ms: time_ms + 60_000,
+        subject: [4; 32],
+        evidence: [5; 32],
+    }
+}
+
+/// What the coordinator answers when it is asked for a proof.
+#[derive(Clone)]
+pub(crate) enum Answers {
+    /// Proofs of this history.
+    Proofs(History),
+    /// Trouble, after a while.
+    Unreachable(Duration),
+}
+
+pub(crate) struct Script {
+    answers: Mutex<Answers>,
+    /// Requests for a proof so far.
+    asked: AtomicUsize,
+    /// Streams opened so far, by the size they were opened from.
+    opened: Mutex<Vec<u64>>,
+    stream: Mutex<Option<mpsc::UnboundedSender<Result<pb::WatchCheckpointsResponse, Status>>>>,
+}
+
+impl Script {
+    pub(crate) fn answer(&self, answers: Answers) {
+        *self.answers.lock().unwrap() = answers;
+    }
+
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn opened(&self) -> Vec<u64> {
+        self.opened.lock().unwrap().clone()
+    }
+
+    /// Sends on the newest stream, once there is one.
+    pub(crate) async fn send(&self, message: pb::WatchCheckpointsResponse) {
+        for _ in 0..200 {
+            if let Some(stream) = self.stream.lock().unwrap().as_ref().filter(|stream| !stream.is_closed()) {
+                stream.send(Ok(message)).unwrap();
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("nobody opened a stream");
+    }
+
+    /// Waits until that many streams were opened.
+    pub(crate) async fn wait_opened(&self, count: usize) {
+        while self.opened().len() < count {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Whether the newest stream is still read.
+    pub(crate) fn is_followed(&self) -> bool {
+        self.stream.lock().unwrap().as_ref().is_some_and(|stream| !stream.is_closed())
+    }
+}
+
+struct Liar(Arc<Script>);
+
+type Messages = Pin<Box<dyn Stream<Item = Result<pb::WatchCheckpointsResponse, Status>> + Send>>;
+type Entries = Pin<Box<dyn Stream<Item = Result<pb::GetEntriesResponse, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl LogService for Liar {
+    type WatchCheckpointsStream = Messages;
+    type GetEntriesStream = Entries;
+
+    async fn watch_checkpoints(
+        &self,
+        request: Request<pb::WatchCheckpointsRequest>,
+    ) -> Result<Response<Messages>, Status> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.0.opened.lock().unwrap().push(request.get_ref().from_size);
+        *self.0.stream.lock().unwrap() = Some(sender);
+        Ok(Response::new(Box::pin(UnboundedReceiverStream::new(receiver))))
+    }
+
+    async fn get_consistency(
+        &self,
+        request: Request<pb::GetConsistencyRequest>,
+    ) -> Result<Response<pb::GetConsistencyResponse>, Status> {
+        self.0.asked.fetch_add(1, Ordering::SeqCst);
+        let answers = self.0.answers.lock().unwrap().clone();
+        let pb::GetConsistencyRequest { from_size, to_size } = *request.get_ref();
+        match answers {
+            Answers::Proofs(history) if to_size <= history.size() => {
+                // As long as a call over a network takes.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                let consistency = tacit_wire::concat32(&history.consistency(from_size, to_size));
+                let checkpoint = history.checkpoint(history.size()).note().to_vec().into();
+                Ok(Response::new(pb::GetConsistencyResponse { consistency, checkpoint }))
+            }
+            Answers::Proofs(_) => Err(tacit_wire::trouble(Reason::LogBehind, request.metadata())),
+            Answers::Unreachable(after) => {
+                tokio::time::sleep(after).await;
+                Err(Status::unavailable("no route"))
+            }
+        }
+    }
+
+    async fn get_checkpoint(
+        &self,
+        _: Request<pb::GetCheckpointRequest>,
+    ) -> Result<Response<pb::GetCheckpointResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn get_entries(&self, _: Request<pb::GetEntriesRequest>) -> Result<Response<Entries>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn publish_manifest(
+        &self,
+        _: Request<pb::PublishManifestRequest>,
+    ) -> Result<Response<pb::PublishManifestResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn get_manifest(
+        &self,
+        _: Request<pb::GetManifestRequest>,
+    ) -> Result<Response<pb::GetManifestResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn report_enrollment(
+        &self,
+        _: Request<pb::ReportEnrollmentRequest>,
+    ) -> Result<Response<pb::ReportEnrollmentResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+}
+
+/// A member with its database, and the coordinator it follows.
+pub(crate) struct World {
+    folder: TempDir,
+    pub(crate) clock: ManualClock,
+    pub(crate) script: Arc<Script>,
+    pub(crate) coordinator: Channel,
+    /// The requester whose permits are presented.
+    pub(crate) peer: PeerIdentity,
+    pub(crate) db: Db,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = ManualClock::new(start_time());
+        let ca = DevCa::create("demo".parse().unwrap(), clock.now()).unwrap();
+        ca.save(folder.path()).unwrap();
+        let party = |role: Role, member: &str| {
+            let id = SpiffeId::new(ca.federation().clone(), role, member.parse().unwrap());
+            ca.issue(&id, clock.now()).unwrap().save(folder.path(), member).unwrap();
+            let files = CredentialFiles::in_folder(folder.path(), member);
+            Credentials::load(files, Arc::new(clock.clone())).unwrap()
+        };
+        let (server, court) = (party(Role::Coordinator, "coordinator"), party(Role::Node, "court"));
+        let peer = party(Role::Node, "procurement").status().own;
+        let listener = MtlsListener::bind("127.0.0.1:0".parse().unwrap(), server.clone()).await.unwrap();
+        let endpoint = format!("https://{}", listener.local_addr());
+        let script = Arc::new(Script {
+            answers: Mutex::new(Answers::Unreachable(Duration::ZERO)),
+            asked: AtomicUsize::new(0),
+            opened: Mutex::default(),
+            stream: Mutex::default(),
+        });
+        let service = LogServiceServer::new(Liar(script.clone()));
+        tokio::spawn(
+            tune_server(tonic::transport::Server::builder())
+                .add_service(service)
+                .serve_with_incoming(listener),
+        );
+        let coordinator = channel(&endpoint, server.spiffe().clone(), court).unwrap();
+        let migrations = folder.path().join("migrations");
+        std::fs::create_dir(&migrations).unwrap();
+        std::fs::write(migrations.join("0001_init.sql"), SCHEMA).unwrap();
+        let migrator = sqlx::migrate::Migrator::new(migrations.as_path()).await.unwrap();
+        let url = format!("sqlite:{}", folder.path().join("court.db").display());
+        let db = Db::open(&url, &migrator).await.unwrap();
+        Self { folder, clock, script, coordinator, peer, db }
+    }
+
+    pub(crate) fn config(&self) -> WitnessConfig {
+        WitnessConfig {
+            coordinator: self.coordinator.clone(),
+            log_key: log_key(),
+            db: self.db.clone(),
+            clock: Arc::new(self.clock.clone()),
+        }
+    }
+
+    pub(crate) async fn witness(&self) -> Witness {
+        assert!(self.folder.path().exists());
+        Witness::start(self.config()).await.unwrap()
+    }
+
+    /// The permits of this world's requester.
+    pub(crate) fn permits(&self, count: usize) -> History {
+        History::of_permits(count, self.peer.spki_sha256)
+    }
+
+    /// Sends a checkpoint on the stream and waits until the witness has it.
+    pub(crate) async fn bring(&self, witness: &Witness, history: &History, from: u64, size: u64) {
+        self.script.send(history.message(from, size)).await;
+        for _ in 0..300 {
+            if newest(witness) >= size {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("size {size} was not taken");
+    }
+}
+
+pub(crate) fn newest(witness: &Witness) -> u64 {
+    witness.newest().map_or(0, |newest| newest.size())
+}
