@@ -1,5 +1,8 @@
 //! A founded folder is complete, private, and what docs/samples shows.
 
+// `cfg(test)` tells clippy that helpers without #[test] are tests too.
+#![cfg(test)]
+
 use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},

@@ -63,9 +63,9 @@ pub(crate) struct Failure {
     /// What to do next.
     pub(crate) next: Option<String>,
     /// The id under which the parties logged the request.
-    pub(crate) request_id: Option<String>,
+    pub(crate) request_id: Option<Box<str>>,
     /// What else there is to say.
-    pub(crate) notes: Vec<String>,
+    pub(crate) notes: Box<[String]>,
 }
 
 impl Failure {
@@ -79,7 +79,7 @@ impl Failure {
             why: None,
             next: None,
             request_id: None,
-            notes: Vec::new(),
+            notes: Box::default(),
         }
     }
 
@@ -146,7 +146,7 @@ impl Failure {
         }
         let in_header = status.metadata().get(tacit_wire::REQUEST_ID).and_then(|id| id.to_str().ok());
         let in_details = tacit_wire::status::request_id_of(status).filter(|id| id != "none");
-        failure.request_id = in_header.map(str::to_owned).or(in_details);
+        failure.request_id = in_header.map(Into::into).or(in_details.map(Into::into));
         failure
     }
 
@@ -172,7 +172,7 @@ impl Failure {
     /// Says one more thing about it, for people.
     #[must_use]
     pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
-        self.notes.push(note.into());
+        self.notes = self.notes.into_iter().chain([note.into()]).collect();
         self
     }
 }
@@ -186,7 +186,7 @@ impl fmt::Display for Failure {
         if let Some(next) = &self.next {
             write!(f, "\n  do:  {next}")?;
         }
-        for note in &self.notes {
+        for note in &*self.notes {
             write!(f, "\n  {note}")?;
         }
         if let Some(id) = &self.request_id {
@@ -246,7 +246,7 @@ mod tests {
     fn a_failure_says_what_why_what_next_and_the_request() {
         let status = tacit_wire::trouble(Reason::LogBehind, &tonic::metadata::MetadataMap::new());
         let mut failure = Failure::of_status("the coordinator", &status);
-        failure.request_id = Some("01KAM2V7Q3ZJ6V6T1V8M3W9R5C".to_owned());
+        failure.request_id = Some("01KAM2V7Q3ZJ6V6T1V8M3W9R5C".into());
         let text = failure.to_string();
         for part in ["the coordinator", "why: ", "do:  ", "request id: 01KAM2V7Q3ZJ6V6T1V8M3W9R5C"] {
             assert!(text.contains(part), "{text}");

@@ -1,5 +1,8 @@
 //! The testkit itself: one call gives a federation that answers, survives a crash, and ends.
 
+// `cfg(test)` tells clippy that helpers without #[test] are tests too.
+#![cfg(test)]
+
 use tacit_model::{entropy::seeded_rng, generate::generate_uscc};
 use tacit_testkit::{Federation, Options};
 use tacit_wire::gateway::{Question, check_outcome::Outcome, list_answer::Answer};

@@ -6,7 +6,8 @@
 
 #[expect(
     missing_docs,
-    clippy::all,
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
     unused_qualifications,
     unreachable_pub,
     reason = "generated code; every field is documented in proto/"

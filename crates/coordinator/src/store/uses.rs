@@ -165,3 +165,51 @@ pub(crate) async fn prune(conn: &mut Conn, now_ms: u64, today: u64) -> Result<bo
     sqlx::query("DELETE FROM agreement_use WHERE day < $1").bind(signed(today)).execute(&mut *conn).await?;
     Ok(more)
 }
+
+#[cfg(test)]
+mod tests {
+    use tacit_store::Db;
+
+    use super::*;
+    use crate::store::{SQLITE, subjects};
+
+    fn once(n: u8) -> Once {
+        Once::query(&[n; 32])
+    }
+
+    #[tokio::test]
+    async fn pruning_removes_what_is_over_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("uses.db").display());
+        let db = Db::open(&url, &SQLITE).await.unwrap();
+        let mut conn = db.write().await.unwrap();
+        for (log_size, until_ms) in [(4, 99), (5, 100), (9, 101)] {
+            let values = vec![once(u8::try_from(log_size).unwrap()), once(0)];
+            store_used(&mut conn, &UsedBy { log_size, until_ms, values }).await.unwrap();
+        }
+        let subject = *subjects::number(&mut conn, &[[1; 32]]).await.unwrap().get(&[1; 32]).unwrap();
+        let agreement = Ulid::from_parts(1, 1);
+        for day in [6, 7, 7] {
+            add_subject_uses(&mut conn, day, &[((subject, agreement), 2)]).await.unwrap();
+            add_agreement_uses(&mut conn, day, &[(agreement, 3)]).await.unwrap();
+        }
+        assert!(!prune(&mut conn, 100, 7).await.unwrap(), "there is no more to remove");
+        let left = used_after(&mut conn, None, 0).await.unwrap();
+        assert_eq!(left.iter().map(|used| used.log_size).collect::<Vec<_>>(), [5, 9]);
+        assert!(left[1].values == [once(9), once(0)]);
+        assert_eq!(used_after(&mut conn, Some(5), 0).await.unwrap().len(), 1);
+        assert_eq!(used_after(&mut conn, None, 102).await.unwrap().len(), 0);
+        assert!(subject_uses(&mut conn, &[subject], 6).await.unwrap().is_empty());
+        assert_eq!(subject_uses(&mut conn, &[subject], 7).await.unwrap()[&(subject, agreement)], 4);
+        assert!(agreement_uses(&mut conn, 6).await.unwrap().is_empty());
+        assert_eq!(agreement_uses(&mut conn, 7).await.unwrap()[&agreement], 6);
+    }
+
+    #[test]
+    fn a_nonce_is_its_requesters_own() {
+        let once = |requester: &str| Once::nonce(&requester.parse().unwrap(), &[1; 16]);
+        assert!(once("tax") == once("tax"));
+        assert!(once("tax") != once("court"));
+        assert!(once("tax") != Once::nonce(&"tax".parse().unwrap(), &[2; 16]));
+    }
+}

@@ -96,8 +96,8 @@ async fn single(
     let request = CheckRequest { question: Some(question.to_message()), code: code.to_string() };
     let response =
         client.check(request).await.map_err(|status| Failure::of_status("the gateway", &status))?;
-    let request_id =
-        response.metadata().get(tacit_wire::REQUEST_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
+    let request_id: Option<Box<str>> =
+        response.metadata().get(tacit_wire::REQUEST_ID).and_then(|id| id.to_str().ok()).map(Into::into);
     let outcome = response.into_inner().outcome.unwrap_or_default();
     let failure = |failure: Failure| Failure { request_id: request_id.clone(), ..failure };
     match &outcome.outcome {

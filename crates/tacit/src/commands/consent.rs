@@ -265,7 +265,7 @@ fn read_code(registry: &Registry, scheme: &str, code: String) -> Result<SubjectC
     let code = typed(code)?;
     match registry.schemes().parse(scheme, &code) {
         Ok(parsed) => Ok(parsed.subject),
-        Err(error) => Err(Failure::trouble("the code cannot be used").why(&error).reason(error.reason())),
+        Err(error) => Err(Failure::trouble("the code cannot be used").why(error).reason(error.reason())),
     }
 }
 

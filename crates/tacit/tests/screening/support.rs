@@ -1,5 +1,12 @@
 //! A federation of real processes in a temporary folder.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "test support: what goes wrong here ends the test, and what cannot run says so aloud"
+)]
+
 use std::{
     collections::{HashMap, HashSet},
     fs::{self, File},
@@ -72,6 +79,43 @@ pub(crate) fn write_records(federation: &Federation, codes: &[String]) -> String
     }
     fs::write(&path, text).unwrap();
     path
+}
+
+/// Rows of a result by answer, with the record ids of all rows.
+pub(crate) struct Rows {
+    pub(crate) listed: HashSet<String>,
+    pub(crate) answered: HashSet<String>,
+    pub(crate) records: HashSet<String>,
+    pub(crate) reasons: Vec<String>,
+}
+
+/// Reads a result.
+pub(crate) fn read_result(path: &Path) -> Rows {
+    let mut rows = Rows {
+        listed: HashSet::new(),
+        answered: HashSet::new(),
+        records: HashSet::new(),
+        reasons: Vec::new(),
+    };
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    let headers = reader.headers().unwrap().clone();
+    let column = |name: &str| headers.iter().position(|header| header == name).unwrap();
+    let (code, answer, record, reason) =
+        (column("code"), column("answer"), column("record_id"), column("reason"));
+    for row in reader.records() {
+        let row = row.unwrap();
+        match &row[answer] {
+            "listed" | "not_listed" => {
+                assert!(rows.answered.insert(row[code].to_owned()), "a row stands twice");
+                assert!(rows.records.insert(row[record].to_owned()), "two rows name one record");
+                if &row[answer] == "listed" {
+                    rows.listed.insert(row[code].to_owned());
+                }
+            }
+            _ => rows.reasons.push(row[reason].to_owned()),
+        }
+    }
+    rows
 }
 
 /// A batch that runs beside the test.

@@ -1,5 +1,8 @@
 //! What a witness promises, against a coordinator that can be made to lie.
 
+// `cfg(test)` tells clippy that helpers without #[test] are tests too.
+#![cfg(test)]
+
 mod follows;
 mod forks;
 mod permits;
