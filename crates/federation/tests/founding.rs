@@ -137,7 +137,9 @@ fn an_unknown_key_is_refused_with_file_and_key() {
     let error = says(text.replace("member = \"coordinator\"", "member = \"Coordinator\""));
     assert!(error.contains("coordinator.toml: member: "), "{error}");
     let error = says(text.replace("database = ", "databas = "));
-    assert!(error.contains("databas"), "{error}");
+    assert!(error.contains("databas: no such key here; there are: role, federation,"), "{error}");
+    let error = says(text.replace("member = \"coordinator\"", ""));
+    assert!(error.contains("coordinator.toml: member: missing"), "{error}");
     let error = says(text.replace("role = \"coordinator\"", "role = \"custodian\""));
     assert!(error.contains("role"), "{error}");
     let error = says(text.replace("[tls]", "[tls"));

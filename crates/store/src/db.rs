@@ -1,21 +1,19 @@
 //! Opening a database: one writer connection and a pool of readers.
 
-use std::{path::Path, sync::Once, time::Duration};
+use std::{path::Path, sync::Once};
 
-use sqlx::{
-    AnyConnection, AnyPool, Row,
-    any::{AnyPoolOptions, install_default_drivers},
-    migrate::Migrator,
-    pool::PoolConnection,
+use sqlx::{AnyConnection, Row, any::install_default_drivers, migrate::Migrator};
+
+use crate::{
+    StoreError,
+    lease::{Lease, Lender},
 };
-
-use crate::StoreError;
 
 /// Oldest SQLite that does not corrupt a database in WAL mode.
 const SQLITE_AT_LEAST: [u32; 3] = [3, 51, 3];
 
 /// Readers per database.
-const READERS: u32 = 4;
+const READERS: usize = 4;
 
 /// Which database stands behind a [`Db`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +25,8 @@ pub enum Dialect {
 /// A database: clones share the same connections.
 #[derive(Debug, Clone)]
 pub struct Db {
-    write: AnyPool,
-    read: AnyPool,
+    write: Lender,
+    read: Lender,
     dialect: Dialect,
 }
 
@@ -43,12 +41,16 @@ impl Db {
         static DRIVERS: Once = Once::new();
         DRIVERS.call_once(install_default_drivers);
         create_private(sqlite_path(url)?)?;
-        let write = pool(url, 1).await?;
-        let mut conn = write.acquire().await?;
+        // foreign_keys and busy_timeout are per connection; journal_mode is a property of the file.
+        const SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+            PRAGMA busy_timeout = 10000; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY; \
+            PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;";
+        let write = Lender::new(url, SETTINGS, 1);
+        let mut conn = write.lend().await?;
         check_sqlite_version(&mut conn).await?;
         migrations.run(&mut *conn).await?;
         drop(conn);
-        let read = pool(url, READERS).await?;
+        let read = Lender::new(url, SETTINGS, READERS);
         Ok(Self { write, read, dialect: Dialect::Sqlite })
     }
 
@@ -56,16 +58,16 @@ impl Db {
     ///
     /// # Errors
     /// [`StoreError::Database`] when there is none within 30 s.
-    pub async fn read(&self) -> Result<PoolConnection<sqlx::Any>, StoreError> {
-        Ok(self.read.acquire().await?)
+    pub async fn read(&self) -> Result<Lease, StoreError> {
+        self.read.lend().await
     }
 
     /// The one connection to write with; waits while another writer has it.
     ///
     /// # Errors
     /// [`StoreError::Database`] when there is none within 30 s.
-    pub async fn write(&self) -> Result<PoolConnection<sqlx::Any>, StoreError> {
-        Ok(self.write.acquire().await?)
+    pub async fn write(&self) -> Result<Lease, StoreError> {
+        self.write.lend().await
     }
 
     /// Which database this is.
@@ -114,29 +116,6 @@ pub(crate) async fn rollback(conn: &mut AnyConnection) {
     if let Err(error) = sqlx::query("ROLLBACK").persistent(false).execute(conn).await {
         tracing::warn!(%error, "rollback failed");
     }
-}
-
-async fn pool(url: &str, connections: u32) -> Result<AnyPool, StoreError> {
-    // foreign_keys and busy_timeout are per connection; journal_mode is a property of the file.
-    const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-        PRAGMA busy_timeout = 10000; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY; \
-        PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;";
-    let pool = AnyPoolOptions::new()
-        .max_connections(connections)
-        .min_connections(1)
-        .acquire_timeout(Duration::from_secs(30))
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .after_connect(|conn, _| {
-            Box::pin(async move {
-                sqlx::raw_sql(PRAGMAS).execute(conn).await?;
-                Ok(())
-            })
-        })
-        .connect(url)
-        .await?;
-    Ok(pool)
 }
 
 async fn check_sqlite_version(conn: &mut AnyConnection) -> Result<(), StoreError> {

@@ -11,6 +11,7 @@
 mod db;
 mod error;
 mod group;
+mod lease;
 
 pub mod bulk;
 pub mod log;
@@ -19,4 +20,5 @@ pub mod witness;
 pub use db::{Db, Dialect};
 pub use error::StoreError;
 pub use group::{Group, GroupWork, Overloaded};
+pub use lease::Lease;
 pub use sqlx::AnyConnection as Conn;

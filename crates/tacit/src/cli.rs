@@ -3,6 +3,7 @@
 use std::{future::Future, sync::Arc};
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+use tacit_identity::Role;
 use tacit_model::{Clock, SystemClock};
 
 use crate::{
@@ -131,9 +132,13 @@ fn run_command(arguments: Arguments, output: Output) -> Result<Exit, Failure> {
         Command::Demo(arguments) => demo::run(&context, arguments),
         Command::Init(arguments) => init::run(&context, arguments),
         Command::Up(arguments) => up::run(&context, arguments),
-        Command::Coordinator(serve::Coordinator::Serve(arguments))
-        | Command::Custodian(serve::Custodian::Serve(arguments))
-        | Command::Node(serve::Node::Serve(arguments)) => serve::run(&context, arguments),
+        Command::Coordinator(serve::Coordinator::Serve(arguments)) => {
+            serve::run(&context, Role::Coordinator, arguments)
+        }
+        Command::Custodian(serve::Custodian::Serve(arguments)) => {
+            serve::run(&context, Role::Custodian, arguments)
+        }
+        Command::Node(serve::Node::Serve(arguments)) => serve::run(&context, Role::Node, arguments),
         Command::List(command) => list::run(&context, command),
         Command::Check(arguments) => check::run(&context, arguments),
         Command::Consent(command) => consent::run(&context, command),

@@ -127,23 +127,13 @@ impl Failure {
                 status.code(),
                 tonic::Code::Unavailable | tonic::Code::DeadlineExceeded | tonic::Code::Cancelled
             );
-        let exit = match reason {
-            Some(reason) => Exit::of(reason),
-            None if unreachable => Exit::Unreachable,
-            None => Exit::Trouble,
-        };
-        let mut failure = Self::new(exit, format!("{party} did not do it"));
-        if unreachable {
-            failure.what = format!("{party} cannot be reached");
-            failure = failure
+        let mut failure = match reason {
+            Some(reason) => Self::refused(party, reason, status.message()),
+            None if unreachable => Self::new(Exit::Unreachable, format!("{party} cannot be reached"))
                 .why(status.message())
-                .next("see that it runs, and that address and certificate are right: tacit doctor");
-        } else {
-            failure = failure.why(status.message());
-        }
-        if let Some(reason) = reason {
-            failure = failure.reason(reason);
-        }
+                .next("see that it runs, and that address and certificate are right: tacit doctor"),
+            None => Self::trouble(format!("{party} did not do it")).why(status.message()),
+        };
         let in_header = status.metadata().get(tacit_wire::REQUEST_ID).and_then(|id| id.to_str().ok());
         let in_details = tacit_wire::status::request_id_of(status).filter(|id| id != "none");
         failure.request_id = in_header.map(Into::into).or(in_details.map(Into::into));

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use figment::Source;
+use figment::{Source, error::Kind};
 use tacit_identity::Role;
 
 /// A configuration that cannot be used. Whoever wrote it is at fault; the text names file and key, and no
@@ -50,8 +50,16 @@ pub enum ConfigError {
 impl ConfigError {
     pub(super) fn of(file: &Path, error: figment::Error) -> Self {
         // The first problem: the others are often its consequences.
-        let key = error.path.join(".");
-        let problem = error.kind.to_string();
+        let mut path = error.path.clone();
+        if let Kind::MissingField(field) = &error.kind {
+            path.push(field.to_string());
+        }
+        let key = path.join(".");
+        let problem = match &error.kind {
+            Kind::UnknownField(_, known) => format!("no such key here; there are: {}", known.join(", ")),
+            Kind::MissingField(_) => "missing; add it".to_owned(),
+            other => other.to_string(),
+        };
         let variable = error.metadata.as_ref().filter(|it| !matches!(it.source, Some(Source::File(_))));
         let place = match variable.filter(|_| !key.is_empty()) {
             Some(_) => format!("environment variable TACIT_{}", key.to_uppercase().replace('.', "__")),

@@ -46,8 +46,13 @@ pub(crate) struct Arguments {
     config: PathBuf,
 }
 
-pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<Exit, Failure> {
+pub(crate) fn run(context: &Context, role: Role, arguments: Arguments) -> Result<Exit, Failure> {
     let path = arguments.config;
+    let found = role_of(&path)?;
+    if found != role {
+        return Err(Failure::usage(format!("{} is for role `{found}`, not for `{role}`", path.display()))
+            .next(format!("say: tacit {found} serve --config {}", path.display())));
+    }
     context.block_on(async {
         let mut signals = Signals::listen()?;
         let metrics = Metrics::collect()?;

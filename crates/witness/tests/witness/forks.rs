@@ -70,7 +70,12 @@ async fn of_two_branches_brought_at_once_only_one_is_accepted() {
         tokio::time::sleep(Duration::from_millis(160)).await;
         world.script.send(history.message(10, 15)).await;
         let asked = asked.await.unwrap();
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        for _ in 0..500 {
+            if newest(&witness) > 10 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         let streamed = witness.newest().unwrap() == history.checkpoint(15);
         assert_ne!(asked, streamed, "both branches were accepted, or none");
     }

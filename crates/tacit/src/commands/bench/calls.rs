@@ -13,7 +13,7 @@ use tacit_wire::gateway::{
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use super::figure::{Figure, Floor};
-use super::measure::{Effort, Latencies, forget_peak, peak_memory_mb, rate};
+use super::measure::{Effort, Latencies, forget_peak, peak_memory_mb, processor_time, rate};
 use super::protocol::Limits;
 use super::rig::{Rig, bucket_bytes};
 use super::subjects::{Asked, asked};
@@ -32,6 +32,13 @@ const ROUND_TRIPS: f64 = 3.0;
 struct Run {
     latencies: Latencies,
     per_second: f64,
+    /// Processor time of all parties per call, in milliseconds.
+    processor_ms: Option<f64>,
+}
+
+/// Processor time since `before` for each of `count`, in milliseconds.
+fn processor_ms(before: Option<Duration>, count: f64) -> Option<f64> {
+    Some(processor_time()?.saturating_sub(before?).as_secs_f64() * 1000.0 / count)
 }
 
 /// Makes `count` calls, `in_flight` at a time.
@@ -40,7 +47,7 @@ async fn many<F: Future<Output = Result<(), BenchError>>>(
     in_flight: usize,
     call: impl Fn(u64) -> F,
 ) -> Result<Run, BenchError> {
-    let begun = Instant::now();
+    let (begun, before) = (Instant::now(), processor_time());
     let latencies: Vec<Duration> = stream::iter(0..count)
         .map(|n| {
             let call = call(n);
@@ -53,7 +60,9 @@ async fn many<F: Future<Output = Result<(), BenchError>>>(
         .try_collect()
         .await?;
     let per_second = rate(latencies.len(), begun.elapsed());
-    Ok(Run { latencies: Latencies::sorted(latencies), per_second })
+    #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
+    let processor_ms = processor_ms(before, latencies.len() as f64);
+    Ok(Run { latencies: Latencies::sorted(latencies), per_second, processor_ms })
 }
 
 /// What plain calls reach.
@@ -90,15 +99,19 @@ pub(super) async fn batches(
     figures: &mut Vec<Figure>,
 ) -> Result<(), BenchError> {
     let (mut first_time, mut enrolled) = (0.0_f64, 0.0_f64);
-    let mut bytes = f64::INFINITY;
+    let (mut first_processor, mut processor, mut bytes) = (f64::INFINITY, f64::INFINITY, f64::INFINITY);
+    let least = |best: f64, before| processor_ms(before, plan.checks_f64()).map_or(best, |ms| best.min(ms));
     forget_peak();
     for run in 0..plan.effort.runs as u64 {
+        let before = processor_time();
         first_time = first_time.max(batch(rig, plan, run * plan.checks).await?);
+        first_processor = least(first_processor, before);
     }
     for _ in 0..plan.effort.runs {
-        let before = WireBytes::now();
+        let (before, sent) = (processor_time(), WireBytes::now());
         enrolled = enrolled.max(batch(rig, plan, 0).await?);
-        bytes = bytes.min(per_check(before, plan.checks_f64()));
+        processor = least(processor, before);
+        bytes = bytes.min(per_check(sent, plan.checks_f64()));
     }
     let peak = peak_memory_mb();
     figures.push(
@@ -111,6 +124,14 @@ pub(super) async fn batches(
             .of(&limits.first_time)
             .floor(Floor::AtLeast(1000.0)),
     );
+    for (name, what, ms) in [
+        ("batch.processor", "processor time of all parties per check", processor),
+        ("batch.first.processor", "the same of a first-time subject", first_processor),
+    ] {
+        if ms.is_finite() {
+            figures.push(Figure::new(name, what, ms, "ms"));
+        }
+    }
     figures.push(wire(plan, Figure::new("wire.batch", "on the wire per check of a batch", bytes, "bytes"))?);
     if let Some(peak) = peak {
         figures.push(Figure::new("batch.memory", "peak of this process meanwhile", peak, "MB"));
@@ -202,6 +223,12 @@ pub(super) async fn singles(
             .share(share, "raw.call.64 in threes")
             .floor(Floor::AtLeast(1000.0)),
     );
+    for (name, what, run) in [
+        ("single.processor", "processor time of all parties, alone", &alone),
+        ("single.64.processor", "processor time of all parties, 64 in flight", &in_flight),
+    ] {
+        figures.extend(run.processor_ms.map(|ms| Figure::new(name, what, ms, "ms")));
+    }
     figures.push(ms("single.64.p50", "single check, 64 in flight: median", &in_flight, 50));
     figures.push(ms("single.64.p90", "single check, 64 in flight: 90 of 100", &in_flight, 90));
     figures.push(ms("single.64.p99", "single check, 64 in flight: 99 of 100", &in_flight, 99));

@@ -81,6 +81,17 @@ pub(super) fn peak_memory_mb() -> Option<f64> {
     Some(f64::from(kib) * 1024.0 / 1e6)
 }
 
+/// Processor time that all threads of this process have used: user and system, from `/proc/self/stat` (proc(5)), in
+/// steps of 10 ms. `None` where there is no such file.
+pub(super) fn processor_time() -> Option<Duration> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // Fields are counted from behind the name, which may hold spaces: utime and stime are the 12th and 13th.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some(Duration::from_millis((user + system) * 10))
+}
+
 /// Makes the present memory the peak (proc(5), `clear_refs`). Where that is not allowed the peak stays that of the
 /// whole process, which is never less.
 pub(super) fn forget_peak() {
@@ -119,5 +130,6 @@ mod tests {
     fn this_process_has_memory() {
         forget_peak();
         assert!(peak_memory_mb().is_none_or(|peak| peak > 1.0));
+        assert!(processor_time().is_none_or(|used| used < Duration::from_secs(3_600)));
     }
 }

@@ -82,9 +82,16 @@ pub(super) async fn run(
     let resumed = results.tally().rows;
     let (results, to_do) = survey(input, options, results).await?;
     if to_do > 0 {
-        let (plan, shared) = plan(&mut client, &message, input, options, results).await?;
-        tell_plan(context, &plan, resumed, to_do)?;
-        confirm(context, options)?;
+        let shared = Arc::new(Mutex::new(results));
+        let planned = plan(&mut client, &message, input, options, &shared).await;
+        let agreed = planned.and_then(|plan| {
+            tell_plan(context, &plan, resumed, to_do)?;
+            confirm(context, options)
+        });
+        if let Err(failure) = agreed {
+            lock(&shared).discard_if_empty();
+            return Err(failure);
+        }
         return ask_all(context, client, &message, input, out, options, shared, to_do).await;
     }
     let tally = results.finish()?;
@@ -118,10 +125,9 @@ async fn plan(
     question: &Question,
     input: &Path,
     options: &Options,
-    results: Results,
-) -> Result<(PlanResponse, Arc<Mutex<Results>>), Failure> {
-    let shared = Arc::new(Mutex::new(results));
-    let rows = read(input, options, Arc::clone(&shared))?;
+    shared: &Arc<Mutex<Results>>,
+) -> Result<PlanResponse, Failure> {
+    let rows = read(input, options, Arc::clone(shared))?;
     let first = PlanRequest { part: Some(plan_request::Part::Question(question.clone())) };
     let troubles = Arc::new(Mutex::new(None));
     let noted = Arc::clone(&troubles);
@@ -140,8 +146,7 @@ async fn plan(
     if let Some(failure) = troubles.lock().unwrap_or_else(PoisonError::into_inner).take() {
         return Err(failure);
     }
-    let plan = asked.map_err(|status| Failure::of_status("the gateway", &status))?.into_inner();
-    Ok((plan, shared))
+    Ok(asked.map_err(|status| Failure::of_status("the gateway", &status))?.into_inner())
 }
 
 /// The cost, before anything is asked.

@@ -300,6 +300,17 @@ impl Results {
         writeln!(self.journal, "{value}").map_err(|error| self.unwritable(&error))
     }
 
+    /// Removes a result that nothing was written to, as when nobody confirmed the cost.
+    pub(super) fn discard_if_empty(&self) {
+        if self.tally.rows == 0 {
+            for path in [self.path.clone(), beside(&self.path, "journal")] {
+                if let Err(error) = std::fs::remove_file(&path) {
+                    tracing::debug!(path = %path.display(), %error, "an empty result could not be removed");
+                }
+            }
+        }
+    }
+
     /// Hands everything written so far to the operating system.
     pub(super) fn flush(&mut self) -> Result<(), Failure> {
         self.file.flush().map_err(|error| self.unwritable(&error))
