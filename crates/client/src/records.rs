@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tacit_ledger::checkpoint::VerifiedCheckpoint;
+use tacit_ledger::checkpoint::{CheckpointOpener, VerifiedCheckpoint};
 use tacit_ledger::logged::{LoggedRecord, VerifiedRecord};
 use tacit_ledger::note::NoteVerifier;
 use tacit_ledger::{Hash, MAX_SIZE};
@@ -16,18 +16,18 @@ const MAX_PATH: usize = 64;
 /// The pinned key of the log, with the newest checkpoint seen under it. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct LogKey {
-    key: NoteVerifier,
+    opener: Arc<CheckpointOpener>,
     newest: Arc<Mutex<(u64, Hash)>>,
 }
 
 impl LogKey {
     pub(crate) fn new(key: NoteVerifier) -> Self {
-        Self { key, newest: Arc::new(Mutex::new((MAX_SIZE, Hash::default()))) }
+        Self { opener: Arc::new(CheckpointOpener::new(key)), newest: Arc::new(Mutex::new((MAX_SIZE, Hash::default()))) }
     }
 
     /// Opens a checkpoint. Two roots of one size are two logs.
     pub(crate) fn open(&self, note: &[u8]) -> Result<VerifiedCheckpoint, ClientError> {
-        let checkpoint = VerifiedCheckpoint::open(note, &self.key)?;
+        let checkpoint = self.opener.open(note)?;
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         if checkpoint.size() == newest.0 && *checkpoint.root() != newest.1 {
             tracing::error!(size = newest.0, "ALARM: the log signed two roots of one size");

@@ -9,6 +9,8 @@
 //! Source: <https://c2sp.org/tlog-checkpoint>. Extension lines, which the standard allows and does not
 //! recommend, are refused: nobody could audit them.
 
+mod opener;
+
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -17,6 +19,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use crate::merkle::{ProofError, empty_root, verify_consistency, verify_inclusion};
 use crate::note::{NoteError, NoteSigner, NoteVerifier, check_text};
 use crate::{Hash, MAX_SIZE};
+
+pub use opener::CheckpointOpener;
 
 /// Why a checkpoint is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

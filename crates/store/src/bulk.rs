@@ -16,7 +16,7 @@ use sqlx::{
 use crate::StoreError;
 
 /// Rows of one insert, largest first.
-const ROWS: [usize; 5] = [256, 64, 16, 4, 1];
+const ROWS: [usize; 8] = [256, 64, 32, 16, 8, 4, 2, 1];
 
 /// Parameters of one insert; SQLite's limit is 32,766, PostgreSQL's 65,535.
 const MAX_PARAMETERS: usize = 16_000;

@@ -7,7 +7,7 @@ use tacit_identity::Role;
 use tacit_model::{Clock, SystemClock};
 
 use crate::{
-    commands::{check, completions, conformance, consent, demo, doctor, init, list, log, serve, up},
+    commands::{bench, check, completions, conformance, consent, demo, doctor, init, list, log, serve, up},
     exit::{Exit, Failure},
     output::Output,
     telemetry::{self, LogFormat},
@@ -61,6 +61,8 @@ enum Command {
     /// The log, as an auditor.
     #[command(subcommand)]
     Log(log::Command),
+    /// Measure everything on this machine, beside its raw limits.
+    Bench(bench::Arguments),
     /// Run files of test vectors.
     Conformance(conformance::Arguments),
     /// Check that everything is valid, reachable and in time.
@@ -143,6 +145,7 @@ fn run_command(arguments: Arguments, output: Output) -> Result<Exit, Failure> {
         Command::Check(arguments) => check::run(&context, arguments),
         Command::Consent(command) => consent::run(&context, command),
         Command::Log(command) => log::run(&context, command),
+        Command::Bench(arguments) => bench::run(&context, &arguments),
         Command::Conformance(arguments) => conformance::run(&context, &arguments),
         Command::Doctor(arguments) => doctor::run(&context, arguments),
         Command::Completions(arguments) => completions::run(&arguments, &mut Arguments::command()),

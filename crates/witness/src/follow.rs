@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::FutureExt as _;
 use tacit_ledger::checkpoint::VerifiedCheckpoint;
 use tacit_model::Reason;
 use tacit_wire::coordinator::{WatchCheckpointsRequest, WatchCheckpointsResponse};
@@ -71,12 +72,12 @@ async fn together(
 ) -> Result<Vec<WatchCheckpointsResponse>, Ended> {
     let first = stream.message().await.ok().flatten().ok_or(Ended::Connection)?;
     let mut messages = vec![first];
-    while messages.len() < TOGETHER {
-        // The end of the stream is found again by the next wait.
-        match tokio::time::timeout(Duration::ZERO, stream.message()).await {
-            Ok(Ok(Some(next))) => messages.push(next),
-            Ok(Ok(None) | Err(_)) | Err(_) => break,
-        }
+    // Not a timeout of zero: the timer counts whole milliseconds, and permits wait for this checkpoint. The end of
+    // the stream is found again by the next wait.
+    while messages.len() < TOGETHER
+        && let Some(Ok(Some(next))) = stream.message().now_or_never()
+    {
+        messages.push(next);
     }
     Ok(messages)
 }
@@ -91,8 +92,7 @@ impl Shared {
         let mut newest = self.newest();
         let mut proven = Vec::with_capacity(messages.len());
         for message in messages {
-            let checkpoint =
-                VerifiedCheckpoint::open(&message.checkpoint, &self.log_key).map_err(|_| Ended::Malformed)?;
+            let checkpoint = self.opener.open(&message.checkpoint).map_err(|_| Ended::Malformed)?;
             let proof = tacit_wire::chunks32("consistency", &message.consistency, 130)
                 .map_err(|_| Ended::Malformed)?;
             match &newest {

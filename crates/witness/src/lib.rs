@@ -27,7 +27,7 @@ use std::{
 use tacit_identity::PeerIdentity;
 use tacit_ledger::{
     Hash,
-    checkpoint::VerifiedCheckpoint,
+    checkpoint::{CheckpointOpener, VerifiedCheckpoint},
     logged::{LoggedRecord, VerifiedRecord},
     note::NoteVerifier,
 };
@@ -83,7 +83,7 @@ impl Drop for Following {
 
 struct Shared {
     log: LogServiceClient<Channel>,
-    log_key: NoteVerifier,
+    opener: CheckpointOpener,
     db: Db,
     clock: Arc<dyn Clock>,
     view: std::sync::Mutex<View>,
@@ -129,7 +129,7 @@ impl Witness {
         let size = view.newest().map_or(0, VerifiedCheckpoint::size);
         let shared = Arc::new(Shared {
             log: LogServiceClient::new(config.coordinator).max_decoding_message_size(1 << 20),
-            log_key: config.log_key,
+            opener: CheckpointOpener::new(config.log_key),
             db: config.db,
             clock: config.clock,
             view: std::sync::Mutex::new(view),
@@ -153,8 +153,7 @@ impl Witness {
     /// [`Reason::PermitNotLogged`] when the log did not sign it, [`Reason::LogInconsistent`] when it
     /// contradicts the view, [`Reason::LogBehind`] when nobody can be asked, [`Reason::Unavailable`].
     pub async fn witness(&self, note: &[u8]) -> Result<VerifiedCheckpoint, Reason> {
-        let checkpoint =
-            VerifiedCheckpoint::open(note, &self.shared.log_key).map_err(|_| Reason::PermitNotLogged)?;
+        let checkpoint = self.shared.opener.open(note).map_err(|_| Reason::PermitNotLogged)?;
         self.shared.agree(&checkpoint).await?;
         Ok(checkpoint)
     }

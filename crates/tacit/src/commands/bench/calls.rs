@@ -211,7 +211,8 @@ pub(super) async fn singles(
     let (Some(alone), Some(in_flight)) = (alone, in_flight) else {
         return Err(BenchError::Wrong("no run"));
     };
-    let ms = |name, what, run: &Run, percent| Figure::new(name, what, run.latencies.percentile_ms(percent), "ms");
+    let ms =
+        |name, what, run: &Run, percent| Figure::new(name, what, run.latencies.percentile_ms(percent), "ms");
     let p50 = ms("single.p50", "single check, alone: median", &alone, 50);
     let share = ROUND_TRIPS * echo.alone.value / p50.value;
     figures.push(p50.share(share, "three raw.call.p50").floor(Floor::AtMost(5.0)));

@@ -19,7 +19,7 @@ pub(super) enum Floor {
 /// A figure beside the raw limit of the same run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(super) struct Ratio {
-    /// Figure over limit, or limit over figure where less is better: 1 means that nothing is lost.
+    /// 1 means that nothing is lost: figure over limit, or limit over figure where less is better.
     pub(super) value: f64,
     /// The figure that is the limit, by name.
     pub(super) of: &'static str,
@@ -49,15 +49,9 @@ impl Figure {
         Self { name, what, value, unit, ratio: None, floor: None, met: None }
     }
 
-    /// As a share of a limit where more is better.
+    /// As a share of a limit.
     pub(super) fn of(self, limit: &Self) -> Self {
         let value = self.value / limit.value;
-        self.share(value, limit.name)
-    }
-
-    /// As a share of a limit where less is better.
-    pub(super) fn above(self, limit: &Self) -> Self {
-        let value = limit.value / self.value;
         self.share(value, limit.name)
     }
 
@@ -165,12 +159,5 @@ mod tests {
         assert_eq!((met.met, missed.met), (Some(true), Some(false)));
         let shown = table(&[limit, met, missed]);
         assert!(shown.contains("0.80 of raw.x") && shown.contains("at most 5: MISSED"), "{shown}");
-    }
-
-    #[test]
-    fn where_less_is_better_the_ratio_is_upside_down() {
-        let limit = Figure::new("raw", "", 1.0, "ms");
-        let slow = Figure::new("slow", "", 4.0, "ms").above(&limit);
-        assert_eq!(slow.ratio.map(|ratio| ratio.value), Some(0.25));
     }
 }

@@ -105,10 +105,7 @@ mod tests {
     #[test]
     fn percentiles_are_by_nearest_rank() {
         let all = Latencies::sorted((1..=200).rev().map(Duration::from_millis).collect());
-        assert_eq!(
-            [50, 90, 99, 100].map(|percent| all.percentile_ms(percent)),
-            [100.0, 180.0, 198.0, 200.0]
-        );
+        assert_eq!([50, 90, 99, 100].map(|percent| all.percentile_ms(percent)), [100.0, 180.0, 198.0, 200.0]);
         assert_eq!(Latencies::default().percentile_ms(50), 0.0);
     }
 

@@ -7,7 +7,8 @@ use std::num::NonZeroU64;
 use rand_core::Rng as _;
 use tacit_blind::audit_box::{self, AuditorPublicKey, AuditorSecretKey, BoxContents, Registered};
 use tacit_blind::check::{
-    AuthorizeIn, BoundCheck, CheckDraft, CheckIn, DraftItem, Expected, ListEpoch, authorize_message, prove_checks,
+    AuthorizeIn, BoundCheck, CheckDraft, CheckIn, DraftItem, Expected, ListEpoch, authorize_message,
+    prove_checks,
 };
 use tacit_blind::commit;
 use tacit_blind::enroll::{
@@ -18,7 +19,8 @@ use tacit_blind::group::Point;
 use tacit_blind::oprf::{ListKey, PseudonymKey};
 use tacit_blind::subject::{self, Subject};
 use tacit_blind::table::{
-    Bucket, BucketStream, Day, Label, Layout, Manifest, SealContext, SealedRecord, TableTree, Tag, verify_bucket,
+    Bucket, BucketStream, Day, Label, Layout, Manifest, SealContext, SealedRecord, TableTree, Tag,
+    verify_bucket,
 };
 use tacit_ledger::ed25519::SigningKey;
 use tacit_model::{Basis, ListId, MemberId, Millis, PurposeCode, entropy};
@@ -55,7 +57,12 @@ pub(super) fn run(effort: Effort, cores: usize, figures: &mut Vec<Figure>) -> Re
     #[expect(clippy::cast_precision_loss, reason = "a number of cores")]
     let cores = cores as f64;
     let limits = Limits {
-        enrolled: Figure::new("raw.check", "cryptography of a check, all parties, all cores", again * cores, "1/s"),
+        enrolled: Figure::new(
+            "raw.check",
+            "cryptography of a check, all parties, all cores",
+            again * cores,
+            "1/s",
+        ),
         first_time: Figure::new(
             "raw.check.first",
             "the same of a first-time subject, all cores",
@@ -304,8 +311,7 @@ impl World {
         let today = Day::new(TODAY).map_err(wrong("the day"))?;
         for (n, output) in outputs.iter().enumerate() {
             let number = self.manifest.layout.bucket_of(&context.entry_keys(output).tag());
-            let bucket =
-                self.buckets.get(number as usize).ok_or(BenchError::Wrong("a bucket is missing"))?;
+            let bucket = self.buckets.get(number as usize).ok_or(BenchError::Wrong("a bucket is missing"))?;
             let path = self.tree.path(number).map_err(wrong("a path is missing"))?;
             let bucket = verify_bucket(&self.manifest, number, bucket.entries(), &path)
                 .map_err(wrong("a bucket does not verify"))?;

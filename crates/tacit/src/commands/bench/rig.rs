@@ -30,8 +30,11 @@ use super::{BenchError, FULL_LIST, subjects};
 const SAMPLE: &str = "minimal";
 
 /// No quota is in the way: the measure is about the machine.
-const QUOTAS: Quotas =
-    Quotas { checks_per_day: 1_000_000_000, per_subject_per_day: 1_000_000, new_subjects_per_day: 1_000_000_000 };
+const QUOTAS: Quotas = Quotas {
+    checks_per_day: 1_000_000_000,
+    per_subject_per_day: 1_000_000,
+    new_subjects_per_day: 1_000_000_000,
+};
 
 /// Longest wait for a list to be published.
 const PUBLISH_WITHIN: Duration = Duration::from_secs(900);

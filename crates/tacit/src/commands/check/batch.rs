@@ -20,7 +20,7 @@ use tacit_model::Reason;
 use tacit_wire::gateway::{
     CheckManyRequest, PlanRequest, PlanResponse, Question, Subject, check_many_request, plan_request,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use zeroize::Zeroizing;
 
 use super::{
@@ -37,6 +37,9 @@ use crate::{
 
 /// Rows read ahead of the gateway.
 const AHEAD: usize = 2048;
+/// Rows that may be without their answer at one time: what a node works on at once, and as much again waiting. It
+/// bounds memory, and how long stopping takes.
+const UNANSWERED: usize = 6144;
 /// Answers between two flushes of the result.
 const FLUSH_EVERY: u64 = 256;
 /// Pause before rows without an answer are asked again.
@@ -275,6 +278,8 @@ async fn ask_once(
     let (broken_tx, mut broken) = mpsc::unbounded_channel();
     let first = CheckManyRequest { part: Some(check_many_request::Part::Question(question.clone())) };
     let asked = in_flight.clone();
+    let room = Arc::new(Semaphore::new(UNANSWERED));
+    let taken = Arc::clone(&room);
     let subjects = read(input, options, Arc::clone(shared))?.filter_map(move |row| {
         let subject = match row {
             Ok(Row { line, code: Ok(code) }) => {
@@ -292,11 +297,18 @@ async fn ask_once(
                 None
             }
         };
+        let taken = Arc::clone(&taken);
         async move {
-            subject.map(|subject| CheckManyRequest { part: Some(check_many_request::Part::Subject(subject)) })
+            let subject = subject?;
+            // It is given back with the answer; the semaphore is never closed.
+            taken.acquire().await.ok()?.forget();
+            Some(CheckManyRequest { part: Some(check_many_request::Part::Subject(subject)) })
         }
     });
-    let requests = stream::once(async move { first }).chain(subjects);
+    // Dropping the sender ends the questions; answers to those that were asked still come.
+    let (go_on, stopped) = oneshot::channel::<()>();
+    let mut go_on = Some(go_on);
+    let requests = stream::once(async move { first }).chain(subjects.take_until(stopped));
     let mut answers = match client.check_many(requests).await {
         Ok(response) => response.into_inner(),
         Err(status) => return Ok(Passed::Broken(Failure::of_status("the gateway", &status))),
@@ -305,7 +317,8 @@ async fn ask_once(
     loop {
         tokio::select! {
             biased;
-            asked = signals.next() => if asked == Asked::Stop {
+            asked = signals.next() => if asked == Asked::Stop && go_on.take().is_none() {
+                // The second time nothing is waited for.
                 lock(shared).flush()?;
                 return Ok(Passed::Stopped);
             },
@@ -317,6 +330,7 @@ async fn ask_once(
             answer = answers.message() => match answer {
                 Ok(Some(answer)) => {
                     let code = in_flight.take(answer.row);
+                    room.add_permits(1);
                     lock(shared).add(answer.row, code.as_deref().map_or("", String::as_str), &answer.outcome.unwrap_or_default())?;
                     bar.inc(1);
                     since_flush += 1;
@@ -338,6 +352,9 @@ async fn ask_once(
         lock(shared).add_broken(line, problem)?;
     }
     lock(shared).flush()?;
+    if go_on.is_none() {
+        return Ok(Passed::Stopped);
+    }
     if in_flight.is_empty() {
         Ok(Passed::Through)
     } else {
