@@ -22,7 +22,10 @@ pub(crate) struct LogKey {
 
 impl LogKey {
     pub(crate) fn new(key: NoteVerifier) -> Self {
-        Self { opener: Arc::new(CheckpointOpener::new(key)), newest: Arc::new(Mutex::new((MAX_SIZE, Hash::default()))) }
+        Self {
+            opener: Arc::new(CheckpointOpener::new(key)),
+            newest: Arc::new(Mutex::new((MAX_SIZE, Hash::default()))),
+        }
     }
 
     /// Opens a checkpoint. Two roots of one size are two logs.
