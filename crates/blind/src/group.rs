@@ -321,3 +321,24 @@ pub(crate) fn random64(rng: &mut impl CryptoRng) -> Zeroizing<[u8; 64]> {
     rng.fill_bytes(random.as_mut());
     random
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nonce_is_hedged_by_randomness_secrets_and_transcript() {
+        let (random, secret, transcript) = ([1; 64], [2; 32], *b"transcript");
+        let nonce = |random: &[u8; 64], secrets: &[&[u8]], transcript: &[&[u8]]| {
+            *hedged_nonce(random, secrets, transcript).expose_bytes()
+        };
+        let plain = nonce(&random, &[&secret], &[&transcript]);
+        let all = [b"tacit/v1/nonce".as_slice(), &random, &secret, &transcript].concat();
+        let wide: [u8; 64] = Sha512::digest(&all).into();
+        assert_eq!(plain, DalekScalar::from_bytes_mod_order_wide(&wide).to_bytes());
+        // Any one of the three is enough to make another nonce.
+        assert_ne!(plain, nonce(&[0; 64], &[&secret], &[&transcript]));
+        assert_ne!(plain, nonce(&random, &[&[3; 32]], &[&transcript]));
+        assert_ne!(plain, nonce(&random, &[&secret], &[b"transcripT"]));
+    }
+}

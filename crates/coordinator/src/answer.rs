@@ -1,6 +1,6 @@
 //! From durable decisions to the answer: every record gets its inclusion proof under one checkpoint.
 
-use tacit_model::Reason;
+use tacit_model::{Millis, Reason};
 use tacit_store::{StoreError, log::Log};
 use tacit_wire::{Message, common, coordinator as pb};
 
@@ -80,4 +80,10 @@ pub(crate) fn refused(reason: Reason) -> pb::AuthorizeResponse {
     pb::AuthorizeResponse {
         outcome: Some(pb::authorize_response::Outcome::Refusal(tacit_wire::refusal(reason))),
     }
+}
+
+/// A refusal of a whole request because too many were refused before it; when that is forgotten.
+pub(crate) fn too_fast(resets_at: Millis) -> pb::AuthorizeResponse {
+    let refusal = tacit_wire::convert::refusal_quota(Reason::QuotaRate, 0, resets_at.0);
+    pb::AuthorizeResponse { outcome: Some(pb::authorize_response::Outcome::Refusal(refusal)) }
 }

@@ -48,26 +48,35 @@ pub(crate) fn manifest_verifier(registry: &Registry, list: &ListId) -> Option<No
     NoteVerifier::new(&tacit_blind::table::manifest_key_name(list), key.0).ok()
 }
 
-/// Counts what is refused before a record, per requester and minute: a flood of bad proofs is cut off
-/// before it costs arithmetic.
-#[derive(Debug, Default)]
-pub(crate) struct BadChecks(Mutex<HashMap<MemberId, (u64, u64)>>);
+/// A minute, in milliseconds.
+const MINUTE_MS: u64 = 60_000;
 
-impl BadChecks {
+/// Counts what is refused, per requester and minute, so that a flood is cut off: of bad proofs before it costs
+/// arithmetic, of refusals before they fill the log.
+#[derive(Debug, Default)]
+pub(crate) struct PerMinute(Mutex<HashMap<MemberId, (u64, u64)>>);
+
+impl PerMinute {
     /// Adds to the count of this minute.
-    pub(crate) fn add(&self, requester: &MemberId, bad: u64, now: Millis) {
-        if bad > 0 {
-            metrics::counter!("tacit_coordinator_bad_checks_total").increment(bad);
+    pub(crate) fn add(&self, requester: &MemberId, refused: u64, now: Millis) {
+        if refused > 0 {
             let mut counts = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let entry = counts.entry(requester.clone()).or_default();
-            let minute = now.0 / 60_000;
-            *entry = (minute, if entry.0 == minute { entry.1 + bad } else { bad });
+            let minute = now.0 / MINUTE_MS;
+            *entry = (minute, if entry.0 == minute { entry.1.saturating_add(refused) } else { refused });
         }
     }
 
     /// Whether this minute's count has passed the limit.
     pub(crate) fn over(&self, requester: &MemberId, limit: u64, now: Millis) -> bool {
         let counts = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        counts.get(requester).is_some_and(|(minute, bad)| *minute == now.0 / 60_000 && *bad > limit)
+        counts
+            .get(requester)
+            .is_some_and(|(minute, refused)| *minute == now.0 / MINUTE_MS && *refused > limit)
+    }
+
+    /// When the next minute begins.
+    pub(crate) fn resets_at(now: Millis) -> Millis {
+        Millis((now.0 / MINUTE_MS).saturating_add(1).saturating_mul(MINUTE_MS))
     }
 }

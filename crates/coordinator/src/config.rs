@@ -30,6 +30,8 @@ pub struct Limits {
     pub epoch_grace_ms: u64,
     /// Checks refused before a record, per requester and minute, before nothing more is looked at.
     pub bad_checks_per_minute: u64,
+    /// Records of kind refused, per requester and minute, before its requests are refused without a record.
+    pub refused_records_per_minute: u64,
     /// Writes that may wait for a commit.
     pub waiting: usize,
     /// Writes of one commit.
@@ -45,6 +47,7 @@ impl Default for Limits {
             // Holders answer the old epoch for 70 s, and a permit lives 60.
             epoch_grace_ms: 10_000,
             bad_checks_per_minute: 10_000,
+            refused_records_per_minute: 10_000,
             waiting: 4096,
             group: 256,
         }
@@ -66,6 +69,7 @@ impl Limits {
             // A permit of the old epoch must end before holders stop answering it, 70 s after the new one began.
             ("epoch_grace_ms", self.epoch_grace_ms, 0, 70_000u64.saturating_sub(self.permit_ms)),
             ("bad_checks_per_minute", self.bad_checks_per_minute, 1, u64::MAX),
+            ("refused_records_per_minute", self.refused_records_per_minute, 1, u64::MAX),
             ("waiting", count(self.waiting), 1, 1 << 20),
             ("group", count(self.group), 1, 1 << 16),
         ] {

@@ -31,6 +31,8 @@ use tacit_wire::coordinator::{
     registry_service_server::RegistryServiceServer,
 };
 use tokio::sync::{broadcast, watch};
+use tonic::server::NamedService;
+use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
     append::{Appender, Write},
@@ -39,11 +41,21 @@ use crate::{
 };
 
 pub use config::{LimitError, Limits};
-/// The tables of a coordinator's SQLite database, for what works on its log without the role.
-pub use store::SQLITE as MIGRATIONS;
+/// The tables of a coordinator's database, for what works on its log without the role.
+pub use store::MIGRATIONS;
 
 /// Largest request: 1024 checks of several holders each.
 const MAX_REQUEST_BYTES: usize = 16 << 20;
+
+/// What health is told of: the server as a whole, and each service.
+const SERVICES: [&str; 6] = [
+    "",
+    <RegistryServiceServer<Service> as NamedService>::NAME,
+    <EnrollmentServiceServer<Service> as NamedService>::NAME,
+    <AuthorizationServiceServer<Service> as NamedService>::NAME,
+    <ConsentServiceServer<Service> as NamedService>::NAME,
+    <LogServiceServer<Service> as NamedService>::NAME,
+];
 
 /// How often what the freshness window no longer needs is removed.
 const PRUNE_EVERY: Duration = Duration::from_secs(20);
@@ -63,7 +75,7 @@ const CHANGES: usize = 1024;
 
 /// What a coordinator runs on.
 pub struct CoordinatorDeps {
-    /// Database URL, `sqlite:PATH`.
+    /// Database URL, `sqlite:PATH` or `postgres://USER@HOST/DATABASE`.
     pub database: String,
     /// The registry in force, verified.
     pub registry: Arc<Registry>,
@@ -136,7 +148,7 @@ impl Coordinator {
     pub async fn start(deps: CoordinatorDeps) -> Result<Self, StartError> {
         deps.limits.check()?;
         check_log_key(&deps.registry, &deps.log_signer)?;
-        let db = Db::open(&deps.database, &store::SQLITE).await?;
+        let db = Db::open(&deps.database, &store::MIGRATIONS).await?;
         let log = Log::open(&db, deps.log_signer).await?;
         let newest = newest_time(&log).await?;
         let now = deps.clock.now();
@@ -171,6 +183,7 @@ impl Coordinator {
             clock: deps.clock,
             limits: deps.limits,
             bad_checks: Default::default(),
+            refused_records: Default::default(),
             consents,
             closing: watch::channel(false).0,
         });
@@ -190,7 +203,7 @@ impl Coordinator {
         let shared = self.shared;
         let service = Service(shared.clone());
         let (reporter, health) = tonic_health::server::health_reporter();
-        reporter.set_serving::<AuthorizationServiceServer<Service>>().await;
+        tell(&reporter, ServingStatus::Serving).await;
         let (writer, closing) = (shared.writer.clone(), shared.closing.clone());
         let (told, was_told) = (closing.clone(), closing.clone());
         let end = async move {
@@ -198,11 +211,12 @@ impl Coordinator {
                 () = shutdown => {}
                 () = writer.stopped() => {}
             }
-            reporter.set_not_serving::<AuthorizationServiceServer<Service>>().await;
             // Streams end by themselves; otherwise they would keep their connections open.
             told.send_replace(true);
+            drain(reporter).await;
         };
         let server = tune_server(tonic::transport::Server::builder())
+            .layer(tacit_wire::ReasonLayer)
             .add_service(health)
             .add_service(RegistryServiceServer::new(service.clone()))
             .add_service(
@@ -235,6 +249,22 @@ impl Coordinator {
         served?;
         if stopped { Err(ServeError::WriterStopped) } else { Ok(()) }
     }
+}
+
+async fn tell(reporter: &HealthReporter, status: ServingStatus) {
+    for name in SERVICES {
+        reporter.set_service_status(name, status).await;
+    }
+}
+
+/// Says that nothing is served any more, then ends the streams of those who watch: they would keep the server.
+async fn drain(mut reporter: HealthReporter) {
+    tell(&reporter, ServingStatus::NotServing).await;
+    for name in SERVICES {
+        reporter.clear_service_status(name).await;
+    }
+    // Who asks once more gets an answer all the same.
+    tell(&reporter, ServingStatus::NotServing).await;
 }
 
 /// Members pin the log's key by the registry: records under another one would be worth nothing.

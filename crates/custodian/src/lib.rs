@@ -36,8 +36,11 @@ use tacit_wire::custodian::mirror_service_server::MirrorServiceServer;
 use tacit_wire::custodian::pseudonym_service_server::PseudonymServiceServer;
 use tacit_witness::{Witness, WitnessConfig};
 use tokio::task::JoinSet;
+use tonic::server::NamedService;
 use tonic::service::Routes;
 use tonic::transport::Server;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
 
 pub use config::{Config, CoordinatorAt, Limits, PinnedKeys, Schedule, SeedFile, TlsFiles};
 pub use error::{RegistryTrouble, StartError};
@@ -57,6 +60,13 @@ const MAX_EVALUATE_MESSAGE: usize = 64 << 10;
 const MAX_TABLE_MESSAGE: usize = (4 << 20) + (256 << 10);
 /// A message with 1024 permits of the largest size.
 const MAX_FETCH_MESSAGE: usize = 12 << 20;
+/// What health is told of: the server as a whole, and each service.
+const SERVICES: [&str; 4] = [
+    "",
+    <PseudonymServiceServer<Pseudonyms> as NamedService>::NAME,
+    <MirrorServiceServer<Mirror> as NamedService>::NAME,
+    <BucketServiceServer<Buckets> as NamedService>::NAME,
+];
 /// How long calls may go on after the shutdown signal.
 const DRAIN: Duration = Duration::from_secs(15);
 
@@ -85,7 +95,7 @@ impl Custodian {
         }
         let seeds = Seeds::load(&config.pseudonym_seeds)?;
         let batch_secret = seeds.batch_secret();
-        let db = Db::open(&config.database, &store::SQLITE).await?;
+        let db = Db::open(&config.database, &store::MIGRATIONS).await?;
         let at = &config.coordinator;
         let log_key = NoteVerifier::new(&format!("{}/log", at.member), config.pins.log.0)?;
         let expected = SpiffeId::new(own.federation.clone(), Role::Coordinator, at.member.clone());
@@ -183,11 +193,16 @@ impl Custodian {
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), tonic::transport::Error> {
         let (health, health_service) = tonic_health::server::health_reporter();
-        health.set_serving::<PseudonymServiceServer<Pseudonyms>>().await;
-        health.set_serving::<MirrorServiceServer<Mirror>>().await;
-        health.set_serving::<BucketServiceServer<Buckets>>().await;
+        tell(&health, ServingStatus::Serving).await;
+        let (writer, failing) = (self.pseudonyms.writer.clone(), health.clone());
+        self.background.spawn(async move {
+            writer.stopped().await;
+            // The disk failed: nothing is decided until the process is started again.
+            tell(&failing, ServingStatus::NotServing).await;
+        });
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let serving = tune_server(Server::builder())
+            .layer(tacit_wire::ReasonLayer)
             .add_routes(self.services().add_service(health_service))
             .serve_with_incoming_shutdown(listener, async {
                 // A dropped sender means the same.
@@ -197,7 +212,7 @@ impl Custodian {
         let outcome = tokio::select! {
             outcome = &mut serving => outcome,
             () = shutdown => {
-                health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+                drain(health).await;
                 drop(stop);
                 // A stream that nobody reads would keep the server for ever.
                 tokio::time::timeout(DRAIN, serving).await.unwrap_or(Ok(()))
@@ -206,6 +221,22 @@ impl Custodian {
         self.background.shutdown().await;
         outcome
     }
+}
+
+async fn tell(health: &HealthReporter, status: ServingStatus) {
+    for name in SERVICES {
+        health.set_service_status(name, status).await;
+    }
+}
+
+/// Says that nothing is served any more, then ends the streams of those who watch: they would keep the server.
+async fn drain(mut health: HealthReporter) {
+    tell(&health, ServingStatus::NotServing).await;
+    for name in SERVICES {
+        health.clear_service_status(name).await;
+    }
+    // Who asks once more gets an answer all the same.
+    tell(&health, ServingStatus::NotServing).await;
 }
 
 impl std::fmt::Debug for Custodian {

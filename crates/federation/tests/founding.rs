@@ -65,6 +65,37 @@ fn every_sample_founds_a_federation_whose_files_all_parties_can_use() {
 }
 
 #[test]
+fn two_auditors_hold_the_keys_of_audit_boxes_and_others_read_the_log() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = temporary.path().join("federation");
+    let mut sample = Sample::named("minimal").unwrap();
+    let mut third = sample.member.iter().find(|it| it.id.as_str() == "auditor-a").unwrap().clone();
+    third.id = "auditor-c".parse().unwrap();
+    sample.member.push(third);
+    let ports = Ports::from_base(&sample, DEFAULT_BASE_PORT).unwrap();
+    let founded =
+        found(&folder, &sample, &ports, Overrides::default(), now(), &mut seeded_rng([7; 32])).unwrap();
+    assert!(founded.registry.audit_boxes().is_some());
+    for (name, holds) in [("auditor-a", true), ("auditor-b", true), ("auditor-c", false)] {
+        let file = AuditorFile::load(&folder.join(format!("{name}.toml")), Environment::Ignored).unwrap();
+        assert_eq!(file.keys.audit_box.is_some(), holds, "{name}");
+    }
+}
+
+#[test]
+fn a_federation_where_nobody_asks_needs_no_auditor() {
+    let temporary = tempfile::tempdir().unwrap();
+    let mut sample = Sample::named("minimal").unwrap();
+    let keep = ["coordinator", "custodian", "registrar"];
+    sample.member.retain(|member| keep.contains(&member.id.as_str()));
+    sample.agreement.clear();
+    let ports = Ports::from_base(&sample, DEFAULT_BASE_PORT).unwrap();
+    let rng = &mut seeded_rng([7; 32]);
+    let founded = found(temporary.path(), &sample, &ports, Overrides::default(), now(), rng).unwrap();
+    assert!(founded.registry.audit_boxes().is_none());
+}
+
+#[test]
 fn every_party_reads_the_same_registry_with_its_own_pins() {
     let temporary = tempfile::tempdir().unwrap();
     let founded = make(temporary.path(), "procurement");

@@ -41,19 +41,7 @@ impl TileId {
     #[must_use]
     pub fn path(self, width: u16) -> String {
         let mut path = format!("tile/{}/", self.level);
-        let mut divisor = 1_u64;
-        while self.index / divisor >= 1000 {
-            divisor *= 1000;
-        }
-        while divisor > 1 {
-            // Writing to a String cannot fail.
-            let _ = write!(path, "x{:03}/", self.index / divisor % 1000);
-            divisor /= 1000;
-        }
-        let _ = write!(path, "{:03}", self.index % 1000);
-        if width < TILE_WIDTH {
-            let _ = write!(path, ".p/{width}");
-        }
+        write_numbered(&mut path, self.index, width);
         path
     }
 
@@ -71,23 +59,46 @@ impl TileId {
     fn parse_loosely(path: &str) -> Option<(Self, u16)> {
         let (level, rest) = path.strip_prefix("tile/")?.split_once('/')?;
         let level = level.parse().ok().filter(|level| *level <= MAX_LEVEL)?;
-        let (digits, width) = match rest.split_once(".p/") {
-            Some((digits, width)) => (digits, width.parse().ok().filter(|w| (1..TILE_WIDTH).contains(w))?),
-            None => (rest, TILE_WIDTH),
-        };
-        let mut index = 0_u64;
-        for element in digits.split('/') {
-            let element = element.strip_prefix('x').unwrap_or(element);
-            let value: u16 = element.parse().ok().filter(|value| *value < 1000)?;
-            index = index.checked_mul(1000)?.checked_add(u64::from(value))?;
-        }
+        let (index, width) = parse_numbered(rest)?;
         Some((Self { level, index }, width))
     }
 }
 
-/// The text is not the path of a hash tile.
+/// Writes `<N>[.p/<W>]`, the end of the path of a tile or a bundle.
+pub(crate) fn write_numbered(path: &mut String, index: u64, width: u16) {
+    let mut divisor = 1_u64;
+    while index / divisor >= 1000 {
+        divisor *= 1000;
+    }
+    while divisor > 1 {
+        // Writing to a String cannot fail.
+        let _ = write!(path, "x{:03}/", index / divisor % 1000);
+        divisor /= 1000;
+    }
+    let _ = write!(path, "{:03}", index % 1000);
+    if width < TILE_WIDTH {
+        let _ = write!(path, ".p/{width}");
+    }
+}
+
+/// Reads what [`write_numbered`] writes, and other spellings: the caller compares.
+pub(crate) fn parse_numbered(text: &str) -> Option<(u64, u16)> {
+    let (digits, width) = match text.split_once(".p/") {
+        Some((digits, width)) => (digits, width.parse().ok().filter(|w| (1..TILE_WIDTH).contains(w))?),
+        None => (text, TILE_WIDTH),
+    };
+    let mut index = 0_u64;
+    for element in digits.split('/') {
+        let element = element.strip_prefix('x').unwrap_or(element);
+        let value: u16 = element.parse().ok().filter(|value| *value < 1000)?;
+        index = index.checked_mul(1000)?.checked_add(u64::from(value))?;
+    }
+    Some((index, width))
+}
+
+/// The text is not the path of a hash tile or an entry bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not the path of a hash tile")]
+#[error("not the path of a tile or an entry bundle")]
 pub struct TilePathError;
 
 /// All tiles of a tree of `size` leaves with their widths, by level and index.

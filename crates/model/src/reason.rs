@@ -116,7 +116,11 @@ reasons! {
     QuotaRate "quota_rate" Policy true
         "Too many requests in a short time."
         "Slow down and send the request again after the stated delay.";
-    // Exact reasons, for the opening beside the record: the requester hears only the general word.
+    // Reserved: nobody sends or records these. Why exactly a rule refused is `policy::ExactReason`, which has words of
+    // its own and stands beside the rules; the requester hears the general word. They stay because a code once
+    // published is never given up, and because a coordinator of another make may send one: then every boundary folds it
+    // to its general word (`outward`), where an unknown word would become `not_permitted` even if it is about consent.
+    // A test of `policy` holds the two tables together where they share a word.
     AgreementMissing "agreement_missing" Policy false
         "No agreement joins this requester and this holder."
         "Sign an agreement.";
@@ -342,8 +346,8 @@ impl Reason {
         Self::ALL.iter().copied()
     }
 
-    /// The word that the requester hears. The exact reason of a refusal is for the record's opening
-    /// (subject and auditor); to the requester all of a kind look alike.
+    /// The word that the requester hears: to the requester all refusals of a kind look alike. Only the reserved codes
+    /// differ from it, which no party of this version sends.
     #[must_use]
     pub const fn outward(self) -> Self {
         match self {

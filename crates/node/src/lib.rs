@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod gateway;
+pub mod health;
 pub mod holder;
 pub mod records;
 pub mod store;

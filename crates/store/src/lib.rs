@@ -5,20 +5,29 @@
 //! one statement ([`bulk`]), and the transparency log's tables ([`log`]).
 //!
 //! SQLite is the embedded default: WAL with `synchronous = FULL`, so that a commit that returned is
-//! on the disk. All queries take numbered parameters and BIGINT, TEXT and BLOB columns only, so that
-//! PostgreSQL can stand behind the same text.
+//! on the disk. Columns are BIGINT, TEXT and BLOB only. A query with parameters of its own numbers them
+//! (`$1`), which SQLite and PostgreSQL both read. The statements of [`bulk`], and the `head` texts that
+//! roles hand to [`bulk::fetch_within`], have the nameless `?` instead: SQLite finds a numbered
+//! parameter by walking over all of them, which thousands of parameters do not bear. PostgreSQL does not
+//! know `?`; to stand behind the same text it needs `$n` written there, which [`bulk`] alone can do,
+//! since every such text passes through it.
 
 mod db;
 mod error;
 mod group;
 mod lease;
+mod postgres;
+mod transaction;
 
 pub mod bulk;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod log;
 pub mod witness;
 
-pub use db::{Db, Dialect};
-pub use error::StoreError;
+pub use db::{Db, Dialect, Migrations};
+pub use error::{StoreError, UnknownCommit};
 pub use group::{Group, GroupWork, Overloaded};
 pub use lease::Lease;
 pub use sqlx::AnyConnection as Conn;
+pub use transaction::{Tx, begin};

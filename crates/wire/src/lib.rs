@@ -47,10 +47,12 @@ pub use generated::gateway::v1 as gateway;
 pub use generated::holder::v1 as holder;
 
 pub mod convert;
+mod layer;
 pub mod request_id;
 pub mod status;
 
 pub use convert::{Malformed, array, chunks32, concat32, refusal};
+pub use layer::{ReasonLayer, ReasonService};
 pub use prost::Message;
 pub use request_id::{REQUEST_ID, RequestIds};
 pub use status::{reason_of, trouble};

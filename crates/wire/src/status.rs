@@ -19,11 +19,16 @@ pub fn trouble(reason: Reason, metadata: &MetadataMap) -> Status {
 
 /// A status for `reason` with a sentence of its own, which must hold nothing the caller may not know.
 pub fn trouble_with(reason: Reason, message: &str, metadata: &MetadataMap) -> Status {
+    trouble_as(code(reason), reason, message, metadata)
+}
+
+/// A status for `reason` with another gRPC code than its own.
+pub(crate) fn trouble_as(code: Code, reason: Reason, message: &str, metadata: &MetadataMap) -> Status {
     let request_id = RequestIds::of(metadata).unwrap_or("none");
     let mut details = ErrorDetails::new();
     details.set_error_info(reason.as_str(), DOMAIN, std::collections::HashMap::new());
     details.set_request_info(request_id, "");
-    Status::with_error_details(code(reason), message, details)
+    Status::with_error_details(code, message, details)
 }
 
 /// The reason a status carries, if it is one of ours.

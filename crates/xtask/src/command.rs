@@ -11,6 +11,8 @@ use std::process::Command;
 pub(crate) enum Error {
     /// A file could not be read.
     Read { path: PathBuf, source: io::Error },
+    /// A file could not be written.
+    Write { path: PathBuf, source: io::Error },
     /// A program could not be started or awaited.
     Start { program: OsString, source: io::Error },
     /// A program that has to succeed did not; its own output says why.
@@ -25,6 +27,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Read { path, source } => write!(f, "cannot read {}: {source}", path.display()),
+            Self::Write { path, source } => write!(f, "cannot write {}: {source}", path.display()),
             Self::Start { program, source } => write!(f, "cannot run {}: {source}", program.display()),
             Self::Failed { program, arguments } => {
                 write!(f, "failed: {}", program.display())?;

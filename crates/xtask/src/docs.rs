@@ -1,5 +1,6 @@
 //! docs/PROTOCOL.md is true where a machine can tell: each numbered rule names a test, each named test exists where
-//! it is said to be, and the table of reason codes says what the code says.
+//! it is said to be, and the table of reason codes says what the code says. The table of attacks in docs/SECURITY.md
+//! has a row for each rule about an attack, with the tests of that rule.
 //!
 //! A rule begins with `**P7.**` at the start of a line and ends before the next rule or heading. Its tests stand at
 //! its end, ``Test: `crate::file::function`.``, several joined by commas. `Test: none yet` is a warning, not a lie.
@@ -12,6 +13,10 @@ use crate::text::Report;
 
 const DOCUMENT: &str = "docs/PROTOCOL.md";
 const REASONS: &str = "crates/model/src/reason.rs";
+const SECURITY: &str = "docs/SECURITY.md";
+/// Heading of the rules about attacks, and of the table of them.
+const ATTACKS_HEADING: &str = "## 13. Attacks that must fail";
+const ATTACK_TABLE_HEADING: &str = "## Attacks that fail, and the tests that show it";
 /// Heading of the table of reason codes.
 const REASONS_HEADING: &str = "## Reason codes";
 
@@ -21,7 +26,9 @@ type Tests = BTreeMap<(String, String), Vec<String>>;
 /// Compares the document with the crates.
 pub(crate) fn check(root: &Path) -> Result<Report, Error> {
     let document = read(&root.join(DOCUMENT))?;
-    let mut report = judge_rules(&document, &tests(root)?);
+    let known = tests(root)?;
+    let mut report = judge_rules(&document, &known);
+    report.findings.extend(judge_attacks(&document, &read(&root.join(SECURITY))?, &known));
     report.findings.extend(judge_reasons(&document, &read(&root.join(REASONS))?));
     Ok(report)
 }
@@ -93,6 +100,44 @@ fn judge_rules(document: &str, known: &Tests) -> Report {
         }
     }
     report
+}
+
+/// The table of attacks has exactly one row for each rule of the section about them, in order, with exactly the tests
+/// that the rule names.
+fn judge_attacks(document: &str, security: &str, known: &Tests) -> Vec<String> {
+    let section = section(document, ATTACKS_HEADING);
+    let attacks = rules(&section);
+    let table = self::section(security, ATTACK_TABLE_HEADING);
+    let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| P")).collect();
+    let mut findings = Vec::new();
+    if attacks.is_empty() {
+        findings.push(format!("{DOCUMENT} has no rule under {ATTACKS_HEADING:?}"));
+    }
+    for (place, attack) in attacks.iter().enumerate() {
+        let name = format!("P{}", attack.number);
+        let Some(row) = rows.get(place).filter(|row| row.starts_with(&format!("| {name} |"))) else {
+            findings.push(format!("{SECURITY}: row {} of the table of attacks is not {name}", place + 1));
+            continue;
+        };
+        let tests = row.trim_end_matches(" |").rsplit(" | ").next().unwrap_or_default();
+        let tests: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        findings.extend(
+            tests.iter().filter_map(|test| Some(format!("{SECURITY}: {name}: {}", misnamed(test, known)?))),
+        );
+        if attack.tests().unwrap_or_default() != tests {
+            findings.push(format!("{SECURITY}: {name} does not name the tests of its rule in {DOCUMENT}"));
+        }
+    }
+    if rows.len() > attacks.len() {
+        findings.push(format!("{SECURITY}: the table of attacks has rows that are no rule of {DOCUMENT}"));
+    }
+    findings
+}
+
+/// What stands under a heading, up to the next one of its rank.
+fn section(document: &str, heading: &str) -> String {
+    let lines = document.lines().skip_while(|line| *line != heading).skip(1);
+    lines.take_while(|line| !line.starts_with("## ")).flat_map(|line| [line, "\n"]).collect()
 }
 
 /// What is wrong with the name of a test.
@@ -272,6 +317,28 @@ mod tests {
         );
         let report = judge_rules("**P1.** Test: `blind::seal::a_root_promise`.", &known());
         assert!(report.findings[0].ends_with("is now blind::a_root_promise"), "{:?}", report.findings);
+    }
+
+    #[test]
+    fn every_attack_has_its_row_with_the_tests_of_its_rule() {
+        let document = format!(
+            "{ATTACKS_HEADING}\n\n**P7.** One. Test: `blind::a_root_promise`.\n\n\
+             **P8.** Two.\nTest: `blind::table::seal::a_promise`,\n`blind::a_root_promise`.\n## Next\n"
+        );
+        let judged = |rows: &[&str]| {
+            let security = format!("{ATTACK_TABLE_HEADING}\n\n{}\n## Next\n| P9 |\n", rows.join("\n"));
+            judge_attacks(&document, &security, &known()).len()
+        };
+        let one = "| P7 | One | it | `blind::a_root_promise` |";
+        let two = "| P8 | Two | `it` | `blind::table::seal::a_promise`, `blind::a_root_promise` |";
+        assert_eq!(judged(&[one, two]), 0);
+        assert_eq!(judged(&[one]), 1);
+        assert_eq!(judged(&[two, one]), 2);
+        assert_eq!(judged(&[one, two, two]), 1);
+        assert_eq!(judged(&[one, "| P8 | Two | it | `blind::a_root_promise` |"]), 1);
+        // A test that does not exist is found, and is not the rule's.
+        assert_eq!(judged(&["| P7 | One | it | `blind::gone` |", two]), 2);
+        assert_eq!(judge_attacks("", "", &known()).len(), 1);
     }
 
     #[test]

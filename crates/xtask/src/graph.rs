@@ -1,6 +1,6 @@
 //! The dependency graph as `cargo metadata` resolved it, for every platform, with development and build dependencies.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -37,6 +37,8 @@ pub(crate) struct Package {
     pub(crate) features: Vec<String>,
     /// Whether it is one of ours.
     pub(crate) member: bool,
+    /// Whether the product or its build needs it; false for what only tests, benches and examples use.
+    pub(crate) shipped: bool,
 }
 
 /// All packages of the resolved graph.
@@ -61,6 +63,7 @@ impl Graph {
         let nodes = array(&metadata["resolve"], "nodes")?;
         let features: HashMap<&str, &Value> =
             nodes.iter().filter_map(|node| Some((node["id"].as_str()?, &node["features"]))).collect();
+        let shipped = shipped(nodes, &members);
         let packages = array(metadata, "packages")?
             .iter()
             .map(|package| {
@@ -80,6 +83,7 @@ impl Graph {
                         .map(ToOwned::to_owned)
                         .collect(),
                     member: members.contains(&id),
+                    shipped: shipped.contains(id),
                 })
             })
             .collect::<Result<_, Error>>()?;
@@ -90,6 +94,27 @@ impl Graph {
     pub(crate) fn members(&self) -> impl Iterator<Item = &Package> {
         self.packages.iter().filter(|package| package.member)
     }
+}
+
+/// The packages that `members` reach without an arrow for tests.
+fn shipped<'a>(nodes: &'a [Value], members: &[&'a str]) -> HashSet<&'a str> {
+    let arrows: HashMap<&str, &Value> =
+        nodes.iter().filter_map(|node| Some((node["id"].as_str()?, &node["deps"]))).collect();
+    let mut found: HashSet<&str> = members.iter().copied().collect();
+    let mut rest = members.to_vec();
+    while let Some(id) = rest.pop() {
+        for dependency in arrows.get(id).and_then(|deps| deps.as_array()).into_iter().flatten() {
+            let kinds = dependency["dep_kinds"].as_array();
+            let for_tests = kinds.is_some_and(|kinds| kinds.iter().all(|kind| kind["kind"] == "dev"));
+            if let Some(to) = dependency["pkg"].as_str()
+                && !for_tests
+                && found.insert(to)
+            {
+                rest.push(to);
+            }
+        }
+    }
+    found
 }
 
 fn arrow(dependency: &Value) -> Result<Arrow, Error> {
@@ -131,6 +156,7 @@ pub(crate) mod fixture {
             arrows: [arrows(normal, Kind::Normal), arrows(dev, Kind::Dev)].concat(),
             features: Vec::new(),
             member: true,
+            shipped: true,
         }
     }
 
@@ -144,6 +170,7 @@ pub(crate) mod fixture {
             arrows: Vec::new(),
             features: features.iter().map(|feature| (*feature).to_owned()).collect(),
             member: false,
+            shipped: true,
         }
     }
 }
@@ -175,6 +202,34 @@ mod tests {
         let kinds: Vec<_> = graph.packages[0].arrows.iter().map(|arrow| arrow.kind).collect();
         assert_eq!(kinds, [Kind::Normal, Kind::Dev, Kind::Build]);
         assert_eq!(graph.packages[1].features, ["derive"]);
+    }
+
+    #[test]
+    fn what_only_tests_reach_is_not_shipped() {
+        let package = |id: &str| json!({ "id": id, "name": id, "version": "1.0.0", "source": null, "manifest_path": "/x", "dependencies": [] });
+        let to = |pkg: &str, kinds: &[&str]| {
+            let kind = |kind: &&str| {
+                if *kind == "normal" { json!({ "kind": null }) } else { json!({ "kind": kind }) }
+            };
+            json!({ "pkg": pkg, "dep_kinds": kinds.iter().map(kind).collect::<Vec<_>>() })
+        };
+        let node = |id: &str, deps: &[Value]| json!({ "id": id, "features": [], "deps": deps });
+        let metadata = json!({
+            "workspace_members": ["ours"],
+            "packages": ["ours", "normal", "build", "both", "dev", "below-dev", "below-normal"].map(package),
+            "resolve": { "nodes": [
+                node("ours", &[to("normal", &["normal"]), to("build", &["build"]), to("both", &["dev", "normal"]),
+                               to("dev", &["dev"])]),
+                node("normal", &[to("below-normal", &["normal"])]),
+                node("dev", &[to("below-dev", &["normal"]), to("both", &["normal"])]),
+            ].into_iter().chain(["build", "both", "below-dev", "below-normal"].map(|id| node(id, &[]))).collect::<Vec<_>>() },
+        });
+        let graph = Graph::parse(&metadata).unwrap();
+        let names = |shipped: bool| -> Vec<&str> {
+            graph.packages.iter().filter(|p| p.shipped == shipped).map(|p| p.name.as_str()).collect()
+        };
+        assert_eq!(names(true), ["ours", "normal", "build", "both", "below-normal"]);
+        assert_eq!(names(false), ["dev", "below-dev"]);
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod graph;
 mod manifests;
 mod needs;
 mod proto;
+mod python;
 mod runner;
 mod text;
 

@@ -71,11 +71,11 @@ fn npm() -> Result<(), Error> {
 }
 
 /// Installs Debian packages, which only root can do.
-fn apt(packages: &[&str], what: &'static str) -> Result<(), Error> {
+pub(crate) fn apt(packages: &[&str], what: &'static str) -> Result<(), Error> {
     if !works("apt-get") || !is_root()? {
         return Err(Error::Missing {
             what,
-            remedy: "install it (Debian: apt-get install nodejs npm), or run this once as root",
+            remedy: "install it (Debian: apt-get install nodejs npm python3-venv), or run this once as root",
         });
     }
     println!("installing with apt-get: {}", packages.join(" "));

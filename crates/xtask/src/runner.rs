@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::command::{Error, cargo};
-use crate::needs;
+use crate::{needs, python};
 
 /// How a test says that it could not run here.
 const SKIPPED: &str = "SKIPPED:";
@@ -62,13 +62,21 @@ impl fmt::Display for Tally {
 
 /// All tests of the workspace.
 pub(crate) fn test(root: &Path) -> Result<Tally, Error> {
+    let environment = python::environment(root);
     let mut tally = if has_nextest(root) {
         let mut command = cargo(root);
-        command.args(["nextest", "run", "--workspace"]);
+        command.envs(environment).args(["nextest", "run", "--workspace"]);
         nextest(command)?
     } else {
         let mut command = cargo(root);
-        command.args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
+        command.envs(environment).args([
+            "test",
+            "--workspace",
+            "--lib",
+            "--bins",
+            "--tests",
+            "--no-fail-fast",
+        ]);
         command.args(["--", "--show-output"]);
         libtest(command)?
     };

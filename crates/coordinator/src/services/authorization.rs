@@ -17,7 +17,7 @@ use super::{Service, Shared, heavy, malformed, parts, store_trouble};
 use crate::{
     answer,
     append::{AuthorizeJob, ProvenCheck},
-    caller::{caller, signing_key},
+    caller::{PerMinute, caller, signing_key},
     store::{
         pseudonyms::{self, Scope},
         requests,
@@ -36,7 +36,7 @@ impl AuthorizationService for Service {
         let (message, metadata) = parts(request);
         let now = shared.clock.now();
         if shared.bad_checks.over(&peer.spiffe.member, shared.limits.bad_checks_per_minute, now) {
-            return Ok(Response::new(answer::refused(Reason::QuotaRate)));
+            return Ok(Response::new(answer::too_fast(PerMinute::resets_at(now))));
         }
         let arrived = arrived(message).map_err(|error| malformed(&error, &metadata))?;
         let response =
@@ -74,7 +74,7 @@ impl Shared {
         let (signed, fingerprint) = match authenticated {
             Ok(authenticated) => authenticated,
             Err(reason) => {
-                self.bad_checks.add(&requester, checks as u64, now);
+                self.add_bad(&requester, checks as u64, now);
                 return Ok(answer::refused(reason));
             }
         };
@@ -82,10 +82,21 @@ impl Shared {
         if let Some(stored) = self.stored(&fingerprint, &requester).await? {
             return self.again(&stored.outcome, Millis(stored.answered_ms)).await;
         }
+        // Before the proofs are looked at: a refusal after a valid proof is a record.
+        if self.refused_records.over(&requester, self.limits.refused_records_per_minute, now) {
+            metrics::counter!("tacit_coordinator_cut_off_total").increment(1);
+            return Ok(answer::too_fast(PerMinute::resets_at(now)));
+        }
         let job = self.prove(signed, fingerprint, requester).await?;
         let bad = job.checks.iter().filter(|check| check.is_err()).count() as u64;
-        self.bad_checks.add(&job.requester, bad, now);
+        self.add_bad(&job.requester, bad, now);
         self.decide(job).await
+    }
+
+    /// Counts checks that were refused before a record.
+    fn add_bad(&self, requester: &MemberId, bad: u64, now: Millis) {
+        metrics::counter!("tacit_coordinator_bad_checks_total").increment(bad);
+        self.bad_checks.add(requester, bad, now);
     }
 
     /// Verifies the bind proofs against the registered subjects.
@@ -141,9 +152,11 @@ impl Shared {
                 outcome: Some(pb::authorize_response::Outcome::Authorized(answer)),
             });
         }
+        let requester = job.requester.clone();
         match self.writer.authorize(job).await? {
             Authorized::Decided(recorded) => {
-                count(recorded.get());
+                let refused = count(recorded.get());
+                self.refused_records.add(&requester, refused, self.clock.now());
                 answer::prove(&self.log, recorded).await
             }
             Authorized::Replayed { outcome, answered } => self.again(&outcome, answered).await,
@@ -219,11 +232,13 @@ fn authenticate(
     Ok((signed, fingerprint))
 }
 
-fn count(answer: &pb::Authorized) {
+/// Counts what was decided; how many items were refused.
+fn count(answer: &pb::Authorized) -> u64 {
     let items = answer.checks.iter().flat_map(|check| &check.items);
     let (permits, all) = items.fold((0u64, 0u64), |(permits, all), item| {
         (permits + u64::from(matches!(item.outcome, Some(pb::item_outcome::Outcome::Permit(_)))), all + 1)
     });
     metrics::counter!("tacit_coordinator_permits_total").increment(permits);
     metrics::counter!("tacit_coordinator_refusals_total").increment(all - permits);
+    all - permits
 }

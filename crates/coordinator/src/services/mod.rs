@@ -19,7 +19,7 @@ use tokio_stream::Stream;
 use tonic::{Request, Status, metadata::MetadataMap};
 
 use crate::{
-    answer, append::Write, caller::BadChecks, config::Limits, store::consents::StoredConsent, writer::Logged,
+    answer, append::Write, caller::PerMinute, config::Limits, store::consents::StoredConsent, writer::Logged,
     writer::Writer,
 };
 
@@ -38,7 +38,10 @@ pub(crate) struct Shared {
     pub(crate) registry_index: u64,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
-    pub(crate) bad_checks: BadChecks,
+    /// Checks that were refused before a record.
+    pub(crate) bad_checks: PerMinute,
+    /// Records of kind refused.
+    pub(crate) refused_records: PerMinute,
     /// Consents as they change, for the requesters that watch.
     pub(crate) consents: broadcast::Sender<Arc<StoredConsent>>,
     /// True once the server is to end: streams end then.

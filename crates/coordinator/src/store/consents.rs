@@ -33,7 +33,7 @@ macro_rules! columns {
     ($where:literal) => {
         concat!(
             "SELECT id, authority, requester, pseudonym, text, signature, state, number, state_signature, ",
-            "log_index, (SELECT COALESCE(SUM(uses), 0) FROM consent_use WHERE consent = consent.id) ",
+            "log_index, (SELECT CAST(COALESCE(SUM(uses), 0) AS BIGINT) FROM consent_use WHERE consent = consent.id) ",
             "FROM consent WHERE ",
             $where
         )

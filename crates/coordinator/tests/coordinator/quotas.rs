@@ -1,7 +1,7 @@
 //! Quotas are exact, however the checks come.
 
 use tacit_blind::enroll::Enrolled;
-use tacit_wire::coordinator::item_outcome::Outcome as Item;
+use tacit_wire::coordinator::{authorize_response::Outcome, item_outcome::Outcome as Item};
 
 use crate::support::*;
 
@@ -107,4 +107,38 @@ async fn a_refused_check_costs_no_quota_and_a_repeated_one_only_once() {
     }
     assert_eq!(requester.ask(LISTS[0], COURT, &enrolled[0]).await, Ok(()));
     assert_eq!(requester.ask(LISTS[0], COURT, &enrolled[0]).await, Err("quota_checks".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_refusals_stops_filling_the_log_and_others_are_served() {
+    let mut world = World::with(|draft| {
+        draft.agreements.get_mut(&COURT).unwrap().quotas.checks_per_day = 1;
+    });
+    world.limits.refused_records_per_minute = 3;
+    let running = world.start_with_lists().await;
+    let mut flooding = Requester::new(&world, &running, "procurement").await;
+    let mut honest = Requester::new(&world, &running, "tax").await;
+    let (of_flooding, of_honest) = (flooding.enroll(0, 1).await, honest.enroll(0, 1).await);
+    assert_eq!(flooding.ask(LISTS[0], COURT, &of_flooding[0]).await, Ok(()));
+    let first = flooding.check(LISTS[0], COURT, &of_flooding[0]);
+    let first = flooding.request(&[first]);
+    let answered = flooding.send(first.clone()).await;
+    for _ in 0..3 {
+        let word = flooding.ask(LISTS[0], COURT, &of_flooding[0]).await;
+        assert_eq!(word, Err("quota_checks".to_owned()));
+    }
+    for _ in 0..5 {
+        let check = flooding.check(LISTS[0], COURT, &of_flooding[0]);
+        let Outcome::Refusal(refusal) = flooding.send(flooding.request(&[check])).await else { panic!() };
+        let next_minute = (world.now().0 / 60_000 + 1) * 60_000;
+        assert_eq!((refusal.reason.as_str(), refusal.resets_at_ms), ("quota_rate", next_minute));
+    }
+    assert_eq!(count(&world, &running, "refused").await, 4);
+    // What was answered is answered again, and another requester does not notice.
+    assert_eq!(words(&taken_up(flooding.send(first).await)), words(&taken_up(answered)));
+    assert_eq!(honest.ask(LISTS[0], TAX, &of_honest[0]).await, Ok(()));
+    // The next minute is another one.
+    flooding.now = world.clock.advance_ms(60_000);
+    assert_eq!(flooding.ask(LISTS[0], COURT, &of_flooding[0]).await, Err("quota_checks".to_owned()));
+    assert_eq!(count(&world, &running, "refused").await, 5);
 }

@@ -155,3 +155,42 @@ async fn a_certificate_is_worth_nothing_in_a_role_that_the_registry_does_not_giv
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_beyond_its_limit_is_refused_by_the_transport() {
+    use tacit_wire::coordinator::{
+        AuthorizeRequest, GetManifestRequest, RegisterRequest,
+        authorization_service_client::AuthorizationServiceClient,
+        enrollment_service_client::EnrollmentServiceClient, log_service_client::LogServiceClient,
+    };
+    const MIB: usize = 1 << 20;
+
+    let world = World::new();
+    let running = world.start().await;
+    let channel = world.channel(&running, Node, "tax").await;
+    // A field of this many bytes makes a message that is a little longer; the limit counts the message.
+    let authorize = async |bytes: usize| {
+        let request = AuthorizeRequest { checks: Vec::new(), signature: vec![0; bytes].into() };
+        AuthorizationServiceClient::new(channel.clone()).authorize(request).await.unwrap_err()
+    };
+    let register = async |bytes: usize| {
+        let request = RegisterRequest { dleq_proof: vec![0; bytes].into(), ..RegisterRequest::default() };
+        EnrollmentServiceClient::new(channel.clone()).register(request).await.unwrap_err()
+    };
+    for (within, beyond) in [
+        (authorize(16 * MIB - 8).await, authorize(16 * MIB).await),
+        (register(16 * MIB - 8).await, register(16 * MIB).await),
+    ] {
+        assert_eq!(tacit_wire::reason_of(&within), Some(Reason::Malformed));
+        assert_eq!(
+            (beyond.code(), tacit_wire::reason_of(&beyond)),
+            (Code::OutOfRange, Some(Reason::TooLarge))
+        );
+    }
+    let manifest = async |bytes: usize| {
+        let request = GetManifestRequest { list_id: "x".repeat(bytes), epoch: 0, version: 0 };
+        LogServiceClient::new(channel.clone()).get_manifest(request).await
+    };
+    assert!(manifest(4 * MIB - 8).await.is_ok());
+    assert_eq!(manifest(4 * MIB).await.unwrap_err().code(), Code::OutOfRange);
+}

@@ -44,6 +44,13 @@ impl Writer {
     }
 }
 
+impl Writer {
+    /// Waits until nothing can be written any more: the disk failed.
+    pub(crate) async fn stopped(&self) {
+        self.0.stopped().await;
+    }
+}
+
 enum Job {
     Admit(Admit),
     Use(UsePermits),

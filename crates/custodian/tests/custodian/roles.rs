@@ -65,3 +65,30 @@ async fn empty_and_random_messages_are_refused_with_a_reason() {
     };
     assert_eq!(refusal.reason, "permit_not_logged");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_beyond_its_limit_is_refused_by_the_transport() {
+    const KIB: usize = 1 << 10;
+    const MIB: usize = 1 << 20;
+
+    let world = World::new().await;
+    let party = world.node("court");
+    let bytes = |count: usize| bytes::Bytes::from(vec![0; count]);
+    // A field of this many bytes makes a message that is a little longer; the limit counts the message.
+    let evaluate = async |count: usize| {
+        let request = EvaluateRequest { blinded: bytes(count), ..EvaluateRequest::default() };
+        party.pseudonyms().evaluate(request).await.map(drop).map_err(|status| status.code())
+    };
+    let changes = async |count: usize| {
+        let request = PutChangesRequest { manifest: bytes(count), changes: Vec::new() };
+        party.mirror().put_changes(request).await.map(drop).map_err(|status| status.code())
+    };
+    let fetch = async |count: usize| {
+        let request = FetchBucketsRequest { checkpoint: bytes(count), ..FetchBucketsRequest::default() };
+        party.buckets().fetch_buckets(request).await.map(drop).map_err(|status| status.code())
+    };
+    let beyond = Err(tonic::Code::OutOfRange);
+    assert_eq!((evaluate(64 * KIB - 8).await, evaluate(64 * KIB).await), (Ok(()), beyond));
+    assert_eq!((changes(32 * MIB - 8).await, changes(32 * MIB).await), (Ok(()), beyond));
+    assert_eq!((fetch(12 * MIB - 8).await, fetch(12 * MIB).await), (Ok(()), beyond));
+}

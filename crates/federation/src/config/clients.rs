@@ -59,6 +59,7 @@ pub struct AuditorFile {
     /// Certificate, key, CA and revocation list.
     pub tls: Tls,
     /// Private keys.
+    #[serde(default)]
     pub keys: AuditorKeys,
     /// Keys known beforehand.
     pub pins: Pinned,
@@ -67,12 +68,13 @@ pub struct AuditorFile {
 }
 
 /// Files with private keys, mode 0600, each 32 bytes in hexadecimal.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditorKeys {
-    /// Seed of the X25519 key that opens audit boxes; used only when two auditors open one together.
+    /// Seed of the X25519 key that opens audit boxes; used only when two auditors open one together. Two auditors
+    /// of a federation have one; others read the log.
     #[serde(rename = "box")]
-    pub audit_box: PathBuf,
+    pub audit_box: Option<PathBuf>,
 }
 
 impl RoleFile for AuthorityFile {
@@ -100,7 +102,9 @@ impl RoleFile for AuditorFile {
     fn resolve(&mut self, base: &Base<'_>) {
         self.tls.resolve(base);
         base.path(&mut self.registry);
-        base.path(&mut self.keys.audit_box);
+        if let Some(path) = &mut self.keys.audit_box {
+            base.path(path);
+        }
         base.path(&mut self.checkpoint);
     }
 }

@@ -23,7 +23,7 @@ pub struct NodeFile {
     pub listen: SocketAddr,
     /// Address and port of the metrics, on loopback; none without it.
     pub metrics: Option<SocketAddr>,
-    /// Database URL, `sqlite:PATH`.
+    /// Database URL, `sqlite:PATH` or `postgres://USER@HOST/DATABASE`.
     pub database: String,
     /// Where the newest verified registry is kept.
     pub registry: PathBuf,
@@ -52,8 +52,6 @@ pub struct NodeKeys {
     pub signing: PathBuf,
     /// Seed of the Ed25519 key that signs list manifests; for holders.
     pub manifest: Option<PathBuf>,
-    /// Seed of the Ed25519 key that cosigns checkpoints.
-    pub witness: Option<PathBuf>,
     /// Key that encrypts what a requester keeps about its questions; for requesters.
     pub store: Option<PathBuf>,
 }
@@ -71,7 +69,7 @@ impl RoleFile for NodeFile {
         self.tls.resolve(base);
         base.path(&mut self.keys.signing);
         let keys = &mut self.keys;
-        for path in [&mut keys.manifest, &mut keys.witness, &mut keys.store].into_iter().flatten() {
+        for path in [&mut keys.manifest, &mut keys.store].into_iter().flatten() {
             base.path(path);
         }
         if let Some(gateway) = &mut self.gateway {

@@ -22,8 +22,6 @@ pub enum Use {
     Signing,
     /// List manifests.
     Manifest,
-    /// Cosignatures.
-    Witness,
     /// The log's checkpoints.
     Log,
     /// Audit boxes (X25519).
@@ -43,7 +41,6 @@ impl Use {
         match self {
             Self::Signing => format!("{member}-signing.seed"),
             Self::Manifest => format!("{member}-manifest.seed"),
-            Self::Witness => format!("{member}-witness.seed"),
             Self::Log => format!("{member}-log.seed"),
             Self::Box => format!("{member}-box.seed"),
             Self::Pseudonym => format!("{member}-pseudonym-{}.seed", super::PSEUDONYM_EPOCH),
@@ -52,16 +49,17 @@ impl Use {
         }
     }
 
-    /// The keys that a member needs.
-    fn of(member: &SampleMember) -> Vec<Self> {
+    /// The keys that a member of a sample needs.
+    fn of(sample: &Sample, member: &SampleMember) -> Vec<Self> {
         let mut uses = vec![Self::Signing];
         for role in &member.roles {
             uses.extend_from_slice(match role {
-                Role::Holder => &[Self::Manifest, Self::Witness],
+                Role::Holder => &[Self::Manifest],
                 Role::Requester => &[Self::Store],
-                Role::Custodian => &[Self::Pseudonym, Self::Witness],
+                Role::Custodian => &[Self::Pseudonym],
                 Role::Coordinator => &[Self::Log],
-                Role::Auditor => &[Self::Box],
+                Role::Auditor if sample.holds_box_key(&member.id) => &[Self::Box],
+                Role::Auditor => &[],
                 Role::Authority => &[Self::Blind],
             });
         }
@@ -82,7 +80,7 @@ impl Seeds {
     pub(super) fn draw(sample: &Sample, rng: &mut impl CryptoRng) -> Self {
         let mut seeds = BTreeMap::new();
         for member in &sample.member {
-            for usage in Use::of(member) {
+            for usage in Use::of(sample, member) {
                 let mut seed = Zeroizing::new([0; 32]);
                 rng.fill_bytes(seed.as_mut());
                 seeds.insert((member.id.clone(), usage), seed);
@@ -117,7 +115,7 @@ impl Seeds {
         MemberKeys {
             signing: self.signing(member),
             manifest: public(Use::Manifest),
-            witness: public(Use::Witness),
+            witness: None,
             log: public(Use::Log),
             boxes: boxes.into_iter().map(PublicKey).collect(),
         }

@@ -19,6 +19,9 @@ const SAMPLES: &[(&str, &str)] = &[
     ("minimal", include_str!("../../samples/minimal.toml")),
 ];
 
+/// Auditors that an audit box is sealed to.
+const BOX_KEYS: usize = 2;
+
 /// The sample that is used when none is named.
 pub const DEFAULT: &str = "procurement";
 
@@ -30,7 +33,7 @@ pub struct Sample {
     pub title: String,
     /// The federation's name.
     pub federation: Federation,
-    /// Its members; exactly one coordinator, one custodian and two auditors.
+    /// Its members: exactly one coordinator, one custodian; at least two auditors when anybody asks.
     pub member: Vec<SampleMember>,
     /// Lists.
     #[serde(default)]
@@ -155,9 +158,11 @@ impl Sample {
         if count(Role::Custodian) != 1 {
             return Err(SampleError::Members("exactly one custodian"));
         }
-        if count(Role::Auditor) != 2 {
+        if sample.asks() && count(Role::Auditor) < BOX_KEYS {
             // Every enrollment leaves an audit box, sealed to two different people.
-            return Err(SampleError::Members("exactly two auditors"));
+            return Err(SampleError::Members(
+                "at least two auditors, since it has requesters or authorities",
+            ));
         }
         Ok(sample)
     }
@@ -165,6 +170,18 @@ impl Sample {
     /// The members that run a node, in the sample's order.
     pub fn nodes(&self) -> impl Iterator<Item = &SampleMember> {
         self.member.iter().filter(|it| it.is_node())
+    }
+
+    /// Whether any member can ask, and so enroll subjects.
+    fn asks(&self) -> bool {
+        self.member.iter().any(|it| it.has(Role::Requester) || it.has(Role::Authority))
+    }
+
+    /// Whether this member holds one of the two keys of the audit boxes: the first two auditors do, when there are two.
+    #[must_use]
+    pub fn holds_box_key(&self, member: &MemberId) -> bool {
+        let auditors: Vec<_> = self.member.iter().filter(|it| it.has(Role::Auditor)).collect();
+        auditors.len() >= BOX_KEYS && auditors.iter().take(BOX_KEYS).any(|it| it.id == *member)
     }
 
     /// The first member with a role. Coordinator and custodian are always there.
@@ -185,6 +202,28 @@ mod tests {
             assert!(sample.nodes().count() > 0);
         }
         assert!(matches!(Sample::named("nothing"), Err(SampleError::Unknown)));
+    }
+
+    fn with_auditors(count: usize, roles: &[Role]) -> Result<Sample, SampleError> {
+        let member = |id: &str, role: &str| {
+            format!("[[member]]\nid = '{id}'\ntitle = 'x'\nkind = 'public'\nroles = ['{role}']\n")
+        };
+        let mut text = "title = 'x'\nfederation = 'a'\n".to_owned();
+        let others = [Role::Coordinator, Role::Custodian, Role::Holder];
+        text.extend(others.iter().chain(roles).map(|role| member(role.as_str(), role.as_str())));
+        text.extend((0..count).map(|number| member(&format!("auditor-{number}"), "auditor")));
+        Sample::parse(&text)
+    }
+
+    #[test]
+    fn a_federation_that_asks_has_two_auditors_or_more_and_any_other_as_many_as_it_likes() {
+        for count in 0..4 {
+            let sample = with_auditors(count, &[]).unwrap();
+            let holders = sample.member.iter().filter(|it| sample.holds_box_key(&it.id)).count();
+            assert_eq!(holders, if count < 2 { 0 } else { 2 });
+            assert_eq!(with_auditors(count, &[Role::Requester]).is_ok(), count >= 2);
+            assert_eq!(with_auditors(count, &[Role::Authority]).is_ok(), count >= 2);
+        }
     }
 
     #[test]

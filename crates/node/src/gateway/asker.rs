@@ -12,8 +12,11 @@ use tacit_wire::gateway::HeldList;
 /// How the node is.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct NodeStatus {
-    /// Log size this node has verified.
+    /// Log size this node has verified; 0 when none yet.
     pub log_size: u64,
+    /// When the coordinator last answered this node; log size and registry are at least as new. Nothing while it
+    /// has not answered since the node started.
+    pub as_of: Option<Millis>,
     /// Lists this node holds.
     pub held: Vec<HeldList>,
     /// Subjects enrolled by this node.
@@ -50,6 +53,6 @@ pub trait Asker: Send + Sync + 'static {
         subjects: BoxStream<'static, SubjectCode>,
     ) -> BoxFuture<'static, Result<Plan, Reason>>;
 
-    /// How the node is.
+    /// How the node is, from what it knows itself: nobody outside is asked.
     fn status(&self) -> BoxFuture<'static, Result<NodeStatus, Reason>>;
 }

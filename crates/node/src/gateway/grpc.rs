@@ -236,6 +236,8 @@ impl GatewayService for Service {
             registry_number: self.0.asker.registry().number(),
             lists: state.held,
             subjects: state.subjects,
+            as_of_ms: state.as_of.map(|as_of| as_of.0),
+            age_ms: state.as_of.map(|as_of| self.0.asker.now().since(as_of)),
         }))
     }
 }

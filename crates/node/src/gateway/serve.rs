@@ -15,12 +15,13 @@ use tokio::{
     sync::{Semaphore, watch},
     task::JoinSet,
 };
-use tonic::transport::Server;
+use tonic::{server::NamedService, transport::Server};
 
 use super::{
     grpc::{Service, authenticate},
     json::{App, router},
 };
+use crate::health::Health;
 
 /// Pause after the operating system could not accept, so that a lack of file handles does not spin a core.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -81,7 +82,8 @@ pub(super) async fn grpc(listener: TcpListener, app: Arc<App>) {
     // Single checks have their own, shorter limit; a plan is read to its end before it is answered.
     let limits = ServerLimits { request_timeout: PLAN_MAX, ..ServerLimits::default() };
     let (reporter, health) = tonic_health::server::health_reporter();
-    reporter.set_serving::<GatewayServiceServer<Service>>().await;
+    let name = <GatewayServiceServer<Service> as NamedService>::NAME;
+    let told = Health::serving(reporter, vec![name]).await;
     let service =
         GatewayServiceServer::new(Service::new(Arc::clone(&app))).max_decoding_message_size(MESSAGE_MAX);
     let guard = Arc::clone(&app);
@@ -90,9 +92,13 @@ pub(super) async fn grpc(listener: TcpListener, app: Arc<App>) {
     });
     let mut stopping = app.stopping.clone();
     let served = tune_server_with(Server::builder(), &limits)
+        .layer(tacit_wire::ReasonLayer)
         .add_service(health)
         .add_service(guarded)
-        .serve_with_incoming_shutdown(incoming(listener), async move { stopped(&mut stopping).await })
+        .serve_with_incoming_shutdown(incoming(listener), async move {
+            stopped(&mut stopping).await;
+            told.drain().await;
+        })
         .await;
     if let Err(error) = served {
         tracing::error!(%error, "the gRPC gateway ended");

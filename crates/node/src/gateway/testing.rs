@@ -277,7 +277,9 @@ impl Asker for FakeAsker {
 
     fn status(&self) -> BoxFuture<'static, Result<NodeStatus, Reason>> {
         let held = HeldList { list_id: "procurement/own".to_owned(), ..HeldList::default() };
-        std::future::ready(Ok(NodeStatus { log_size: 12, held: vec![held], subjects: 5 })).boxed()
+        let as_of = Millis(self.now().0 - 1_500);
+        std::future::ready(Ok(NodeStatus { log_size: 12, as_of: Some(as_of), held: vec![held], subjects: 5 }))
+            .boxed()
     }
 }
 

@@ -202,6 +202,18 @@ impl Holder {
         Ok(held)
     }
 
+    /// Size of the log as far as it was verified here; 0 when nothing was.
+    #[must_use]
+    pub fn log_size(&self) -> u64 {
+        self.shared.witness.newest().map_or(0, |newest| newest.size())
+    }
+
+    /// Waits until no permit can be noted any more, and so none is answered: the disk failed, and the process should
+    /// be started again.
+    pub async fn disk_failed(&self) {
+        self.shared.uses.stopped().await;
+    }
+
     /// One tick of every list, now.
     ///
     /// # Errors

@@ -51,6 +51,11 @@ impl UseWriter {
         Self(Group::start(db, Uses { clock, newest: None }, WAITING, LARGEST))
     }
 
+    /// Waits until nothing can be noted any more: the disk failed.
+    pub(super) async fn stopped(&self) {
+        self.0.stopped().await;
+    }
+
     /// Notes the permits of one call; each has its own outcome, in order.
     pub(super) async fn record(
         &self,

@@ -205,3 +205,15 @@ async fn malformed_calls_and_wrong_roles_are_trouble_with_a_reason() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_message_beyond_its_limit_is_refused_by_the_transport() {
+    let (world, mut asker, _) = scene().await;
+    let blind = Blind::of(&codes(1, 9)[0]);
+    let (_, permits) = world.permits(vec![world.access(&asker, blind.hash())]);
+    let items = vec![item(permits[0].clone(), blind.query.as_bytes())];
+    let within = asker.evaluate(vec![b'x'; (8 << 20) - 4096].into(), items.clone()).await.unwrap_err();
+    assert_eq!(tacit_wire::reason_of(&within), Some(Reason::PermitNotLogged));
+    let beyond = asker.evaluate(vec![b'x'; 8 << 20].into(), items).await.unwrap_err();
+    assert_eq!(beyond.code(), Code::OutOfRange);
+}

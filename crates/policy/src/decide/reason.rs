@@ -1,4 +1,8 @@
 //! The exact reasons of refusals, one table.
+//!
+//! Not a part of [`Reason`]: each belongs to one [`Rule`] and they stand in the order of the rules, which only this
+//! crate knows; and what must never reach a requester is better a type that no message takes. `Reason` has reserved
+//! codes with a few of the same words; where it does, both mean the same to the requester.
 
 use std::{fmt, str::FromStr};
 

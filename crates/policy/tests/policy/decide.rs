@@ -284,6 +284,19 @@ fn the_window_of_a_consent_rolls_back_from_now() {
 }
 
 #[test]
+fn a_word_that_is_also_a_reason_code_sounds_the_same_to_the_requester() {
+    let mut shared = 0;
+    for exact in ExactReason::ALL {
+        if let Ok(reason) = exact.as_str().parse::<Reason>() {
+            assert_eq!(reason.outward(), exact.public(), "{exact}");
+            shared += 1;
+        }
+        assert_eq!(exact.public().outward(), exact.public(), "{exact}");
+    }
+    assert!(shared > 0);
+}
+
+#[test]
 fn exact_reasons_and_rules_have_words_of_their_own() {
     let mut words: Vec<_> = ExactReason::ALL.iter().map(|reason| reason.as_str()).collect();
     for reason in ExactReason::ALL {

@@ -27,7 +27,7 @@ use tacit_ledger::{
 };
 use tokio::sync::broadcast;
 
-use crate::{Conn, Db, StoreError};
+use crate::{Conn, Db, StoreError, begin};
 
 /// Checkpoints that a slow follower may be behind before it misses some.
 const NEWS: usize = 1024;
@@ -96,7 +96,9 @@ impl Log {
     /// [`StoreError::LogHead`] or [`StoreError::Corrupt`] when note, head, tiles and the newest 16,384
     /// records do not agree; [`StoreError::Database`].
     pub async fn open(db: &Db, signer: NoteSigner) -> Result<Self, StoreError> {
-        let mut conn = db.write().await?;
+        let mut lease = db.write().await?;
+        // Of several replicas that start at once, one creates the head.
+        let mut conn = begin(&mut lease).await?;
         let stored = match tables::read_head(&mut conn).await? {
             Some(stored) => stored,
             None => {
@@ -107,8 +109,9 @@ impl Log {
         };
         let head = open_head(&stored, &signer)?;
         let tree = load_edge(&mut conn, &head).await?;
-        check::compare(&mut conn, &head, head.size().saturating_sub(CHECKED_AT_OPEN)).await?;
-        drop(conn);
+        conn.commit().await?;
+        check::compare(&mut lease, &head, head.size().saturating_sub(CHECKED_AT_OPEN)).await?;
+        drop(lease);
         let news = broadcast::channel(NEWS).0;
         let inner = Inner { db: db.clone(), signer, tree: RwLock::new(tree), head: RwLock::new(head), news };
         Ok(Self { inner: Arc::new(inner) })
@@ -132,7 +135,7 @@ impl Log {
     /// [`StoreError::LogHead`] when what is stored contradicts itself or what was published;
     /// [`StoreError::Database`].
     pub async fn begin(&self, conn: &mut Conn) -> Result<Append, StoreError> {
-        let stored = tables::read_head(conn).await?.ok_or(StoreError::LogHead("is missing"))?;
+        let stored = tables::lock_head(conn).await?.ok_or(StoreError::LogHead("is missing"))?;
         let published = self.head();
         let is_published = stored.size == published.size() && stored.root == *published.root();
         let stored = if is_published {
@@ -197,6 +200,9 @@ impl Log {
         let published = self.head();
         if stored.size > published.size() {
             let head = self.adopt(&mut conn, &stored, &published).await?;
+            drop(conn);
+            // It was read; it must also be there to stay before anyone sees it.
+            self.inner.db.settle().await?;
             self.publish(Pending(head));
         }
         Ok(())

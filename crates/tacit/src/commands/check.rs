@@ -20,7 +20,9 @@ use crate::{
 /// Arguments of `tacit check`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "A batch can be stopped and run again: rows that have an answer in the result are not asked again."
+    after_help = "A batch can be stopped and run again: rows that have an answer in the result are not asked again.\n\
+                  A row that cannot be asked stands in the result as invalid, with its reason; alone it is no failure: the exit \
+                  code stays 0."
 )]
 pub(crate) struct Arguments {
     /// The code, `-` to read it from standard input.

@@ -1,6 +1,7 @@
 //! `tacit doctor`: is everything valid, reachable, in time, and the same everywhere?
 
 mod checks;
+mod health;
 
 use std::path::{Path, PathBuf};
 

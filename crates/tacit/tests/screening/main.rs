@@ -2,6 +2,7 @@
 //!
 //! Every role is a process of its own; codes come from `../shared/data`, beside the repository.
 
+mod broken;
 mod support;
 
 use std::{collections::HashSet, path::Path, time::Duration};

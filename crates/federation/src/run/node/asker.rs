@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::BoxStream};
-use tacit_client::{LogReader, Outcome, Plan, Question, Requester, RowOutcome, Subject};
+use tacit_client::{Outcome, Plan, Question, Requester, RowOutcome, Subject};
 use tacit_model::{Clock, MemberId, Millis, Reason, SubjectCode};
 use tacit_node::{
     gateway::{Asker, NodeStatus},
@@ -11,13 +11,15 @@ use tacit_node::{
 };
 use tacit_policy::Registry;
 
+use super::knowledge::Knowledge;
+
 /// Groups of a batch that are under way at one time: enough to keep all parties busy.
 const IN_FLIGHT: usize = 3;
 
 /// What answers the gateway.
 pub(super) struct NodeAsker {
     pub(super) requester: Requester,
-    pub(super) log: LogReader,
+    pub(super) knowledge: Knowledge,
     pub(super) holder: Option<Holder>,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -68,10 +70,13 @@ impl Asker for NodeAsker {
     }
 
     fn status(&self) -> BoxFuture<'static, Result<NodeStatus, Reason>> {
-        let (requester, log, holder) = (self.requester.clone(), self.log.clone(), self.holder.clone());
+        let (requester, holder) = (self.requester.clone(), self.holder.clone());
+        let known = self.knowledge.get();
         async move {
             let subjects = requester.counts().await.map_err(|error| trouble("counts", &error))?.enrolled;
-            let log_size = log.checkpoint().await.map_err(|error| trouble("checkpoint", &error))?.size();
+            // A holder follows the log closely; what it verified may be newer.
+            let witnessed = holder.as_ref().map_or(0, Holder::log_size);
+            let log_size = known.map_or(0, |known| known.log_size).max(witnessed);
             let held = match holder {
                 Some(holder) => holder.held_lists().await.map_err(|error| {
                     tracing::error!(%error, "the state of own lists could not be read");
@@ -79,7 +84,7 @@ impl Asker for NodeAsker {
                 })?,
                 None => Vec::new(),
             };
-            Ok(NodeStatus { log_size, held, subjects })
+            Ok(NodeStatus { log_size, as_of: known.map(|known| known.as_of), held, subjects })
         }
         .boxed()
     }

@@ -1,9 +1,11 @@
 //! Starts an agency's node: holder, requester and gateway, as far as the registry names it so.
 
 mod asker;
+mod knowledge;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use futures::{FutureExt as _, future::BoxFuture};
 use tacit_client::{Connections, Deadlines, LogReader, Requester, RequesterConfig, RequesterKeys};
 use tacit_identity::{Credentials, MtlsListener, Role, SpiffeId, channel, tune_server};
 use tacit_ledger::{
@@ -13,6 +15,7 @@ use tacit_ledger::{
 use tacit_model::{Clock, MemberId};
 use tacit_node::{
     gateway::Gateway,
+    health::Health,
     holder::{Holder, HolderDeps},
     store::requester::SqliteRequesterStore,
 };
@@ -26,7 +29,7 @@ use tokio::{
     sync::{oneshot, watch},
     task::JoinSet,
 };
-use tonic::{service::Routes, transport::Channel};
+use tonic::{server::NamedService, service::Routes, transport::Channel};
 
 use super::{DRAIN, GatewayAt, Running, StartError, Surroundings, credentials, listen, read_seed};
 use crate::{
@@ -34,6 +37,7 @@ use crate::{
     registry::RegistrySource,
 };
 use asker::NodeAsker;
+use knowledge::Knowledge;
 
 /// How often the registry is fetched again.
 const REGISTRY_EVERY: Duration = Duration::from_secs(30);
@@ -94,9 +98,12 @@ pub(super) async fn start(file: NodeFile, around: &Surroundings) -> Result<Runni
         let recovery = requester.recover().await?;
         tracing::info!(?recovery, "requests of the last run were settled");
     }
-    let gateway = ground.gateway(requester.clone(), holder.clone()).await?;
+    let knowledge = Knowledge::default();
+    let gateway = ground.gateway(requester.clone(), holder.clone(), knowledge.clone()).await?;
     let listener = listen(ground.file.listen, &ground.credentials, &around.sockets).await?;
-    Ok(run(ground, Parts { holder, requester, gateway, source }, listener, &member))
+    let log = LogReader::new(ground.coordinator.clone(), ground.log_key.clone(), Deadlines::default());
+    let learning = knowledge.follow(log, Arc::clone(&ground.clock)).boxed();
+    Ok(run(ground, Parts { holder, requester, gateway, source, learning }, listener, &member))
 }
 
 /// What a node is made of.
@@ -105,6 +112,8 @@ struct Parts {
     requester: Option<Requester>,
     gateway: Option<Gateway>,
     source: RegistrySource,
+    /// Keeps the gateway's status fresh.
+    learning: BoxFuture<'static, ()>,
 }
 
 impl Ground {
@@ -165,10 +174,10 @@ impl Ground {
         &self,
         requester: Option<Requester>,
         holder: Option<Holder>,
+        knowledge: Knowledge,
     ) -> Result<Option<Gateway>, StartError> {
         let (Some(requester), Some(config)) = (requester, &self.file.gateway) else { return Ok(None) };
-        let log = LogReader::new(self.coordinator.clone(), self.log_key.clone(), Deadlines::default());
-        let asker = NodeAsker { requester, log, holder, clock: Arc::clone(&self.clock) };
+        let asker = NodeAsker { requester, knowledge, holder, clock: Arc::clone(&self.clock) };
         Ok(Some(Gateway::bind(config, Arc::new(asker), Arc::clone(&self.clock)).await?))
     }
 }
@@ -224,6 +233,7 @@ async fn serve(
     let mut background = JoinSet::new();
     background.spawn(follow_registry(parts.source, parts.holder.clone(), parts.requester.clone()));
     if let Some(requester) = &parts.requester {
+        background.spawn(parts.learning);
         background.spawn(requester.clone().follow_consents());
         background.spawn(recover(requester.clone()));
     }
@@ -231,23 +241,38 @@ async fn serve(
     if let Some(gateway) = parts.gateway {
         halves.spawn(gateway.serve(until(closes.clone()), DRAIN));
     }
-    let (health, service) = tonic_health::server::health_reporter();
+    let (reporter, service) = tonic_health::server::health_reporter();
     let mut routes = Routes::new(service);
+    let mut services = Vec::new();
     if let Some(holder) = &parts.holder {
-        routes = routes.add_service(holder.evaluation_service());
+        let evaluation = holder.evaluation_service();
+        services.push(name_of(&evaluation));
+        routes = routes.add_service(evaluation);
         let (holder, closes) = (holder.clone(), until(closes.clone()));
         halves.spawn(async move { holder.run_ticks(closes).await });
     }
+    let health = Health::serving(reporter, services).await;
     let server = tune_server(tonic::transport::Server::builder())
+        .layer(tacit_wire::ReasonLayer)
         .add_routes(routes)
         .serve_with_incoming_shutdown(listener, until(closes));
     tokio::pin!(server);
+    let until_stopped = async {
+        let disk_failed = disk_failed(parts.holder);
+        tokio::pin!(disk_failed, stopped);
+        tokio::select! {
+            // A dropped sender means the same.
+            _ = &mut stopped => return,
+            () = disk_failed => health.not_serving().await,
+        }
+        let _ = stopped.await;
+    };
     let served = tokio::select! {
         served = &mut server => served,
-        _ = stopped => {
-            health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+        () = until_stopped => {
+            health.drain().await;
             closing.send_replace(true);
-            // A health stream that somebody watches would keep the server for ever.
+            // A stream that nobody reads would keep the server for ever.
             tokio::time::timeout(DRAIN, server).await.unwrap_or(Ok(()))
         }
     };
@@ -256,6 +281,19 @@ async fn serve(
     background.shutdown().await;
     tracing::info!(%member, "stopped");
     Ok(served?)
+}
+
+/// The name by which health and calls know a service.
+fn name_of<S: NamedService>(_: &S) -> &'static str {
+    S::NAME
+}
+
+/// Ready when a holder can note no permits any more; never without a holder.
+async fn disk_failed(holder: Option<Holder>) {
+    match holder {
+        Some(holder) => holder.disk_failed().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Takes a newer registry over when the coordinator has one.

@@ -11,7 +11,7 @@ use axum::{
 };
 use futures::{Stream, StreamExt as _, stream};
 use tacit_client::RowOutcome;
-use tacit_model::{LogSafe, Reason, RequestId, SubjectCode};
+use tacit_model::{LogSafe, Millis, Reason, RequestId, SubjectCode};
 use tacit_policy::Registry;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tracing::Instrument as _;
@@ -201,7 +201,7 @@ pub(super) async fn lists(
     Json(lists::ListsBody { request_id: call.id.to_string(), lists })
 }
 
-/// How the node is.
+/// How the node is, from what it knows itself: it answers also when nobody else does, and says how old that is.
 #[utoipa::path(
     get, path = "/v1/status", operation_id = "status", tag = "node",
     responses((status = 200, description = "The state of the node.", body = StatusBody))
@@ -216,6 +216,8 @@ pub(super) async fn status(
         member: app.asker.member().to_string(),
         application: call.application.map(|name| name.to_string()).unwrap_or_default(),
         log_size: status.log_size,
+        as_of: status.as_of.map(Millis::to_rfc3339),
+        age_ms: status.as_of.map(|as_of| app.asker.now().since(as_of)),
         registry_number: app.asker.registry().number(),
         held: status.held.iter().map(Into::into).collect(),
         subjects: status.subjects,

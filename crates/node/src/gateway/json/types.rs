@@ -178,8 +178,17 @@ pub(super) struct StatusBody {
     pub(super) member: String,
     /// The application whose token was shown.
     pub(super) application: String,
-    /// Log size this node has verified.
+    /// Log size this node has verified; 0 when none yet.
     pub(super) log_size: u64,
+    /// When the coordinator last answered this node: log size and registry are at least as new. Absent while it has
+    /// not answered since the node started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, value_type = String, format = DateTime)]
+    pub(super) as_of: Option<String>,
+    /// How long ago that was, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, value_type = u64)]
+    pub(super) age_ms: Option<u64>,
     /// Number of the registry version in use.
     pub(super) registry_number: u64,
     /// Lists this node holds.

@@ -153,5 +153,6 @@ async fn a_plan_and_the_status_come_as_in_json() {
     assert_eq!((plan.checks, plan.invalid, plan.new_subjects, plan.limits.len()), (1, 1, 1, 1));
     let status = client.get_status(signed_in(pb::GetStatusRequest {})).await.unwrap().into_inner();
     assert_eq!((status.member.as_str(), status.log_size, status.registry_number), ("procurement", 12, 7));
+    assert_eq!(status.age_ms, Some(1_500));
     assert_eq!(json!(status.lists[0].list_id), json!("procurement/own"));
 }

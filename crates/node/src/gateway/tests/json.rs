@@ -287,6 +287,7 @@ async fn the_status_names_the_node_and_the_application() {
         (&body["log_size"], &body["subjects"], &body["registry_number"]),
         (&json!(12), &json!(5), &json!(7))
     );
+    assert_eq!((&body["as_of"], &body["age_ms"]), (&json!("2026-11-21T02:32:07.981Z"), &json!(1_500)));
     assert_eq!(body["held"][0]["list"], "procurement/own");
     assert!(body["held"][0]["table"].is_null());
 }

@@ -81,6 +81,8 @@ pub(super) async fn run(
 ) -> Result<Exit, Failure> {
     let message = question.to_message();
     let again = if options.retry_refused { Again::Refused } else { Again::NotAnsweredAndQuota };
+    // A file whose header cannot be read leaves no result behind.
+    Rows::open(input, &options.columns)?;
     let results = Results::open(out, &message, again)?;
     let resumed = results.tally().rows;
     let (results, to_do) = survey(input, options, results).await?;

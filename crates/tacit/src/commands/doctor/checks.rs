@@ -8,13 +8,16 @@ use tacit_federation::{
     config::{Pinned, Tls, WhereIs},
     run::read_seed,
 };
-use tacit_identity::{Credentials, Federation, Role, SpiffeId, dial};
+use tacit_identity::{Credentials, Federation, Role, SpiffeId, channel, dial};
 use tacit_ledger::note::NoteVerifier;
 use tacit_model::{MemberId, Millis};
 use tacit_policy::Registry;
 use tacit_wire::gateway::GetStatusRequest;
 
-use super::{Findings, Loaded};
+use super::{
+    Findings, Loaded,
+    health::{health, services},
+};
 use crate::{
     cli::Context,
     parties::{Caller, DEADLINES, gateway_of},
@@ -25,6 +28,8 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 const SOON_DAYS: u64 = 14;
 /// Clocks further apart than this make permits fail.
 const SKEW_MS: u64 = 5_000;
+/// A node that has not heard of the coordinator for longer is a warning.
+const STALE_MS: u64 = 60_000;
 
 /// What all files have.
 struct Common<'a> {
@@ -69,16 +74,11 @@ impl Loaded {
                 pins: &it.pins,
                 coordinator: Some(&it.coordinator),
                 custodian: Some(&it.custodian),
-                seeds: [
-                    Some(&it.keys.signing),
-                    it.keys.manifest.as_ref(),
-                    it.keys.witness.as_ref(),
-                    it.keys.store.as_ref(),
-                ]
-                .into_iter()
-                .flatten()
-                .map(std::path::PathBuf::as_path)
-                .collect(),
+                seeds: [Some(&it.keys.signing), it.keys.manifest.as_ref(), it.keys.store.as_ref()]
+                    .into_iter()
+                    .flatten()
+                    .map(std::path::PathBuf::as_path)
+                    .collect(),
             },
             Self::Authority(it) => Common {
                 federation: &it.federation,
@@ -98,7 +98,7 @@ impl Loaded {
                 pins: &it.pins,
                 coordinator: Some(&it.coordinator),
                 custodian: None,
-                seeds: vec![&it.keys.audit_box],
+                seeds: it.keys.audit_box.iter().map(std::path::PathBuf::as_path).collect(),
             },
         }
     }
@@ -164,7 +164,7 @@ pub(super) async fn in_service(context: &Context, who: &str, file: &Loaded, find
     for (role, at) in [(Role::Coordinator, common.coordinator), (Role::Custodian, common.custodian)] {
         if let Some(at) = at {
             let expected = SpiffeId::new(common.federation.clone(), role, at.member.clone());
-            reach(who, &at.endpoint, &expected, &credentials, findings).await;
+            reach(who, &at.endpoint, expected, &credentials, findings).await;
         }
     }
     let Some(coordinator) = common.coordinator else { return };
@@ -200,16 +200,23 @@ pub(super) async fn in_service(context: &Context, who: &str, file: &Loaded, find
 async fn reach(
     who: &str,
     endpoint: &str,
-    expected: &SpiffeId,
+    expected: SpiffeId,
     credentials: &Credentials,
     findings: &mut Findings,
 ) {
     let address = endpoint.trim_start_matches("https://");
-    match dial(address, expected, credentials).await {
+    match dial(address, &expected, credentials).await {
         Ok(_) => findings.good(who, "reach", format!("{expected} at {endpoint}")),
         Err(error) => {
-            findings.bad(who, "reach", error, "see that it runs, and that address and certificate are right")
+            let next = "see that it runs, and that address and certificate are right";
+            return findings.bad(who, "reach", error, next);
         }
+    }
+    let services = services(expected.role);
+    let found = expected.to_string();
+    match channel(endpoint, expected, credentials.clone()) {
+        Ok(channel) => health(who, found, channel, services, findings).await,
+        Err(error) => findings.bad(who, "health", error, "correct the address"),
     }
 }
 
@@ -228,7 +235,7 @@ async fn holders(
     for holder in asked {
         let Some(endpoint) = registry.member(holder).and_then(|it| it.endpoint.as_deref()) else { continue };
         let expected = SpiffeId::new(credentials.spiffe().federation.clone(), Role::Node, holder.clone());
-        reach(who, endpoint, &expected, credentials, findings).await;
+        reach(who, endpoint, expected, credentials, findings).await;
     }
 }
 
@@ -242,14 +249,21 @@ async fn gateway(who: &str, node: &tacit_federation::config::NodeFile, findings:
     match status {
         Ok(status) => {
             let status = status.into_inner();
-            findings.good(
-                who,
-                "gateway",
-                format!(
-                    "answers; {} subjects enrolled, registry {}",
-                    status.subjects, status.registry_number
-                ),
+            let mut found = format!(
+                "answers; {} subjects enrolled, registry {}",
+                status.subjects, status.registry_number
             );
+            match status.age_ms {
+                Some(age) => {
+                    found.push_str(&format!(", log size {} as of {} s ago", status.log_size, age / 1000));
+                }
+                None => found.push_str(", log not known yet"),
+            }
+            if status.age_ms.is_some_and(|age| age <= STALE_MS) {
+                findings.good(who, "gateway", found);
+            } else {
+                findings.warn(who, "gateway", found, "see that its node reaches the coordinator");
+            }
         }
         Err(problem) => findings.bad(
             who,

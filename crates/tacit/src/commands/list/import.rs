@@ -29,6 +29,10 @@ const NAMED: usize = 1000;
 
 /// Arguments of `list import`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "A broken row is reported with its line and reason and is no failure: the other rows are taken, and the exit \
+                  code is 0. A file without a usable header is refused as a whole."
+)]
 pub(crate) struct Arguments {
     /// The list, HOLDER/NAME.
     list: ListId,
