@@ -148,7 +148,7 @@ impl Coordinator {
     pub async fn start(deps: CoordinatorDeps) -> Result<Self, StartError> {
         deps.limits.check()?;
         check_log_key(&deps.registry, &deps.log_signer)?;
-        let db = Db::open(&deps.database, &store::MIGRATIONS).await?;
+        let db = Db::open(&deps.database, &MIGRATIONS).await?;
         let log = Log::open(&db, deps.log_signer).await?;
         let newest = newest_time(&log).await?;
         let now = deps.clock.now();

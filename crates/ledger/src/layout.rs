@@ -61,6 +61,17 @@ impl LogFile {
         TileId::parse_path(path).map(|(id, width)| Self::Tile(id, width))
     }
 
+    /// Whether this is one of [`files_of`] a log of `size`: the file at exactly the width it has then. An export that
+    /// grows writes the files that are not of the old size, and removes those that are not of the new one.
+    #[must_use]
+    pub fn is_of(self, size: u64) -> bool {
+        match self {
+            Self::Checkpoint => true,
+            Self::Tile(id, width) => width > 0 && width == id.width_at(size),
+            Self::Entries(id, width) => width > 0 && width == id.width_at(size),
+        }
+    }
+
     /// Whether a log of `size` can answer for this file: the file itself, or a prefix of what it has now.
     #[must_use]
     pub fn is_in(self, size: u64) -> bool {

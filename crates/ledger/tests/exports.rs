@@ -119,6 +119,24 @@ fn a_log_has_exactly_the_files_of_its_size() {
 }
 
 #[test]
+fn an_export_grows_by_the_files_that_changed() {
+    for (old, new) in [(0, 1), (1, 255), (255, 256), (256, 257), (300, 900), (65_535, 65_537), (600, 600)] {
+        let mut folder: BTreeSet<String> = files_of(old).map(LogFile::path).collect();
+        let added: Vec<LogFile> = files_of(new).filter(|file| !file.is_of(old)).collect();
+        let gone: Vec<LogFile> = files_of(old).filter(|file| !file.is_of(new)).collect();
+        for file in &gone {
+            assert!(folder.remove(&file.path()));
+            assert!(file.is_in(new), "only a prefix of what is there now goes");
+        }
+        for file in &added {
+            assert!(folder.insert(file.path()), "a file with a name never changes: {}", file.path());
+        }
+        assert_eq!(folder, files_of(new).map(LogFile::path).collect(), "{old} to {new}");
+        assert!(old != new || (added.is_empty() && gone.is_empty()));
+    }
+}
+
+#[test]
 fn a_file_that_the_log_does_not_have_yet_is_not_in_it() {
     let file = |path| LogFile::parse_path(path).unwrap();
     for (path, from) in [

@@ -71,24 +71,41 @@ pub fn administer(sql: &str) {
     aside(async move { run(&mut connect(&admin).await, sql).await });
 }
 
-/// Every row of every table as one text, for a test that looks for what must not be there. PostgreSQL only.
+/// Everything that the test's database holds, for a test that looks for what must not be there: the bytes of the
+/// SQLite files, or every row of every PostgreSQL table with its binary columns as they are.
 ///
 /// # Panics
 /// When the database cannot be read.
 #[must_use]
-pub fn dump(url: &str) -> String {
-    let url = url.to_owned();
+pub fn contents(folder: &Path, name: &str) -> Vec<u8> {
+    if !on_postgres() {
+        let read = |end: &str| std::fs::read(folder.join(format!("{name}.db{end}"))).unwrap_or_default();
+        return [read(""), read("-wal")].concat();
+    }
+    let url = url(folder, name);
     aside(async move {
         let mut conn = connect(&url).await;
-        let tables = "SELECT CAST(tablename AS TEXT) FROM pg_tables WHERE schemaname = 'public' ORDER BY 1";
-        let mut text = String::new();
-        for table in fetch(&mut conn, tables.to_owned()).await {
-            for row in fetch(&mut conn, format!("SELECT CAST(t AS TEXT) FROM {table} AS t")).await {
-                text.push_str(&row);
-                text.push('\n');
+        let columns = "SELECT CAST(table_name AS TEXT) || ' ' || CAST(column_name AS TEXT) || ' ' || \
+            CASE data_type WHEN 'bytea' THEN 'bytes' ELSE 'text' END \
+            FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT LIKE '\\_sqlx%'";
+        let mut found = Vec::new();
+        for column in sqlx::query(columns).fetch_all(&mut conn).await.unwrap_or_else(|error| stop(&error.to_string())) {
+            let column: String = column.try_get(0).unwrap_or_else(|error| stop(&error.to_string()));
+            let mut words = column.split(' ');
+            let (table, name, kind) =
+                (words.next().unwrap_or_default(), words.next().unwrap_or_default(), words.next());
+            let value = match kind {
+                Some("bytes") => name.to_owned(),
+                _ => format!("convert_to(CAST({name} AS TEXT), 'UTF8')"),
+            };
+            let sql = format!("SELECT {value} FROM {table} WHERE {name} IS NOT NULL");
+            let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut conn).await;
+            for row in rows.unwrap_or_else(|error| stop(&error.to_string())) {
+                found.extend(row.try_get::<Vec<u8>, _>(0).unwrap_or_else(|error| stop(&error.to_string())));
+                found.push(0);
             }
         }
-        text
+        found
     })
 }
 

@@ -2,8 +2,9 @@
 
 use sqlx::postgres::PgDatabaseError;
 
-/// What can go wrong in a store. None of these texts carries a value of a row.
-#[derive(Debug, thiserror::Error)]
+/// What can go wrong in a store. None of these texts carries a value of a row, nor does the Debug output: that of
+/// a PostgreSQL error would ("Key (code)=(...) already exists"), so it is the same text.
+#[derive(thiserror::Error)]
 pub enum StoreError {
     /// The database refused or could not be reached.
     #[error("database: {0}")]
@@ -57,8 +58,14 @@ pub enum StoreError {
     },
 }
 
+impl std::fmt::Debug for StoreError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "StoreError({self})")
+    }
+}
+
 /// Why the outcome of a commit is not known.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum UnknownCommit {
     /// The connection broke while the commit was under way.
     #[error("the connection broke: {0}")]
@@ -70,6 +77,12 @@ pub enum UnknownCommit {
     /// The server did not answer in time. It may still be waiting for a standby.
     #[error("the server did not answer in time")]
     Late,
+}
+
+impl std::fmt::Debug for UnknownCommit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "UnknownCommit({self})")
+    }
 }
 
 impl StoreError {

@@ -206,23 +206,31 @@ mod tests {
 
     #[test]
     fn what_only_tests_reach_is_not_shipped() {
-        let package = |id: &str| json!({ "id": id, "name": id, "version": "1.0.0", "source": null, "manifest_path": "/x", "dependencies": [] });
-        let to = |pkg: &str, kinds: &[&str]| {
-            let kind = |kind: &&str| {
-                if *kind == "normal" { json!({ "kind": null }) } else { json!({ "kind": kind }) }
-            };
-            json!({ "pkg": pkg, "dep_kinds": kinds.iter().map(kind).collect::<Vec<_>>() })
+        let package = |id: &&str| {
+            json!({ "id": id, "name": id, "version": "1.0.0", "source": null, "manifest_path": "/x",
+                    "dependencies": [] })
+        };
+        let to = |pkg: &str, kind: &str| match kind {
+            "normal" => json!({ "pkg": pkg, "dep_kinds": [{ "kind": null }] }),
+            "both" => json!({ "pkg": pkg, "dep_kinds": [{ "kind": "dev" }, { "kind": null }] }),
+            kind => json!({ "pkg": pkg, "dep_kinds": [{ "kind": kind }] }),
         };
         let node = |id: &str, deps: &[Value]| json!({ "id": id, "features": [], "deps": deps });
+        let names = ["ours", "normal", "build", "both", "dev", "below-dev", "below-normal"];
+        let packages: Vec<Value> = names.iter().map(package).collect();
+        let mut nodes = vec![
+            node(
+                "ours",
+                &[to("normal", "normal"), to("build", "build"), to("both", "both"), to("dev", "dev")],
+            ),
+            node("normal", &[to("below-normal", "normal")]),
+            node("dev", &[to("below-dev", "normal"), to("both", "normal")]),
+        ];
+        nodes.extend(["build", "both", "below-dev", "below-normal"].map(|id| node(id, &[])));
         let metadata = json!({
             "workspace_members": ["ours"],
-            "packages": ["ours", "normal", "build", "both", "dev", "below-dev", "below-normal"].map(package),
-            "resolve": { "nodes": [
-                node("ours", &[to("normal", &["normal"]), to("build", &["build"]), to("both", &["dev", "normal"]),
-                               to("dev", &["dev"])]),
-                node("normal", &[to("below-normal", &["normal"])]),
-                node("dev", &[to("below-dev", &["normal"]), to("both", &["normal"])]),
-            ].into_iter().chain(["build", "both", "below-dev", "below-normal"].map(|id| node(id, &[]))).collect::<Vec<_>>() },
+            "packages": packages,
+            "resolve": { "nodes": nodes },
         });
         let graph = Graph::parse(&metadata).unwrap();
         let names = |shipped: bool| -> Vec<&str> {

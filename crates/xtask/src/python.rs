@@ -35,7 +35,10 @@ fn prepare(root: &Path) -> Result<PathBuf, Error> {
     let folder = root.join(FOLDER);
     let python = folder.join("bin/python");
     let requirements = read(&root.join(REQUIREMENTS))?;
-    if is_installed(&folder, &requirements) && needs::works(&python.to_string_lossy()) {
+    // After an upgrade of the system's Python the folder is there, and its packages are not found.
+    let mut probe = Command::new(&python);
+    probe.args(["-c", "import cryptography"]);
+    if is_installed(&folder, &requirements) && needs::answers(probe) {
         return Ok(python);
     }
     make_environment(root, &folder)?;

@@ -58,7 +58,8 @@ pub(crate) async fn by_pseudonyms(
     under(conn, columns!("requester = ? AND pseudonym IN"), requester, pseudonyms).await
 }
 
-/// What an authority stored, ascending by id: under these pseudonyms or, when none are named, the first 2048.
+/// What an authority stored, ascending by id: under these pseudonyms or, when none are named, all; in both cases
+/// the newest 2048.
 pub(crate) async fn by_authority(
     conn: &mut Conn,
     authority: &str,
@@ -67,11 +68,12 @@ pub(crate) async fn by_authority(
     if !pseudonyms.is_empty() {
         return under(conn, columns!("authority = ? AND pseudonym IN"), authority, pseudonyms).await;
     }
-    let rows = sqlx::query(columns!("authority = $1 ORDER BY id LIMIT $2"))
+    let mut rows = sqlx::query(columns!("authority = $1 ORDER BY id DESC LIMIT $2"))
         .bind(authority)
         .bind(i64::try_from(MOST).unwrap_or(i64::MAX))
         .fetch_all(conn)
         .await?;
+    rows.reverse();
     rows.iter().map(read).collect()
 }
 
@@ -91,8 +93,12 @@ async fn under(
     .await?;
     let mut found = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     found.sort_by_key(|consent| consent.id);
-    found.truncate(MOST);
-    Ok(found)
+    Ok(newest(found))
+}
+
+/// The last ones: an old consent may be dead, and the one that counts is among the newest.
+fn newest(mut ascending: Vec<StoredConsent>) -> Vec<StoredConsent> {
+    ascending.split_off(ascending.len().saturating_sub(MOST))
 }
 
 /// Stores a new consent.
@@ -187,4 +193,31 @@ fn read(row: &AnyRow) -> Result<StoredConsent, StoreError> {
         log_index: unsigned("consent", "log_index", row.try_get(9)?)?,
         uses: unsigned("consent_use", "uses", row.try_get(10)?)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_is_cut_keeps_the_newest_consents() {
+        let consent = |number: u64| StoredConsent {
+            id: Ulid::from_parts(number, 0),
+            authority: String::new(),
+            requester: String::new(),
+            pseudonym: [0; 32],
+            text: Vec::new(),
+            signature: Vec::new(),
+            state: "given".to_owned(),
+            number: 1,
+            state_signature: Vec::new(),
+            log_index: 0,
+            uses: 0,
+        };
+        let most = MOST as u64;
+        let kept = newest((0..most + 3).map(consent).collect());
+        assert_eq!(kept.len(), MOST);
+        assert_eq!(kept[0].id, Ulid::from_parts(3, 0));
+        assert_eq!(newest(vec![consent(1)]).len(), 1);
+    }
 }

@@ -88,13 +88,15 @@ async fn an_epoch_that_was_not_completed_leaves_nothing_behind() {
         let mut conn = world.court().db.write().await.unwrap();
         for sql in [
             "INSERT INTO list_epoch (list_no, epoch, seed, from_ms, until_ms, rules) \
-             VALUES (1, 20778, randomblob(32), 1, 2, randomblob(32))",
+             VALUES (1, 20778, $1, 1, 2, $1)",
             "INSERT INTO sealed_table (list_no, epoch, buckets, capacity, state, applied_seq, records) \
              VALUES (1, 20778, 1, 128, 'building', 0, 0)",
             "INSERT INTO table_bucket (table_id, number, version, fillers, leaf, refs, entries) \
-             VALUES (1, 0, 1, 0, randomblob(32), zeroblob(8), zeroblob(8))",
+             VALUES (1, 0, 1, 0, $1, $1, $1)",
         ] {
-            sqlx::query(sql).execute(&mut *conn).await.unwrap();
+            let query = sqlx::query(sql);
+            let query = if sql.contains("$1") { query.bind([7_u8; 32].as_slice()) } else { query };
+            query.execute(&mut *conn).await.unwrap();
         }
     }
     world.restart().await;

@@ -13,6 +13,7 @@
 //! contradicted: a database that stands behind it, or on another history, is an error for good.
 
 mod check;
+mod files;
 mod proofs;
 mod tables;
 

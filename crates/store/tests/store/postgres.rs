@@ -109,13 +109,14 @@ async fn a_dropped_transaction_gives_its_lock_back_at_once() {
     }
     let (folder, running) = fresh().await;
     let other = open_db(folder.path()).await;
-    for _ in 0..3 {
+    for record in ["one", "two", "three"] {
         let mut lease = other.write().await.unwrap();
         let tx = begin(&mut lease).await.unwrap();
         drop(tx);
         drop(lease);
         // Within a fraction of the ten seconds that a lock is waited for.
-        let append = running.append(&["after"]);
+        let records = [record];
+        let append = running.append(&records);
         tokio::time::timeout(Duration::from_secs(3), append).await.expect("the lock is held").unwrap();
     }
 }
@@ -158,7 +159,7 @@ struct NoStandby;
 
 impl NoStandby {
     fn begin() -> Self {
-        conformance::administer("SET synchronous_commit = local; ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+        conformance::administer("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
         conformance::administer("SELECT pg_reload_conf()");
         Self
     }

@@ -143,7 +143,7 @@ pub(crate) fn worded(db: &Db, sqlite: &str) -> AssertSqlSafe<String> {
                 "CAST(replace(CAST(note AS TEXT), '700', '701') AS BLOB)",
                 "convert_to(replace(convert_from(note, 'UTF8'), '700', '701'), 'UTF8')",
             ),
-            ("x'", "'\\x"),
+            ("CAST(x'", "CAST('\\x"),
             (" BLOB", " BYTEA"),
         ] {
             sql = sql.replace(from, to);

@@ -4,7 +4,7 @@
 mod registry;
 mod requester;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{sync::Arc};
 
 pub(crate) use registry::*;
 pub(crate) use requester::*;
@@ -76,12 +76,8 @@ impl World {
         self.clock.now()
     }
 
-    pub(crate) fn database(&self) -> PathBuf {
-        self.folder.path().join("coordinator.db")
-    }
-
     pub(crate) fn url(&self) -> String {
-        format!("sqlite:{}", self.database().display())
+        tacit_store::conformance::url(self.folder.path(), "coordinator")
     }
 
     /// The database, beside the running coordinator.

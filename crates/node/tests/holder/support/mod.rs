@@ -170,7 +170,7 @@ impl World {
     }
 
     pub(crate) fn database(&self) -> String {
-        format!("sqlite:{}", self.folder.path().join("court.sqlite").display())
+        tacit_store::conformance::url(self.folder.path(), "court")
     }
 
     /// Time goes on, and the lists have their tick.
