@@ -25,6 +25,8 @@ pub struct Config {
     pub pins: PinnedKeys,
     /// Seeds of the pseudonym keys, one per pseudonym epoch.
     pub pseudonym_seeds: Vec<SeedFile>,
+    /// Seed of the key that cosigns checkpoints of the log: a file with 32 bytes in hexadecimal, mode 0600.
+    pub witness_seed: PathBuf,
     /// What callers may use up.
     #[serde(default)]
     pub limits: Limits,

@@ -33,6 +33,7 @@ pub mod note;
 pub mod proof;
 pub mod quorum;
 pub mod record;
+pub mod statement;
 pub mod tile;
 mod time;
 pub mod tree;

@@ -9,7 +9,7 @@ use sqlx::{
 };
 
 use crate::{
-    StoreError,
+    StoreError, disk,
     lease::{Lease, Lender},
     postgres, transaction,
 };
@@ -117,9 +117,15 @@ impl Db {
     /// The one connection to write with; waits while another writer has it.
     ///
     /// # Errors
-    /// [`StoreError::Database`] when there is none within 30 s.
+    /// [`StoreError::Database`] when there is none within 30 s; [`StoreError::Stopped`] after a write failed on the
+    /// disk ([`disk_failed`](crate::disk_failed)).
     pub async fn write(&self) -> Result<Lease, StoreError> {
-        self.write.lend().await
+        let lease = self.write.lend().await?;
+        // The one who had it before may have met the failure.
+        if disk::has_failed() && self.dialect == Dialect::Sqlite {
+            return Err(StoreError::Stopped);
+        }
+        Ok(lease)
     }
 
     /// Which database this is.
@@ -184,11 +190,11 @@ async fn check_sqlite_version(conn: &mut AnyConnection) -> Result<(), StoreError
 }
 
 /// The file of a `sqlite:PATH` URL (also `sqlite://PATH`).
-fn sqlite_path(url: &str) -> Result<&Path, StoreError> {
+pub(crate) fn sqlite_path(url: &str) -> Result<&Path, StoreError> {
     let scheme = url.split(':').next().unwrap_or("");
-    let path = url
-        .strip_prefix("sqlite:")
-        .ok_or_else(|| StoreError::Unsupported(format!("{scheme:?}: the URL must begin with sqlite: or postgres:")))?;
+    let path = url.strip_prefix("sqlite:").ok_or_else(|| {
+        StoreError::Unsupported(format!("{scheme:?}: the URL must begin with sqlite: or postgres:"))
+    })?;
     let path = path.strip_prefix("//").unwrap_or(path);
     // The driver reads these as options, escapes and memory databases, which would be another file than ours.
     if path.is_empty() || path.contains(['?', '#', '%']) || path.contains(":memory:") {

@@ -2,13 +2,15 @@
 
 use sqlx::postgres::PgDatabaseError;
 
+use crate::disk;
+
 /// What can go wrong in a store. None of these texts carries a value of a row, nor does the Debug output: that of
 /// a PostgreSQL error would ("Key (code)=(...) already exists"), so it is the same text.
 #[derive(thiserror::Error)]
 pub enum StoreError {
     /// The database refused or could not be reached.
     #[error("database: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(#[source] sqlx::Error),
     /// A migration failed.
     #[error("migration: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
@@ -56,6 +58,14 @@ pub enum StoreError {
         /// The cause.
         source: std::io::Error,
     },
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        // Every error of a statement comes by here, whoever made it.
+        disk::see(&error);
+        Self::Database(error)
+    }
 }
 
 impl std::fmt::Debug for StoreError {

@@ -15,7 +15,7 @@ use std::{
 use sqlx::{AnyConnection, Connection as _, any::AnyConnectOptions};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{Dialect, StoreError, postgres};
+use crate::{Dialect, StoreError, disk, postgres};
 
 /// Longest wait for a connection to be free.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -93,6 +93,9 @@ impl Lender {
     /// Waits for all leases to end, then closes every connection; nothing is lent any more.
     pub(crate) async fn close(&self) {
         let home = &self.0;
+        if home.must_stay_open() {
+            return;
+        }
         let all = u32::try_from(home.count).unwrap_or(u32::MAX);
         // An error means that it was closed before.
         let Ok(_all) = home.slots.acquire_many(all).await else { return };
@@ -112,6 +115,17 @@ impl Home {
             let idle = self.idle().pop();
             let mut connection = idle?;
             if self.dialect == Dialect::Sqlite {
+                // A transaction that was dropped is undone by the driver's thread, which a ping waits for. One that
+                // SQLite undid by itself, because its COMMIT found no space, stays open in the driver's books: the
+                // next BEGIN would be refused for ever.
+                if connection.is_in_transaction()
+                    && (connection.ping().await.is_err() || connection.is_in_transaction())
+                {
+                    tracing::warn!(
+                        "a database connection is replaced: a transaction in it could not be ended"
+                    );
+                    continue;
+                }
                 return Some(connection);
             }
             match tokio::time::timeout(ANSWER, connection.ping()).await {
@@ -134,9 +148,22 @@ impl Home {
         tokio::time::timeout(OPENING, open).await.unwrap_or(Err(sqlx::Error::PoolTimedOut.into()))
     }
 
+    /// After a write failed on the disk, closing would sync once more.
+    fn must_stay_open(&self) -> bool {
+        self.dialect == Dialect::Sqlite && disk::has_failed()
+    }
+
     // Nothing can panic while the lock is held.
     fn idle(&self) -> MutexGuard<'_, Vec<AnyConnection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if self.must_stay_open() {
+            std::mem::forget(std::mem::take(&mut *self.idle()));
+        }
     }
 }
 
@@ -171,13 +198,16 @@ impl DerefMut for Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        if self.home.must_stay_open() {
+            std::mem::forget(self.connection.take());
+            return;
+        }
         // Whoever panicked may have left a transaction open: that connection is closed instead.
         // So does who dropped a transaction: its ROLLBACK is only queued, and would leave the lock taken until this
         // connection is used again. (On SQLite the driver's thread does it at once.)
         let closes = self.closes || std::thread::panicking();
-        let queued = |connection: &AnyConnection| {
-            self.home.dialect == Dialect::Postgres && connection.should_flush()
-        };
+        let queued =
+            |connection: &AnyConnection| self.home.dialect == Dialect::Postgres && connection.should_flush();
         if let Some(connection) = self.connection.take().filter(|it| !closes && !queued(it)) {
             self.home.idle().push(connection);
         }
@@ -228,6 +258,32 @@ mod tests {
         let rows = sqlx::query("SELECT n FROM t").fetch_all(&mut *lease).await.unwrap();
         assert!(rows.is_empty());
         sqlx::raw_sql("BEGIN IMMEDIATE; COMMIT").execute(&mut *lease).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn after_a_commit_that_failed_the_next_transaction_is_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let lender = lender(&folder, 1);
+        let mut lease = lender.lend().await.unwrap();
+        sqlx::raw_sql("CREATE TABLE t (n BIGINT)").execute(&mut *lease).await.unwrap();
+        let mut tx = crate::begin(&mut lease).await.unwrap();
+        // As SQLite does by itself when there is no space.
+        sqlx::raw_sql("ROLLBACK").execute(&mut *tx).await.unwrap();
+        assert!(tx.commit().await.is_err());
+        drop(lease);
+        let mut lease = lender.lend().await.unwrap();
+        let mut tx = crate::begin(&mut lease).await.unwrap();
+        sqlx::raw_sql("INSERT INTO t VALUES (1)").execute(&mut *tx).await.unwrap();
+        tx.commit().await.unwrap();
+        drop(lease);
+        // One that is dropped is undone, and its connection lent again.
+        let mut lease = lender.lend().await.unwrap();
+        let mut tx = crate::begin(&mut lease).await.unwrap();
+        sqlx::raw_sql("INSERT INTO t VALUES (2)").execute(&mut *tx).await.unwrap();
+        drop(tx);
+        drop(lease);
+        let mut lease = lender.lend().await.unwrap();
+        assert_eq!(sqlx::query("SELECT n FROM t").fetch_all(&mut *lease).await.unwrap().len(), 1);
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -56,7 +56,9 @@ pub(crate) fn options(url: &str) -> Result<AnyConnectOptions, StoreError> {
         url.parse().map_err(|_| refuse("the URL does not parse: postgres://USER@HOST:PORT/DATABASE"))?;
     let url = &mut options.database_url;
     if url.password().is_some() {
-        return Err(refuse("the URL holds a password; give it by PGPASSWORD, PGPASSFILE or ?password_file=/PATH"));
+        return Err(refuse(
+            "the URL holds a password; give it by PGPASSWORD, PGPASSFILE or ?password_file=/PATH",
+        ));
     }
     if url.path().trim_start_matches('/').is_empty() {
         return Err(refuse("the URL names no database"));
@@ -76,7 +78,9 @@ pub(crate) fn options(url: &str) -> Result<AnyConnectOptions, StoreError> {
                 return Err(refuse("the URL has a parameter that is not known here"));
             }
             key if is_path => kept.push((key.to_owned(), value.into_owned())),
-            _ => return Err(refuse("host=, password_file= and the ssl files of a URL want an absolute path")),
+            _ => {
+                return Err(refuse("host=, password_file= and the ssl files of a URL want an absolute path"));
+            }
         }
     }
     let mode = tls_mode(&host, mode)?;
@@ -87,7 +91,8 @@ pub(crate) fn options(url: &str) -> Result<AnyConnectOptions, StoreError> {
         .append_pair("statement-cache-capacity", PREPARED);
     if let Some(path) = password_file {
         let password = read_password(Path::new(&path))?;
-        url.set_password(Some(&escaped(&password))).map_err(|()| refuse("a URL without a host has no password"))?;
+        url.set_password(Some(&escaped(&password)))
+            .map_err(|()| refuse("a URL without a host has no password"))?;
     }
     Ok(options)
 }
@@ -149,7 +154,9 @@ pub(crate) async fn check_session(conn: &mut AnyConnection) -> Result<(), StoreE
         return Err(refuse("PostgreSQL 14 or newer is needed"));
     }
     if fsync != "on" || pages != "on" {
-        return Err(refuse("this PostgreSQL server has fsync or full_page_writes off: a commit could be lost"));
+        return Err(refuse(
+            "this PostgreSQL server has fsync or full_page_writes off: a commit could be lost",
+        ));
     }
     if encoding != "UTF8" {
         return Err(refuse("the database's encoding must be UTF8"));

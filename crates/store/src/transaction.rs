@@ -27,10 +27,7 @@ use std::{
 use sqlx::{Any, AnyConnection, Connection as _, Transaction};
 use tracing::{Dispatch, Level, Metadata, Subscriber, field::Field, level_filters::LevelFilter, span};
 
-use crate::{
-    Dialect, StoreError,
-    error::UnknownCommit,
-};
+use crate::{Dialect, StoreError, error::UnknownCommit};
 
 /// Takes the lock that all writers of a database share, until the transaction ends. The number is "tacit" in ASCII.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(499850111348)";
@@ -175,8 +172,7 @@ impl<F: Future> Future for Watched<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         SEEN.take();
-        let polled =
-            tracing::dispatcher::with_default(&LISTENER, || self.inner.as_mut().poll(context));
+        let polled = tracing::dispatcher::with_default(&LISTENER, || self.inner.as_mut().poll(context));
         if let Some(warning) = SEEN.take() {
             self.warning.get_or_insert(warning);
         }

@@ -7,7 +7,7 @@ use tacit_identity::Role;
 use tacit_model::{Clock, SystemClock};
 
 use crate::{
-    commands::{bench, check, completions, conformance, consent, demo, doctor, init, list, log, serve, up},
+    commands::{bench, check, completions, conformance, consent, db, demo, doctor, init, list, log, receipt, serve, subject, up},
     exit::{Exit, Failure},
     output::Output,
     telemetry::{self, LogFormat},
@@ -58,9 +58,18 @@ enum Command {
     /// Consents, as the consent authority.
     #[command(subcommand)]
     Consent(consent::Command),
+    /// What is on record about a subject, as the consent authority.
+    #[command(subcommand)]
+    Subject(subject::Command),
     /// The log, as an auditor.
     #[command(subcommand)]
     Log(log::Command),
+    /// What proves answers: list and export receipts, verify them offline.
+    #[command(subcommand)]
+    Receipt(receipt::Command),
+    /// A role's database: status, migrations, backup and restore.
+    #[command(subcommand)]
+    Db(db::Command),
     /// Measure everything on this machine, beside its raw limits.
     Bench(bench::Arguments),
     /// Run files of test vectors.
@@ -144,7 +153,10 @@ fn run_command(arguments: Arguments, output: Output) -> Result<Exit, Failure> {
         Command::List(command) => list::run(&context, command),
         Command::Check(arguments) => check::run(&context, arguments),
         Command::Consent(command) => consent::run(&context, command),
+        Command::Subject(command) => subject::run(&context, command),
         Command::Log(command) => log::run(&context, command),
+        Command::Receipt(command) => receipt::run(&context, command),
+        Command::Db(command) => db::run(&context, command),
         Command::Bench(arguments) => bench::run(&context, &arguments),
         Command::Conformance(arguments) => conformance::run(&context, &arguments),
         Command::Doctor(arguments) => doctor::run(&context, arguments),

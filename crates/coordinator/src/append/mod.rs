@@ -11,6 +11,7 @@
 mod checks;
 mod consents;
 mod desk;
+mod erasures;
 mod others;
 mod records;
 mod rules;
@@ -28,9 +29,11 @@ use tacit_store::{
 use tacit_wire::coordinator as pb;
 use tokio::sync::broadcast;
 
+pub(crate) use self::erasures::{Again, EraseJob};
 use self::{rules::RuleSets, used::Used};
 use crate::{
     config::Limits,
+    erasures::Journal,
     store::{
         consents::StoredConsent,
         pseudonyms::Registered,
@@ -95,6 +98,7 @@ pub(crate) enum Write {
     Manifest(Box<SignedManifest>),
     Enrollment { custodian: MemberId, requester: MemberId, epoch: u32, count: u64 },
     Registry { number: u64, hash: [u8; 32], bytes: bytes::Bytes },
+    Erase(Box<EraseJob>),
     Prune,
 }
 
@@ -128,6 +132,7 @@ pub(crate) struct Appender {
     registry: Arc<Registry>,
     clock: Arc<dyn Clock>,
     limits: Limits,
+    journal: Journal,
     /// Requesters that watch are told of changes once they are committed.
     watchers: broadcast::Sender<Arc<StoredConsent>>,
     changed: Vec<Arc<StoredConsent>>,
@@ -145,11 +150,12 @@ impl Appender {
         registry: Arc<Registry>,
         clock: Arc<dyn Clock>,
         limits: Limits,
+        journal: Journal,
         watchers: broadcast::Sender<Arc<StoredConsent>>,
         last_time: Millis,
     ) -> Self {
         let (changed, rules, used) = (Vec::new(), RuleSets::default(), Used::default());
-        Self { log, registry, clock, limits, watchers, changed, rules, used, pending: None, last_time }
+        Self { log, registry, clock, limits, journal, watchers, changed, rules, used, pending: None, last_time }
     }
 }
 
@@ -162,6 +168,7 @@ struct Commit<'a> {
     rng: entropy::Rng,
     registry: &'a Registry,
     limits: &'a Limits,
+    journal: &'a Journal,
     rules: &'a mut RuleSets,
     used: &'a mut Used,
     changed: &'a mut Vec<Arc<StoredConsent>>,
@@ -205,6 +212,7 @@ impl Commit<'_> {
                 self.enrollment(&custodian, &requester, epoch, count)
             }
             Write::Registry { number, hash, bytes } => self.registry(number, hash, &bytes).await,
+            Write::Erase(job) => self.erase(&job).await,
             Write::Prune => {
                 let more = uses::prune(self.conn, self.now.0, self.now.utc_day()).await?;
                 Ok(Done::Pruned { more })
@@ -229,6 +237,7 @@ impl GroupWork for Appender {
             rng: entropy::os_rng(),
             registry: &self.registry,
             limits: &self.limits,
+            journal: &self.journal,
             rules: &mut self.rules,
             used: &mut self.used,
             changed: &mut self.changed,

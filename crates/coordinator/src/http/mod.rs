@@ -1,7 +1,7 @@
 //! The log's files over HTTPS, as C2SP tlog-tiles has them, on the same listener as gRPC.
 //!
 //! ```text
-//! GET /checkpoint                     the newest signed note          every member
+//! GET /checkpoint                     the newest cosigned note        every member
 //! GET /tile/<L>/<N>[.p/<W>]           hashes                          every member
 //! GET /tile/entries/<N>[.p/<W>]       records                         auditors
 //! ```
@@ -97,14 +97,111 @@ fn relative<B>(request: &Request<B>) -> &str {
 }
 
 async fn answer(shared: &Shared, request: Request<Body>) -> Response<Body> {
-    let request = tonic::Request::from_http(request.map(|body| body.is_end_stream()));
-    let (method, headers, found) = match find(shared, &request).await {
-        Ok(found) => (request.extensions().get::<Asked>(), request.metadata(), Ok(found)),
-        Err(problem) => (None, request.metadata(), Err(problem)),
+    let method = request.method().clone();
+    // A file has one address: what is spelled otherwise is not there.
+    let has_query = request.uri().query().is_some();
+    let file = LogFile::parse_path(relative(&request)).ok().filter(|_| !has_query);
+    let has_body = !request.body().is_end_stream();
+    let request = tonic::Request::from_http(request.map(drop));
+    let content = match allow(shared, &request, &method, file, has_body) {
+        Ok(file) => read(shared, file, request.metadata()).await,
+        Err(problem) => Err(problem),
     };
-    let _ = (method, headers);
-    match found {
-        Ok(content) => content.into_response(request.metadata()),
-        Err(problem) => problem.into_response(request.metadata()),
+    match content {
+        Ok(content) => content.response(&method, request.metadata()),
+        Err(problem) => problem.response(&method, request.metadata()),
+    }
+}
+
+/// What may be read, by this caller. Who it is comes first: strangers learn nothing, not even what exists.
+fn allow(
+    shared: &Shared,
+    request: &tonic::Request<()>,
+    method: &Method,
+    file: Option<LogFile>,
+    has_body: bool,
+) -> Result<LogFile, Problem> {
+    let roles: &[Role] = match file {
+        Some(LogFile::Entries(..)) => &[Role::Auditor],
+        Some(LogFile::Checkpoint | LogFile::Tile(..)) | None => &Role::ALL,
+    };
+    caller(request, &shared.registry, roles).map_err(|status| match tacit_wire::reason_of(&status) {
+        Some(Reason::WrongRole) => Problem::WrongRole,
+        _ => Problem::Unauthenticated,
+    })?;
+    let file = file.ok_or(Problem::NotFound)?;
+    if method != Method::GET && method != Method::HEAD {
+        return Err(Problem::Method);
+    }
+    if has_body { Err(Problem::Body) } else { Ok(file) }
+}
+
+async fn read(shared: &Shared, file: LogFile, metadata: &MetadataMap) -> Result<Content, Problem> {
+    let failed = |error| match tacit_wire::reason_of(&store_trouble(&error, metadata)) {
+        Some(Reason::Unavailable) => Problem::Unavailable,
+        _ => Problem::Internal,
+    };
+    if !file.is_in(shared.log.head().size()) {
+        // Another replica may have shown the caller a checkpoint that this one has not read yet.
+        shared.log.refresh().await.map_err(failed)?;
+    }
+    if !file.is_in(shared.log.head().size()) {
+        return Err(Problem::NotFound);
+    }
+    match file {
+        LogFile::Checkpoint => Ok(Content::Checkpoint(newest_note(shared).await)),
+        LogFile::Tile(id, width) => {
+            let hashes = tile(shared, id, width).await.map_err(failed)?;
+            hashes.map(Content::File).ok_or(Problem::NotFound)
+        }
+        LogFile::Entries(id, width) => entries(shared, id, width).await.map_err(failed).map(Content::File),
+    }
+}
+
+/// The newest checkpoint that a quorum of witnesses stands behind, which is what may be relied on; without one, the
+/// newest that the log signed.
+async fn newest_note(shared: &Shared) -> Bytes {
+    let cosigned = shared.witnesses.newest().await;
+    let now_s = shared.clock.now().0 / 1000;
+    let note = match cosigned.filter(|cosigned| cosigned.check_fresh(now_s).is_ok()) {
+        Some(cosigned) => cosigned.checkpoint().note().to_vec(),
+        None => shared.log.head().note().to_vec(),
+    };
+    note.into()
+}
+
+async fn tile(shared: &Shared, id: TileId, width: u16) -> Result<Option<Bytes>, StoreError> {
+    Ok(shared.log.tile(id, width).await?.map(Bytes::from))
+}
+
+async fn entries(shared: &Shared, id: BundleId, width: u16) -> Result<Bytes, StoreError> {
+    let records = shared.log.entries(id.first_entry(), u64::from(width.min(TILE_WIDTH))).await?;
+    let row = id.first_entry();
+    let bundle = bundle::encode(&records)
+        .map_err(|_| StoreError::corrupt("log_entry", "record", row, "is longer than any record"))?;
+    Ok(bundle.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grpc_is_left_alone() {
+        let request =
+            |method: &str, path: &str| Request::builder().method(method).uri(path).body(()).unwrap();
+        for (method, path, ours) in [
+            ("POST", "/tacit.coordinator.v1.LogService/GetCheckpoint", false),
+            ("POST", "/grpc.health.v1.Health/Check", false),
+            ("POST", "/anything", false),
+            ("POST", "/checkpoint", true),
+            ("POST", "/tile/0/000", true),
+            ("GET", "/checkpoint", true),
+            ("GET", "/anything", true),
+            ("HEAD", "/", true),
+            ("OPTIONS", "/tacit.coordinator.v1.LogService/GetCheckpoint", true),
+        ] {
+            assert_eq!(is_ours(&request(method, path)), ours, "{method} {path}");
+        }
     }
 }

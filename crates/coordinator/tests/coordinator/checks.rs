@@ -196,7 +196,7 @@ async fn a_question_that_the_requester_did_not_sign_is_none() {
     let fewer = pb::AuthorizeRequest { checks: both.checks[..1].to_vec(), ..both.clone() };
     let swapped = pb::AuthorizeRequest {
         checks: both.checks.iter().rev().cloned().collect(),
-        signature: both.signature.clone(),
+        ..both.clone()
     };
     for request in [unsigned, by_coordinator, fewer, swapped] {
         assert_eq!(refused(set.requester.send(request).await), "signature_invalid");

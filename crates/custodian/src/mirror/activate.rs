@@ -95,7 +95,9 @@ impl Mirror {
 /// What cannot be proven is refused; a log that cannot be reached is trouble.
 fn log_trouble(reason: Reason) -> Stop {
     match reason {
-        Reason::LogBehind | Reason::Unavailable | Reason::Internal => Stop::Trouble(reason),
+        Reason::LogBehind | Reason::LogFrozen | Reason::Unavailable | Reason::Internal => {
+            Stop::Trouble(reason)
+        }
         _ => Stop::refused(reason),
     }
 }

@@ -16,8 +16,7 @@ static SQLITE: Migrator = sqlx::migrate!("../../migrations/custodian/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("../../migrations/custodian/postgres");
 
 /// Schema of the custodian's database.
-pub(crate) static MIGRATIONS: Migrations<'static> =
-    Migrations { sqlite: &SQLITE, postgres: Some(&POSTGRES) };
+pub static MIGRATIONS: Migrations<'static> = Migrations { sqlite: &SQLITE, postgres: Some(&POSTGRES) };
 
 /// 32 bytes of a column, or corrupt data.
 fn bytes32(

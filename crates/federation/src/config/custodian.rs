@@ -47,6 +47,8 @@ pub struct CustodianFile {
 pub struct CustodianKeys {
     /// Seeds of the pseudonym keys, one per pseudonym epoch.
     pub pseudonym: Vec<EpochSeed>,
+    /// Seed of the Ed25519 key that cosigns checkpoints of the log.
+    pub witness: PathBuf,
 }
 
 /// The seed of one pseudonym epoch. Losing it orphans every consent: back it up sealed.
@@ -70,6 +72,7 @@ impl RoleFile for CustodianFile {
         base.database(&mut self.database);
         self.tls.resolve(base);
         self.keys.pseudonym.iter_mut().for_each(|it| base.path(&mut it.seed));
+        base.path(&mut self.keys.witness);
     }
 }
 
@@ -100,6 +103,7 @@ impl From<&CustodianFile> for Config {
                 .iter()
                 .map(|it| SeedFile { epoch: it.epoch, file: it.seed.clone() })
                 .collect(),
+            witness_seed: file.keys.witness.clone(),
             limits: file.limits.clone(),
             schedule: file.schedule.clone(),
         }

@@ -52,6 +52,8 @@ pub struct NodeKeys {
     pub signing: PathBuf,
     /// Seed of the Ed25519 key that signs list manifests; for holders.
     pub manifest: Option<PathBuf>,
+    /// Seed of the Ed25519 key that cosigns checkpoints of the log; for holders.
+    pub witness: Option<PathBuf>,
     /// Key that encrypts what a requester keeps about its questions; for requesters.
     pub store: Option<PathBuf>,
 }
@@ -69,7 +71,7 @@ impl RoleFile for NodeFile {
         self.tls.resolve(base);
         base.path(&mut self.keys.signing);
         let keys = &mut self.keys;
-        for path in [&mut keys.manifest, &mut keys.store].into_iter().flatten() {
+        for path in [&mut keys.manifest, &mut keys.witness, &mut keys.store].into_iter().flatten() {
             base.path(path);
         }
         if let Some(gateway) = &mut self.gateway {

@@ -18,6 +18,7 @@ mod metrics;
 mod plan;
 mod problem;
 mod question;
+mod receipts;
 mod serve;
 mod tokens;
 mod words;
@@ -36,7 +37,7 @@ use tokio::{
     task::JoinSet,
 };
 
-pub use asker::{Asker, NodeStatus};
+pub use asker::{Asker, NodeStatus, ReceiptFile};
 pub use config::{GatewayConfig, GatewayLimits};
 pub use tokens::{Application, TokenError, Tokens};
 

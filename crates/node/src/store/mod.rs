@@ -11,7 +11,7 @@ static SQLITE: Migrator = sqlx::migrate!("../../migrations/node/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("../../migrations/node/postgres");
 
 /// Schema of the node's database.
-static MIGRATIONS: Migrations<'static> = Migrations { sqlite: &SQLITE, postgres: Some(&POSTGRES) };
+pub static MIGRATIONS: Migrations<'static> = Migrations { sqlite: &SQLITE, postgres: Some(&POSTGRES) };
 
 /// Opens the node's database (`sqlite:PATH` or `postgres://USER@HOST/DATABASE`) and brings its schema up to date. Several processes may have it open:
 /// the node itself, and the command line that imports records.

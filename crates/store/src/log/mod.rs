@@ -124,6 +124,12 @@ impl Log {
         self.inner.head.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
+    /// The log's key, for what is said about the log beside its checkpoints.
+    #[must_use]
+    pub fn signer(&self) -> &NoteSigner {
+        &self.inner.signer
+    }
+
     /// Every head from now on, each once, in order. Who is more than 1024 behind misses some.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<VerifiedCheckpoint> {

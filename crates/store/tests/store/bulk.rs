@@ -11,8 +11,11 @@ use crate::support::{open_db, run};
 async fn table() -> (TempDir, tacit_store::Db) {
     let folder = tempfile::tempdir().unwrap();
     let db = open_db(folder.path()).await;
-    run(&db, "DROP TABLE IF EXISTS thing; CREATE TABLE thing (key BLOB PRIMARY KEY, kind TEXT NOT NULL, n BIGINT)")
-        .await;
+    run(
+        &db,
+        "DROP TABLE IF EXISTS thing; CREATE TABLE thing (key BLOB PRIMARY KEY, kind TEXT NOT NULL, n BIGINT)",
+    )
+    .await;
     (folder, db)
 }
 

@@ -14,15 +14,17 @@ async fn end_sessions(db: &Db, kind: &str) -> u64 {
         sqlx::query("SELECT CAST(current_database() AS TEXT)").fetch_one(&mut *conn).await.unwrap().get(0);
     let of = format!("datname = '{name}' AND application_name LIKE '%{kind}'");
     let count = format!("SELECT COUNT(*) FROM pg_stat_activity WHERE {of}");
-    let found: i64 =
-        sqlx::query(sqlx::AssertSqlSafe(count)).fetch_one(&mut *conn).await.unwrap().get(0);
+    let found: i64 = sqlx::query(sqlx::AssertSqlSafe(count)).fetch_one(&mut *conn).await.unwrap().get(0);
     drop(conn);
     conformance::administer(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {of}"));
     found.unsigned_abs()
 }
 
 fn is_skipped() -> bool {
-    conformance::is_skipped(Dialect::Postgres, "this is about PostgreSQL, and TACIT_TEST_POSTGRES names no server")
+    conformance::is_skipped(
+        Dialect::Postgres,
+        "this is about PostgreSQL, and TACIT_TEST_POSTGRES names no server",
+    )
 }
 
 #[tokio::test]
@@ -202,7 +204,10 @@ async fn a_canceled_wait_for_a_standby_is_an_unknown_outcome_and_is_not_shown_be
     assert_eq!(running.log.head().size(), 5, "nothing is shown that was not acknowledged");
     // It can be read by everybody now, and no standby has it: nobody signs or shows it.
     let refresh = second.log.refresh();
-    assert!(tokio::time::timeout(Duration::from_millis(500), refresh).await.is_err(), "shown before it is safe");
+    assert!(
+        tokio::time::timeout(Duration::from_millis(500), refresh).await.is_err(),
+        "shown before it is safe"
+    );
     assert_eq!(second.log.head().size(), 5);
     drop(no_standby);
     // No standby is demanded any more: what is committed is as safe as it has to be.

@@ -18,8 +18,7 @@ use tokio::sync::broadcast;
 
 static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/coordinator/sqlite");
 static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/coordinator/postgres");
-pub(crate) static MIGRATIONS: Migrations<'static> =
-    Migrations { sqlite: &SQLITE, postgres: Some(&POSTGRES) };
+pub(crate) static MIGRATIONS: Migrations<'static> = Migrations { sqlite: &SQLITE, postgres: Some(&POSTGRES) };
 
 /// What a job does besides appending its records.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -261,7 +261,7 @@ fn scheme_of(registry: &Registry, lists: &[ListId]) -> Result<String, Failure> {
     }
 }
 
-fn read_code(registry: &Registry, scheme: &str, code: String) -> Result<SubjectCode, Failure> {
+pub(crate) fn read_code(registry: &Registry, scheme: &str, code: String) -> Result<SubjectCode, Failure> {
     let code = typed(code)?;
     match registry.schemes().parse(scheme, &code) {
         Ok(parsed) => Ok(parsed.subject),

@@ -6,4 +6,6 @@
 mod follows;
 mod forks;
 mod permits;
+mod quorum;
+mod replicas;
 mod support;

@@ -3,11 +3,13 @@
 
 mod registry;
 mod requester;
+mod witness;
 
 use std::{sync::Arc};
 
 pub(crate) use registry::*;
 pub(crate) use requester::*;
+pub(crate) use witness::*;
 use tacit_blind::table::{Layout, Manifest};
 use tacit_coordinator::{Coordinator, CoordinatorDeps, Limits, MIGRATIONS, ServeError, StartError};
 use tacit_identity::{CredentialFiles, Credentials, DevCa, MtlsListener, Role, SpiffeId, connect};
@@ -104,6 +106,7 @@ impl World {
     pub(crate) fn deps(&self) -> CoordinatorDeps {
         CoordinatorDeps {
             database: self.url(),
+            erasures: self.folder.path().join("erasures"),
             registry: self.registry.clone(),
             registry_bytes: self.registry_bytes.clone().into(),
             log_signer: NoteSigner::new("coordinator/log", key("coordinator/log")).unwrap(),
@@ -122,8 +125,35 @@ impl World {
         Ok(Running { endpoint, stop, serving })
     }
 
+    /// A coordinator; when it has a log already, with the witnesses that have to confirm it.
     pub(crate) async fn start(&self) -> Running {
-        self.try_start().await.unwrap()
+        let has_log = self.log_size().await > 0;
+        let running = self.try_start().await.unwrap();
+        if has_log {
+            self.witness(&running, &WITNESSES[..2]).await;
+        }
+        running
+    }
+
+    async fn log_size(&self) -> i64 {
+        use sqlx::Row as _;
+        let db = self.db().await;
+        let mut conn = db.read().await.unwrap();
+        let query = "SELECT COALESCE(MAX(size), 0) FROM log_head";
+        let size = sqlx::query(query).fetch_one(&mut *conn).await.unwrap().get(0);
+        drop(conn);
+        db.close().await;
+        size
+    }
+
+    /// Has these witnesses cosign whatever they are asked, until the coordinator ends.
+    pub(crate) async fn witness(&self, running: &Running, members: &[&'static str]) {
+        for member in members {
+            let role = if *member == "custodian" { Role::Custodian } else { Role::Node };
+            let channel = self.channel(running, role, member).await;
+            let stream = Stream::open(channel, None).await.unwrap();
+            tokio::spawn(stream.cosign_all(member, self.clock.clone()));
+        }
     }
 
     /// A running coordinator with version 1 of every list logged in [`LIST_EPOCH`].

@@ -82,7 +82,7 @@ impl World {
         let ca = DevCa::create(FEDERATION.parse().unwrap(), NOW).unwrap();
         ca.save(folder.path()).unwrap();
         std::fs::remove_file(folder.path().join("ca.key")).unwrap();
-        let log = TestLog::new(registry::file(&SEED, 1));
+        let log = TestLog::new(registry::file(&SEED, 1), clock.clone());
         let credentials = issue(&ca, &folder, &clock, Role::Coordinator, "hub");
         let listener = MtlsListener::bind("127.0.0.1:0".parse().unwrap(), credentials).await.unwrap();
         let coordinator = listener.local_addr();
@@ -92,6 +92,8 @@ impl World {
         tokio::spawn(async move { server.serve_with_incoming(listener).await.unwrap() });
         std::fs::write(folder.path().join("seed.hex"), format!("{}\n", hex(&SEED))).unwrap();
         private(&folder, "seed.hex");
+        std::fs::write(folder.path().join("witness.hex"), hex(&registry::seed("keeper/witness"))).unwrap();
+        private(&folder, "witness.hex");
         issue(&ca, &folder, &clock, Role::Custodian, "keeper");
         Self { folder, ca, clock, log, coordinator, custodian: None }
     }
@@ -110,6 +112,7 @@ impl World {
             listen = "127.0.0.1:0"
             database = "{}"
             pseudonym_seeds = [{{ epoch = 3, file = "{}" }}]
+            witness_seed = "{}"
             tls = {{ certificate = "{}", key = "{}", authority = "{}", crl = "{}" }}
             coordinator = {{ member = "hub", endpoint = "https://{}" }}
             [pins]
@@ -128,6 +131,7 @@ impl World {
             "#,
             self.database(),
             path("seed.hex"),
+            path("witness.hex"),
             path("keeper.pem"),
             path("keeper.key"),
             path("ca.pem"),
@@ -161,6 +165,13 @@ impl World {
         drop(stop);
         serving.await.unwrap();
         self.start().await.unwrap();
+    }
+
+    /// Starts another replica on the same database. Parties are of the new one from now on.
+    pub(crate) async fn start_replica(&mut self) -> Running {
+        let first = self.custodian.take().unwrap();
+        self.start().await.unwrap();
+        first
     }
 
     pub(crate) fn party(&self, role: Role, member: &str) -> Party {

@@ -9,6 +9,7 @@ use futures::{FutureExt as _, future::BoxFuture};
 use tacit_client::{Connections, Deadlines, LogReader, Requester, RequesterConfig, RequesterKeys};
 use tacit_identity::{Credentials, MtlsListener, Role, SpiffeId, channel, tune_server};
 use tacit_ledger::{
+    cosignature::CosignatureSigner,
     ed25519::SigningKey,
     note::{NoteSigner, NoteVerifier},
 };
@@ -129,13 +130,18 @@ impl Ground {
     async fn holder(&self, member: &Member) -> Result<Holder, StartError> {
         let path = needed(self.file.keys.manifest.as_deref(), "keys.manifest", "holder")?;
         let key = own_key("manifest", path, member.keys.manifest)?;
+        let path = needed(self.file.keys.witness.as_deref(), "keys.witness", "holder")?;
+        let cosigns = own_key("witness", path, member.keys.witness)?;
         let witness = Witness::start(WitnessConfig {
             coordinator: self.coordinator.clone(),
             log_key: self.log_key.clone(),
+            signer: CosignatureSigner::new(&format!("{}/witness", member.id), cosigns)?,
             db: self.db.clone(),
             clock: Arc::clone(&self.clock),
+            peers: vec![self.custodian.clone()],
         })
         .await?;
+        witness.set_witnesses(self.registry.witnesses()?).await;
         let deps = HolderDeps {
             member: member.id.clone(),
             db: self.db.clone(),
@@ -306,6 +312,10 @@ async fn follow_registry(source: RegistrySource, holder: Option<Holder>, request
                 tracing::info!(number = registry.number(), "registry in use");
                 if let Some(holder) = &holder {
                     holder.set_registry(Arc::clone(&registry));
+                    match registry.witnesses() {
+                        Ok(witnesses) => holder.witness().set_witnesses(witnesses).await,
+                        Err(error) => tracing::error!(%error, "the quorum is counted as before"),
+                    }
                 }
                 if let Some(requester) = &requester {
                     requester.set_registry(registry);

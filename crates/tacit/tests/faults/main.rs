@@ -1,0 +1,16 @@
+//! What is promised under fault, shown with real processes: killed at any moment, on a disk that fails, that is
+//! full, that loses power, or whose bits changed.
+//!
+//! Each test has a short form that `cargo xtask test` runs; `cargo xtask soak` runs the full counts. What a machine
+//! lacks (strace, root, loop devices) is said aloud, and the test passes without it.
+
+#![cfg(test)]
+
+mod disks;
+mod flips;
+mod injected;
+mod kill;
+mod load;
+mod restored;
+mod support;
+mod two;
