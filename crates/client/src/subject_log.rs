@@ -273,7 +273,12 @@ impl SubjectChains {
             return Err(ChainFinding::OtherStatement("checkpoint"));
         }
         let came: Vec<&SubjectEntry> = chain.0.iter().flat_map(|message| &message.entries).collect();
-        let mut back = Back { statement: &statement, checkpoint: &checkpoint, due: statement.records, leaf: statement.head };
+        let mut back = Back {
+            statement: &statement,
+            checkpoint: &checkpoint,
+            due: statement.records,
+            leaf: statement.head,
+        };
         let mut entries = Vec::with_capacity(came.len());
         let mut erased = 0;
         for entry in &came {
@@ -361,7 +366,8 @@ impl Back<'_> {
         }
         let malformed = ChainFinding::Malformed { sequence };
         let logged = entry.record.as_ref().ok_or(ChainFinding::Malformed { sequence })?;
-        let inclusion = chunks32("path", &logged.path, MAX_PATH).map_err(|_| ChainFinding::Malformed { sequence })?;
+        let inclusion =
+            chunks32("path", &logged.path, MAX_PATH).map_err(|_| ChainFinding::Malformed { sequence })?;
         let leaf = leaf_hash(&logged.record);
         if let Err(problem) = self.checkpoint.verify_inclusion(&leaf, logged.index, &inclusion) {
             return Err(ChainFinding::NotLogged { sequence, problem: problem.into() });
@@ -375,9 +381,10 @@ impl Back<'_> {
             Record::Erasure(it) => it.subject,
             Record::Manifest(_) | Record::Registry(_) | Record::Enrollment(_) => return Err(malformed),
         };
-        let salt = tacit_wire::array("salt", &entry.salt).map_err(|_| ChainFinding::Malformed { sequence })?;
-        let previous: Hash =
-            tacit_wire::array("previous", &entry.previous).map_err(|_| ChainFinding::Malformed { sequence })?;
+        let salt =
+            tacit_wire::array("salt", &entry.salt).map_err(|_| ChainFinding::Malformed { sequence })?;
+        let previous: Hash = tacit_wire::array("previous", &entry.previous)
+            .map_err(|_| ChainFinding::Malformed { sequence })?;
         let pseudonym = &self.statement.pseudonym;
         if commit::subject(&salt, pseudonym, sequence, &previous) != subject {
             return Err(ChainFinding::NotOpened { sequence });

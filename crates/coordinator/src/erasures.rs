@@ -97,8 +97,8 @@ impl Journal {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(trouble)?;
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let entries = parse(&bytes[..whole])
-            .map_err(|line| JournalError::Malformed { path: path.to_owned(), line })?;
+        let entries =
+            parse(&bytes[..whole]).map_err(|line| JournalError::Malformed { path: path.to_owned(), line })?;
         // A line that was cut off by a crash must not become the beginning of the next one.
         file.set_len(whole as u64).map_err(trouble)?;
         file.seek(SeekFrom::End(0)).map_err(trouble)?;

@@ -176,9 +176,7 @@ impl SignedStatement {
     /// # Errors
     /// [`StatementError`].
     pub fn verify(&self, log: &NoteVerifier) -> Result<SubjectStatement, StatementError> {
-        log.key()
-            .verify(&message(&self.text), &self.signature)
-            .map_err(|_| StatementError::Signature)?;
+        log.key().verify(&message(&self.text), &self.signature).map_err(|_| StatementError::Signature)?;
         let statement = SubjectStatement::parse(&self.text)?;
         // One key may not speak for two logs.
         if log.name().strip_suffix("/log") != Some(statement.coordinator.as_str()) {
@@ -223,7 +221,9 @@ mod tests {
         let signed = statement().sign(&signer).unwrap();
         assert_eq!(signed.verify(signer.verifier()), Ok(statement()));
         let text = String::from_utf8(signed.text.clone()).unwrap();
-        assert!(text.ends_with("size 1000\nroot AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=\ntime 2026-11-21T22:29:03.223Z\n"));
+        assert!(text.ends_with(
+            "size 1000\nroot AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=\ntime 2026-11-21T22:29:03.223Z\n"
+        ));
         for at in 0..signed.text.len() {
             let mut changed = signed.clone();
             changed.text[at] ^= 1;

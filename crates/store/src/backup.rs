@@ -17,12 +17,17 @@ use std::{
     io::{self, Read as _, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use crate::{Db, Dialect, Inspector, Migrations, Size, StoreError, Table, inspect, witness};
 
 /// Bytes that are hashed or copied between two reports of progress.
 const CHUNK: usize = 1 << 20;
+
+/// How long a session of PostgreSQL that ended may still be listed: tries, and the pause between them.
+const LINGERING_TRIES: u32 = 20;
+const LINGERING: Duration = Duration::from_millis(100);
 
 /// Is told how many bytes are done.
 pub type Progress<'p> = &'p (dyn Fn(u64) + Send + Sync);
@@ -148,9 +153,9 @@ pub async fn refuse_in_use(url: &str, migrations: &Migrations<'static>) -> Resul
         Some(_) => Ok(()),
         None => {
             let Some(mut inspector) = Inspector::open(url, migrations).await? else { return Ok(()) };
-            let others = inspector.other_sessions().await;
+            let refused = refuse_sessions(&mut inspector).await;
             inspector.close().await;
-            refuse_sessions(others?)
+            refused
         }
     }
 }
@@ -213,11 +218,20 @@ async fn mark(url: &str, migrations: &Migrations<'static>, restored_ms: u64) -> 
     marked
 }
 
-fn refuse_sessions(others: u64) -> Result<(), BackupError> {
-    if others == 0 {
-        return Ok(());
+/// A session that just ended is still listed for a moment.
+async fn refuse_sessions(inspector: &mut Inspector) -> Result<(), BackupError> {
+    let mut tries = 0;
+    loop {
+        let others = inspector.other_sessions().await?;
+        if others == 0 {
+            return Ok(());
+        }
+        if tries == LINGERING_TRIES {
+            return Err(BackupError::InUse(format!("{others} other sessions are connected to it")));
+        }
+        tries += 1;
+        tokio::time::sleep(LINGERING).await;
     }
-    Err(BackupError::InUse(format!("{others} other sessions are connected to it")))
 }
 
 /// An empty file for its owner alone, in the place of what may be there.

@@ -11,8 +11,7 @@ use tacit_store::{Conn, StoreError};
 use tacit_wire::{
     common,
     coordinator::{
-        self as pb, erase_response::Outcome as Erased, subject_entry,
-        subject_service_server::SubjectService,
+        self as pb, erase_response::Outcome as Erased, subject_entry, subject_service_server::SubjectService,
     },
 };
 use tokio::sync::mpsc;
@@ -50,7 +49,8 @@ impl SubjectService for Service {
             .map_err(|error| malformed(&error, &metadata))?;
         let shared = self.0.clone();
         let begun = shared.statement(&pseudonym).await.map_err(|error| store_trouble(&error, &metadata))?;
-        let (statement, mut walk) = begun.ok_or_else(|| tacit_wire::trouble(Reason::Unavailable, &metadata))?;
+        let (statement, mut walk) =
+            begun.ok_or_else(|| tacit_wire::trouble(Reason::Unavailable, &metadata))?;
         let (sender, receiver) = mpsc::channel(AHEAD);
         tokio::spawn(async move {
             let mut statement = Some(statement);
@@ -78,10 +78,7 @@ impl SubjectService for Service {
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 
-    async fn erase(
-        &self,
-        request: Request<pb::EraseRequest>,
-    ) -> Result<Response<pb::EraseResponse>, Status> {
+    async fn erase(&self, request: Request<pb::EraseRequest>) -> Result<Response<pb::EraseResponse>, Status> {
         let shared = &self.0;
         let peer = caller(&request, &shared.registry, &[Role::Authority])?;
         let (message, metadata) = parts(request);
@@ -93,8 +90,7 @@ impl SubjectService for Service {
         }
         shared.writable(&metadata).await?;
         shared.writable(&metadata).await?;
-        let job =
-            EraseJob { pseudonym, authority: peer.spiffe.member, ground: message.ground, again: None };
+        let job = EraseJob { pseudonym, authority: peer.spiffe.member, ground: message.ground, again: None };
         let written = shared.write_logged(Write::Erase(Box::new(job))).await;
         let outcome = match written.map_err(|error| store_trouble(&error, &metadata))? {
             Ok((record, checkpoint)) => {

@@ -53,11 +53,7 @@ pub(crate) struct Walked {
 
 /// The records that open under a chain's present key, newest first. A broken chain ends early: what lies before the
 /// break opens to nobody once the key is gone.
-pub(crate) async fn walk(
-    conn: &mut Conn,
-    subject: Number,
-    chain: &Chain,
-) -> Result<Vec<Walked>, StoreError> {
+pub(crate) async fn walk(conn: &mut Conn, subject: Number, chain: &Chain) -> Result<Vec<Walked>, StoreError> {
     let mut walked = Vec::new();
     let mut next = chain.last_index;
     while let Some(index) = next {
@@ -135,11 +131,12 @@ pub(crate) async fn pseudonyms_after(
     conn: &mut Conn,
     after: Number,
 ) -> Result<Vec<(Number, [u8; 32])>, StoreError> {
-    let rows = sqlx::query("SELECT number, pseudonym FROM subject WHERE number > $1 ORDER BY number LIMIT $2")
-        .bind(after.0)
-        .bind(PAGE)
-        .fetch_all(conn)
-        .await?;
+    let rows =
+        sqlx::query("SELECT number, pseudonym FROM subject WHERE number > $1 ORDER BY number LIMIT $2")
+            .bind(after.0)
+            .bind(PAGE)
+            .fetch_all(conn)
+            .await?;
     rows.iter()
         .map(|row| {
             let number = row.try_get(0)?;

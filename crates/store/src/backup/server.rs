@@ -49,7 +49,7 @@ pub(super) async fn restore(restore: &Restore<'_>) -> Result<(), BackupError> {
     let missing = || BackupError::Missing("the server".to_owned());
     let mut target = Inspector::open(restore.url, restore.migrations).await?.ok_or_else(missing)?;
     let found = async {
-        refuse_sessions(target.other_sessions().await?)?;
+        refuse_sessions(&mut target).await?;
         let row = sqlx::query("SELECT CAST(current_schema() AS TEXT)").persistent(false);
         let row = row.fetch_one(target.conn()).await.map_err(StoreError::from)?;
         let schema: String = row.try_get(0).map_err(StoreError::from)?;

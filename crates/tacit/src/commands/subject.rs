@@ -198,9 +198,12 @@ impl From<ChainFinding> for Failure {
             ChainFinding::Client(error) => error.into(),
             finding => {
                 let reason = finding.reason();
-                Self::new(Exit::of(reason), "what is on record about the subject is NOT complete and in order")
-                    .why(finding)
-                    .reason(reason)
+                Self::new(
+                    Exit::of(reason),
+                    "what is on record about the subject is NOT complete and in order",
+                )
+                .why(finding)
+                .reason(reason)
             }
         }
     }

@@ -31,7 +31,8 @@ pub(super) fn text(name: &str, log: &SubjectLog) -> String {
     if log.erased > 0 {
         text.push_str(&format!("\n  what opens the first {} was erased", log.erased));
     }
-    let mut rows = vec![["NO.", "INDEX", "TIME", "KIND", "WHAT", "ON WHAT GROUNDS"].map(str::to_owned).to_vec()];
+    let mut rows =
+        vec![["NO.", "INDEX", "TIME", "KIND", "WHAT", "ON WHAT GROUNDS"].map(str::to_owned).to_vec()];
     for entry in &log.entries {
         rows.push(vec![
             entry.sequence.to_string(),
@@ -57,7 +58,9 @@ fn what(record: &Record) -> String {
             format!("{} was refused {} for {}: {}", it.requester, lists(record), it.purpose, it.reason)
         }
         Record::Consent(it) => format!("consent for {} is {}", it.requester, it.state),
-        Record::Erasure(it) => format!("{} were erased by {}: {}", records(it.openings), it.authority, it.ground),
+        Record::Erasure(it) => {
+            format!("{} were erased by {}: {}", records(it.openings), it.authority, it.ground)
+        }
         // None of these is in a subject's chain.
         Record::Manifest(_) | Record::Registry(_) | Record::Enrollment(_) => record.kind().to_owned(),
     }
