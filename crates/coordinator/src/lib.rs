@@ -41,8 +41,8 @@ use crate::{
 };
 
 pub use config::{LimitError, Limits};
-/// The tables of a coordinator's database, for what works on its log without the role.
-pub use store::MIGRATIONS;
+/// The tables of a coordinator's SQLite database, for what works on its log without the role.
+pub use store::SQLITE as MIGRATIONS;
 
 /// Largest request: 1024 checks of several holders each.
 const MAX_REQUEST_BYTES: usize = 16 << 20;
@@ -75,7 +75,7 @@ const CHANGES: usize = 1024;
 
 /// What a coordinator runs on.
 pub struct CoordinatorDeps {
-    /// Database URL, `sqlite:PATH` or `postgres://USER@HOST/DATABASE`.
+    /// Database URL, `sqlite:PATH`.
     pub database: String,
     /// The registry in force, verified.
     pub registry: Arc<Registry>,
@@ -148,7 +148,7 @@ impl Coordinator {
     pub async fn start(deps: CoordinatorDeps) -> Result<Self, StartError> {
         deps.limits.check()?;
         check_log_key(&deps.registry, &deps.log_signer)?;
-        let db = Db::open(&deps.database, &MIGRATIONS).await?;
+        let db = Db::open(&deps.database, &store::SQLITE).await?;
         let log = Log::open(&db, deps.log_signer).await?;
         let newest = newest_time(&log).await?;
         let now = deps.clock.now();

@@ -15,7 +15,7 @@ use tacit_policy::Ed25519Key;
 pub struct Config {
     /// Address and port to listen on.
     pub listen: SocketAddr,
-    /// Database URL, `sqlite:PATH` or `postgres://USER@HOST/DATABASE`.
+    /// Database URL, `sqlite:PATH`.
     pub database: String,
     /// Certificate, key, CA and revocation list.
     pub tls: TlsFiles,

@@ -142,6 +142,12 @@ impl From<StoreError> for Stop {
     }
 }
 
+impl From<sqlx::Error> for Stop {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Failed(Box::new(error))
+    }
+}
+
 impl From<tokio::task::JoinError> for Stop {
     fn from(error: tokio::task::JoinError) -> Self {
         Self::Failed(Box::new(error))

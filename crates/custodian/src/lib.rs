@@ -95,7 +95,7 @@ impl Custodian {
         }
         let seeds = Seeds::load(&config.pseudonym_seeds)?;
         let batch_secret = seeds.batch_secret();
-        let db = Db::open(&config.database, &store::MIGRATIONS).await?;
+        let db = Db::open(&config.database, &store::SQLITE).await?;
         let at = &config.coordinator;
         let log_key = NoteVerifier::new(&format!("{}/log", at.member), config.pins.log.0)?;
         let expected = SpiffeId::new(own.federation.clone(), Role::Coordinator, at.member.clone());

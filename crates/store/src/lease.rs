@@ -1,9 +1,8 @@
 //! Connections that are lent out and come back.
 //!
-//! SQLite does not break a connection, and most of what is asked takes less time than a message between two threads.
-//! So a connection that comes back is neither pinged nor handed to a task, as the driver's own pool would do: it lies
-//! ready for the next one, its prepared statements with it. PostgreSQL restarts, fails over and ends sessions, so its
-//! connections are asked before they are lent again, and replaced when they do not answer.
+//! A database on this machine does not break a connection, and most of what is asked takes less time than a
+//! message between two threads. So a connection that comes back is neither pinged nor handed to a task, as
+//! the driver's own pool would do: it lies ready for the next one, its prepared statements with it.
 
 use std::{
     fmt,
@@ -12,29 +11,21 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{AnyConnection, Connection as _, any::AnyConnectOptions};
+use sqlx::{AnyConnection, Connection as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{Dialect, StoreError, postgres};
+use crate::StoreError;
 
-/// Longest wait for a connection to be free.
+/// Longest wait for a connection.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Longest time that opening a connection may take.
-const OPENING: Duration = Duration::from_secs(10);
-
-/// How long a connection that lay idle may take to answer before it counts as broken.
-const ANSWER: Duration = Duration::from_secs(3);
 
 /// A few connections to one database; clones share them. They are opened when first needed.
 #[derive(Clone)]
 pub(crate) struct Lender(Arc<Home>);
 
 struct Home {
-    /// May hold a password: never shown.
-    options: AnyConnectOptions,
+    url: String,
     settings: &'static str,
-    dialect: Dialect,
     count: usize,
     slots: Arc<Semaphore>,
     /// The one that came back last is lent first: its caches are warm.
@@ -45,8 +36,6 @@ struct Home {
 pub struct Lease {
     /// Only `drop` takes it out.
     connection: Option<AnyConnection>,
-    /// Whether it is closed when it comes back: nobody knows what state it is in.
-    closes: bool,
     home: Arc<Home>,
     _slot: OwnedSemaphorePermit,
 }
@@ -64,15 +53,10 @@ impl fmt::Debug for Lease {
 }
 
 impl Lender {
-    /// At most `count` connections; `settings` is run on each when it is opened.
-    pub(crate) fn new(
-        options: AnyConnectOptions,
-        dialect: Dialect,
-        settings: &'static str,
-        count: usize,
-    ) -> Self {
+    /// At most `count` connections to `url`; `settings` is run on each when it is opened.
+    pub(crate) fn new(url: &str, settings: &'static str, count: usize) -> Self {
         let slots = Arc::new(Semaphore::new(count));
-        Self(Arc::new(Home { options, settings, dialect, count, slots, idle: Mutex::default() }))
+        Self(Arc::new(Home { url: url.to_owned(), settings, count, slots, idle: Mutex::default() }))
     }
 
     /// A connection, as soon as one is free.
@@ -83,11 +67,12 @@ impl Lender {
             Ok(Err(_closed)) => return Err(sqlx::Error::PoolClosed.into()),
             Err(_late) => return Err(sqlx::Error::PoolTimedOut.into()),
         };
-        let connection = match home.idle_that_answers().await {
+        let idle = home.idle().pop();
+        let connection = match idle {
             Some(connection) => connection,
             None => home.open().await?,
         };
-        Ok(Lease { connection: Some(connection), closes: false, home, _slot: slot })
+        Ok(Lease { connection: Some(connection), home, _slot: slot })
     }
 
     /// Waits for all leases to end, then closes every connection; nothing is lent any more.
@@ -107,49 +92,15 @@ impl Lender {
 }
 
 impl Home {
-    async fn idle_that_answers(&self) -> Option<AnyConnection> {
-        loop {
-            let idle = self.idle().pop();
-            let mut connection = idle?;
-            if self.dialect == Dialect::Sqlite {
-                return Some(connection);
-            }
-            match tokio::time::timeout(ANSWER, connection.ping()).await {
-                Ok(Ok(())) => return Some(connection),
-                Ok(Err(error)) => tracing::warn!(%error, "a database connection was broken; it is replaced"),
-                Err(_late) => tracing::warn!("a database connection did not answer; it is replaced"),
-            }
-        }
-    }
-
     async fn open(&self) -> Result<AnyConnection, StoreError> {
-        let open = async {
-            let mut connection = AnyConnection::connect_with(&self.options).await?;
-            sqlx::raw_sql(self.settings).execute(&mut connection).await?;
-            if self.dialect == Dialect::Postgres {
-                postgres::check_session(&mut connection).await?;
-            }
-            Ok(connection)
-        };
-        tokio::time::timeout(OPENING, open).await.unwrap_or(Err(sqlx::Error::PoolTimedOut.into()))
+        let mut connection = AnyConnection::connect(&self.url).await?;
+        sqlx::raw_sql(self.settings).execute(&mut connection).await?;
+        Ok(connection)
     }
 
     // Nothing can panic while the lock is held.
     fn idle(&self) -> MutexGuard<'_, Vec<AnyConnection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Lease {
-    /// From now on the connection is closed when it comes back, until [`Lease::is_clean`]: also when who has it is
-    /// stopped in the middle of a transaction.
-    pub(crate) fn is_dirty(&mut self) {
-        self.closes = true;
-    }
-
-    /// The connection is in no transaction, so the next one may have it.
-    pub(crate) fn is_clean(&mut self) {
-        self.closes = false;
     }
 }
 
@@ -172,13 +123,7 @@ impl DerefMut for Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         // Whoever panicked may have left a transaction open: that connection is closed instead.
-        // So does who dropped a transaction: its ROLLBACK is only queued, and would leave the lock taken until this
-        // connection is used again. (On SQLite the driver's thread does it at once.)
-        let closes = self.closes || std::thread::panicking();
-        let queued = |connection: &AnyConnection| {
-            self.home.dialect == Dialect::Postgres && connection.should_flush()
-        };
-        if let Some(connection) = self.connection.take().filter(|it| !closes && !queued(it)) {
+        if let Some(connection) = self.connection.take().filter(|_| !std::thread::panicking()) {
             self.home.idle().push(connection);
         }
         // The slot is a field: it is given back after this, when the connection lies ready.
@@ -194,8 +139,7 @@ mod tests {
         DRIVERS.call_once(sqlx::any::install_default_drivers);
         let path = folder.path().join("a.db");
         std::fs::OpenOptions::new().create(true).append(true).open(&path).unwrap();
-        let options = format!("sqlite:{}", path.display()).parse().unwrap();
-        Lender::new(options, Dialect::Sqlite, "PRAGMA journal_mode = WAL", count)
+        Lender::new(&format!("sqlite:{}", path.display()), "PRAGMA journal_mode = WAL", count)
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -16,18 +16,13 @@ mod db;
 mod error;
 mod group;
 mod lease;
-mod postgres;
-mod transaction;
 
 pub mod bulk;
-#[cfg(feature = "conformance")]
-pub mod conformance;
 pub mod log;
 pub mod witness;
 
-pub use db::{Db, Dialect, Migrations};
-pub use error::{StoreError, UnknownCommit};
+pub use db::{Db, Dialect};
+pub use error::StoreError;
 pub use group::{Group, GroupWork, Overloaded};
 pub use lease::Lease;
 pub use sqlx::AnyConnection as Conn;
-pub use transaction::{Tx, begin};

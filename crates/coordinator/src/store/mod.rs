@@ -10,13 +10,9 @@ pub(crate) mod subjects;
 pub(crate) mod uses;
 
 use sqlx::migrate::Migrator;
-use tacit_store::Migrations;
 
-static SQLITE: Migrator = sqlx::migrate!("../../migrations/coordinator/sqlite");
-static POSTGRES: Migrator = sqlx::migrate!("../../migrations/coordinator/postgres");
-
-/// Schema of the coordinator's database.
-pub static MIGRATIONS: Migrations<'static> = Migrations { sqlite: &SQLITE, postgres: Some(&POSTGRES) };
+/// Schema of the coordinator's SQLite database.
+pub static SQLITE: Migrator = sqlx::migrate!("../../migrations/coordinator/sqlite");
 
 /// 32 bytes of a column, or corrupt data.
 pub(crate) fn bytes32(

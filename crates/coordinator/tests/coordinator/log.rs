@@ -196,8 +196,7 @@ async fn it_does_not_start_on_what_does_not_belong_together() {
     // A record that somebody changed.
     let db = world.db().await;
     let mut conn = db.write().await.unwrap();
-    sqlx::query("UPDATE log_entry SET record = $1 WHERE idx = 0")
-        .bind(b"another".as_slice())
+    sqlx::query("UPDATE log_entry SET record = CAST(record || x'0a' AS BLOB) WHERE idx = 0")
         .execute(&mut *conn)
         .await
         .unwrap();

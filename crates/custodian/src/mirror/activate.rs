@@ -1,5 +1,6 @@
 //! Serves a staged version once its manifest is in the log.
 
+use sqlx::Connection as _;
 use tacit_ledger::record::{Manifest as ManifestRecord, Record};
 use tacit_model::{ListId, Reason};
 use tacit_wire::custodian::ActivateRequest;
@@ -67,7 +68,7 @@ impl Mirror {
             slots: &replaced,
         });
         let mut conn = self.0.db.write().await?;
-        let mut tx = tacit_store::begin(&mut conn).await?;
+        let mut tx = conn.begin().await?;
         tables::activate(&mut tx, &staged, replaced, now).await?;
         tx.commit().await?;
         drop(conn);

@@ -8,16 +8,12 @@ pub(crate) mod tables;
 mod writer;
 
 use sqlx::migrate::Migrator;
-use tacit_store::{Migrations, StoreError};
+use tacit_store::StoreError;
 
 pub(crate) use writer::Writer;
 
-static SQLITE: Migrator = sqlx::migrate!("../../migrations/custodian/sqlite");
-static POSTGRES: Migrator = sqlx::migrate!("../../migrations/custodian/postgres");
-
-/// Schema of the custodian's database.
-pub(crate) static MIGRATIONS: Migrations<'static> =
-    Migrations { sqlite: &SQLITE, postgres: Some(&POSTGRES) };
+/// Schema of the custodian's SQLite database.
+pub(crate) static SQLITE: Migrator = sqlx::migrate!("../../migrations/custodian/sqlite");
 
 /// 32 bytes of a column, or corrupt data.
 fn bytes32(

@@ -23,7 +23,7 @@ pub struct CoordinatorFile {
     pub listen: SocketAddr,
     /// Address and port of the metrics, on loopback; none without it.
     pub metrics: Option<SocketAddr>,
-    /// Database URL, `sqlite:PATH` or `postgres://USER@HOST/DATABASE`.
+    /// Database URL, `sqlite:PATH`.
     pub database: String,
     /// The signed registry file.
     pub registry: PathBuf,

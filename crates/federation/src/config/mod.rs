@@ -29,6 +29,11 @@ pub use node::{NodeFile, NodeKeys};
 /// Environment variables with our prefix that are no keys of a file.
 const OTHER_VARIABLES: &[&str] = &["LOG", "LOG_FORMAT", "TOKEN", "GATEWAY", "CONFIG"];
 
+/// What the environment says about configuration. `TACIT_TEST_...` is for the tests of this program.
+fn environment_variables() -> Env {
+    Env::prefixed("TACIT_").ignore(OTHER_VARIABLES).filter(|key| !key.starts_with("TEST_")).split("__")
+}
+
 /// Whether the environment is read after the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Environment {
@@ -56,7 +61,7 @@ pub trait RoleFile: DeserializeOwned {
     fn load(path: &Path, environment: Environment) -> Result<Self, ConfigError> {
         let mut figment = figment_of(path)?;
         if environment == Environment::Read {
-            figment = figment.merge(Env::prefixed("TACIT_").ignore(OTHER_VARIABLES).split("__"));
+            figment = figment.merge(environment_variables());
         }
         let mut file: Self = figment.extract().map_err(|error| ConfigError::of(path, error))?;
         if file.role() != Self::ROLE {

@@ -23,7 +23,7 @@ pub struct NodeFile {
     pub listen: SocketAddr,
     /// Address and port of the metrics, on loopback; none without it.
     pub metrics: Option<SocketAddr>,
-    /// Database URL, `sqlite:PATH` or `postgres://USER@HOST/DATABASE`.
+    /// Database URL, `sqlite:PATH`.
     pub database: String,
     /// Where the newest verified registry is kept.
     pub registry: PathBuf,

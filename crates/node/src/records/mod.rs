@@ -170,7 +170,7 @@ impl Records {
         let begun = imports::begin(&mut tx, held.no, &options.by, &options.source, self.clock.now()).await?;
         let import_id = begun.ok_or_else(|| RecordsError::ImportUnderWay(list.clone()))?;
         let fresh = !records::any(&mut tx, held.no).await?;
-        tx.commit().await?;
+        tx.commit().await.map_err(tacit_store::StoreError::from)?;
         drop(conn);
 
         let mut import = import::Import {
@@ -254,7 +254,7 @@ impl Records {
         let entry =
             records::WriteHistory { record: record.id, at, by, action, reason, before: &record.facts };
         records::add_history(&mut tx, &[entry]).await?;
-        tx.commit().await?;
+        tx.commit().await.map_err(tacit_store::StoreError::from)?;
         Ok(ChangeOutcome::Changed)
     }
 

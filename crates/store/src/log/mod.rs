@@ -13,7 +13,6 @@
 //! contradicted: a database that stands behind it, or on another history, is an error for good.
 
 mod check;
-mod files;
 mod proofs;
 mod tables;
 
@@ -28,7 +27,7 @@ use tacit_ledger::{
 };
 use tokio::sync::broadcast;
 
-use crate::{Conn, Db, StoreError, begin};
+use crate::{Conn, Db, StoreError};
 
 /// Checkpoints that a slow follower may be behind before it misses some.
 const NEWS: usize = 1024;
@@ -97,9 +96,7 @@ impl Log {
     /// [`StoreError::LogHead`] or [`StoreError::Corrupt`] when note, head, tiles and the newest 16,384
     /// records do not agree; [`StoreError::Database`].
     pub async fn open(db: &Db, signer: NoteSigner) -> Result<Self, StoreError> {
-        let mut lease = db.write().await?;
-        // Of several replicas that start at once, one creates the head.
-        let mut conn = begin(&mut lease).await?;
+        let mut conn = db.write().await?;
         let stored = match tables::read_head(&mut conn).await? {
             Some(stored) => stored,
             None => {
@@ -110,9 +107,8 @@ impl Log {
         };
         let head = open_head(&stored, &signer)?;
         let tree = load_edge(&mut conn, &head).await?;
-        conn.commit().await?;
-        check::compare(&mut lease, &head, head.size().saturating_sub(CHECKED_AT_OPEN)).await?;
-        drop(lease);
+        check::compare(&mut conn, &head, head.size().saturating_sub(CHECKED_AT_OPEN)).await?;
+        drop(conn);
         let news = broadcast::channel(NEWS).0;
         let inner = Inner { db: db.clone(), signer, tree: RwLock::new(tree), head: RwLock::new(head), news };
         Ok(Self { inner: Arc::new(inner) })
@@ -136,7 +132,7 @@ impl Log {
     /// [`StoreError::LogHead`] when what is stored contradicts itself or what was published;
     /// [`StoreError::Database`].
     pub async fn begin(&self, conn: &mut Conn) -> Result<Append, StoreError> {
-        let stored = tables::lock_head(conn).await?.ok_or(StoreError::LogHead("is missing"))?;
+        let stored = tables::read_head(conn).await?.ok_or(StoreError::LogHead("is missing"))?;
         let published = self.head();
         let is_published = stored.size == published.size() && stored.root == *published.root();
         let stored = if is_published {
@@ -201,9 +197,6 @@ impl Log {
         let published = self.head();
         if stored.size > published.size() {
             let head = self.adopt(&mut conn, &stored, &published).await?;
-            drop(conn);
-            // It was read; it must also be there to stay before anyone sees it.
-            self.inner.db.settle().await?;
             self.publish(Pending(head));
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! What the store promises, shown on real SQLite files and, where TACIT_TEST_POSTGRES names a server, on PostgreSQL.
+//! What the store promises, shown on real SQLite files.
 
 // `cfg(test)` tells clippy that helpers without #[test] are tests too.
 #![cfg(test)]
@@ -7,6 +7,5 @@ mod bulk;
 mod faults;
 mod group;
 mod log;
-mod postgres;
 mod support;
 mod tampering;

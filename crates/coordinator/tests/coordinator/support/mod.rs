@@ -4,7 +4,7 @@
 mod registry;
 mod requester;
 
-use std::{sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 pub(crate) use registry::*;
 pub(crate) use requester::*;
@@ -76,8 +76,12 @@ impl World {
         self.clock.now()
     }
 
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder.path().join("coordinator.db")
+    }
+
     pub(crate) fn url(&self) -> String {
-        tacit_store::conformance::url(self.folder.path(), "coordinator")
+        format!("sqlite:{}", self.database().display())
     }
 
     /// The database, beside the running coordinator.

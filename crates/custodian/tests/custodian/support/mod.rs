@@ -15,7 +15,6 @@ use tacit_identity::{
 };
 use tacit_ledger::record::{Access, ListAt, Manifest as ManifestRecord};
 use tacit_model::{ManualClock, MemberId, Millis, Ulid};
-use tacit_store::conformance;
 use tacit_wire::common::LoggedRecord;
 use tacit_wire::coordinator::log_service_server::LogServiceServer;
 use tacit_wire::coordinator::registry_service_server::RegistryServiceServer;
@@ -108,7 +107,7 @@ impl World {
         let text = format!(
             r#"
             listen = "127.0.0.1:0"
-            database = "{}"
+            database = "sqlite:{}"
             pseudonym_seeds = [{{ epoch = 3, file = "{}" }}]
             tls = {{ certificate = "{}", key = "{}", authority = "{}", crl = "{}" }}
             coordinator = {{ member = "hub", endpoint = "https://{}" }}
@@ -126,7 +125,7 @@ impl World {
             registry_ms = 50
             first_registry_ms = 5000
             "#,
-            self.database(),
+            path("custodian.sqlite"),
             path("seed.hex"),
             path("keeper.pem"),
             path("keeper.key"),
@@ -234,19 +233,17 @@ impl World {
         self.log.append(&record.into())
     }
 
-    fn database(&self) -> String {
-        conformance::url(self.folder.path(), "custodian")
-    }
-
-    /// All that the custodian's database holds.
+    /// All bytes of the custodian's database files.
     pub(crate) fn database_bytes(&self) -> Vec<u8> {
-        conformance::contents(self.folder.path(), "custodian")
+        let read = |end: &str| std::fs::read(self.folder.path().join(format!("custodian.sqlite{end}")));
+        ["", "-wal"].into_iter().filter_map(|end| read(end).ok()).flatten().collect()
     }
 
     /// What a query over the custodian's database counts.
     pub(crate) async fn count(&self, sql: &'static str) -> i64 {
         use sqlx::Row as _;
-        let mut conn = <sqlx::AnyConnection as sqlx::Connection>::connect(&self.database()).await.unwrap();
+        let url = format!("sqlite:{}", self.folder.path().join("custodian.sqlite").display());
+        let mut conn = <sqlx::AnyConnection as sqlx::Connection>::connect(&url).await.unwrap();
         sqlx::query(sql).fetch_one(&mut conn).await.unwrap().get(0)
     }
 

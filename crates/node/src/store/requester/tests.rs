@@ -6,7 +6,7 @@ use tacit_model::Millis;
 use super::*;
 
 async fn open(dir: &tempfile::TempDir) -> SqliteRequesterStore {
-    let url = tacit_store::conformance::url(dir.path(), "node");
+    let url = format!("sqlite:{}", dir.path().join("node.db").display());
     SqliteRequesterStore::new(crate::store::open(&url).await.unwrap())
 }
 

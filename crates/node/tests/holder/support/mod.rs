@@ -170,7 +170,7 @@ impl World {
     }
 
     pub(crate) fn database(&self) -> String {
-        tacit_store::conformance::url(self.folder.path(), "court")
+        format!("sqlite:{}", self.folder.path().join("court.sqlite").display())
     }
 
     /// Time goes on, and the lists have their tick.
