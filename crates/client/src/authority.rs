@@ -163,7 +163,8 @@ impl ConsentAuthority {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let key = config.log_key.clone();
-        let log = WitnessedLog::new(key, &registry, coordinator.clone(), config.deadlines, Arc::clone(&clock));
+        let log =
+            WitnessedLog::new(key, &registry, coordinator.clone(), config.deadlines, Arc::clone(&clock));
         let registry = RwLock::new(registry);
         Self(Arc::new(Inner { config, keys, registry, log, coordinator, custodian, clock }))
     }

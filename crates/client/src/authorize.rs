@@ -5,7 +5,9 @@ use std::sync::Arc;
 use tacit_ledger::quorum::CosignedCheckpoint;
 use tacit_model::Reason;
 use tacit_wire::coordinator::authorization_service_client::AuthorizationServiceClient;
-use tacit_wire::coordinator::{AuthorizeRequest, AuthorizeResponse, Authorized, RecallRequest, authorize_response};
+use tacit_wire::coordinator::{
+    AuthorizeRequest, AuthorizeResponse, Authorized, RecallRequest, authorize_response,
+};
 use tonic::Status;
 
 use crate::connections::MAX_MESSAGE;
@@ -77,9 +79,8 @@ impl Requester {
         let mut coordinator = AuthorizationServiceClient::new(self.connections().coordinator())
             .max_decoding_message_size(MAX_MESSAGE);
         let request = AuthorizeRequest { cosigned_size, ..round.request.clone() };
-        let answer = patience
-            .once(request, |request| async move { coordinator.authorize(request).await })
-            .await?;
+        let answer =
+            patience.once(request, |request| async move { coordinator.authorize(request).await }).await?;
         Ok(Some(answer.into_inner()))
     }
 
@@ -92,8 +93,7 @@ impl Requester {
     ) -> Result<Option<AuthorizeResponse>, Status> {
         let mut coordinator = AuthorizationServiceClient::new(self.connections().coordinator())
             .max_decoding_message_size(MAX_MESSAGE);
-        let request =
-            RecallRequest { request_hash: bytes::Bytes::copy_from_slice(&hash), cosigned_size };
+        let request = RecallRequest { request_hash: bytes::Bytes::copy_from_slice(&hash), cosigned_size };
         let answer =
             patience.once(request, |request| async move { coordinator.recall(request).await }).await?;
         Ok(answer.into_inner().response)

@@ -124,7 +124,8 @@ impl WitnessedLog {
         let known = self.known();
         let newest = known.newest.clone()?;
         let age_s = self.now_s().saturating_sub(newest.time_s());
-        let asked_now = self.0.clock.now().since(known.asked) < PAUSE_MS && newest.check_fresh(self.now_s()).is_ok();
+        let asked_now =
+            self.0.clock.now().since(known.asked) < PAUSE_MS && newest.check_fresh(self.now_s()).is_ok();
         (age_s <= RENEW_S || asked_now).then_some(newest)
     }
 

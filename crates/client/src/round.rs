@@ -82,7 +82,9 @@ pub(crate) fn heal_of(reason: Reason) -> Option<Heal> {
             Some(Heal::Manifest)
         }
         Reason::NotEnrolled | Reason::ProofInvalid => Some(Heal::Register),
-        Reason::Overloaded | Reason::QuotaRate | Reason::QuorumStale | Reason::Unavailable => Some(Heal::Pause),
+        Reason::Overloaded | Reason::QuotaRate | Reason::QuorumStale | Reason::Unavailable => {
+            Some(Heal::Pause)
+        }
         _ => None,
     }
 }
@@ -278,7 +280,8 @@ impl Requester {
                 pseudonym: Bytes::copy_from_slice(bound.pseudonym()),
             })
             .collect();
-        let request = AuthorizeRequest { checks, signature: Bytes::copy_from_slice(&signature), cosigned_size: 0 };
+        let request =
+            AuthorizeRequest { checks, signature: Bytes::copy_from_slice(&signature), cosigned_size: 0 };
         let bytes = Bytes::from(request.encode_to_vec());
         let hash = fingerprint(&signature, &bound, &hashes);
 
@@ -316,8 +319,7 @@ impl Requester {
         };
         let checkpoint = authorized.checkpoint.clone();
         // Only what the witnesses saw: before that nothing is asked of a holder.
-        let accepted =
-            self.witnessed().accept(&checkpoint, &quorum, &authorized.cosigned_consistency).await;
+        let accepted = self.witnessed().accept(&checkpoint, &quorum, &authorized.cosigned_consistency).await;
         if let Err(error) = accepted {
             tracing::error!(%error, "the coordinator's answer is not accepted");
             let reason = error.reason();

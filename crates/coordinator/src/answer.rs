@@ -84,10 +84,7 @@ pub(crate) async fn prove_one(
 }
 
 /// Paths of committed records under the newest checkpoint, and that checkpoint.
-async fn paths(
-    log: &Log,
-    indexes: &[u64],
-) -> Result<(Vec<Vec<[u8; 32]>>, VerifiedCheckpoint), StoreError> {
+async fn paths(log: &Log, indexes: &[u64]) -> Result<(Vec<Vec<[u8; 32]>>, VerifiedCheckpoint), StoreError> {
     if indexes.iter().any(|index| *index >= log.head().size()) {
         // Committed, although whoever committed it could not know: the head was not published yet.
         log.refresh().await?;

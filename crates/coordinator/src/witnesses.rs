@@ -234,7 +234,9 @@ impl Witnesses {
         }
         let note = {
             let mut rounds = self.rounds();
-            let Some(round) = rounds.get_mut(&size).filter(|round| round.checkpoint == checkpoint) else { return };
+            let Some(round) = rounds.get_mut(&size).filter(|round| round.checkpoint == checkpoint) else {
+                return;
+            };
             round.lines.insert(name, line);
             // Counting means verifying all of them again: once for the quorum, and once when they are complete.
             let count = round.lines.len();
@@ -246,7 +248,9 @@ impl Witnesses {
                     self.confirmed.send_if_modified(|confirmed| !std::mem::replace(confirmed, true));
                     self.publish(cosigned);
                 }
-                Err(error) => tracing::warn!(%error, size, "the cosignatures do not make a quorum; compare the clocks"),
+                Err(error) => {
+                    tracing::warn!(%error, size, "the cosignatures do not make a quorum; compare the clocks")
+                }
             }
         }
     }
@@ -296,7 +300,9 @@ impl Witnesses {
         if known {
             return Ok(());
         }
-        let Ok(cosigned) = self.set.open(&note, &self.log_key, self.clock.now().0 / 1000) else { return Ok(()) };
+        let Ok(cosigned) = self.set.open(&note, &self.log_key, self.clock.now().0 / 1000) else {
+            return Ok(());
+        };
         if !self.continues(cosigned.checkpoint()).await? {
             self.seal(cosigned.checkpoint()).await;
             return Ok(());

@@ -53,6 +53,13 @@ pub struct Schema {
     pub unfinished: Vec<i64>,
 }
 
+/// A row of [`MIGRATIONS_TABLE`].
+struct Applied {
+    version: i64,
+    is_done: bool,
+    checksum: Vec<u8>,
+}
+
 /// A table and its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
@@ -185,24 +192,24 @@ impl Inspector {
                 // PostgreSQL gives a literal of four bytes.
                 Err(_) => row.try_get::<i32, _>(1)? != 0,
             };
-            applied.push((row.try_get::<i64, _>(0)?, is_done, row.try_get::<Vec<u8>, _>(2)?));
+            applied.push(Applied { version: row.try_get(0)?, is_done, checksum: row.try_get(2)? });
         }
         let known = |version: i64| self.migrator.iter().find(|it| it.version == version);
-        let of = |wanted: &dyn Fn(&(i64, bool, Vec<u8>)) -> bool| -> Vec<i64> {
-            applied.iter().filter(|it| wanted(it)).map(|it| it.0).collect()
+        let of = |wanted: &dyn Fn(&Applied) -> bool| -> Vec<i64> {
+            applied.iter().filter(|it| wanted(it)).map(|it| it.version).collect()
         };
         Ok(Schema {
-            version: applied.iter().map(|it| it.0).max().unwrap_or(0),
+            version: applied.iter().map(|it| it.version).max().unwrap_or(0),
             newest: self.migrator.iter().map(|it| it.version).max().unwrap_or(0),
             pending: self
                 .migrator
                 .iter()
-                .filter(|it| !applied.iter().any(|(version, ..)| *version == it.version))
+                .filter(|it| !applied.iter().any(|done| done.version == it.version))
                 .map(|it| Pending { version: it.version, description: it.description.to_string() })
                 .collect(),
-            unknown: of(&|(version, ..)| known(*version).is_none()),
-            changed: of(&|(version, _, sum)| known(*version).is_some_and(|it| *it.checksum != **sum)),
-            unfinished: of(&|(_, is_done, _)| !is_done),
+            unknown: of(&|it| known(it.version).is_none()),
+            changed: of(&|it| known(it.version).is_some_and(|known| *known.checksum != *it.checksum)),
+            unfinished: of(&|it| !it.is_done),
         })
     }
 

@@ -7,7 +7,10 @@ use tacit_identity::Role;
 use tacit_model::{Clock, SystemClock};
 
 use crate::{
-    commands::{bench, check, completions, conformance, consent, db, demo, doctor, init, list, log, receipt, serve, subject, up},
+    commands::{
+        bench, check, completions, conformance, consent, db, demo, doctor, init, list, log, receipt, serve,
+        subject, up,
+    },
     exit::{Exit, Failure},
     output::Output,
     telemetry::{self, LogFormat},

@@ -1,11 +1,6 @@
 //! Why a member stopped, kept in its database: for the operator, who alone may have it go on.
 
-use tacit_ledger::{
-    Hash,
-    checkpoint::VerifiedCheckpoint,
-    evidence::ForkEvidence,
-    note::NoteVerifier,
-};
+use tacit_ledger::{Hash, checkpoint::VerifiedCheckpoint, evidence::ForkEvidence, note::NoteVerifier};
 use tacit_model::Millis;
 use tacit_store::{
     Db, StoreError,

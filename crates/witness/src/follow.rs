@@ -189,7 +189,8 @@ impl Shared {
     /// The cosignature of a checkpoint that is durable here; only of the largest one, which is what it says.
     fn cosign(&self, checkpoint: &VerifiedCheckpoint) -> Option<WitnessCosignature> {
         let size = checkpoint.size();
-        let is_newest = self.newest().is_some_and(|newest| newest.size() == size && newest.root() == checkpoint.root());
+        let is_newest =
+            self.newest().is_some_and(|newest| newest.size() == size && newest.root() == checkpoint.root());
         if !is_newest || self.restored.borrow().is_some() || self.not_frozen().is_err() {
             return None;
         }

@@ -43,8 +43,8 @@ use tonic::transport::Channel;
 use evidence::Evidence;
 use grow::Brought;
 pub use permit::GoodPermit;
-pub use quorum::Standing;
 use quorum::Heard;
+pub use quorum::Standing;
 use view::View;
 
 /// Records of a call from which on their hashing leaves the threads that serve connections.

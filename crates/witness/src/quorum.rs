@@ -6,7 +6,10 @@ use bytes::Bytes;
 use tacit_ledger::quorum::{CosignedCheckpoint, WitnessSet};
 use tacit_model::{Millis, Reason};
 
-use crate::{Shared, Witness, grow::{Brought, STREAM_PATIENCE}};
+use crate::{
+    Shared, Witness,
+    grow::{Brought, STREAM_PATIENCE},
+};
 
 /// How long the newest known quorum stays without looking at newer ones, in seconds: a look is a signature
 /// verification for each witness.
@@ -113,7 +116,8 @@ impl Shared {
         metrics::gauge!("tacit_witness_quorum_time_seconds").set(cosigned.time_s() as f64);
         self.quorum.send_if_modified(|known| {
             let newer = known.as_ref().is_none_or(|known| {
-                (known.time_s(), known.checkpoint().size()) < (cosigned.time_s(), cosigned.checkpoint().size())
+                (known.time_s(), known.checkpoint().size())
+                    < (cosigned.time_s(), cosigned.checkpoint().size())
             });
             if newer {
                 *known = Some(Arc::new(cosigned));

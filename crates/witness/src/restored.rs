@@ -40,9 +40,9 @@ impl Shared {
         request.set_timeout(DEADLINE);
         let mut client = WitnessServiceClient::new(peer.clone());
         let asked = tokio::time::timeout(DEADLINE, client.get_cosigned(request)).await;
-        let answer = asked.map_err(|_| Reason::Deadline)?.map_err(|status| {
-            tacit_wire::reason_of(&status).unwrap_or(Reason::Unavailable)
-        })?;
+        let answer = asked
+            .map_err(|_| Reason::Deadline)?
+            .map_err(|status| tacit_wire::reason_of(&status).unwrap_or(Reason::Unavailable))?;
         let note = answer.into_inner().checkpoint;
         if note.is_empty() {
             return Err(Reason::LogBehind);

@@ -155,7 +155,19 @@ impl Appender {
         last_time: Millis,
     ) -> Self {
         let (changed, rules, used) = (Vec::new(), RuleSets::default(), Used::default());
-        Self { log, registry, clock, limits, journal, watchers, changed, rules, used, pending: None, last_time }
+        Self {
+            log,
+            registry,
+            clock,
+            limits,
+            journal,
+            watchers,
+            changed,
+            rules,
+            used,
+            pending: None,
+            last_time,
+        }
     }
 }
 

@@ -64,7 +64,8 @@ impl Commit<'_> {
                 self.push(refused)?
             }
         };
-        let sealed = self.seal_item(place, decision, link, salt_evidence, &chain.opening_key, record.index)?;
+        let sealed =
+            self.seal_item(place, decision, link, salt_evidence, &chain.opening_key, record.index)?;
         desk.openings.push(SealedOpening { log_index: record.index, subject, sealed });
         desk.advance(subject, chain.after(record.index, leaf));
         Ok(self.outcome(record, decision))

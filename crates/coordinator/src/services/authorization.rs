@@ -41,8 +41,10 @@ impl AuthorizationService for Service {
         let cosigned_size = message.cosigned_size;
         let arrived = arrived(message).map_err(|error| malformed(&error, &metadata))?;
         shared.writable(&metadata).await?;
-        let response =
-            shared.answer(arrived, peer, now, cosigned_size).await.map_err(|error| store_trouble(&error, &metadata))?;
+        let response = shared
+            .answer(arrived, peer, now, cosigned_size)
+            .await
+            .map_err(|error| store_trouble(&error, &metadata))?;
         Ok(Response::new(response))
     }
 
@@ -161,9 +163,7 @@ impl Shared {
                 self.refused_records.add(&requester, refused, self.clock.now());
                 answer::prove(&self.log, recorded, cosigned_size).await
             }
-            Authorized::Replayed { outcome, answered } => {
-                self.again(&outcome, answered, cosigned_size).await
-            }
+            Authorized::Replayed { outcome, answered } => self.again(&outcome, answered, cosigned_size).await,
             Authorized::Refused(reason) => Ok(answer::refused(reason)),
         }
     }

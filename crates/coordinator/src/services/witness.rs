@@ -40,7 +40,10 @@ impl WitnessStream {
         let first = tokio::time::timeout(BEGIN, said.message()).await;
         let first = first.map_err(|_| tacit_wire::trouble(Reason::Deadline, metadata))??;
         let Some(WitnessRequest { message: Some(Said::Begin(begin)) }) = first else {
-            return Err(malformed(&tacit_wire::Malformed { field: "begin", problem: "is missing" }, metadata));
+            return Err(malformed(
+                &tacit_wire::Malformed { field: "begin", problem: "is missing" },
+                metadata,
+            ));
         };
         let WitnessBegin { from_size, checkpoint } = begin;
         let begun = self.shared.witnesses.begin(from_size, &checkpoint).await;

@@ -152,14 +152,12 @@ impl Writer<'_> {
             Role::Coordinator => &[("log", Use::Log)],
             Role::Authority => &[("signing", Use::Signing), ("blind", Use::Blind)],
             Role::Auditor => &[("box", Use::Box)],
-            Role::Node | Role::Custodian => {
-                &[
-                    ("signing", Use::Signing),
-                    ("manifest", Use::Manifest),
-                    ("witness", Use::Witness),
-                    ("store", Use::Store),
-                ]
-            }
+            Role::Node | Role::Custodian => &[
+                ("signing", Use::Signing),
+                ("manifest", Use::Manifest),
+                ("witness", Use::Witness),
+                ("store", Use::Store),
+            ],
         };
         for (name, usage) in names.iter().filter(|(_, usage)| self.seeds.has(id, *usage)) {
             self.line(&format!("{name} = \"keys/{}\"", usage.file(id)));

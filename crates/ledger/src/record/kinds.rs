@@ -1,7 +1,8 @@
 //! The kinds of records, declared once. See docs/PROTOCOL.md, section "Record, then permit".
 
 use super::fields::{
-    Base64, Ground, Hex, ListId, Lists, ListsAt, Name, Number, Number32, Reader, Reason, State, Time, Ulid, Writer,
+    Base64, Ground, Hex, ListId, Lists, ListsAt, Name, Number, Number32, Reader, Reason, State, Time, Ulid,
+    Writer,
 };
 use super::{ListAt, MAX_PERMIT_MS, RecordError, WrongKind};
 use crate::Hash;

@@ -8,8 +8,8 @@ mod write;
 
 use futures::FutureExt as _;
 use tacit_client::store::{
-    AnsweredRecord, ConsentRow, Counts, RequestRow, RequesterStore, RowKey, Sealed, Settled, StoreTrouble, Stored,
-    StoredRequest, SubjectRow,
+    AnsweredRecord, ConsentRow, Counts, RequestRow, RequesterStore, RowKey, Sealed, Settled, StoreTrouble,
+    Stored, StoredRequest, SubjectRow,
 };
 use tacit_model::Ulid;
 use tacit_store::{Db, Group, StoreError};

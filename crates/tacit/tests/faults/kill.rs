@@ -1,19 +1,14 @@
 //! `kill -9` of every party in turn, at a random moment, under load.
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use rand_core::Rng as _;
-use sqlx::{AnyConnection, Connection as _, Row as _};
-use tacit_client::{ClientError, LogReader};
-use tacit_ledger::record::Record;
-use tacit_model::{Clock as _, SystemClock, entropy::os_rng};
+use tacit_model::entropy::os_rng;
 
 use crate::{
     load::{Acknowledged, Load, auditor, authority},
-    support::{self, Federation, PATIENCE, codes},
+    seen::{Seen, consents_are_kept, percentiles, progress_by},
+    support::{self, Federation, codes},
 };
 
 /// Who is killed, in turn.
@@ -22,54 +17,6 @@ const VICTIMS: [&str; 3] = ["coordinator", "custodian", "court"];
 const RATE: f64 = 50.0;
 /// Until a killed party serves again, in a soak.
 const RESTART: Duration = Duration::from_secs(2);
-/// How long before the end of its permit a use must still be on record: what was read is a little old.
-const MARGIN_MS: u64 = 5_000;
-
-/// The log as it was read so far.
-#[derive(Default)]
-struct Seen {
-    size: u64,
-    /// Index and kind of each record.
-    records: HashMap<String, (u64, &'static str)>,
-    /// Of each access record: its query, and until when its permit lives.
-    permits: HashMap<String, ([u8; 32], u64)>,
-    queries: HashSet<[u8; 32]>,
-}
-
-impl Seen {
-    async fn read_on(&mut self, log: &LogReader) {
-        let size = log.checkpoint().await.unwrap().size();
-        assert!(size >= self.size, "the log became shorter");
-        log.entries(self.size, size - self.size, |entry| -> Result<(), ClientError> {
-            let record = entry.record.unwrap();
-            let known = self.records.insert(record.id().to_owned(), (entry.index, record.kind()));
-            assert!(known.is_none(), "two records have one id");
-            if let Record::Access(access) = &record {
-                assert!(self.queries.insert(access.query), "two permits are for one blinded query");
-                self.permits.insert(access.id.clone(), (access.query, access.expires_ms));
-            }
-            Ok(())
-        })
-        .await
-        .unwrap();
-        self.size = size;
-    }
-
-    /// Every acknowledged answer and change is a record of its own, where its caller was told that it stands.
-    fn holds(&self, acknowledged: &Acknowledged) {
-        let mut answered = HashSet::new();
-        for answer in &acknowledged.answers {
-            let found = self.records.get(&answer.record);
-            assert_eq!(found, Some(&(answer.index, "access")), "an answer without its record");
-            assert!(answered.insert(&answer.record), "a permit was used twice");
-        }
-        for change in &acknowledged.changes {
-            let found = self.records.get(&change.record);
-            assert_eq!(found, Some(&(change.index, "consent")), "a change of consent without its record");
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn kill_9_under_load_loses_nothing_acknowledged() {
     kill_under_load(Federation::found(), "SQLite").await;
@@ -113,15 +60,8 @@ async fn kill_under_load(mut federation: Federation, database: &str) {
         let acknowledged = Acknowledged::read(&load.path);
         seen.read_on(&log).await;
         seen.holds(&acknowledged);
-        used_permits_are_on_record(&federation, &seen, &acknowledged).await;
-        // Behind what was acknowledged no consent may be.
-        let kept: HashMap<_, _> =
-            consents.list(&[]).await.unwrap().into_iter().map(|it| (it.consent.id, it)).collect();
-        for (id, change) in acknowledged.newest() {
-            let kept = &kept[&id];
-            assert!(kept.number >= change.number, "an acknowledged change was lost");
-            assert!(kept.number > change.number || kept.state.as_str() == change.state);
-        }
+        seen.used_permits_are_on_record(&federation, &acknowledged).await;
+        consents_are_kept(&consents, &acknowledged).await;
         federation.verify_log();
         assert_eq!(load.wrong(), 0, "a wrong answer");
         support::progress(&format!("run {} of {runs}: {victim}, {} records", run + 1, seen.size));
@@ -148,44 +88,4 @@ async fn kill_under_load(mut federation: Federation, database: &str) {
         // Other tests run beside this one.
         assert!(*slowest <= 5 * RESTART, "a restart took {slowest:?}");
     }
-}
-
-/// Waits until so many more operations were acknowledged.
-async fn progress_by(load: &Load, more: u64) {
-    let (begun, until) = (Instant::now(), load.count() + more);
-    while load.count() < until {
-        assert!(begun.elapsed() < PATIENCE, "nothing is acknowledged any more");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
-/// Who kept a used permit keeps it until it ends, so that nobody can use it again: the holder with its query, the
-/// custodian with its list.
-async fn used_permits_are_on_record(federation: &Federation, seen: &Seen, acknowledged: &Acknowledged) {
-    let now = SystemClock.now().0;
-    let mut holder = open(federation, "court").await;
-    let mut custodian = open(federation, "custodian").await;
-    for answer in acknowledged.answers.iter().rev() {
-        let (query, expires) = seen.permits[&answer.record];
-        if expires <= now + MARGIN_MS {
-            continue;
-        }
-        let row = sqlx::query("SELECT query FROM used_permit WHERE id = $1").bind(&answer.record);
-        let row = row.fetch_one(&mut holder).await.expect("the holder keeps every permit that it answered");
-        assert_eq!(row.get::<Vec<u8>, _>(0), query);
-        let row = sqlx::query("SELECT count(*) FROM permit_use WHERE permit = $1").bind(&answer.record);
-        let row = row.fetch_one(&mut custodian).await.unwrap();
-        assert_eq!(row.get::<i64, _>(0), 1, "the custodian keeps every permit that took a bucket");
-    }
-}
-
-async fn open(federation: &Federation, member: &str) -> AnyConnection {
-    sqlx::any::install_default_drivers();
-    AnyConnection::connect(&federation.database_url(member)).await.unwrap()
-}
-
-/// Of sorted times.
-fn percentiles(sorted: &[Duration]) -> String {
-    let at = |part: usize| sorted[(sorted.len() - 1) * part / 100].as_millis();
-    format!("p50 {} ms, p95 {} ms, max {} ms", at(50), at(95), at(100))
 }

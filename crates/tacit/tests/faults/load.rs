@@ -32,6 +32,8 @@ const ASKERS: usize = 8;
 const CONSENTERS: usize = 2;
 /// Changes of one consent before the next one is granted.
 const CHANGES: u64 = 12;
+/// How often who follows the log looks at it.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How long callers wait for others.
 const DEADLINES: Deadlines = Deadlines { call_ms: 5_000, patience_ms: 10_000 };
 
@@ -57,6 +59,8 @@ pub(crate) struct Changed {
 pub(crate) struct Acknowledged {
     pub(crate) answers: Vec<Answered>,
     pub(crate) changes: Vec<Changed>,
+    /// Checkpoints that somebody was shown: size and root.
+    pub(crate) heads: Vec<(u64, Hash)>,
 }
 
 impl Acknowledged {
@@ -77,6 +81,10 @@ impl Acknowledged {
                     record: record.to_owned(),
                     index: index.parse().unwrap(),
                 }),
+                ["head", size, root] => {
+                    let root = hex::decode(root).unwrap().try_into().unwrap();
+                    all.heads.push((size.parse().unwrap(), root));
+                }
                 _ => unreachable!("nobody writes such a line: {line}"),
             }
         }
@@ -139,6 +147,24 @@ impl Load {
             callers.spawn(consent(Arc::clone(&shared), authority, subject));
         }
         Self { shared, callers, path }
+    }
+
+    /// Somebody more looks at the log's newest checkpoint again and again, and writes down what is shown.
+    pub(crate) fn follow(&mut self, log: LogReader) {
+        let shared = Arc::clone(&self.shared);
+        self.callers.spawn(async move {
+            let mut known = 0;
+            while !shared.stop.load(Ordering::SeqCst) {
+                // Nothing is shown while the coordinator cannot be reached.
+                if let Ok(head) = log.checkpoint().await
+                    && head.size() != known
+                {
+                    known = head.size();
+                    shown(&shared, &head);
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        });
     }
 
     /// How many operations were acknowledged so far.

@@ -122,9 +122,19 @@ impl Federation {
 
     /// From now on every member's database is one of its own on the PostgreSQL server that is there for tests.
     pub(crate) fn move_to_postgresql(&mut self) {
-        for member in members() {
+        let folder = self.folder.clone();
+        self.move_databases(members(), |member| tacit_store::conformance::url(&folder, member));
+    }
+
+    /// From now on the databases of these members are elsewhere.
+    pub(crate) fn move_databases(
+        &mut self,
+        members: impl IntoIterator<Item = &'static str>,
+        url_of: impl Fn(&str) -> String,
+    ) {
+        for member in members {
             let config = self.file(&format!("{member}.toml"));
-            let url = tacit_store::conformance::url(&self.folder, member);
+            let url = url_of(member);
             let text = fs::read_to_string(&config).unwrap();
             let moved = text.replace(&format!("\"sqlite:data/{member}.db\""), &format!("{url:?}"));
             assert_ne!(text, moved, "{member} has a database");

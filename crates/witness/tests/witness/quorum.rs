@@ -23,7 +23,11 @@ async fn without_a_fresh_quorum_nobody_answers() {
     let history = world.permits(700);
     world.script.send(history.message(0, 700)).await;
     world.script.wait_cosigned(700).await;
-    assert_eq!(present(&world, &witness, &history, 0).await, Err(Reason::QuorumStale), "nobody stands behind it");
+    assert_eq!(
+        present(&world, &witness, &history, 0).await,
+        Err(Reason::QuorumStale),
+        "nobody stands behind it"
+    );
     // One of two witnesses is no quorum.
     let alone = {
         let checkpoint = history.checkpoint(700);

@@ -5,11 +5,10 @@ mod registry;
 mod requester;
 mod witness;
 
-use std::{sync::Arc};
+use std::sync::Arc;
 
 pub(crate) use registry::*;
 pub(crate) use requester::*;
-pub(crate) use witness::*;
 use tacit_blind::table::{Layout, Manifest};
 use tacit_coordinator::{Coordinator, CoordinatorDeps, Limits, MIGRATIONS, ServeError, StartError};
 use tacit_identity::{CredentialFiles, Credentials, DevCa, MtlsListener, Role, SpiffeId, connect};
@@ -30,6 +29,7 @@ use tacit_wire::{
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
 use tonic::transport::Channel;
+pub(crate) use witness::*;
 
 /// The federation's name in certificates and registry.
 pub(crate) const FEDERATION: &str = "demo";

@@ -90,7 +90,7 @@ impl Inner {
 
 impl TestLog {
     pub(crate) fn new(registry: Vec<u8>, clock: ManualClock) -> Self {
-        let signer = NoteSigner::new("hub/log", registry::key("hub/log")).unwrap();
+        let signer = NoteSigner::new("hub/log", key("hub/log")).unwrap();
         let inner = Inner {
             clock,
             signer,
