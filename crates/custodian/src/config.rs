@@ -21,6 +21,9 @@ pub struct Config {
     pub tls: TlsFiles,
     /// Where the coordinator is.
     pub coordinator: CoordinatorAt,
+    /// Further replicas of the coordinator, `https://HOST:PORT` each: all need the custodian's cosignatures.
+    #[serde(default)]
+    pub coordinator_replicas: Vec<String>,
     /// Keys that are known beforehand.
     pub pins: PinnedKeys,
     /// Seeds of the pseudonym keys, one per pseudonym epoch.

@@ -40,7 +40,7 @@ use tacit_wire::custodian::bucket_service_server::BucketServiceServer;
 use tacit_wire::custodian::mirror_service_server::MirrorServiceServer;
 use tacit_wire::custodian::pseudonym_service_server::PseudonymServiceServer;
 use tacit_wire::custodian::witness_service_server::WitnessServiceServer;
-use tacit_witness::{Witness, WitnessConfig};
+use tacit_witness::{AddCheckpointLayer, Witness, WitnessConfig};
 use tokio::task::JoinSet;
 use tonic::server::NamedService;
 use tonic::service::Routes;
@@ -109,11 +109,17 @@ impl Custodian {
         let at = &config.coordinator;
         let log_key = NoteVerifier::new(&format!("{}/log", at.member), config.pins.log.0)?;
         let expected = SpiffeId::new(own.federation.clone(), Role::Coordinator, at.member.clone());
-        let coordinator = channel(&at.endpoint, expected, credentials.clone())?;
+        let coordinator = channel(&at.endpoint, expected.clone(), credentials.clone())?;
+        let replicas = config
+            .coordinator_replicas
+            .iter()
+            .map(|endpoint| channel(endpoint, expected.clone(), credentials.clone()))
+            .collect::<Result<_, _>>()?;
         let signer = witness_signer(&config.witness_seed, &own.member)?;
         let witness_key = *signer.verifier().key();
         let witness = Witness::start(WitnessConfig {
             coordinator: coordinator.clone(),
+            replicas,
             log_key,
             signer,
             db: db.clone(),
@@ -220,6 +226,7 @@ impl Custodian {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let serving = tune_server(Server::builder())
             .layer(tacit_wire::ReasonLayer)
+            .layer(AddCheckpointLayer::new(self.witness.clone()))
             .add_routes(self.services().add_service(health_service))
             .serve_with_incoming_shutdown(listener, async {
                 // A dropped sender means the same.

@@ -74,7 +74,7 @@ pub enum ConnectError {
     #[error("gateway.tokens: {0}")]
     Tokens(#[from] FileError),
     /// No token for this application.
-    #[error("gateway.tokens: {} has no line `{application}:TOKEN`", path.display())]
+    #[error("gateway.tokens: {} has no line `NAME:TOKEN` for this application", path.display())]
     NoToken {
         /// The file.
         path: PathBuf,

@@ -139,7 +139,7 @@ impl Db {
     ///
     /// # Errors
     /// [`StoreError::UnknownOutcome`], [`StoreError::Database`].
-    pub(crate) async fn settle(&self) -> Result<(), StoreError> {
+    pub async fn settle(&self) -> Result<(), StoreError> {
         if self.dialect == Dialect::Sqlite {
             return Ok(());
         }

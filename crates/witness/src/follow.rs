@@ -8,9 +8,9 @@ use tacit_ledger::checkpoint::VerifiedCheckpoint;
 use tacit_model::Reason;
 use tacit_wire::coordinator::{
     StreamedCheckpoint, WitnessBegin, WitnessCosignature, WitnessRequest, WitnessResponse,
-    witness_request::Message as Say, witness_response::Message as Hear,
+    log_service_client::LogServiceClient, witness_request::Message as Say, witness_response::Message as Hear,
 };
-use tonic::Streaming;
+use tonic::{Streaming, transport::Channel};
 
 use crate::{
     Shared,
@@ -44,12 +44,12 @@ enum Ended {
     Refused(Reason),
 }
 
-/// Keeps the stream open, until the member freezes.
-pub(crate) async fn follow(shared: Arc<Shared>) {
+/// Keeps the stream to one replica of the coordinator open, until the member freezes.
+pub(crate) async fn follow(shared: Arc<Shared>, log: LogServiceClient<Channel>) {
     let mut pause = RECONNECT;
     while shared.not_frozen().is_ok() {
         let before = *shared.size.borrow();
-        let Err(ended) = follow_once(&shared).await;
+        let Err(ended) = follow_once(&shared, log.clone()).await;
         match ended {
             Ended::Connection => tracing::debug!(%ended, "the checkpoint stream ended"),
             Ended::Behind | Ended::Sealed | Ended::Malformed | Ended::Refused(_) => {
@@ -62,7 +62,10 @@ pub(crate) async fn follow(shared: Arc<Shared>) {
     }
 }
 
-async fn follow_once(shared: &Shared) -> Result<std::convert::Infallible, Ended> {
+async fn follow_once(
+    shared: &Shared,
+    mut log: LogServiceClient<Channel>,
+) -> Result<std::convert::Infallible, Ended> {
     let newest = shared.newest();
     let (mut lines, requests) = mpsc::channel(LINES);
     let begin = WitnessBegin {
@@ -70,7 +73,7 @@ async fn follow_once(shared: &Shared) -> Result<std::convert::Infallible, Ended>
         checkpoint: newest.map_or_else(Bytes::new, |newest| newest.note().to_vec().into()),
     };
     say(&mut lines, Say::Begin(begin)).await?;
-    let opened = shared.log.clone().witness(requests).await;
+    let opened = log.witness(requests).await;
     let mut stream = opened
         .map_err(|status| match tacit_wire::reason_of(&status) {
             Some(Reason::LogBehind) => Ended::Behind,
@@ -194,9 +197,13 @@ impl Shared {
         if !is_newest || self.restored.borrow().is_some() || self.not_frozen().is_err() {
             return None;
         }
+        Some(WitnessCosignature { size, line: self.sign(checkpoint)? })
+    }
+
+    /// The cosignature line, now.
+    pub(crate) fn sign(&self, checkpoint: &VerifiedCheckpoint) -> Option<String> {
         metrics::counter!("tacit_witness_cosigned_total").increment(1);
         // Only a clock beyond the year 290,000,000 would be refused.
-        let line = self.signer.cosign(checkpoint, self.clock.now().0 / 1000).ok()?;
-        Some(WitnessCosignature { size, line })
+        self.signer.cosign(checkpoint, self.clock.now().0 / 1000).ok()
     }
 }

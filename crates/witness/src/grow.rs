@@ -161,17 +161,23 @@ impl Shared {
         let Some(last) = proven.last() else { return Ok(()) };
         let known = self.newest().map_or(0, |newest| newest.size());
         let ahead = if last.size() > known { self.persist(growing, last).await? } else { None };
-        let now = self.clock.now();
+        self.show(proven.iter().chain(&ahead));
+        Ok(())
+    }
+
+    /// Lets everybody see checkpoints, ascending by size, the newest of which is durable.
+    pub(crate) fn show<'a>(&self, durable: impl IntoIterator<Item = &'a VerifiedCheckpoint>) {
+        let (now, log) = (self.clock.now(), self.opener.log());
         let mut view = self.view();
-        proven.iter().chain(&ahead).for_each(|checkpoint| view.adopt(checkpoint.clone(), now));
+        // Without what others put on the note: anybody can add to it, and each is kept.
+        durable.into_iter().for_each(|checkpoint| view.adopt(checkpoint.bare(log), now));
+        let newest = view.newest().map_or(0, VerifiedCheckpoint::size);
         drop(view);
-        let last = ahead.as_ref().unwrap_or(last);
         self.size.send_if_modified(|size| {
-            let grown = last.size() > *size;
-            *size = last.size().max(*size);
+            let grown = newest > *size;
+            *size = newest.max(*size);
             grown
         });
-        Ok(())
     }
 
     /// Makes a checkpoint durable, unless another replica of this member has stored one that is further: then that
@@ -187,7 +193,8 @@ impl Shared {
         };
         for _ in 0..ATTEMPTS {
             let mut conn = self.db.write().await.map_err(failed)?;
-            let advanced = witness::advance(&mut conn, growing.as_ref(), new).await.map_err(failed)?;
+            let bare = new.bare(self.opener.log());
+            let advanced = witness::advance(&mut conn, growing.as_ref(), &bare).await.map_err(failed)?;
             drop(conn);
             let note = match advanced {
                 Advanced::Done => {
@@ -209,6 +216,8 @@ impl Shared {
                 None if other.size() == new.size() && other.root() == new.root() => {}
                 None => self.ask_between(&other, new, Brought::ByCoordinator).await?,
             }
+            // It was read; it must also be there to stay before anything rests on it.
+            self.db.settle().await.map_err(failed)?;
             **growing = Some((other.size(), *other.root()));
             if other.size() >= new.size() {
                 return Ok(Some(other));
@@ -222,7 +231,7 @@ impl Shared {
     }
 
     /// Stops for good, and keeps why: two checkpoints, with the false proof if they are of different sizes.
-    async fn freeze(
+    pub(crate) async fn freeze(
         &self,
         first: &VerifiedCheckpoint,
         second: &VerifiedCheckpoint,

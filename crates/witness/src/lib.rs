@@ -13,11 +13,15 @@
 //! that contradicts it is never accepted, whoever brings it; two signed roots of one size, or a false proof of the
 //! coordinator's own, freeze the member for good, with the [`evidence`] kept. A [`GoodPermit`] can only be made here.
 //!
+//! Whoever has a checkpoint and its proof may bring it too, over HTTPS: [`AddCheckpointLayer`].
+//!
 //! What it does *not* do: collect the cosignatures of others, which the coordinator does.
 
+mod add;
 pub mod evidence;
 mod follow;
 mod grow;
+mod http;
 mod permit;
 mod quorum;
 mod restored;
@@ -42,6 +46,7 @@ use tonic::transport::Channel;
 
 use evidence::Evidence;
 use grow::Brought;
+pub use http::{AddCheckpoint, AddCheckpointLayer};
 pub use permit::GoodPermit;
 use quorum::Heard;
 pub use quorum::Standing;
@@ -54,6 +59,8 @@ const HEAVY: usize = 32;
 pub struct WitnessConfig {
     /// A channel to the coordinator.
     pub coordinator: Channel,
+    /// Its further replicas. Each gets a stream of its own: cosignatures make a quorum only where they meet.
+    pub replicas: Vec<Channel>,
     /// The log's public key, pinned in the member's configuration; its name is the log's origin.
     pub log_key: NoteVerifier,
     /// Cosigns checkpoints; its name is `<member>/witness`.
@@ -133,7 +140,7 @@ impl Witness {
         }
         let stored = view.newest().map(|newest| (newest.size(), *newest.root()));
         let shared = Arc::new(Shared {
-            log: LogServiceClient::new(config.coordinator).max_decoding_message_size(1 << 20),
+            log: log_client(config.coordinator),
             opener: CheckpointOpener::new(config.log_key),
             signer: config.signer,
             db: config.db,
@@ -148,7 +155,10 @@ impl Witness {
             restored: watch::channel(restored).0,
         });
         let mut tasks = JoinSet::new();
-        tasks.spawn(follow::follow(shared.clone()));
+        tasks.spawn(follow::follow(shared.clone(), shared.log.clone()));
+        for replica in config.replicas {
+            tasks.spawn(follow::follow(shared.clone(), log_client(replica)));
+        }
         if let Some(restored) = restored {
             tracing::warn!("restored from a backup: nothing is answered until this member has caught up");
             tasks.spawn(restored::catch_up(shared.clone(), config.peers, restored));
@@ -218,6 +228,10 @@ impl Witness {
             })
             .collect())
     }
+}
+
+fn log_client(coordinator: Channel) -> LogServiceClient<Channel> {
+    LogServiceClient::new(coordinator).max_decoding_message_size(1 << 20)
 }
 
 /// From the wire form to a verified record.

@@ -1,6 +1,9 @@
 //! The quorum: what more than half of the witnesses stand behind, and whether that is recent enough to decide by.
 
-use std::sync::{Arc, PoisonError};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use tacit_ledger::quorum::{CosignedCheckpoint, WitnessSet};
@@ -14,6 +17,9 @@ use crate::{
 /// How long the newest known quorum stays without looking at newer ones, in seconds: a look is a signature
 /// verification for each witness.
 const LOOK_EVERY_S: u64 = 5;
+
+/// How long a call waits for the first quorum after a start, which comes with the stream.
+const FIRST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long a member that was restored from a backup answers nothing and cosigns nothing, in milliseconds.
 const RESTORED_MS: u64 = 120_000;
@@ -139,7 +145,8 @@ impl Shared {
         self.look(&note).await?;
         let mut quorum = self.quorum.subscribe();
         let fresh = |quorum: &Option<Arc<CosignedCheckpoint>>| self.stopped(quorum.as_deref()).is_ok();
-        let waited = tokio::time::timeout(STREAM_PATIENCE, quorum.wait_for(fresh)).await;
+        let patience = if quorum.borrow().is_none() { FIRST_PATIENCE } else { STREAM_PATIENCE };
+        let waited = tokio::time::timeout(patience, quorum.wait_for(fresh)).await;
         match waited {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) | Err(_) => self.stopped(self.quorum.borrow().as_deref()),
@@ -154,6 +161,11 @@ impl Shared {
         let fresh = quorum.is_some_and(|quorum| quorum.check_fresh(self.now_s()).is_ok());
         if fresh { Ok(()) } else { Err(Reason::QuorumStale) }
     }
+}
+
+/// How long a member restored at this time has to wait at least, in seconds, 1 or more.
+pub(crate) fn still_waits_s(restored: Millis, now: Millis) -> u64 {
+    RESTORED_MS.saturating_sub(now.since(restored)).div_ceil(1000).max(1)
 }
 
 /// Whether a member restored at this time may go on.

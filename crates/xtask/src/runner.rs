@@ -84,11 +84,10 @@ pub(crate) fn test(root: &Path) -> Result<Tally, Error> {
     let mut tally = run_tests(root, command, &["--workspace"])?;
     if let Some(url) = url {
         println!("the same on PostgreSQL: {}", POSTGRES_PACKAGES.join(", "));
-        // Of the whole program, what has its own databases there.
+        // Of the whole program, what has its own databases there: the tests that say so in their names.
         let mut command = cargo(root);
         command.env(ON_POSTGRES, &url);
-        let on_postgresql = ["--package", "tacit-tacit", "--test", "faults", "on_postgresql"];
-        tally.add(run_tests(root, command, &on_postgresql)?);
+        tally.add(run_tests(root, command, &["--package", "tacit-tacit", "on_postgresql"])?);
         let mut command = cargo(root);
         command.envs(environment).env(ON_POSTGRES, url);
         let packages: Vec<&str> = POSTGRES_PACKAGES.iter().flat_map(|name| ["--package", name]).collect();
@@ -107,7 +106,7 @@ fn run_tests(root: &Path, mut command: Command, packages: &[&str]) -> Result<Tal
         command.args(["nextest", "run"]).args(packages);
         nextest(command)
     } else {
-        command.arg("test").args(packages).args(["--lib", "--bins", "--tests", "--no-fail-fast"]);
+        command.arg("test").args(packages).args(["--tests", "--no-fail-fast"]);
         command.args(["--", "--show-output"]);
         libtest(command)
     }

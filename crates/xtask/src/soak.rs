@@ -40,6 +40,10 @@ const fn fault(name: &'static str, test: &'static str) -> Long {
 const TESTS: &[Long] = &[
     fault("kill", "kill::kill_9_under_load_loses_nothing_acknowledged"),
     fault("kill-postgresql", "kill::kill_9_under_load_on_postgresql_loses_nothing_acknowledged"),
+    fault(
+        "kill-replica",
+        "replicas::on_postgresql_one_of_two_coordinators_killed_under_load_stops_nobody_and_loses_nothing",
+    ),
     fault("kill-at-writes", "injected::killed_before_any_write_an_answer_still_has_its_record"),
     fault("sync", "injected::after_a_failed_sync_nothing_is_written_until_the_process_is_started_again"),
     fault("no-space", "injected::a_write_without_space_changes_nothing_and_the_next_one_is_made"),
@@ -47,6 +51,17 @@ const TESTS: &[Long] = &[
     fault("power-cut", "disks::a_power_cut_loses_nothing_acknowledged"),
     fault("two-processes", "two::a_second_coordinator_on_one_sqlite_file_appends_nothing_and_does_no_harm"),
     fault("restored", "restored::a_restored_old_backup_is_noticed_before_anything_is_written"),
+    fault("failover", "failover::a_failover_under_load_loses_nothing_acknowledged_and_uses_no_permit_twice"),
+    fault(
+        "canceled-wait",
+        "failover::what_only_a_canceled_wait_committed_is_not_acknowledged_and_its_loss_harms_nobody",
+    ),
+    Long {
+        name: "permits",
+        package: "tacit-node",
+        target: "holder",
+        test: "replicas::a_permit_is_answered_for_one_query_whichever_replica_is_asked",
+    },
     fault("bit-flips", "flips::a_changed_bit_in_any_table_never_gives_a_wrong_answer"),
 ];
 
@@ -214,7 +229,9 @@ mod tests {
     fn every_long_test_is_there() {
         for test in TESTS {
             let (module, name) = test.test.split_once("::").unwrap();
-            let path = crate::root().join(format!("crates/tacit/tests/{}/{module}.rs", test.target));
+            let folder = test.package.strip_prefix("tacit-").unwrap();
+            let path = format!("crates/{folder}/tests/{}/{module}.rs", test.target);
+            let path = crate::root().join(path);
             assert!(read(&path).unwrap().contains(&format!("fn {name}(")), "{}", test.test);
         }
     }

@@ -4,9 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::Full;
 use ring::digest::{SHA256, digest};
-use serde::Serialize;
 use tacit_model::Reason;
-use tacit_wire::RequestIds;
 use tonic::{body::Body, metadata::MetadataMap};
 
 /// Bytes of the digest that stand in an entity tag.
@@ -17,8 +15,8 @@ const FOR_EVER: &str = "private, max-age=31536000, immutable";
 
 /// A file that is there.
 pub(super) enum Content {
-    /// The newest signed note.
-    Checkpoint(Bytes),
+    /// Text that changes: the newest signed note, or where the years begin.
+    Text(Bytes),
     /// Hashes or records.
     File(Bytes),
 }
@@ -27,7 +25,7 @@ impl Content {
     /// The answer, without its content when that is what the caller has already, or when only headers are wanted.
     pub(super) fn response(self, method: &Method, asked: &MetadataMap) -> Response<Body> {
         let (bytes, content_type, cache) = match self {
-            Self::Checkpoint(bytes) => (bytes, "text/plain; charset=utf-8", "no-cache"),
+            Self::Text(bytes) => (bytes, "text/plain; charset=utf-8", "no-cache"),
             Self::File(bytes) => (bytes, "application/octet-stream", FOR_EVER),
         };
         let tag = tag(&bytes);
@@ -64,15 +62,6 @@ pub(super) enum Problem {
     Unavailable,
     /// The store contradicts itself.
     Internal,
-}
-
-/// The body of every answer that is not a file.
-#[derive(Serialize)]
-struct ProblemBody<'a> {
-    reason: &'static str,
-    message: &'static str,
-    advice: &'static str,
-    request_id: &'a str,
 }
 
 impl Problem {
@@ -112,18 +101,11 @@ impl Problem {
 
     /// The answer.
     pub(super) fn response(self, method: &Method, asked: &MetadataMap) -> Response<Body> {
-        let reason = self.reason();
-        let body = ProblemBody {
-            reason: reason.as_str(),
-            message: self.message(),
-            advice: reason.advice(),
-            request_id: RequestIds::of(asked).unwrap_or("none"),
-        };
-        // Plain text in four fields always has a JSON form.
-        let bytes = serde_json::to_vec(&body).unwrap_or_default();
-        let mut response = whole(self.status(), method, "application/json", bytes.into());
+        let mut response = tacit_wire::problem(self.status(), self.reason(), self.message(), asked);
+        if method == Method::HEAD {
+            *response.body_mut() = Body::empty();
+        }
         let headers = response.headers_mut();
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self == Self::Method {
             headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         }

@@ -4,6 +4,7 @@
 //! GET /checkpoint                     the newest cosigned note        every member
 //! GET /tile/<L>/<N>[.p/<W>]           hashes                          every member
 //! GET /tile/entries/<N>[.p/<W>]       records                         auditors
+//! GET /years                          where each year begins          every member
 //! ```
 //!
 //! gRPC is POST and nothing else, so whatever is not POST is for this layer, and so are the paths above in every
@@ -26,7 +27,8 @@ use http::{Method, Request, Response};
 use tacit_identity::Role;
 use tacit_ledger::{
     bundle::{self, BundleId},
-    layout::{CHECKPOINT, LogFile},
+    layout::{CHECKPOINT, LogFile, YEARS},
+    shard::format_years,
     tile::{TILE_WIDTH, TileId},
 };
 use tacit_model::Reason;
@@ -37,11 +39,27 @@ use tower::{Layer, Service};
 use crate::{
     caller::caller,
     services::{Shared, store_trouble},
+    store::years,
 };
 use answer::{Content, Problem};
 
 /// How every path of a tile or a bundle begins.
 const TILES: &str = "tile/";
+
+/// What may be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// A file of tlog-tiles.
+    File(LogFile),
+    /// The list of years.
+    Years,
+}
+
+impl Asked {
+    fn parse_path(path: &str) -> Option<Self> {
+        if path == YEARS { Some(Self::Years) } else { LogFile::parse_path(path).ok().map(Self::File) }
+    }
+}
 
 /// Puts the log's files beside the gRPC services.
 #[derive(Clone)]
@@ -87,7 +105,7 @@ where
 
 fn is_ours<B>(request: &Request<B>) -> bool {
     let path = relative(request);
-    request.method() != Method::POST || path == CHECKPOINT || path.starts_with(TILES)
+    request.method() != Method::POST || path == CHECKPOINT || path == YEARS || path.starts_with(TILES)
 }
 
 /// The path below the log's prefix, which is the root.
@@ -100,11 +118,12 @@ async fn answer(shared: &Shared, request: Request<Body>) -> Response<Body> {
     let method = request.method().clone();
     // A file has one address: what is spelled otherwise is not there.
     let has_query = request.uri().query().is_some();
-    let file = LogFile::parse_path(relative(&request)).ok().filter(|_| !has_query);
+    let file = Asked::parse_path(relative(&request)).filter(|_| !has_query);
     let has_body = !request.body().is_end_stream();
     let request = tonic::Request::from_http(request.map(drop));
     let content = match allow(shared, &request, &method, file, has_body) {
-        Ok(file) => read(shared, file, request.metadata()).await,
+        Ok(Asked::File(file)) => read(shared, file, request.metadata()).await,
+        Ok(Asked::Years) => years_text(shared).await.map_err(|error| failed(&error, request.metadata())),
         Err(problem) => Err(problem),
     };
     match content {
@@ -118,12 +137,12 @@ fn allow(
     shared: &Shared,
     request: &tonic::Request<()>,
     method: &Method,
-    file: Option<LogFile>,
+    file: Option<Asked>,
     has_body: bool,
-) -> Result<LogFile, Problem> {
+) -> Result<Asked, Problem> {
     let roles: &[Role] = match file {
-        Some(LogFile::Entries(..)) => &[Role::Auditor],
-        Some(LogFile::Checkpoint | LogFile::Tile(..)) | None => &Role::ALL,
+        Some(Asked::File(LogFile::Entries(..))) => &[Role::Auditor],
+        Some(Asked::File(LogFile::Checkpoint | LogFile::Tile(..)) | Asked::Years) | None => &Role::ALL,
     };
     caller(request, &shared.registry, roles).map_err(|status| match tacit_wire::reason_of(&status) {
         Some(Reason::WrongRole) => Problem::WrongRole,
@@ -137,10 +156,7 @@ fn allow(
 }
 
 async fn read(shared: &Shared, file: LogFile, metadata: &MetadataMap) -> Result<Content, Problem> {
-    let failed = |error| match tacit_wire::reason_of(&store_trouble(&error, metadata)) {
-        Some(Reason::Unavailable) => Problem::Unavailable,
-        _ => Problem::Internal,
-    };
+    let failed = |error| failed(&error, metadata);
     if !file.is_in(shared.log.head().size()) {
         // Another replica may have shown the caller a checkpoint that this one has not read yet.
         shared.log.refresh().await.map_err(failed)?;
@@ -149,13 +165,28 @@ async fn read(shared: &Shared, file: LogFile, metadata: &MetadataMap) -> Result<
         return Err(Problem::NotFound);
     }
     match file {
-        LogFile::Checkpoint => Ok(Content::Checkpoint(newest_note(shared).await)),
+        LogFile::Checkpoint => Ok(Content::Text(newest_note(shared).await)),
         LogFile::Tile(id, width) => {
             let hashes = tile(shared, id, width).await.map_err(failed)?;
             hashes.map(Content::File).ok_or(Problem::NotFound)
         }
         LogFile::Entries(id, width) => entries(shared, id, width).await.map_err(failed).map(Content::File),
     }
+}
+
+fn failed(error: &StoreError, metadata: &MetadataMap) -> Problem {
+    match tacit_wire::reason_of(&store_trouble(error, metadata)) {
+        Some(Reason::Unavailable) => Problem::Unavailable,
+        _ => Problem::Internal,
+    }
+}
+
+/// Where the years begin that have a record under the published head.
+async fn years_text(shared: &Shared) -> Result<Content, StoreError> {
+    let mut years = years::all(&mut *shared.db.read().await?).await?;
+    let size = shared.log.head().size();
+    years.retain(|start| start.first_index < size);
+    Ok(Content::Text(format_years(&years).into()))
 }
 
 /// The newest checkpoint that a quorum of witnesses stands behind, which is what may be relied on; without one, the
@@ -196,6 +227,7 @@ mod tests {
             ("POST", "/anything", false),
             ("POST", "/checkpoint", true),
             ("POST", "/tile/0/000", true),
+            ("POST", "/years", true),
             ("GET", "/checkpoint", true),
             ("GET", "/anything", true),
             ("HEAD", "/", true),

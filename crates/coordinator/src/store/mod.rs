@@ -10,6 +10,7 @@ pub(crate) mod registries;
 pub(crate) mod requests;
 pub(crate) mod subjects;
 pub(crate) mod uses;
+pub(crate) mod years;
 
 use sqlx::migrate::Migrator;
 use tacit_store::Migrations;

@@ -18,14 +18,14 @@ use tonic::{body::Body, client::GrpcService as _, transport::Channel};
 use crate::support::*;
 
 /// What came back.
-struct Got {
-    status: StatusCode,
+pub(crate) struct Got {
+    pub(crate) status: StatusCode,
     headers: HeaderMap,
-    body: Bytes,
+    pub(crate) body: Bytes,
 }
 
 impl Got {
-    fn header(&self, name: header::HeaderName) -> &str {
+    pub(crate) fn header(&self, name: header::HeaderName) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
@@ -50,7 +50,7 @@ async fn ask(channel: &Channel, method: Method, path: &str) -> Got {
     send(channel, http::Request::builder().method(method).uri(path).body(Body::empty()).unwrap()).await
 }
 
-async fn get(channel: &Channel, path: &str) -> Got {
+pub(crate) async fn get(channel: &Channel, path: &str) -> Got {
     ask(channel, Method::GET, path).await
 }
 
@@ -152,6 +152,8 @@ async fn a_partial_tile_is_a_prefix_and_beyond_the_log_there_is_nothing() {
         "/tile/0/000?x=1",
         "/checkpoint/",
         "/checkpoint?",
+        "/years/",
+        "/years?",
         "/Checkpoint",
         "/tacit.coordinator.v1.LogService/GetCheckpoint",
     ] {
@@ -164,7 +166,7 @@ async fn a_partial_tile_is_a_prefix_and_beyond_the_log_there_is_nothing() {
 async fn hashes_are_for_members_records_for_auditors_and_nothing_for_strangers() {
     let (world, running, _, _) = scene().await;
     let paths =
-        ["/checkpoint", "/tile/0/000", "/tile/1/000.p/1", "/tile/entries/000", "/tile/entries/001.p/3"];
+        ["/checkpoint", "/years", "/tile/0/000", "/tile/1/000.p/1", "/tile/entries/000", "/tile/entries/001.p/3"];
     for (role, member, hashes, records) in [
         (Role::Auditor, "audit-office", true, true),
         (Role::Node, "tax", true, false),
@@ -198,7 +200,7 @@ async fn hashes_are_for_members_records_for_auditors_and_nothing_for_strangers()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_are_only_read_and_not_sent_twice() {
     let (_world, _running, auditor, _member) = scene().await;
-    for path in ["/checkpoint", "/tile/0/000", "/tile/entries/001.p/48"] {
+    for path in ["/checkpoint", "/years", "/tile/0/000", "/tile/entries/001.p/48"] {
         let whole = get(&auditor, path).await;
         let head = ask(&auditor, Method::HEAD, path).await;
         assert_eq!((head.status, head.body.len()), (StatusCode::OK, 0));

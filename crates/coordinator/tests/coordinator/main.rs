@@ -18,3 +18,4 @@ mod roles;
 mod subjects;
 mod support;
 mod witnesses;
+mod years;

@@ -27,6 +27,9 @@ pub struct CustodianFile {
     pub database: String,
     /// Where the coordinator is.
     pub coordinator: WhereIs,
+    /// Further replicas of the coordinator, `https://HOST:PORT` each: all need the custodian's cosignatures.
+    #[serde(default)]
+    pub coordinator_replicas: Vec<String>,
     /// Certificate, key, CA and revocation list.
     pub tls: Tls,
     /// Private keys.
@@ -91,6 +94,7 @@ impl From<&CustodianFile> for Config {
                 member: file.coordinator.member.clone(),
                 endpoint: file.coordinator.endpoint.clone(),
             },
+            coordinator_replicas: file.coordinator_replicas.clone(),
             pins: PinnedKeys {
                 coordinator: file.pins.coordinator,
                 log: file.pins.log,

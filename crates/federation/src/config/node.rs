@@ -29,6 +29,9 @@ pub struct NodeFile {
     pub registry: PathBuf,
     /// Where the coordinator is.
     pub coordinator: WhereIs,
+    /// Further replicas of the coordinator, `https://HOST:PORT` each: a holder cosigns for every one of them.
+    #[serde(default)]
+    pub coordinator_replicas: Vec<String>,
     /// Where the custodian is.
     pub custodian: WhereIs,
     /// Certificate, key, CA and revocation list.

@@ -25,6 +25,7 @@ use super::{
     problem::Problem,
     question::{Checked, RawQuestion},
     receipts::{self, RawFilter},
+    request_id::request_id,
     tokens::Application,
     words,
 };
@@ -38,8 +39,7 @@ struct Call {
 
 /// Before every call: a known token, and a request id that errors and logs carry.
 pub(super) fn authenticate(app: &App, mut request: Request<()>) -> Result<Request<()>, Status> {
-    let id =
-        RequestId::accept_or_generate(RequestIds::of(request.metadata()), app.clock.now(), &mut os_rng());
+    let id = request_id(app, RequestIds::of(request.metadata()));
     RequestIds::put(&mut request, id.as_str());
     let mut shown = request.metadata().get_all("authorization").iter();
     let application = match (shown.next(), shown.next()) {

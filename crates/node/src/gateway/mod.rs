@@ -19,6 +19,7 @@ mod plan;
 mod problem;
 mod question;
 mod receipts;
+mod request_id;
 mod serve;
 mod tokens;
 mod words;

@@ -170,7 +170,7 @@ fn scheme(wanted: &str, lists: &[ListId], registry: &Registry) -> Result<String,
             Problem::of_field(
                 Reason::UnknownList,
                 format!("lists[{index}]"),
-                format!("There is no list {id}."),
+                Reason::UnknownList.meaning(),
             )
         })?;
         if scheme.is_empty() {

@@ -74,9 +74,21 @@ impl Append {
         self.stored.size()
     }
 
+    /// Size of the log after it, as far as records were taken up.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.stored.size() + self.records.len() as u64
+    }
+
+    /// Whether no record was taken up.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
     /// Takes a record up and tells its leaf index and leaf hash.
     pub fn push(&mut self, id: String, record: Vec<u8>) -> (u64, Hash) {
-        let index = self.stored.size() + self.records.len() as u64;
+        let index = self.end();
         let leaf = leaf_hash(&record);
         self.records.push((id, record));
         self.leaves.push(leaf);
@@ -160,6 +172,15 @@ impl Log {
             *self.tree_mut() = tree;
         }
         Ok(Append { stored, records: Vec::new(), leaves: Vec::new() })
+    }
+
+    /// The newest record before this append, read in its transaction; nothing in an empty log.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when it is missing; [`StoreError::Database`].
+    pub async fn newest_record(&self, conn: &mut Conn, append: &Append) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(last) = append.start().checked_sub(1) else { return Ok(None) };
+        Ok(tables::records(conn, &[last]).await?.pop())
     }
 
     /// Writes entries, tiles and the new signed head. The caller commits, then calls

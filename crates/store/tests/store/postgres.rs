@@ -202,6 +202,25 @@ async fn a_canceled_wait_for_a_standby_is_an_unknown_outcome_and_is_not_shown_be
     let error = append.await.unwrap().unwrap_err();
     assert!(error.is_outcome_unknown(), "{error}");
     assert_eq!(running.log.head().size(), 5, "nothing is shown that was not acknowledged");
+    // Nor is a transaction outside of the group, be it that it wrote or that it would only answer by what it read.
+    for writes in [true, false] {
+        let db = running.db.clone();
+        let commit = tokio::spawn(async move {
+            let mut lease = db.write().await.unwrap();
+            let mut tx = begin(&mut lease).await.unwrap();
+            if writes {
+                let insert = sqlx::query("INSERT INTO rule_set (hash, rules) VALUES ($1, 'x')");
+                insert.bind([7_u8; 32].as_slice()).execute(&mut *tx).await.unwrap();
+            }
+            tx.commit().await
+        });
+        while !commit.is_finished() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            conformance::administer(&cancel);
+        }
+        let error = commit.await.unwrap().unwrap_err();
+        assert!(error.is_outcome_unknown(), "{error}");
+    }
     // It can be read by everybody now, and no standby has it: nobody signs or shows it.
     let refresh = second.log.refresh();
     assert!(

@@ -10,11 +10,14 @@ mod lines;
 mod offline;
 mod proof;
 mod remote;
+mod shard;
 mod show;
 mod tail;
 mod tiler;
 mod verify;
 mod words;
+mod year;
+mod years;
 
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -33,7 +36,9 @@ pub(crate) enum Command {
     Show(show::Arguments),
     /// Read the whole log, or a folder or a proof that was exported, and prove that it is what was signed.
     Verify(verify::Arguments),
-    /// Write the log into a folder that every tool for tlog-tiles reads.
+    /// Show where each year of the log begins.
+    Years(years::Arguments),
+    /// Write the log, or one year of it, into a folder that every tool for tlog-tiles reads.
     Export(export::Arguments),
     /// Write the proof that one record is in the log, a file that verifies offline.
     Proof(proof::Arguments),
@@ -48,6 +53,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> 
             Command::Tail(arguments) => tail::run(context, arguments).await,
             Command::Show(arguments) => show::run(context, arguments).await,
             Command::Verify(arguments) => verify::run(context, arguments).await,
+            Command::Years(arguments) => years::run(context, arguments).await,
             Command::Export(arguments) => export::run(context, arguments).await,
             Command::Proof(arguments) => proof::run(context, arguments).await,
             Command::Evidence(command) => evidence::run(context, command),

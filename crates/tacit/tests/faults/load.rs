@@ -1,7 +1,5 @@
 //! Callers who ask and consent without pause, and write down everything that was acknowledged to them.
 
-#![expect(clippy::unwrap_used, reason = "test support: what goes wrong here ends the test")]
-
 use std::{
     collections::HashMap,
     fs::{self, File},
@@ -14,11 +12,12 @@ use std::{
     time::Duration,
 };
 
-use tacit_client::{ConsentAuthority, Deadlines, Grant, Pseudonym};
+use tacit_client::{ConsentAuthority, Deadlines, Grant, LogReader, Pseudonym};
 use tacit_federation::{
     config::{AuditorFile, AuthorityFile, Environment, NodeFile, RoleFile as _},
     connect::{self, GatewayClient},
 };
+use tacit_ledger::{Hash, checkpoint::Checkpoint};
 use tacit_model::{Clock, Millis, Schemes, SystemClock, Ulid, entropy::os_rng};
 use tacit_policy::ConsentState;
 use tacit_wire::gateway::{CheckRequest, Question, check_outcome::Outcome, list_answer::Answer};
@@ -160,7 +159,7 @@ impl Load {
                     && head.size() != known
                 {
                     known = head.size();
-                    shown(&shared, &head);
+                    shown(&shared, head.checkpoint());
                 }
                 tokio::time::sleep(LOOK_EVERY).await;
             }
@@ -204,12 +203,17 @@ pub(crate) fn gateway(federation: &Federation) -> GatewayClient {
 
 /// The consent authority.
 pub(crate) async fn authority(federation: &Federation) -> ConsentAuthority {
+    authority_with(federation, DEADLINES).await
+}
+
+/// The consent authority with a patience of its own.
+pub(crate) async fn authority_with(federation: &Federation, deadlines: Deadlines) -> ConsentAuthority {
     let file = AuthorityFile::load(Path::new(&federation.file("portal.toml")), Environment::Ignored).unwrap();
-    connect::authority(&file, &clock(), DEADLINES).await.unwrap()
+    connect::authority(&file, &clock(), deadlines).await.unwrap()
 }
 
 /// An auditor.
-pub(crate) fn auditor(federation: &Federation) -> tacit_client::LogReader {
+pub(crate) fn auditor(federation: &Federation) -> LogReader {
     let file =
         AuditorFile::load(Path::new(&federation.file("auditor-a.toml")), Environment::Ignored).unwrap();
     connect::auditor(&file, &clock(), DEADLINES).unwrap()
@@ -315,7 +319,15 @@ fn acknowledged(shared: &Shared, change: &tacit_client::Acknowledged) {
     let (record, state) = (&change.record, change.state.as_str());
     let line = format!("consent {} {state} {} {} {}\n", change.id, change.number, record.id, record.index);
     write(shared, &line);
+    let note = std::str::from_utf8(&change.checkpoint).unwrap();
+    let (text, _signatures) = note.split_once("\n\n").unwrap();
+    shown(shared, &Checkpoint::parse(&format!("{text}\n")).unwrap());
     shared.changes.fetch_add(1, Ordering::SeqCst);
+}
+
+/// Somebody was shown a checkpoint.
+fn shown(shared: &Shared, head: &Checkpoint) {
+    write(shared, &format!("head {} {}\n", head.size, hex::encode(head.root)));
 }
 
 fn write(shared: &Shared, line: &str) {

@@ -13,6 +13,7 @@ mod flips;
 mod injected;
 mod kill;
 mod load;
+mod replicas;
 mod restored;
 mod seen;
 mod support;

@@ -1,12 +1,5 @@
 //! A federation of real processes in a temporary folder, each of which can be killed, stopped and started again.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "test support: what goes wrong here ends the test, and what cannot run says so aloud"
-)]
-
 use std::{
     collections::HashMap,
     fs::{self, File},

@@ -165,6 +165,109 @@ fn hash(value: &Value) -> Hash {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_year_is_exported_alone_and_says_what_it_proves() {
+    let (mut scene, clock) = Scene::of_last_year().await;
+    scene.ask(290).await;
+    scene.turn_year(&clock).await;
+    scene.ask(300).await;
+    let config = scene.config("auditor-a");
+    let told = tacit_json(&["log", "years", "--config", &config]);
+    let [last, this] = told["years"].as_array().unwrap().as_slice() else { panic!("{told}") };
+    let number = |value: &Value| value.as_u64().unwrap();
+    let (turn, size) = (number(&this["first_index"]), number(&told["size"]));
+    let year = number(&this["year"]);
+    assert_eq!((number(&last["year"]), number(&last["first_index"]), number(&last["records"])), (year - 1, 0, turn));
+    assert_eq!(number(&this["records"]), size - turn);
+    assert!(turn > 290 && turn % 256 != 0 && size > turn + 300, "{told}");
+    let words = String::from_utf8(tacit(&["log", "years", "--config", &config]).stdout).unwrap();
+    assert!(words.starts_with("YEAR  FIRST  RECORDS\n"), "{words}");
+
+    let (before, now) = ((year - 1).to_string(), year.to_string());
+    let independent = Independent::find();
+    for (year, first, end, held) in [(&before, 0, turn, 0..512), (&now, turn, 0, 256..0)] {
+        let folder = scene.path(&format!("year-{year}"));
+        let (csv, jsonl) = (scene.path("year.csv"), scene.path("year.jsonl"));
+        let export = ["log", "export", &folder, "--newest", "--year", year, "--csv", &csv, "--jsonl", &jsonl];
+        let exported = tacit_json(&[&export[..], &["--config", &config]].concat());
+        let size = number(&exported["size"]);
+        let (end, held) = if end == 0 { (size, held.start..size) } else { (end, held) };
+        assert_eq!((number(&exported["first"]), number(&exported["end"])), (first, end));
+        let vkey = exported["vkey"].as_str().unwrap();
+        let verified = tacit_json(&["log", "verify", &folder, "--vkey", vkey]);
+        assert_eq!((number(&verified["first"]), number(&verified["end"])), (first, end));
+        assert_eq!((number(&verified["checked_first"]), number(&verified["checked_end"])), (held.start, held.end));
+        assert_eq!((&verified["begins_there"], &verified["ends_there"]), (&true.into(), &true.into()));
+        let words = String::from_utf8(tacit(&["log", "verify", &folder, "--vkey", vkey]).stdout).unwrap();
+        assert!(words.contains(&format!("Verified the year {year}: records {first} to {} of {size}", end - 1)), "{words}");
+        assert!(words.contains("others were not looked at"), "{words}");
+        if let Some(independent) = &independent {
+            let verified = independent.verifies(&folder, &["--all"]).unwrap();
+            assert_eq!((number(&verified["first"]), number(&verified["end"])), (first, end));
+            assert_eq!(number(&verified["inclusion_proofs"]), held.end - held.start);
+        }
+        // Lines are of the year alone, each with its proof under the checkpoint of the whole log.
+        assert_eq!(csv::Reader::from_path(&csv).unwrap().records().count() as u64, end - first);
+        let key = NoteVerifier::parse(vkey).unwrap();
+        let head = VerifiedCheckpoint::open(&fs::read(format!("{folder}/checkpoint")).unwrap(), &key).unwrap();
+        let lines = fs::read_to_string(&jsonl).unwrap();
+        assert_eq!(lines.lines().count() as u64, end - first);
+        for (index, line) in (first..).zip(lines.lines()) {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let proof: Vec<Hash> = line["inclusion"].as_array().unwrap().iter().map(hash).collect();
+            let leaf = leaf_hash(line["text"].as_str().unwrap().as_bytes());
+            verify_inclusion(&leaf, index, &proof, head.size(), head.root()).unwrap();
+            assert!(line["time"].as_str().unwrap().starts_with(year.as_str()));
+        }
+        // Every file matters, and every line of the range.
+        for name in names(&folder) {
+            let path = format!("{folder}/{name}");
+            let whole = fs::read(&path).unwrap();
+            let places = if name == "range" { vec![0, 25, 33, whole.len() - 2] } else { places(&name, &whole) };
+            for at in places {
+                let mut broken = whole.clone();
+                broken[at] ^= 0x01;
+                fs::write(&path, &broken).unwrap();
+                tacit_fails(&["log", "verify", &folder]);
+                if let Some(independent) = &independent {
+                    assert!(independent.verifies(&folder, &["--sample", "1"]).is_err(), "{name} at {at}");
+                }
+            }
+            fs::remove_file(&path).unwrap();
+            if name != "witness-vkeys" {
+                tacit_fails(&["log", "verify", &folder]);
+            }
+            fs::write(&path, &whole).unwrap();
+        }
+        // What is beyond the range is not taken for it.
+        fs::write(format!("{folder}/tile/entries/009"), b"").unwrap();
+        let error = tacit_fails(&["log", "verify", &folder]);
+        assert!(error["why"].as_str().unwrap().starts_with("tile/entries/009 does not belong"), "{error}");
+        fs::remove_file(format!("{folder}/tile/entries/009")).unwrap();
+        tacit_json(&["log", "verify", &folder]);
+    }
+
+    // The year that goes on is continued, one that is over has nothing to fetch.
+    scene.ask(3).await;
+    for (year, fetched) in [(&before, false), (&now, true)] {
+        let folder = scene.path(&format!("year-{year}"));
+        let export = ["log", "export", &folder, "--newest", "--year", year, "--config", &config];
+        let again = tacit_json(&export);
+        assert_eq!(number(&again["fetched"]) > 0, fetched, "{again}");
+        tacit_json(&["log", "verify", &folder]);
+    }
+    // Years and the whole do not share a folder, and a year without a record is none.
+    let folder = scene.path(&format!("year-{now}"));
+    for year in [vec!["--year", &before], vec![]] {
+        let refused = tacit(&[&["log", "export", &folder, "--config", &config][..], &year].concat());
+        assert_eq!(refused.status.code(), Some(2), "{}", String::from_utf8_lossy(&refused.stderr));
+    }
+    let other = scene.path("other");
+    let error = tacit_fails(&["log", "export", &other, "--year", "2001", "--config", &config]);
+    assert_eq!(error["reason"], "not_found");
+    scene.federation.shut_down().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_record_is_shown_and_proven_by_index_and_by_id_and_verifies_offline() {
     let scene = Scene::new().await;
     scene.ask(5).await;

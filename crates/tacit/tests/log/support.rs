@@ -4,12 +4,15 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    sync::Arc,
 };
 
 use futures::future::join_all;
 use serde_json::Value;
-use tacit_identity::{Role, SpiffeId};
-use tacit_model::{entropy::seeded_rng, generate::generate_uscc};
+use tacit_identity::{DevCa, Role, SpiffeId};
+use tacit_model::{
+    Clock as _, ManualClock, MemberId, Millis, SystemClock, entropy::seeded_rng, generate::generate_uscc,
+};
 use tacit_testkit::{Federation, Options};
 use tacit_wire::gateway::{Question, check_outcome::Outcome};
 
@@ -24,11 +27,56 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) async fn new() -> Self {
-        let federation = Federation::start("procurement", Options::quick()).await.unwrap();
+        Self::with(Options::quick()).await
+    }
+
+    async fn with(options: Options) -> Self {
+        let federation = Federation::start("procurement", options).await.unwrap();
         let mut rng = seeded_rng([5; 32]);
         let codes: Vec<String> = (0..400).map(|_| generate_uscc(&mut rng)).collect();
         federation.publish(LIST, federation.records_csv(101, &codes[..10])).await.unwrap();
         Self { federation, place: tempfile::tempdir().unwrap(), codes }
+    }
+
+    /// One that began last year, an hour before its end, with a log of that year. Our program has no other clock than
+    /// the machine's, so this year begins with [`Scene::turn_year`].
+    pub(crate) async fn of_last_year() -> (Self, ManualClock) {
+        let year = SystemClock.now().utc_year();
+        let new_year: Millis = format!("{year}-01-01T00:00:00.000Z").parse().unwrap();
+        let clock = ManualClock::new(new_year.minus_ms(3_600_000));
+        (Self::with(Options::quick().clock(Arc::new(clock.clone()))).await, clock)
+    }
+
+    /// Sets the clock to the machine's, and gives everybody certificates of today.
+    pub(crate) async fn turn_year(&mut self, clock: &ManualClock) {
+        let running: Vec<_> = self.federation.running().map(|member| member.to_string()).collect();
+        for member in &running {
+            self.federation.stop(member).await.unwrap();
+        }
+        let spiffe = |member: &MemberId| self.federation.credentials(member).unwrap().spiffe().clone();
+        let parties: Vec<_> = self.federation.sample().member.iter().map(|it| spiffe(&it.id)).collect();
+        clock.set(SystemClock.now());
+        let folder = self.federation.folder();
+        let mut ca = DevCa::load(&folder.join("ca")).unwrap();
+        ca.renew_crl(clock.now()).unwrap();
+        ca.save_crl(&folder.join("tls/crl.pem")).unwrap();
+        for id in parties {
+            ca.issue(&id, clock.now()).unwrap().save(&folder.join("tls"), &id.member).unwrap();
+        }
+        // The coordinator first: the others ask it for the registry.
+        let coordinator = self.federation.registry().coordinator().to_string();
+        for member in std::iter::once(&coordinator).chain(running.iter().filter(|it| **it != coordinator)) {
+            self.federation.restart(member).await.unwrap();
+        }
+        // The lists are sealed anew for the epoch of today.
+        for _ in 0..120 {
+            let asked = self.federation.ask("procurement", question(), &self.codes[0]).await;
+            if asked.is_ok_and(|asked| matches!(asked.outcome, Some(Outcome::Answers(_)))) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+        }
+        panic!("nothing is answered in the new year");
     }
 
     /// Asks about so many subjects.

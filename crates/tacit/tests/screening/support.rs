@@ -137,7 +137,7 @@ pub(crate) struct Federation {
     folder: PathBuf,
     /// What the roles log, when it is not what they log by themselves.
     filter: Option<&'static str>,
-    _temporary: tempfile::TempDir,
+    temporary: Option<tempfile::TempDir>,
 }
 
 impl Drop for Federation {
@@ -154,14 +154,26 @@ impl Federation {
     /// `tacit init` of a sample, on ports that are free now.
     pub(crate) fn found(sample: &str, options: &[&str]) -> Self {
         let temporary = tempfile::tempdir().unwrap();
-        let folder = temporary.path().join("federation");
-        let sample_file = temporary.path().join("sample.toml");
+        let mut federation = Self::found_in(&temporary.path().join("federation"), sample, options);
+        federation.temporary = Some(temporary);
+        federation
+    }
+
+    /// [`Federation::found`] in a folder that is not there yet, and stays when this is dropped.
+    pub(crate) fn found_in(folder: &Path, sample: &str, options: &[&str]) -> Self {
+        let sample_file = folder.with_extension("sample.toml");
         fs::write(&sample_file, sample).unwrap();
-        let federation = Self { running: HashMap::new(), folder, filter: None, _temporary: temporary };
+        let federation =
+            Self { running: HashMap::new(), folder: folder.to_owned(), filter: None, temporary: None };
         let base = free_base().to_string();
-        let folder = federation.folder.to_str().unwrap().to_owned();
-        let mut arguments =
-            vec!["init", &folder, "--sample", sample_file.to_str().unwrap(), "--base-port", &base];
+        let mut arguments = vec![
+            "init",
+            folder.to_str().unwrap(),
+            "--sample",
+            sample_file.to_str().unwrap(),
+            "--base-port",
+            &base,
+        ];
         arguments.extend(options);
         let founded = federation.tacit(&arguments);
         assert!(founded.status.success(), "{}", String::from_utf8_lossy(&founded.stderr));

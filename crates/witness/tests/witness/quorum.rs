@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tacit_ledger::checkpoint::VerifiedCheckpoint;
 use tacit_model::{Clock as _, Reason};
-use tacit_witness::Witness;
+use tacit_witness::{Witness, WitnessConfig};
 
 use crate::support::*;
 
@@ -48,6 +48,23 @@ async fn without_a_fresh_quorum_nobody_answers() {
     world.script.send_cosigned(history.cosigned(700, world.clock.now())).await;
     assert_eq!(present(&world, &witness, &history, 600).await, Ok(600));
     assert_eq!(world.script.asked(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_replica_of_the_coordinator_gets_the_cosignature() {
+    let world = World::new().await;
+    let replicas = vec![world.coordinator.clone()];
+    let _witness = world.started(WitnessConfig { replicas, ..world.config() }).await;
+    world.script.wait_opened(2).await;
+    world.script.send(world.permits(10).message(0, 10)).await;
+    for _ in 0..300 {
+        if world.script.cosigned().len() == 2 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let sizes: Vec<u64> = world.script.cosigned().iter().map(|(size, _)| *size).collect();
+    assert_eq!(sizes, [10, 10]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

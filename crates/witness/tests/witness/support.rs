@@ -37,7 +37,7 @@ use tacit_wire::{
         witness_service_server::{WitnessService, WitnessServiceServer},
     },
 };
-use tacit_witness::{Witness, WitnessConfig};
+use tacit_witness::{AddCheckpointLayer, Witness, WitnessConfig};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, wrappers::UnboundedReceiverStream};
@@ -366,6 +366,7 @@ impl WitnessService for Liar {
 /// A member with its database, and the coordinator it follows.
 pub(crate) struct World {
     folder: TempDir,
+    ca: DevCa,
     pub(crate) clock: ManualClock,
     pub(crate) script: Arc<Script>,
     pub(crate) coordinator: Channel,
@@ -407,7 +408,7 @@ impl World {
         );
         let coordinator = channel(&endpoint, server.spiffe().clone(), court).unwrap();
         let db = open(folder.path(), "court.db").await;
-        Self { folder, clock, script, coordinator, peer, db }
+        Self { folder, ca, clock, script, coordinator, peer, db }
     }
 
     /// Another member, with a database of its own.
@@ -416,7 +417,7 @@ impl World {
         self.started(WitnessConfig { db, ..self.config() }).await
     }
 
-    async fn started(&self, config: WitnessConfig) -> Witness {
+    pub(crate) async fn started(&self, config: WitnessConfig) -> Witness {
         let witness = Witness::start(config).await.unwrap();
         witness.set_witnesses(witnesses()).await;
         witness
@@ -425,6 +426,7 @@ impl World {
     pub(crate) fn config(&self) -> WitnessConfig {
         WitnessConfig {
             coordinator: self.coordinator.clone(),
+            replicas: Vec::new(),
             log_key: log_key(),
             signer: cosigner("court/witness"),
             db: self.db.clone(),
@@ -436,6 +438,32 @@ impl World {
     pub(crate) async fn witness(&self) -> Witness {
         assert!(self.folder.path().exists());
         self.started(self.config()).await
+    }
+
+    /// Serves a member's witness, and reaches it as the requester.
+    pub(crate) async fn serve(&self, witness: &Witness) -> Channel {
+        self.serve_to(witness, Role::Node, "procurement").await
+    }
+
+    /// Serves a member's witness, and reaches it with a new certificate.
+    pub(crate) async fn serve_to(&self, witness: &Witness, role: Role, member: &str) -> Channel {
+        let credentials = |member| {
+            let files = CredentialFiles::in_folder(self.folder.path(), member);
+            Credentials::load(files, Arc::new(self.clock.clone())).unwrap()
+        };
+        let id = SpiffeId::new(self.ca.federation().clone(), role, member.parse().unwrap());
+        self.ca.issue(&id, self.clock.now()).unwrap().save(self.folder.path(), "caller").unwrap();
+        let court = credentials("court");
+        let listener = MtlsListener::bind("127.0.0.1:0".parse().unwrap(), court.clone()).await.unwrap();
+        let endpoint = format!("https://{}", listener.local_addr());
+        tokio::spawn(
+            tune_server(tonic::transport::Server::builder())
+                .layer(tacit_wire::ReasonLayer)
+                .layer(AddCheckpointLayer::new(witness.clone()))
+                .add_service(WitnessServiceServer::new(Liar(self.script.clone())))
+                .serve_with_incoming(listener),
+        );
+        channel(&endpoint, court.spiffe().clone(), credentials("caller")).unwrap()
     }
 
     /// The permits of this world's requester.

@@ -116,7 +116,11 @@ impl World {
     }
 
     pub(crate) async fn try_start(&self) -> Result<Running, StartError> {
-        let coordinator = Coordinator::start(self.deps()).await?;
+        self.try_start_with(self.deps()).await
+    }
+
+    pub(crate) async fn try_start_with(&self, deps: CoordinatorDeps) -> Result<Running, StartError> {
+        let coordinator = Coordinator::start(deps).await?;
         let credentials = self.party(Role::Coordinator, "coordinator");
         let listener = MtlsListener::bind("127.0.0.1:0".parse().unwrap(), credentials).await.unwrap();
         let endpoint = format!("https://{}", listener.local_addr());

@@ -25,7 +25,7 @@ use tacit_policy::{
     registry::entry::{Member, Role as Registered},
 };
 use tacit_store::Db;
-use tacit_witness::{Witness, WitnessConfig};
+use tacit_witness::{AddCheckpointLayer, Witness, WitnessConfig};
 use tokio::{
     sync::{oneshot, watch},
     task::JoinSet,
@@ -34,7 +34,7 @@ use tonic::{server::NamedService, service::Routes, transport::Channel};
 
 use super::{DRAIN, GatewayAt, Running, StartError, Surroundings, credentials, listen, read_seed};
 use crate::{
-    config::{NodeFile, WhereIs},
+    config::NodeFile,
     registry::RegistrySource,
 };
 use asker::NodeAsker;
@@ -51,6 +51,7 @@ struct Ground {
     clock: Arc<dyn Clock>,
     credentials: Credentials,
     coordinator: Channel,
+    replicas: Vec<Channel>,
     custodian: Channel,
     log_key: NoteVerifier,
     db: Db,
@@ -59,13 +60,16 @@ struct Ground {
 
 pub(super) async fn start(file: NodeFile, around: &Surroundings) -> Result<Running, StartError> {
     let credentials = credentials(&file.tls, &file.federation, Role::Node, &file.member, &around.clock)?;
-    let reach = |key: &'static str, role, at: &WhereIs| {
-        let expected = SpiffeId::new(file.federation.clone(), role, at.member.clone());
-        channel(&at.endpoint, expected, credentials.clone())
+    let reach = |key: &'static str, role, member: &MemberId, endpoint: &str| {
+        let expected = SpiffeId::new(file.federation.clone(), role, member.clone());
+        channel(endpoint, expected, credentials.clone())
             .map_err(|source| StartError::Endpoint { key, source })
     };
-    let coordinator = reach("coordinator.endpoint", Role::Coordinator, &file.coordinator)?;
-    let custodian = reach("custodian.endpoint", Role::Custodian, &file.custodian)?;
+    let (hub, keeper) = (&file.coordinator, &file.custodian);
+    let coordinator = reach("coordinator.endpoint", Role::Coordinator, &hub.member, &hub.endpoint)?;
+    let replica = |at: &String| reach("coordinator_replicas", Role::Coordinator, &hub.member, at);
+    let replicas = file.coordinator_replicas.iter().map(replica).collect::<Result<_, _>>()?;
+    let custodian = reach("custodian.endpoint", Role::Custodian, &keeper.member, &keeper.endpoint)?;
     let log_key = file.pins.log_verifier(&file.coordinator.member)?;
     let source = RegistrySource::new(
         coordinator.clone(),
@@ -85,7 +89,7 @@ pub(super) async fn start(file: NodeFile, around: &Surroundings) -> Result<Runni
     };
     let db = tacit_node::store::open(&file.database).await?;
     let clock = Arc::clone(&around.clock);
-    let ground = Ground { file, clock, credentials, coordinator, custodian, log_key, db, registry };
+    let ground = Ground { file, clock, credentials, coordinator, replicas, custodian, log_key, db, registry };
     let member = ground.member()?.clone();
     let holder = match member.has(Registered::Holder) {
         true => Some(ground.holder(&member).await?),
@@ -134,6 +138,7 @@ impl Ground {
         let cosigns = own_key("witness", path, member.keys.witness)?;
         let witness = Witness::start(WitnessConfig {
             coordinator: self.coordinator.clone(),
+            replicas: self.replicas.clone(),
             log_key: self.log_key.clone(),
             signer: CosignatureSigner::new(&format!("{}/witness", member.id), cosigns)?,
             db: self.db.clone(),
@@ -258,8 +263,10 @@ async fn serve(
         halves.spawn(async move { holder.run_ticks(closes).await });
     }
     let health = Health::serving(reporter, services).await;
+    let witness = parts.holder.as_ref().map(|holder| holder.witness().clone());
     let server = tune_server(tonic::transport::Server::builder())
         .layer(tacit_wire::ReasonLayer)
+        .layer(AddCheckpointLayer::new(witness))
         .add_routes(routes)
         .serve_with_incoming_shutdown(listener, until(closes));
     tokio::pin!(server);

@@ -133,6 +133,7 @@ impl World {
             signer: CosignatureSigner::new("court/witness", key("court/witness")).unwrap(),
             db: db.clone(),
             clock: Arc::new(self.clock.clone()),
+            replicas: Vec::new(),
             peers: Vec::new(),
         })
         .await

@@ -22,7 +22,9 @@ use tacit_ledger::{
     checkpoint::VerifiedCheckpoint,
     layout::{CHECKPOINT, LogFile, WITNESS_VKEYS},
     merkle::leaf_hash,
+    note::NoteVerifier,
     quorum::{CosignedCheckpoint, WitnessSet},
+    shard::Shard,
     tile::{TILE_WIDTH, TileId},
 };
 
@@ -31,9 +33,10 @@ use super::{
     fsck::{ROUND, on_all_cores},
     lines::{self, Form},
     progress,
-    remote::Remote,
+    remote::{Heads, Remote},
     tiler::Tiler,
     verify::fails,
+    year,
 };
 use crate::{
     cli::Context,
@@ -41,7 +44,7 @@ use crate::{
 };
 
 /// Bundles that are taken up at a time.
-const BUNDLES: u64 = (ROUND / TILE_WIDTH as usize) as u64;
+pub(super) const BUNDLES: u64 = (ROUND / TILE_WIDTH as usize) as u64;
 
 /// Arguments of `log export`.
 #[derive(Debug, clap::Args)]
@@ -55,6 +58,10 @@ pub(crate) struct Arguments {
     /// Also write the records as JSON, one a line, each with its proof under the exported checkpoint.
     #[arg(long, value_name = "FILE")]
     jsonl: Option<PathBuf>,
+    /// Only the records of this year (UTC), with what proves them under the checkpoint of the whole log. `tacit log
+    /// years` tells which there are.
+    #[arg(long, value_name = "YYYY")]
+    year: Option<u16>,
     /// Up to the newest checkpoint, also when no quorum of witnesses stands behind it yet.
     #[arg(long)]
     newest: bool,
@@ -65,7 +72,13 @@ pub(crate) struct Arguments {
 
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit, Failure> {
     let remote = Remote::open(context, &arguments.config)?;
-    let folder = Folder::prepare(&arguments.folder, &remote.key)?;
+    if let Some(year) = arguments.year {
+        let heads = remote.heads(context.clock.now()).await?;
+        let done =
+            year::export(context, &remote, &heads, &arguments.folder, year, arguments.newest).await?;
+        return tell(context, &arguments, &remote.key, &heads, &done);
+    }
+    let folder = Folder::prepare(&arguments.folder, &remote.key, None)?;
     let earlier = folder.checkpoint(&remote.key)?;
     let earlier_size = earlier.as_ref().map_or(0, VerifiedCheckpoint::size);
     let heads = remote.heads(context.clock.now()).await?;
@@ -76,38 +89,73 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
         return Err(fails(&folder.path(CHECKPOINT), why));
     }
     let bar = progress(context, size);
-    let mut export =
-        Export { remote: &remote, folder: &folder, size, tiler: tiler(earlier_size)?, fetched: 0, kept: 0 };
-    let done = export.records(&bar).await;
+    let mut export = Export::new(&remote, &folder, size);
+    let mut tiler = Tiler::new([earlier_size]).map_err(Failure::internal)?;
+    let done = export.records(&mut tiler, &bar).await;
     bar.finish_and_clear();
     done?;
-    if earlier.is_some_and(|earlier| !export.tiler.has(&earlier)) {
+    if earlier.is_some_and(|earlier| !tiler.has(&earlier)) {
         let why = format!("the first {earlier_size} records are not those that were exported before");
         return Err(fails(&folder.path(CHECKPOINT), why));
     }
-    if export.tiler.root() != newest.root() {
+    if tiler.root() != newest.root() {
         return Err(Failure::trouble(format!("the {size} records do not give the root that was signed"))
             .why("the coordinator gave others, or files in the folder were changed")
             .next("export into a new folder; if that fails too, keep both and tell the other auditors"));
     }
-    export.finish(newest, &heads.witnesses)?;
+    for (id, hashes) in tiler.edge() {
+        let width = u16::try_from(hashes.len() / 32).unwrap_or(TILE_WIDTH);
+        folder.write(LogFile::Tile(id, width), hashes)?;
+    }
+    export.finish(newest, &heads.witnesses, |file| file.is_of(size))?;
     let (fetched, kept) = (export.fetched, export.kept);
+    let done = Exported { folder: folder.clone(), shard: None, newest: newest.clone(), fetched, kept };
+    tell(context, &arguments, &remote.key, &heads, &done)
+}
+
+/// What was exported.
+pub(super) struct Exported {
+    /// Where it is.
+    pub(super) folder: Folder,
+    /// The year, when it is one.
+    pub(super) shard: Option<Shard>,
+    /// Under which checkpoint.
+    pub(super) newest: VerifiedCheckpoint,
+    /// Records that came from the coordinator.
+    pub(super) fetched: u64,
+    /// Records that were in the folder.
+    pub(super) kept: u64,
+}
+
+/// Writes the lines that were wished for, and says what was done.
+fn tell(
+    context: &Context,
+    arguments: &Arguments,
+    key: &NoteVerifier,
+    heads: &Heads,
+    done: &Exported,
+) -> Result<Exit, Failure> {
+    let Exported { folder, shard, newest, fetched, kept } = done;
+    let (size, kept) = (newest.size(), *kept);
+    let records = shard.map_or(0..size, |shard| shard.first..shard.end);
     for (path, form) in [(&arguments.csv, Form::Csv), (&arguments.jsonl, Form::Json)] {
         if let Some(path) = path {
-            let bar = progress(context, size);
-            let written = lines::write(&folder, newest, path, form, &bar);
+            let bar = progress(context, records.end - records.start);
+            let written = lines::write(folder, newest, &records, path, form, &bar);
             bar.finish_and_clear();
             written?;
         }
     }
     let root = hex::encode(newest.root());
     let cosigned = heads.cosigned.as_ref().filter(|it| it.checkpoint() == newest);
+    let (year, first, end) = (shard.map(|it| it.year), records.start, records.end);
     let by = cosigned.map(CosignedCheckpoint::witnesses).unwrap_or_default();
     let place = arguments.folder.display();
     context.output.result(
         &json!({
             "exported": true, "folder": arguments.folder, "size": size, "root": root, "fetched": fetched,
-            "kept": kept, "cosigned_by": by, "vkey": remote.key.to_string(), "csv": arguments.csv, "jsonl": arguments.jsonl,
+            "kept": kept, "cosigned_by": by, "vkey": key.to_string(), "csv": arguments.csv, "jsonl": arguments.jsonl,
+            "year": year, "first": first, "end": end,
         }),
         || {
             let before = if kept > 0 { format!(", {kept} of them there before") } else { String::new() };
@@ -115,52 +163,55 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
                 [] => "not cosigned by a quorum of witnesses".to_owned(),
                 by => format!("cosigned by {}", by.join(", ")),
             };
+            let what = match year {
+                Some(year) => format!("the year {year}, records {first} to {} of {size},", end - 1),
+                None => format!("{size} records"),
+            };
             format!(
-                "Exported {size} records to {place}{before}\n  root {root}\n  {behind}\n  log key {}\n  \
-                 verify it anywhere, without a network: tacit log verify {place} --vkey {}",
-                remote.key, remote.key
+                "Exported {what} to {place}{before}\n  root {root}\n  {behind}\n  log key {key}\n  \
+                 verify it anywhere, without a network: tacit log verify {place} --vkey {key}",
             )
         },
     )?;
     Ok(Exit::Done)
 }
 
-fn tiler(earlier: u64) -> Result<Tiler, Failure> {
-    Tiler::new([earlier]).map_err(Failure::internal)
-}
-
 /// An export under way.
-struct Export<'a> {
+pub(super) struct Export<'a> {
     remote: &'a Remote,
-    folder: &'a Folder,
+    pub(super) folder: &'a Folder,
     size: u64,
-    tiler: Tiler,
     /// Records that came from the coordinator.
-    fetched: u64,
+    pub(super) fetched: u64,
     /// Records that were in the folder.
-    kept: u64,
+    pub(super) kept: u64,
 }
 
-impl Export<'_> {
+impl<'a> Export<'a> {
+    /// Of a log of `size` records.
+    pub(super) fn new(remote: &'a Remote, folder: &'a Folder, size: u64) -> Self {
+        Self { remote, folder, size, fetched: 0, kept: 0 }
+    }
+
     /// Brings in all records, and writes them with the tiles that become full.
-    async fn records(&mut self, bar: &ProgressBar) -> Result<(), Failure> {
+    async fn records(&mut self, tiler: &mut Tiler, bar: &ProgressBar) -> Result<(), Failure> {
         let bundles = self.size.div_ceil(u64::from(TILE_WIDTH));
         let mut next = 0;
         while next < bundles {
             let end = bundles.min(next + BUNDLES);
             for leaves in self.round(next..end).await? {
-                for (id, hashes) in self.tiler.append(&leaves).map_err(Failure::internal)? {
+                for (id, hashes) in tiler.append(&leaves).map_err(Failure::internal)? {
                     self.folder.write(LogFile::Tile(id, TILE_WIDTH), &hashes)?;
                 }
             }
             next = end;
-            bar.set_position(self.tiler.size());
+            bar.set_position(tiler.size());
         }
         Ok(())
     }
 
     /// The leaves of some bundles, which are in the folder afterwards.
-    async fn round(&mut self, bundles: Range<u64>) -> Result<Vec<Vec<Hash>>, Failure> {
+    pub(super) async fn round(&mut self, bundles: Range<u64>) -> Result<Vec<Vec<Hash>>, Failure> {
         let (folder, size) = (self.folder, self.size);
         let found =
             on_all_cores(bundles.clone().collect(), |index| kept_leaves(folder, BundleId(index), size));
@@ -204,15 +255,16 @@ impl Export<'_> {
     }
 
     /// Writes what is written last, and removes what an earlier export had and this one does not.
-    fn finish(&self, newest: &VerifiedCheckpoint, witnesses: &WitnessSet) -> Result<(), Failure> {
-        for (id, hashes) in self.tiler.edge() {
-            let width = u16::try_from(hashes.len() / 32).unwrap_or(TILE_WIDTH);
-            self.folder.write(LogFile::Tile(id, width), hashes)?;
-        }
+    pub(super) fn finish(
+        &self,
+        newest: &VerifiedCheckpoint,
+        witnesses: &WitnessSet,
+        has: impl Fn(LogFile) -> bool,
+    ) -> Result<(), Failure> {
         let keys: String = witnesses.iter().map(|witness| format!("{witness}\n")).collect();
         self.folder.write_small(WITNESS_VKEYS, keys.as_bytes())?;
         self.folder.write_small(CHECKPOINT, newest.note())?;
-        Ok(self.folder.prune(self.size)?)
+        Ok(self.folder.prune(has)?)
     }
 }
 

@@ -8,8 +8,9 @@ use std::{
 use tacit_identity::write_public;
 use tacit_ledger::{
     checkpoint::VerifiedCheckpoint,
-    layout::{CHECKPOINT, LogFile, PROOF_SUFFIX, VKEY, WITNESS_VKEYS},
+    layout::{CHECKPOINT, LogFile, PROOF_SUFFIX, RANGE, VKEY, WITNESS_VKEYS},
     note::NoteVerifier,
+    shard::Shard,
     tile::TileId,
     tree::TileReader,
 };
@@ -36,8 +37,9 @@ impl Folder {
         }
     }
 
-    /// One to write the log of this key into: new, empty, or with an export of the same log. Nothing else is touched.
-    pub(super) fn prepare(root: &Path, key: &NoteVerifier) -> Result<Self, Failure> {
+    /// One to write the log of this key into, or one year of it: new, empty, or with an export of the same. Nothing
+    /// else is touched.
+    pub(super) fn prepare(root: &Path, key: &NoteVerifier, shard: Option<&Shard>) -> Result<Self, Failure> {
         let refused = |why: String| {
             Err(Failure::usage(format!("{} cannot take this log", root.display()))
                 .why(why)
@@ -56,7 +58,31 @@ impl Folder {
         } else {
             folder.write_small(VKEY, format!("{key}\n").as_bytes())?;
         }
+        // A folder that was only begun may become either.
+        let is_begun = folder.names()?.iter().all(|name| name == VKEY);
+        match (folder.range()?, shard) {
+            (Some(found), Some(shard)) if (found.year, found.first) != (shard.year, shard.first) => {
+                return refused(format!("it holds the year {}, from record {}", found.year, found.first));
+            }
+            (Some(found), None) => return refused(format!("it holds the year {} only", found.year)),
+            (None, Some(_)) if !is_begun => return refused("it holds the whole log".to_owned()),
+            (Some(_) | None, Some(shard)) => folder.write_small(RANGE, shard.to_text().as_bytes())?,
+            (None, None) => {}
+        }
         Ok(folder)
+    }
+
+    /// Which year it holds; nothing when it is for the whole log.
+    pub(super) fn range(&self) -> Result<Option<Shard>, Failure> {
+        let path = self.path(RANGE);
+        let failed = |why: String| {
+            Failure::trouble(format!("{} does not say what the folder holds", path.display())).why(why)
+        };
+        match fs::read_to_string(&path) {
+            Ok(text) => Shard::parse(&text).map(Some).map_err(|error| failed(error.to_string())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed(error.to_string())),
+        }
     }
 
     /// Where a file is.
@@ -127,12 +153,13 @@ impl Folder {
         Ok(names)
     }
 
-    /// The first file that does not belong to the export of a log of `size`.
-    pub(super) fn stray(&self, size: u64) -> io::Result<Option<String>> {
+    /// The first file that does not belong to an export with these files of a log; one year has a file about its range
+    /// and no proofs beside them, the whole log has it the other way.
+    pub(super) fn stray(&self, has: impl Fn(LogFile) -> bool, is_year: bool) -> io::Result<Option<String>> {
         let is_known = |name: &String| {
             let own = [CHECKPOINT, VKEY, WITNESS_VKEYS].contains(&name.as_str());
-            own || name.ends_with(PROOF_SUFFIX)
-                || LogFile::parse_path(name).is_ok_and(|file| file.is_of(size))
+            let beside = if is_year { name == RANGE } else { name.ends_with(PROOF_SUFFIX) };
+            own || beside || LogFile::parse_path(name).is_ok_and(&has)
         };
         Ok(self.names()?.into_iter().find(|name| !is_known(name)))
     }
@@ -142,11 +169,10 @@ impl Folder {
         Ok(self.names()?.into_iter().filter(|name| name.ends_with(PROOF_SUFFIX)).collect())
     }
 
-    /// Removes what an earlier export left that a log of `size` does not have: narrower tiles, unfinished files.
-    pub(super) fn prune(&self, size: u64) -> io::Result<()> {
+    /// Removes what an earlier export left that is none of these files of a log: narrower tiles, unfinished files.
+    pub(super) fn prune(&self, has: impl Fn(LogFile) -> bool) -> io::Result<()> {
         for name in self.names()? {
-            let left =
-                name.ends_with(UNFINISHED) || LogFile::parse_path(&name).is_ok_and(|file| !file.is_of(size));
+            let left = name.ends_with(UNFINISHED) || LogFile::parse_path(&name).is_ok_and(|file| !has(file));
             if left {
                 let path = self.path(&name);
                 fs::remove_file(&path)?;
@@ -185,19 +211,34 @@ mod tests {
     fn a_folder_with_another_log_or_with_anything_else_is_refused() {
         let place = tempfile::tempdir().unwrap();
         let export = place.path().join("new/export");
-        Folder::prepare(&export, &key(1)).unwrap();
-        Folder::prepare(&export, &key(1)).unwrap();
-        assert!(
-            Folder::prepare(&export, &key(2)).unwrap_err().to_string().contains("it holds the log of c/log+")
-        );
-        let failure = Folder::prepare(place.path(), &key(1)).unwrap_err();
-        assert!(failure.to_string().contains("it is not empty"), "{failure}");
+        let refused = |path: &Path, seed, shard: Option<Shard>| {
+            Folder::prepare(path, &key(seed), shard.as_ref()).unwrap_err().to_string()
+        };
+        let whole = Folder::prepare(&export, &key(1), None).unwrap();
+        Folder::prepare(&export, &key(1), None).unwrap();
+        assert!(refused(&export, 2, None).contains("it holds the log of c/log+"));
+        assert!(refused(place.path(), 1, None).contains("it is not empty"));
+        // A year is no part of the whole, nor of another year.
+        let year = Shard { year: 2026, first: 5, end: 9 };
+        whole.write(LogFile::Entries(BundleId(0), 1), b"x").unwrap();
+        assert!(refused(&export, 1, Some(year)).contains("it holds the whole log"));
+        let export = place.path().join("year");
+        Folder::prepare(&export, &key(1), None).unwrap();
+        let folder = Folder::prepare(&export, &key(1), Some(&year)).unwrap();
+        assert_eq!(folder.range().unwrap(), Some(year));
+        let longer = Shard { end: 12, ..year };
+        let folder = Folder::prepare(&export, &key(1), Some(&longer)).unwrap();
+        assert_eq!(folder.range().unwrap(), Some(longer));
+        assert!(refused(&export, 1, None).contains("it holds the year 2026 only"));
+        for other in [Shard { year: 2027, ..year }, Shard { first: 6, ..year }] {
+            assert!(refused(&export, 1, Some(other)).contains("it holds the year 2026, from record 5"));
+        }
     }
 
     #[test]
     fn pruning_removes_what_the_size_does_not_have_and_nothing_else() {
         let place = tempfile::tempdir().unwrap();
-        let folder = Folder::prepare(place.path(), &key(1)).unwrap();
+        let folder = Folder::prepare(place.path(), &key(1), None).unwrap();
         let tile = |width| LogFile::Tile(TileId { level: 0, index: 1 }, width);
         for file in [tile(3), tile(9), LogFile::Entries(BundleId(1), 3)] {
             assert!(folder.write(file, b"x").unwrap());
@@ -205,11 +246,13 @@ mod tests {
         }
         fs::write(folder.path("tile/0/002.unfinished"), b"").unwrap();
         fs::write(folder.path("a.tlog-proof"), b"").unwrap();
-        assert_eq!(folder.stray(265).unwrap().as_deref(), Some("tile/0/001.p/3"));
-        folder.prune(265).unwrap();
+        let has = |file: LogFile| file.is_of(265);
+        assert_eq!(folder.stray(has, false).unwrap().as_deref(), Some("tile/0/001.p/3"));
+        folder.prune(has).unwrap();
         assert_eq!(folder.names().unwrap(), ["a.tlog-proof", "tile/0/001.p/9", "vkey"]);
         assert!(!folder.path("tile/entries/001.p").exists());
-        assert_eq!(folder.stray(265).unwrap(), None);
+        assert_eq!(folder.stray(has, false).unwrap(), None);
+        assert_eq!(folder.stray(has, true).unwrap().as_deref(), Some("a.tlog-proof"));
         assert_eq!(folder.proofs().unwrap(), ["a.tlog-proof"]);
     }
 }

@@ -26,7 +26,8 @@ type Version = (String, u64, u64);
 pub(super) struct Stretch {
     pub(super) leaves: Vec<Hash>,
     kinds: BTreeMap<&'static str, u64>,
-    times: Vec<u64>,
+    /// When each was made, in milliseconds since 1970-01-01T00:00:00Z; 0 for what is no record.
+    pub(super) times: Vec<u64>,
     start: u64,
     manifests: Vec<(Version, u64)>,
     malformed: Vec<(u64, RecordError)>,

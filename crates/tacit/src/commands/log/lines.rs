@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{BufWriter, Write as _},
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -10,9 +11,11 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use tacit_ledger::{
-    Hash, bundle,
+    Hash,
+    bundle::{self, BundleId},
     checkpoint::VerifiedCheckpoint,
-    layout::{LogFile, bundles_of},
+    layout::LogFile,
+    tile::TILE_WIDTH,
     tree::{LoadError, TreeView},
 };
 
@@ -71,10 +74,11 @@ pub(super) enum Form {
     Json,
 }
 
-/// Writes all records of a folder to `path`, whole or not at all.
+/// Writes records of a folder to `path`, whole or not at all.
 pub(super) fn write(
     folder: &Folder,
     checkpoint: &VerifiedCheckpoint,
+    records: &Range<u64>,
     path: &Path,
     form: Form,
     bar: &ProgressBar,
@@ -87,28 +91,35 @@ pub(super) fn write(
         out.write_all(&row(COLUMNS.iter().copied())?).map_err(failed)?;
     }
     let mut tree = TreeView::new(checkpoint.size()).map_err(Failure::internal)?;
-    let bundles: Vec<_> = bundles_of(checkpoint.size()).collect();
+    let width = u64::from(TILE_WIDTH);
+    let bundles: Vec<_> = (records.start / width..records.end.div_ceil(width))
+        .map(|index| (BundleId(index), BundleId(index).width_at(checkpoint.size())))
+        .collect();
     for round in bundles.chunks(BUNDLES) {
         let mut parts = Vec::with_capacity(round.len());
         for (id, width) in round {
             let file = LogFile::Entries(*id, *width);
             let bytes = folder.read(file)?.ok_or_else(|| changed(file.path()))?;
-            let indexes = id.first_entry()..id.first_entry() + u64::from(*width);
+            let first = id.first_entry();
+            let indexes = first.max(records.start)..(first + u64::from(*width)).min(records.end);
             let proofs =
                 if form == Form::Json { proofs(folder, &mut tree, indexes.clone())? } else { Vec::new() };
-            parts.push((indexes.start, *width, bytes, proofs));
+            parts.push((indexes, *id, *width, bytes, proofs));
         }
-        let lines = on_all_cores(parts, |(start, width, bytes, proofs)| {
-            let records =
-                bundle::decode_exactly(&bytes, width).map_err(|error| changed(error.to_string()))?;
+        let lines = on_all_cores(parts, |(indexes, id, width, bytes, proofs)| {
+            let all = bundle::decode_exactly(&bytes, width).map_err(|error| changed(error.to_string()))?;
+            let records: Vec<&[u8]> = (id.first_entry()..)
+                .zip(all)
+                .filter_map(|(index, record)| indexes.contains(&index).then_some(record))
+                .collect();
             match form {
-                Form::Csv => csv_lines(start, &records),
-                Form::Json => json_lines(start, &records, &proofs, checkpoint),
+                Form::Csv => csv_lines(indexes.start, &records),
+                Form::Json => json_lines(indexes.start, &records, &proofs, checkpoint),
             }
         });
-        for (part, (id, width)) in lines.into_iter().zip(round) {
+        for (part, (_, width)) in lines.into_iter().zip(round) {
             out.write_all(&part?).map_err(failed)?;
-            bar.set_position(id.first_entry() + u64::from(*width));
+            bar.inc(u64::from(*width));
         }
     }
     let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
@@ -123,7 +134,7 @@ fn changed(what: String) -> Failure {
 fn proofs(
     folder: &Folder,
     tree: &mut TreeView,
-    indexes: std::ops::Range<u64>,
+    indexes: Range<u64>,
 ) -> Result<Vec<Vec<Hash>>, Failure> {
     let size = tree.size();
     let missing = tree.missing_for_inclusion(indexes.clone(), size).map_err(Failure::internal)?;

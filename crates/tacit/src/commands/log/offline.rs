@@ -21,7 +21,7 @@ use tacit_model::{Millis, Reason};
 use super::{
     folder::{Folder, Tiles},
     fsck::{Journal, ROUND, Stretch, on_all_cores},
-    keys, progress,
+    keys, progress, shard,
     tiler::Tiler,
     verify::tell_findings,
     words,
@@ -32,9 +32,9 @@ use crate::{
 };
 
 /// Bundles that are taken up at a time.
-const BUNDLES: usize = ROUND / TILE_WIDTH as usize;
+pub(super) const BUNDLES: usize = ROUND / TILE_WIDTH as usize;
 
-/// Verifies a folder: every file recomputed, nothing missing, nothing beside.
+/// Verifies a folder: every file recomputed, nothing missing, nothing beside. One with a year of a log says so itself.
 pub(super) fn folder(context: &Context, root: &Path, vkey: Option<&str>) -> Result<Exit, Failure> {
     let folder = Folder::open(root)?;
     let key = match vkey {
@@ -42,6 +42,9 @@ pub(super) fn folder(context: &Context, root: &Path, vkey: Option<&str>) -> Resu
         None => keys::key_in(&folder.path(VKEY))?,
     };
     let head = folder.checkpoint(&key)?.ok_or_else(|| wrong("the checkpoint is missing"))?;
+    if folder.range()?.is_some() {
+        return shard::folder(context, &folder, &key, &head, vkey.is_some());
+    }
     let witnesses = keys::witness_keys(&folder.path(WITNESS_VKEYS))?;
     let cosigned = cosigned(head.note(), &witnesses)?;
     let quorum = witnesses.len() / 2 + 1;
@@ -69,7 +72,7 @@ pub(super) fn folder(context: &Context, root: &Path, vkey: Option<&str>) -> Resu
         return Err(wrong("the records do not give the root that was signed"));
     }
     let proofs = check_proofs(&folder, &head, &key)?;
-    if let Some(stray) = folder.stray(size)? {
+    if let Some(stray) = folder.stray(|file| file.is_of(size), false)? {
         return Err(wrong(format!("{stray} does not belong to a log of {size} records")));
     }
     if !journal.findings.is_empty() {
@@ -104,22 +107,29 @@ pub(super) fn folder(context: &Context, root: &Path, vkey: Option<&str>) -> Resu
             if proofs > 0 {
                 text.push_str(&format!("\n  {proofs} proof files hold"));
             }
-            text.push_str(&format!("\n  under the key {key}"));
-            if vkey.is_none() {
-                text.push_str("\n  The key came with the folder: compare it with the log's key from elsewhere.");
-            }
+            text.push_str(&key_words(&key, vkey.is_some()));
             text
         },
     )?;
     Ok(Exit::Done)
 }
 
-fn at(time_s: u64) -> String {
+/// Under which key all this was verified, and where it came from.
+pub(super) fn key_words(key: &NoteVerifier, given: bool) -> String {
+    let whose = if given {
+        ""
+    } else {
+        "\n  The key came with the folder: compare it with the log's key from elsewhere."
+    };
+    format!("\n  under the key {key}{whose}")
+}
+
+pub(super) fn at(time_s: u64) -> String {
     Millis(time_s.saturating_mul(1000)).to_rfc3339()
 }
 
 /// The witnesses that cosigned, with their times in seconds. A false cosignature of a known witness is refused.
-fn cosigned(note: &[u8], witnesses: &[CosignatureVerifier]) -> Result<Vec<(String, u64)>, Failure> {
+pub(super) fn cosigned(note: &[u8], witnesses: &[CosignatureVerifier]) -> Result<Vec<(String, u64)>, Failure> {
     let note = Note::parse(note).map_err(|error| wrong(error.to_string()))?;
     let mut cosigned = Vec::new();
     for witness in witnesses {
@@ -132,7 +142,7 @@ fn cosigned(note: &[u8], witnesses: &[CosignatureVerifier]) -> Result<Vec<(Strin
     Ok(cosigned)
 }
 
-fn stretch(folder: &Folder, id: BundleId, width: u16) -> Result<Stretch, Failure> {
+pub(super) fn stretch(folder: &Folder, id: BundleId, width: u16) -> Result<Stretch, Failure> {
     let file = LogFile::Entries(id, width);
     let bytes = folder.read(file)?.ok_or_else(|| wrong(format!("{} is missing", file.path())))?;
     let records =
@@ -142,7 +152,7 @@ fn stretch(folder: &Folder, id: BundleId, width: u16) -> Result<Stretch, Failure
     Ok(stretch)
 }
 
-fn check_tile(folder: &Folder, id: TileId, width: u16, due: &[u8]) -> Result<(), Failure> {
+pub(super) fn check_tile(folder: &Folder, id: TileId, width: u16, due: &[u8]) -> Result<(), Failure> {
     let file = LogFile::Tile(id, width);
     match folder.read(file)? {
         Some(found) if found == due => Ok(()),
@@ -231,7 +241,7 @@ pub(super) fn proof(
     Ok(Exit::Done)
 }
 
-fn wrong(why: impl Into<String>) -> Failure {
+pub(super) fn wrong(why: impl Into<String>) -> Failure {
     Failure::trouble("the folder FAILS verification")
         .why(why.into())
         .reason(Reason::LogInconsistent)

@@ -15,10 +15,11 @@ use tacit_federation::{
 };
 use tacit_ledger::{
     checkpoint::VerifiedCheckpoint,
-    layout::LogFile,
+    layout::{LogFile, YEARS},
     logged::LoggedRecord,
     note::NoteVerifier,
     quorum::{CosignedCheckpoint, QuorumError, WitnessSet},
+    shard::{YearStart, parse_years},
     tree::{TreeError, TreeView},
 };
 use tacit_model::{Millis, Reason};
@@ -133,10 +134,43 @@ impl Remote {
         registry.witnesses().map_err(Failure::internal)
     }
 
+    /// Whether the log of one checkpoint begins with that of another, proven from tiles.
+    pub(super) async fn extends(
+        &self,
+        earlier: &VerifiedCheckpoint,
+        newest: &VerifiedCheckpoint,
+    ) -> Result<bool, Failure> {
+        let (old, new) = (earlier.size(), newest.size());
+        if old == 0 {
+            return Ok(true);
+        }
+        let mut tree = TreeView::new(new).map_err(contradiction)?;
+        for id in tree.missing_for_consistency(old, new).map_err(contradiction)? {
+            let hashes = self.get(LogFile::Tile(id, id.width_at(new))).await?;
+            tree.insert(id, &hashes).map_err(contradiction)?;
+        }
+        let proof = tree.consistency(old, new).map_err(contradiction)?;
+        Ok(newest.verify_extends(earlier, &proof).is_ok())
+    }
+
+    /// Where the years begin that have one of the first `size` records, as the coordinator says.
+    pub(super) async fn years(&self, size: u64) -> Result<Vec<YearStart>, Failure> {
+        let text = String::from_utf8(self.get_file(YEARS).await?).unwrap_or_default();
+        let mut years = parse_years(&text).map_err(|error| {
+            Failure::trouble(format!("{COORDINATOR} does not say where the years begin")).why(error)
+        })?;
+        years.retain(|start| start.first_index < size);
+        Ok(years)
+    }
+
     /// A file of the log.
-    async fn get(&self, file: LogFile) -> Result<Vec<u8>, Failure> {
+    pub(super) async fn get(&self, file: LogFile) -> Result<Vec<u8>, Failure> {
+        self.get_file(&file.path()).await
+    }
+
+    async fn get_file(&self, path: &str) -> Result<Vec<u8>, Failure> {
         let deadline = Duration::from_millis(DEADLINES.call_ms);
-        let got = tokio::time::timeout(deadline, self.get_path(&format!("/{}", file.path()))).await;
+        let got = tokio::time::timeout(deadline, self.get_path(&format!("/{path}"))).await;
         let (status, body) =
             got.unwrap_or_else(|_| Err(Reason::Deadline.meaning().to_owned())).map_err(|why| {
                 Failure::new(Exit::Unreachable, format!("{COORDINATOR} cannot be reached")).why(why)
@@ -148,7 +182,7 @@ impl Remote {
         let text = |name: &str| problem.get(name).and_then(Value::as_str).unwrap_or_default();
         Err(match text("reason").parse() {
             Ok(reason) => Failure::refused(COORDINATOR, reason, text("message")),
-            Err(_) => Failure::trouble(format!("{COORDINATOR} did not give {}", file.path())).why(status),
+            Err(_) => Failure::trouble(format!("{COORDINATOR} did not give {path}")).why(status),
         })
     }
 

@@ -36,8 +36,8 @@ pub(crate) struct Arguments {
 
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit, Failure> {
     let (reader, ..) = parties::auditor(context, &arguments.config)?;
-    if let Some(kind) = arguments.kind.iter().find(|kind| !Record::KINDS.contains(&kind.as_str())) {
-        return Err(Failure::usage(format!("there is no kind {kind}"))
+    if !arguments.kind.iter().all(|kind| Record::KINDS.contains(&kind.as_str())) {
+        return Err(Failure::usage("there is no such kind of records")
             .next(format!("use one of {}", Record::KINDS.join(", "))));
     }
     let mut signals = Signals::listen()?;
