@@ -148,10 +148,11 @@ impl VerifiedCheckpoint {
     /// that verified it.
     #[must_use]
     pub fn bare(&self, log: &NoteVerifier) -> Self {
-        let bare = Note::parse(self.note()).ok().filter(|note| note.signatures().len() > 1).and_then(|note| {
-            let line = note.signature_of(log.name(), log.key_id()).ok()??;
-            Some(format!("{}\n{}", note.text(), format_line(line.name, line.key_id, &line.signature)))
-        });
+        let bare =
+            Note::parse(self.note()).ok().filter(|note| note.signatures().len() > 1).and_then(|note| {
+                let line = note.signature_of(log.name(), log.key_id()).ok()??;
+                Some(format!("{}\n{}", note.text(), format_line(line.name, line.key_id, &line.signature)))
+            });
         match bare {
             Some(note) => {
                 Self(Arc::new(Inner { checkpoint: self.checkpoint().clone(), note: note.into_bytes() }))

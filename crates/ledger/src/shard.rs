@@ -293,15 +293,28 @@ mod tests {
         assert_eq!(parse_years(&format_years(&YEARS)), Ok(YEARS.to_vec()));
         assert_eq!(parse_years(""), Ok(Vec::new()));
         for text in [
-            "2026 0", "2026  0\n", "2026 00\n", "02026 0\n", "2026 1\n", "2026 0\n2026 5\n", "2026 0\n2027 0\n",
-            "2027 0\n2026 5\n", "2026 0\n\n", "2026\n", "x 0\n", "20260 0\n", "2026 0\r\n",
+            "2026 0",
+            "2026  0\n",
+            "2026 00\n",
+            "02026 0\n",
+            "2026 1\n",
+            "2026 0\n2026 5\n",
+            "2026 0\n2027 0\n",
+            "2027 0\n2026 5\n",
+            "2026 0\n\n",
+            "2026\n",
+            "x 0\n",
+            "20260 0\n",
+            "2026 0\r\n",
         ] {
             assert_eq!(parse_years(text), Err(ShardError::Years), "{text:?}");
         }
         let shard = Shard { year: 2027, first: 300, end: 512 };
         assert_eq!(shard.to_text(), "tacit-log-range/v1\nyear 2027\nfirst 300\nend 512\n");
         assert_eq!(Shard::parse(&shard.to_text()), Ok(shard));
-        for (found, other) in [("2027", "02027"), ("300", "512"), ("v1", "v2"), ("\nend", "\n\nend"), ("512\n", "512")] {
+        for (found, other) in
+            [("2027", "02027"), ("300", "512"), ("v1", "v2"), ("\nend", "\n\nend"), ("512\n", "512")]
+        {
             let text = shard.to_text().replace(found, other);
             assert_eq!(Shard::parse(&text), Err(ShardError::Range), "{text:?}");
         }
@@ -326,7 +339,8 @@ mod tests {
     fn tile(leaves: &[Hash], id: TileId, width: u16) -> Vec<u8> {
         let span = 1_usize << (TILE_HEIGHT * u32::from(id.level));
         let first = usize::try_from(id.index).unwrap() * usize::from(TILE_WIDTH);
-        let nodes = (first..first + usize::from(width)).map(|n| merkle::root(&leaves[n * span..(n + 1) * span]));
+        let nodes =
+            (first..first + usize::from(width)).map(|n| merkle::root(&leaves[n * span..(n + 1) * span]));
         nodes.collect::<Vec<_>>().as_flattened().to_vec()
     }
 
@@ -334,9 +348,19 @@ mod tests {
     fn the_tiles_of_a_year_prove_its_records_and_those_beside_them_and_nothing_else() {
         let signer = NoteSigner::new("c/log", SigningKey::from_seed(&[1; 32])).unwrap();
         for (size, first, end) in [
-            (1, 0, 1), (255, 3, 200), (256, 0, 256), (257, 256, 257), (257, 0, 256), (1000, 300, 512), (1000, 0, 1000),
-            (66_000, 300, 700), (66_000, 65_000, 65_537), (66_000, 65_999, 66_000), (65_536, 65_535, 65_536),
-            (131_072, 70_000, 70_001), (131_072 + 256, 131_072, 131_073),
+            (1, 0, 1),
+            (255, 3, 200),
+            (256, 0, 256),
+            (257, 256, 257),
+            (257, 0, 256),
+            (1000, 300, 512),
+            (1000, 0, 1000),
+            (66_000, 300, 700),
+            (66_000, 65_000, 65_537),
+            (66_000, 65_999, 66_000),
+            (65_536, 65_535, 65_536),
+            (131_072, 70_000, 70_001),
+            (131_072 + 256, 131_072, 131_073),
         ] {
             let leaves = leaves(size);
             let checkpoint = Checkpoint { origin: "c/log".to_owned(), size, root: merkle::root(&leaves) };
@@ -351,7 +375,11 @@ mod tests {
             };
             for index in 0..size.div_ceil(256) {
                 let is_held = shard.bundles().contains(&index);
-                assert_eq!(tiles.check(BundleId(index), of(BundleId(index))).is_ok(), is_held, "{size} {index}");
+                assert_eq!(
+                    tiles.check(BundleId(index), of(BundleId(index))).is_ok(),
+                    is_held,
+                    "{size} {index}"
+                );
             }
             // One record of the year differs, or is not there.
             let id = BundleId::of_entry(first);

@@ -127,12 +127,25 @@ mod tests {
         let hash = BASE64.encode([7; 32]);
         let with = |head: &str| [head.as_bytes(), NOTE].concat();
         assert!(Submission::parse(&with(&format!("old 0\n{hash}\n\n"))).is_ok());
-        let many = Submission { old_size: 1, proof: vec![[0; 32]; MAX_HASHES + 1], checkpoint: NOTE.to_vec() };
+        let many =
+            Submission { old_size: 1, proof: vec![[0; 32]; MAX_HASHES + 1], checkpoint: NOTE.to_vec() };
         assert_eq!(Submission::parse(&many.to_bytes()), Err(SubmissionError::TooManyHashes));
         assert_eq!(Submission::parse(&vec![b'x'; MAX_LEN + 1]), Err(SubmissionError::TooLong));
         for head in [
-            "", "\n", "old\n\n", "old \n\n", "old 01\n\n", "old +1\n\n", "old -1\n\n", "old  1\n\n", "Old 1\n\n",
-            "old 1 \n\n", "old 1\r\n\n", "old 18446744073709551616\n\n", " old 1\n\n", "1\n\n",
+            "",
+            "\n",
+            "old\n\n",
+            "old \n\n",
+            "old 01\n\n",
+            "old +1\n\n",
+            "old -1\n\n",
+            "old  1\n\n",
+            "Old 1\n\n",
+            "old 1 \n\n",
+            "old 1\r\n\n",
+            "old 18446744073709551616\n\n",
+            " old 1\n\n",
+            "1\n\n",
         ] {
             assert_eq!(Submission::parse(&with(head)), Err(SubmissionError::Old), "{head:?}");
         }
@@ -141,7 +154,8 @@ mod tests {
             assert_eq!(Submission::parse(&with(&format!("old 1\n{hash}\n{line}\n\n"))), failed, "{line:?}");
         }
         for short in ["old 1", "old 1\n", "old 1\n\n"] {
-            let due = if short.ends_with('\n') { SubmissionError::NoCheckpoint } else { SubmissionError::Old };
+            let due =
+                if short.ends_with('\n') { SubmissionError::NoCheckpoint } else { SubmissionError::Old };
             assert_eq!(Submission::parse(short.as_bytes()), Err(due), "{short:?}");
         }
     }

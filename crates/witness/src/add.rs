@@ -162,7 +162,9 @@ impl Shared {
             tracing::error!(row = newest, "the database stands behind what was verified here");
             return Err(NotAdded::unavailable());
         }
-        if let Some(row) = row.filter(|row| row.size() == checkpoint.size() && row.root() != checkpoint.root()) {
+        if let Some(row) =
+            row.filter(|row| row.size() == checkpoint.size() && row.root() != checkpoint.root())
+        {
             self.freeze(row, checkpoint, None).await;
             return Err(NotAdded::Conflict { newest });
         }

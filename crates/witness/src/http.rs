@@ -182,15 +182,18 @@ impl Problem {
                 again(plain(StatusCode::SERVICE_UNAVAILABLE, reason, reason.meaning()), 1)
             }
             Self::NotAdded(NotAdded::Malformed) => {
-                let words = "Not the old size, a proof of at most 63 lines and a checkpoint that is no smaller.";
+                let words =
+                    "Not the old size, a proof of at most 63 lines and a checkpoint that is no smaller.";
                 plain(StatusCode::BAD_REQUEST, Reason::Malformed, words)
             }
             Self::NotAdded(NotAdded::UnknownOrigin) => {
                 plain(StatusCode::NOT_FOUND, Reason::NotFound, "This member witnesses another log.")
             }
-            Self::NotAdded(NotAdded::NotSigned) => {
-                plain(StatusCode::FORBIDDEN, Reason::SignatureInvalid, "The log's key did not sign the checkpoint.")
-            }
+            Self::NotAdded(NotAdded::NotSigned) => plain(
+                StatusCode::FORBIDDEN,
+                Reason::SignatureInvalid,
+                "The log's key did not sign the checkpoint.",
+            ),
             Self::NotAdded(NotAdded::Conflict { newest }) => {
                 text(StatusCode::CONFLICT, "text/x.tlog.size", format!("{newest}\n"))
             }

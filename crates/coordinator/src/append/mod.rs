@@ -242,10 +242,7 @@ impl Commit<'_> {
     }
 
     /// Adds a record and keeps its bytes for the answer.
-    fn push(
-        &mut self,
-        record: impl Into<Record>,
-    ) -> Result<(NewRecord, [u8; 32]), StoreError> {
+    fn push(&mut self, record: impl Into<Record>) -> Result<(NewRecord, [u8; 32]), StoreError> {
         let record = record.into();
         let id = record.id().to_owned();
         let bytes = record

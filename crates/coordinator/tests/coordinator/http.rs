@@ -165,8 +165,14 @@ async fn a_partial_tile_is_a_prefix_and_beyond_the_log_there_is_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hashes_are_for_members_records_for_auditors_and_nothing_for_strangers() {
     let (world, running, _, _) = scene().await;
-    let paths =
-        ["/checkpoint", "/years", "/tile/0/000", "/tile/1/000.p/1", "/tile/entries/000", "/tile/entries/001.p/3"];
+    let paths = [
+        "/checkpoint",
+        "/years",
+        "/tile/0/000",
+        "/tile/1/000.p/1",
+        "/tile/entries/000",
+        "/tile/entries/001.p/3",
+    ];
     for (role, member, hashes, records) in [
         (Role::Auditor, "audit-office", true, true),
         (Role::Node, "tax", true, false),

@@ -4,7 +4,7 @@ use std::{pin::Pin, sync::Arc, time::Instant};
 
 use futures::{Stream, StreamExt as _, stream};
 use tacit_client::{Answer, ListAnswer, Outcome, ReceiptSummary, RowOutcome};
-use tacit_model::{LogSafe, Millis, Reason, RequestId, entropy::os_rng};
+use tacit_model::{LogSafe, Millis, Reason, RequestId};
 use tacit_wire::{
     RequestIds, common,
     gateway::{

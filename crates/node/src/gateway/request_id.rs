@@ -29,7 +29,8 @@ mod tests {
     #[test]
     fn a_code_of_a_scheme_of_the_registry_is_no_request_id() {
         let mut schemes = Schemes::built_in();
-        let rules = PatternRules { pattern: "P[0-9]{9}".to_owned(), normalize: vec![Normalization::UpperCased] };
+        let rules =
+            PatternRules { pattern: "P[0-9]{9}".to_owned(), normalize: vec![Normalization::UpperCased] };
         schemes.define("X-permit", &rules).unwrap();
         for text in ["P271828182", "p271828182", "desk-P271828182", "P2718-28182", "P271828182.1"] {
             assert!(holds_code(&schemes, text), "{text}");

@@ -266,9 +266,12 @@ impl Records {
         check_by(by)?;
         let entry = self.entry(list)?;
         let mut conn = self.db.write().await?;
-        let held = lists::find_or_begin(&mut conn, list, &entry.scheme).await?;
+        let mut tx = store::begin(&mut conn).await?;
+        let held = lists::find_or_begin(&mut tx, list, &entry.scheme).await?;
         same_scheme(list, &held, entry)?;
-        Ok(requests::add(&mut conn, held.no, by, self.clock.now()).await?)
+        let request = requests::add(&mut tx, held.no, by, self.clock.now()).await?;
+        tx.commit().await?;
+        Ok(request)
     }
 
     /// What became of a request; `None` when there is none with this id.

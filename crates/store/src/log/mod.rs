@@ -178,7 +178,11 @@ impl Log {
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] when it is missing; [`StoreError::Database`].
-    pub async fn newest_record(&self, conn: &mut Conn, append: &Append) -> Result<Option<Vec<u8>>, StoreError> {
+    pub async fn newest_record(
+        &self,
+        conn: &mut Conn,
+        append: &Append,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(last) = append.start().checked_sub(1) else { return Ok(None) };
         Ok(tables::records(conn, &[last]).await?.pop())
     }

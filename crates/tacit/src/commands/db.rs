@@ -141,7 +141,7 @@ fn word(dialect: Dialect) -> &'static str {
 }
 
 /// Refuses a schema that this program does not know.
-fn refuse_unknown(schema: &Schema) -> Result<(), Failure> {
+pub(super) fn refuse_unknown(schema: &Schema) -> Result<(), Failure> {
     if let Some(newer) = schema.unknown.iter().max() {
         return Err(Failure::new(Exit::Refused, "the database is newer than this program")
             .why(format!(

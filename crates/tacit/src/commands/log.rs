@@ -56,7 +56,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> 
             Command::Years(arguments) => years::run(context, arguments).await,
             Command::Export(arguments) => export::run(context, arguments).await,
             Command::Proof(arguments) => proof::run(context, arguments).await,
-            Command::Evidence(command) => evidence::run(context, command),
+            Command::Evidence(command) => evidence::run(context, command).await,
         }
     })
 }

@@ -14,8 +14,9 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use sqlx::{AnyConnection, Connection as _};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
 use support::{Federation, ROLES, codes, duplicate, flip, manifest};
+use tacit_ledger::{checkpoint::Checkpoint, ed25519::SigningKey, note::NoteSigner};
 
 /// Answers that are waited for before and after the backups under load.
 const ANSWERS: usize = 4;
@@ -281,7 +282,51 @@ fn a_database_of_a_newer_program_or_a_damaged_one_is_named_and_left_alone() {
     assert!(left.is_empty(), "{left:?}");
 }
 
-fn execute(database: &str, sql: &'static str) {
+#[test]
+fn a_frozen_member_shows_its_evidence_hands_it_out_and_forgets_it_only_when_told_to() {
+    let federation = Federation::found(|_, _| None);
+    let (config, file) = (federation.config("court"), federation.path("fork"));
+    let evidence = |command: &str, more: &[&str]| {
+        federation.run(&[&["log", "evidence", command, "--config", &config], more].concat())
+    };
+    assert_eq!(evidence("show", &[]).code, Some(1), "there is no database yet");
+    federation.done(&["db", "migrate", "--config", &config]);
+    assert_eq!(evidence("show", &[]).json["frozen"], false);
+    assert_eq!(evidence("export", &["--out", &file]).code, Some(1));
+
+    // What a member keeps when the log's key signed two roots of one size.
+    let seed =
+        hex::decode(fs::read(federation.path("keys/coordinator-log.seed")).unwrap().trim_ascii()).unwrap();
+    let log = NoteSigner::new("coordinator/log", SigningKey::from_seed(&seed.try_into().unwrap())).unwrap();
+    let note = |root| {
+        let head = Checkpoint { origin: "coordinator/log".to_owned(), size: 9, root: [root; 32] };
+        hex::encode(head.sign(&log).unwrap().note())
+    };
+    let database = federation.path("data/court.db");
+    execute(
+        &database,
+        format!("INSERT INTO witness_freeze VALUES (1, x'{}', x'{}', NULL, 1790000000000)", note(1), note(2)),
+    );
+    let shown = evidence("show", &[]);
+    assert_eq!((&shown.json["frozen"], &shown.json["fork"]), (&true.into(), &true.into()), "{}", shown.words);
+    assert_eq!(evidence("export", &["--out", &file]).code, Some(0));
+    assert_eq!(evidence("export", &["--out", &file]).code, Some(2), "it is there already");
+    let vkey = log.verifier().to_string();
+    let proven = federation.done(&["log", "evidence", "verify", &file, "--vkey", &vkey]);
+    assert_eq!((&proven["forked"], &proven["size"]), (&true.into(), &9.into()));
+
+    assert_eq!(evidence("clear", &[]).code, Some(2));
+    assert_eq!(evidence("show", &[]).json["frozen"], true);
+    let cleared = evidence("clear", &["--yes"]);
+    assert_eq!((cleared.code, &cleared.json["cleared"]), (Some(0), &true.into()), "{}", cleared.words);
+    assert_eq!(evidence("show", &[]).json["frozen"], false);
+    assert_eq!(evidence("clear", &["--yes"]).json["cleared"], false);
+    let coordinator = ["log", "evidence", "show", "--config", &federation.config("coordinator")];
+    assert_eq!(federation.run(&coordinator).code, Some(2), "the coordinator is no witness");
+}
+
+fn execute(database: &str, sql: impl Into<String>) {
+    let sql = AssertSqlSafe(sql.into());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         sqlx::any::install_default_drivers();

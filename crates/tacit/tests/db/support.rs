@@ -1,7 +1,5 @@
 //! A federation of real processes whose databases are backed up and restored.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "test support: what goes wrong here ends the test")]
-
 use std::{
     collections::HashMap,
     fs::{self, File},

@@ -95,7 +95,8 @@ fn searched(database: impl Fn(&Path, &str) -> Option<String>) {
     ] {
         assert!(found(kind, part), "{kind:?} was not found in {part}: {lawful:#?}");
     }
-    for (part, least) in [("logs/coordinator", 100_000), ("logs/procurement", 100_000), ("metrics", 500), ("tile", 32)]
+    for (part, least) in
+        [("logs/coordinator", 100_000), ("logs/procurement", 100_000), ("metrics", 500), ("tile", 32)]
     {
         let bytes: usize = places.iter().filter(|it| it.0.contains(part)).map(|it| it.1.len()).sum();
         assert!(bytes >= least, "only {bytes} bytes of {part} were searched");
@@ -106,7 +107,8 @@ fn searched(database: impl Fn(&Path, &str) -> Option<String>) {
 fn is_lawful(place: &str, hit: &Hit) -> bool {
     let database_of = |member: &str| {
         let file = format!("federation/data/{member}.db");
-        place.starts_with(&file) || [format!("database/{member}"), format!("backup/{member}")].contains(&place.to_owned())
+        place.starts_with(&file)
+            || [format!("database/{member}"), format!("backup/{member}")].contains(&place.to_owned())
     };
     // Tools of PostgreSQL write binary columns in hexadecimal.
     let stored = matches!(hit.form, "bytes" | "hexadecimal");
@@ -114,8 +116,10 @@ fn is_lawful(place: &str, hit: &Hit) -> bool {
         // The agency's own records.
         Kind::Listed if hit.form == "text" && database_of(hit.name.split(' ').next().unwrap()) => true,
         Kind::ListSeed => stored && database_of(&hit.name),
-        // The texts of consents name it in base64.
-        Kind::Pseudonym => database_of("coordinator"),
+        // The texts of consents name it in base64. A receipt proves what it says of it, and the subject's authority is told.
+        Kind::Pseudonym => {
+            database_of("coordinator") || ["mine/receipt", "mine/subject-log"].contains(&place)
+        }
         Kind::Key | Kind::Token => place.strip_prefix("federation/") == Some(&*hit.name),
         // A receipt is for the subject, a court or an auditor; a result is the agency's own.
         Kind::Listed | Kind::Unlisted | Kind::Mistyped if hit.form == "text" => {

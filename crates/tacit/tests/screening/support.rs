@@ -225,7 +225,9 @@ impl Federation {
             fs::read_to_string(logs.join(member)).unwrap_or_default()
         );
         // The pipe must not fill.
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| writeln!(out, "{line}").unwrap()));
+        std::thread::spawn(move || {
+            lines.map_while(Result::ok).for_each(|line| writeln!(out, "{line}").unwrap())
+        });
         self.running.insert(member.to_owned(), child);
     }
 

@@ -49,7 +49,10 @@ impl Got {
 
     /// The newest size, of an answer that is a conflict.
     fn conflict(&self) -> &str {
-        assert_eq!((self.status, self.header(header::CONTENT_TYPE)), (StatusCode::CONFLICT, "text/x.tlog.size"));
+        assert_eq!(
+            (self.status, self.header(header::CONTENT_TYPE)),
+            (StatusCode::CONFLICT, "text/x.tlog.size")
+        );
         self.text()
     }
 }
@@ -100,7 +103,10 @@ async fn status_200_has_the_cosignature_of_a_checkpoint_that_is_durable() {
     for (old, size) in [(0, 10), (10, 11), (11, 40), (40, 40)] {
         world.clock.advance_ms(1_000);
         let got = add(&channel, &history, old, size).await;
-        assert_eq!((got.status, got.header(header::CONTENT_TYPE)), (StatusCode::OK, "text/plain; charset=utf-8"));
+        assert_eq!(
+            (got.status, got.header(header::CONTENT_TYPE)),
+            (StatusCode::OK, "text/plain; charset=utf-8")
+        );
         let verifier = cosigner("court/witness").verifier().clone();
         let cosignature = verifier.verify_line(&history.checkpoint(size), got.text()).unwrap();
         assert_eq!(cosignature.time_s(), world.clock.now().0 / 1000);
@@ -172,7 +178,9 @@ async fn status_400_for_an_old_size_beyond_the_checkpoint() {
 async fn status_400_for_more_than_63_lines_of_a_proof() {
     let (_world, history, _witness, channel) = scene().await;
     assert_eq!(add(&channel, &history, 0, 10).await.status, StatusCode::OK);
-    for (lines, due) in [(MAX_HASHES, StatusCode::UNPROCESSABLE_ENTITY), (MAX_HASHES + 1, StatusCode::BAD_REQUEST)] {
+    for (lines, due) in
+        [(MAX_HASHES, StatusCode::UNPROCESSABLE_ENTITY), (MAX_HASHES + 1, StatusCode::BAD_REQUEST)]
+    {
         let posted = Submission { proof: vec![[7; 32]; lines], ..grown(&history, 10, 20) };
         assert_eq!(post(&channel, posted.to_bytes()).await.status, due, "{lines}");
     }
@@ -200,9 +208,12 @@ async fn status_404_for_another_log() {
     let (_world, _history, _witness, channel) = scene().await;
     for origin in ["example.com/behind-the-sofa", "coordinator/lo", "coordinator/log2"] {
         let other = NoteSigner::new(origin, SigningKey::from_seed(&[1; 32])).unwrap();
-        let checkpoint = Checkpoint { origin: origin.to_owned(), size: 5, root: [1; 32] }.sign(&other).unwrap();
+        let checkpoint =
+            Checkpoint { origin: origin.to_owned(), size: 5, root: [1; 32] }.sign(&other).unwrap();
         // Whatever it has below its origin.
-        for note in [checkpoint.note().to_vec(), other.sign(&format!("{origin}\nx\ny\nz\n")).unwrap().into_bytes()] {
+        for note in
+            [checkpoint.note().to_vec(), other.sign(&format!("{origin}\nx\ny\nz\n")).unwrap().into_bytes()]
+        {
             let posted = Submission { old_size: 0, proof: Vec::new(), checkpoint: note };
             let got = post(&channel, posted.to_bytes()).await;
             assert_eq!(got.problem(), (StatusCode::NOT_FOUND, Reason::NotFound), "{origin}");
@@ -215,7 +226,11 @@ async fn status_405_for_other_methods() {
     let (_world, history, _witness, channel) = scene().await;
     for method in [Method::GET, Method::HEAD, Method::PUT, Method::DELETE, Method::OPTIONS, Method::PATCH] {
         let got = send(&channel, method.clone(), grown(&history, 0, 10).to_bytes().into()).await;
-        assert_eq!((got.status, got.header(header::ALLOW)), (StatusCode::METHOD_NOT_ALLOWED, "POST"), "{method}");
+        assert_eq!(
+            (got.status, got.header(header::ALLOW)),
+            (StatusCode::METHOD_NOT_ALLOWED, "POST"),
+            "{method}"
+        );
         assert_eq!(got.body.is_empty(), method == Method::HEAD);
     }
 }
@@ -322,7 +337,10 @@ async fn of_racing_posts_one_is_cosigned_and_never_two_branches() {
         let posts = (0..24).map(|n| add(&channels[n % 2], &history, old, old + 1));
         let statuses: Vec<_> = join_all(posts).await.iter().map(|got| got.status).collect();
         assert_eq!(statuses.iter().filter(|status| **status == StatusCode::OK).count(), 1, "{statuses:?}");
-        assert!(statuses.iter().all(|it| [StatusCode::OK, StatusCode::CONFLICT].contains(it)), "{statuses:?}");
+        assert!(
+            statuses.iter().all(|it| [StatusCode::OK, StatusCode::CONFLICT].contains(it)),
+            "{statuses:?}"
+        );
         old += 1;
         assert_eq!(saved(&world).await, Some(history.checkpoint(old)));
     }

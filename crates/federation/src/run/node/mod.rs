@@ -33,10 +33,7 @@ use tokio::{
 use tonic::{server::NamedService, service::Routes, transport::Channel};
 
 use super::{DRAIN, GatewayAt, Running, StartError, Surroundings, credentials, listen, read_seed};
-use crate::{
-    config::NodeFile,
-    registry::RegistrySource,
-};
+use crate::{config::NodeFile, registry::RegistrySource};
 use asker::NodeAsker;
 use knowledge::Knowledge;
 

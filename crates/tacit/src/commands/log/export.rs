@@ -74,8 +74,7 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
     let remote = Remote::open(context, &arguments.config)?;
     if let Some(year) = arguments.year {
         let heads = remote.heads(context.clock.now()).await?;
-        let done =
-            year::export(context, &remote, &heads, &arguments.folder, year, arguments.newest).await?;
+        let done = year::export(context, &remote, &heads, &arguments.folder, year, arguments.newest).await?;
         return tell(context, &arguments, &remote.key, &heads, &done);
     }
     let folder = Folder::prepare(&arguments.folder, &remote.key, None)?;

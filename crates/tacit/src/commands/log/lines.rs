@@ -131,11 +131,7 @@ fn changed(what: String) -> Failure {
     Failure::trouble("the exported folder was changed meanwhile").why(what).next("export again")
 }
 
-fn proofs(
-    folder: &Folder,
-    tree: &mut TreeView,
-    indexes: Range<u64>,
-) -> Result<Vec<Vec<Hash>>, Failure> {
+fn proofs(folder: &Folder, tree: &mut TreeView, indexes: Range<u64>) -> Result<Vec<Vec<Hash>>, Failure> {
     let size = tree.size();
     let missing = tree.missing_for_inclusion(indexes.clone(), size).map_err(Failure::internal)?;
     tree.load(&mut Tiles(folder), &missing).map_err(|error| match error {

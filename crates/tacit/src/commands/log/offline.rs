@@ -129,7 +129,10 @@ pub(super) fn at(time_s: u64) -> String {
 }
 
 /// The witnesses that cosigned, with their times in seconds. A false cosignature of a known witness is refused.
-pub(super) fn cosigned(note: &[u8], witnesses: &[CosignatureVerifier]) -> Result<Vec<(String, u64)>, Failure> {
+pub(super) fn cosigned(
+    note: &[u8],
+    witnesses: &[CosignatureVerifier],
+) -> Result<Vec<(String, u64)>, Failure> {
     let note = Note::parse(note).map_err(|error| wrong(error.to_string()))?;
     let mut cosigned = Vec::new();
     for witness in witnesses {

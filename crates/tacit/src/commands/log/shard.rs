@@ -49,12 +49,15 @@ impl Borders {
     fn judge(&mut self, shard: &Shard, size: u64) -> (bool, bool) {
         let before = shard.first.checked_sub(1);
         let year_before = before.and_then(|before| self.years.get(&before));
-        if self.years.get(&shard.first) != Some(&shard.year) || year_before.is_some_and(|it| *it >= shard.year) {
+        if self.years.get(&shard.first) != Some(&shard.year)
+            || year_before.is_some_and(|it| *it >= shard.year)
+        {
             self.findings.push(format!("record {} is not the first one of {}", shard.first, shard.year));
         }
         let year_after = self.years.get(&shard.end);
         if year_after.is_some_and(|it| *it <= shard.year) {
-            self.findings.push(format!("record {} is of {} too, or of an earlier year", shard.end, shard.year));
+            self.findings
+                .push(format!("record {} is of {} too, or of an earlier year", shard.end, shard.year));
         }
         (before.is_none() || year_before.is_some(), shard.end == size || year_after.is_some())
     }

@@ -39,11 +39,8 @@ pub(super) async fn export(
     year: u16,
     newest: bool,
 ) -> Result<Exported, Failure> {
-    let earlier = if root.join(CHECKPOINT).exists() {
-        Folder::open(root)?.checkpoint(&remote.key)?
-    } else {
-        None
-    };
+    let earlier =
+        if root.join(CHECKPOINT).exists() { Folder::open(root)?.checkpoint(&remote.key)? } else { None };
     let earlier_size = earlier.as_ref().map_or(0, VerifiedCheckpoint::size);
     let newest = if newest { &heads.newest } else { heads.of_at_least(earlier_size) };
     let size = newest.size();

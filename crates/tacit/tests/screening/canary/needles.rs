@@ -71,7 +71,8 @@ impl Needles {
     pub(crate) fn text(&mut self, kind: Kind, name: &str, text: &str) {
         self.add(kind, name, "text", text.as_bytes().to_vec());
         self.add(kind, name, "small letters", text.to_lowercase().into_bytes());
-        let wide = |c: char| if c.is_ascii_graphic() { char::from_u32(c as u32 + 0xfee0).unwrap() } else { c };
+        let wide =
+            |c: char| if c.is_ascii_graphic() { char::from_u32(c as u32 + 0xfee0).unwrap() } else { c };
         self.add(kind, name, "full-width text", text.chars().map(wide).collect::<String>().into_bytes());
         self.add(kind, name, "UTF-16", text.encode_utf16().flat_map(u16::to_le_bytes).collect());
         self.encoded(kind, name, text.as_bytes());
@@ -97,7 +98,12 @@ impl Needles {
     pub(crate) fn bytes(&mut self, kind: Kind, name: &str, bytes: &[u8]) {
         self.add(kind, name, "bytes", bytes.to_vec());
         self.add(kind, name, "a list of numbers", format!("{bytes:?}").trim_matches(['[', ']']).into());
-        self.add(kind, name, "compact JSON", serde_json::to_string(bytes).unwrap().trim_matches(['[', ']']).into());
+        self.add(
+            kind,
+            name,
+            "compact JSON",
+            serde_json::to_string(bytes).unwrap().trim_matches(['[', ']']).into(),
+        );
         self.encoded(kind, name, bytes);
     }
 

@@ -110,39 +110,75 @@ fn bad_requests_to_the_gateway(scene: &Scene) {
     }
 }
 
-/// The log over HTTPS, as an auditor gets it; and what stands where there is no file.
+/// What is asked over HTTPS.
+enum Asked {
+    File,
+    NoFile,
+    /// To a witness, which must refuse it; what curl takes as data.
+    Post(String),
+}
+
+/// The log over HTTPS, as an auditor gets it; and what is answered where there is no file.
 fn files_of_the_log(scene: &Scene) {
-    let place = scene.federation.folder();
-    let tls = |name: &str| place.join("tls").join(name).to_str().unwrap().to_owned();
-    let name = "coordinator.coordinator.procurement.example.tacit.internal";
-    let size = fs::read_to_string(scene.path("export/checkpoint")).unwrap();
-    let size: u64 = size.lines().nth(1).unwrap().parse().unwrap();
+    let checkpoint = fs::read_to_string(scene.path("export/checkpoint")).unwrap();
+    let size: u64 = checkpoint.lines().nth(1).unwrap().parse().unwrap();
     let code = &scene.subjects[0].unlisted[0];
-    let mut paths: Vec<(String, Option<&str>)> = files_of(size).map(|file| (file.path(), None)).collect();
-    paths.push((format!("tile/{code}"), Some("404")));
-    paths.push((format!("checkpoint?{code}"), Some("404")));
-    for (number, (path, status)) in paths.iter().enumerate() {
-        let body = scene.file(&format!("fetched/https-{number}-{}", path.split('/').next().unwrap().len()));
-        let body = if status.is_some() { body } else { scene.file(&format!("fetched/{}", path.replace('/', "-"))) };
-        let done = Command::new("curl")
-            .args(["--silent", "--show-error", "--http2", "--tlsv1.3", "--write-out", "%{http_code}"])
-            .args(["--cacert", &tls("ca.pem"), "--cert", &tls("auditor-a.pem"), "--key", &tls("auditor-a.key")])
-            .args(["--connect-to", &format!("{name}:443:{}", scene.setting("coordinator", "listen"))])
-            .args(["--header", &format!("x-request-id: {code}"), "--dump-header", &format!("{body}.headers")])
-            .args(["--output", &body, &format!("https://{name}/{path}")])
-            .output();
-        let Ok(done) = done else {
+    let header = format!("x-request-id: {code}");
+    let mut asked: Vec<(&str, String, Asked)> = Vec::new();
+    asked.extend(files_of(size).map(|file| ("coordinator", file.path(), Asked::File)));
+    asked.push(("coordinator", "years".to_owned(), Asked::File));
+    for path in [format!("tile/{code}"), format!("checkpoint?{code}"), format!("{code}/checkpoint")] {
+        asked.push(("coordinator", path, Asked::NoFile));
+    }
+    for body in
+        [code.clone(), format!("old {code}\n\n{checkpoint}"), format!("old 0\n{code}\n\n{checkpoint}")]
+    {
+        let file = scene.file(&format!("typed/post-{}", asked.len()));
+        fs::write(&file, body).unwrap();
+        asked.push(("custodian", "add-checkpoint".to_owned(), Asked::Post(format!("@{file}"))));
+    }
+    for (number, (member, path, how)) in asked.iter().enumerate() {
+        let is_file = matches!(how, Asked::File);
+        let body =
+            scene.file(&format!("fetched/https-{number}-{}", if is_file { "tile" } else { "refused" }));
+        let mut options = vec!["--header", &header];
+        if let Asked::Post(data) = how {
+            options.extend(["--data-binary", data]);
+        }
+        let Some(status) = curl(scene, member, path, &options, &body) else {
             eprintln!("SKIPPED: the files of the log over HTTPS: there is no curl here");
             return;
         };
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-        let answered = String::from_utf8(done.stdout).unwrap();
-        if let Some(status) = status {
-            assert!(answered.starts_with('4'), "{status}: {answered}");
-        } else {
-            assert_eq!(answered, "200", "{path}");
-        }
+        let wanted = if is_file { '2' } else { '4' };
+        assert!(status.starts_with(wanted), "{member} {number}: {status}");
     }
+}
+
+/// The status of a request over HTTPS with an auditor's certificate; headers and body go to a file. Nothing when there
+/// is no curl here.
+fn curl(scene: &Scene, member: &str, path: &str, options: &[&str], body: &str) -> Option<String> {
+    let tls = |name: &str| scene.federation.folder().join("tls").join(name).to_str().unwrap().to_owned();
+    let name = format!("{member}.{member}.procurement.example.tacit.internal");
+    let done = Command::new("curl")
+        .args([
+            "--silent",
+            "--show-error",
+            "--http2",
+            "--tlsv1.3",
+            "--max-time",
+            "20",
+            "--write-out",
+            "%{http_code}",
+        ])
+        .args(["--cacert", &tls("ca.pem"), "--cert", &tls("auditor-a.pem"), "--key", &tls("auditor-a.key")])
+        .args(["--connect-to", &format!("{name}:443:{}", scene.setting(member, "listen"))])
+        .args(["--dump-header", &format!("{body}.headers"), "--output", body])
+        .args(options)
+        .arg(format!("https://{name}/{path}"))
+        .output()
+        .ok()?;
+    assert!(done.status.success(), "{member}: {}", String::from_utf8_lossy(&done.stderr));
+    Some(String::from_utf8(done.stdout).unwrap())
 }
 
 /// A backup of every role, with its manifest; of PostgreSQL what it unpacks to.

@@ -131,18 +131,21 @@ impl Scene {
     pub(crate) fn ends(&self, code: i32, arguments: &[&str]) -> String {
         let done = self.run(arguments);
         let out = String::from_utf8(done.stdout).unwrap();
-        if done.status.code() != Some(code) {
-            let err = String::from_utf8_lossy(&done.stderr);
-            let err = err.rsplit_once("error: ").map_or("", |(_, said)| said);
-            eprintln!("DEBUG {arguments:?} of {}: {} {out} {err}", self.said.get(), done.status);
-        }
+        let (word, number, status) = (arguments[0], self.said.get(), done.status);
+        assert_eq!(status.code(), Some(code), "{word}, command {number}: {out}");
         out
     }
 
     /// Runs a command that must say why it cannot be done.
     pub(crate) fn fails(&self, arguments: &[&str]) {
         let done = self.run(arguments);
-        assert!(matches!(done.status.code(), Some(1..=4)), "{:?} of {}: {}", arguments[0], self.said.get(), done.status);
+        assert!(
+            matches!(done.status.code(), Some(1..=4)),
+            "{:?} of {}: {}",
+            arguments[0],
+            self.said.get(),
+            done.status
+        );
     }
 
     /// Private keys: the file, what is secret in it, and of a PEM file a line of nothing else.
@@ -152,12 +155,18 @@ impl Scene {
             for path in files_below(&self.path("federation").join(folder)) {
                 let bytes = fs::read(&path).unwrap();
                 let (secret, line) = match path.extension().and_then(|it| it.to_str()) {
-                    Some("seed" | "key") if folder == "keys" => (hex::decode(bytes.trim_ascii()).unwrap(), None),
+                    Some("seed" | "key") if folder == "keys" => {
+                        (hex::decode(bytes.trim_ascii()).unwrap(), None)
+                    }
                     Some("key") => private_number(std::str::from_utf8(&bytes).unwrap()),
                     _ => continue,
                 };
                 assert_eq!(secret.len(), 32, "{}", path.display());
-                keys.push((format!("{folder}/{}", path.file_name().unwrap().to_str().unwrap()), secret, line));
+                keys.push((
+                    format!("{folder}/{}", path.file_name().unwrap().to_str().unwrap()),
+                    secret,
+                    line,
+                ));
             }
         }
         assert!(keys.len() > 20, "{}", keys.len());
@@ -181,7 +190,9 @@ impl Scene {
     /// A binary column of a member's database.
     pub(crate) fn column(&self, member: &str, sql: &'static str) -> Vec<Vec<u8>> {
         let url = match self.setting(member, "database") {
-            url if url.starts_with("sqlite:") => format!("sqlite:{}", self.file(&format!("federation/data/{member}.db"))),
+            url if url.starts_with("sqlite:") => {
+                format!("sqlite:{}", self.file(&format!("federation/data/{member}.db")))
+            }
             url => url,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -199,7 +210,8 @@ impl Scene {
     /// Records of a list whose listings began a month ago.
     pub(crate) fn records(&self, name: &str, codes: &[String]) -> String {
         let day = |ago: u64| Millis(SystemClock.now().0 - ago * DAY_MS).to_rfc3339()[..10].to_owned();
-        let mut text = "code,category,decision_ref,decided_on,notified_on,effective_on,expires_on\n".to_owned();
+        let mut text =
+            "code,category,decision_ref,decided_on,notified_on,effective_on,expires_on\n".to_owned();
         for (number, code) in codes.iter().enumerate() {
             text.push_str(&format!("{code},101,D-{number},{},{},{},\n", day(60), day(55), day(30)));
         }
@@ -245,7 +257,11 @@ fn subjects() -> Vec<Subjects> {
         let mistyped = vec![
             with(&codes[6], 2, "!"),
             // Characters that do not agree; of a scheme without a check, one too many.
-            if scheme == "X-permit" { format!("{}0", codes[7]) } else { with(&codes[7], codes[7].len() - 1, last(&codes[7])) },
+            if scheme == "X-permit" {
+                format!("{}0", codes[7])
+            } else {
+                with(&codes[7], codes[7].len() - 1, last(&codes[7]))
+            },
         ];
         lists.push(Subjects {
             holder,

@@ -46,7 +46,20 @@ impl Check {
 
 fn check(scene: &Scene, code: &str, list: &str, purpose: &str, more: &[&str]) -> Check {
     let config = scene.config("procurement");
-    let words = ["check", code, "--list", list, "--purpose", purpose, "--case", CASE, "--officer", OFFICER, "--config", &config];
+    let words = [
+        "check",
+        code,
+        "--list",
+        list,
+        "--purpose",
+        purpose,
+        "--case",
+        CASE,
+        "--officer",
+        OFFICER,
+        "--config",
+        &config,
+    ];
     Check(words.iter().chain(more).map(|word| (*word).to_owned()).collect())
 }
 
@@ -113,8 +126,22 @@ fn batch(scene: &Scene) {
     fs::write(&input, text).unwrap();
     let (out, config) = (scene.file("mine/batch.csv"), scene.config("procurement"));
     let words = [
-        "check", "--batch", &input, "--out", &out, "--list", it.list, "--purpose", PURPOSE, "--case", CASE, "--officer",
-        OFFICER, "--yes", "--config", &config,
+        "check",
+        "--batch",
+        &input,
+        "--out",
+        &out,
+        "--list",
+        it.list,
+        "--purpose",
+        PURPOSE,
+        "--case",
+        CASE,
+        "--officer",
+        OFFICER,
+        "--yes",
+        "--config",
+        &config,
     ];
     scene.ends(0, &words);
     // Resumed: nothing is left to ask.
@@ -126,7 +153,9 @@ fn refused(scene: &Scene) {
     let code = &it.listed[0];
     let tax = scene.config("tax");
     scene.ends(0, &["list", "seal", CONSENT_LIST, "--config", &tax]);
-    for (purpose, list) in [("debt-collection", it.list), ("vendor-selection", CONSENT_LIST), (PURPOSE, "tax/entities")] {
+    for (purpose, list) in
+        [("debt-collection", it.list), ("vendor-selection", CONSENT_LIST), (PURPOSE, "tax/entities")]
+    {
         let done = if list == "tax/entities" { 1 } else { 3 };
         scene.ends(done, &check(scene, code, list, purpose, &[]).words());
         scene.ends(done, &check(scene, code, list, purpose, &["--json"]).words());
@@ -137,10 +166,23 @@ fn consents(scene: &Scene) {
     let it = &scene.subjects[0];
     let (code, config) = (&it.unlisted[0], scene.config("portal"));
     let grant = |code: &str, done: i32| {
-        scene.ends(done, &[
-            "--json", "consent", "grant", code, "--requester", "procurement", "--list", CONSENT_LIST, "--purpose",
-            "vendor-selection", "--config", &config,
-        ])
+        scene.ends(
+            done,
+            &[
+                "--json",
+                "consent",
+                "grant",
+                code,
+                "--requester",
+                "procurement",
+                "--list",
+                CONSENT_LIST,
+                "--purpose",
+                "vendor-selection",
+                "--config",
+                &config,
+            ],
+        )
     };
     for code in &it.mistyped {
         grant(code, 1);
@@ -155,7 +197,8 @@ fn consents(scene: &Scene) {
     }
     scene.ends(3, &check(scene, code, CONSENT_LIST, "vendor-selection", &[]).words());
     scene.ends(0, &["subject", "log", code, "--config", &config]);
-    scene.ends(0, &["--json", "subject", "log", code, "--config", &config]);
+    // The statement, which the authority keeps, names the pseudonym.
+    scene.run_into("mine/subject-log", &["--json", "subject", "log", code, "--config", &config]);
     scene.ends(0, &["subject", "log", code, "--csv", "--config", &config]);
     scene.ends(1, &["subject", "log", &it.mistyped[1], "--config", &config]);
     let erased = &it.unlisted[1];
@@ -169,7 +212,10 @@ fn receipts(scene: &Scene, record: &str) {
     let out = scene.file("mine/receipt");
     scene.ends(0, &["receipt", "export", record, "--out", &out, "--config", &config]);
     scene.run_into("mine/verified", &["receipt", "verify", &out, "--config", &config]);
-    scene.ends(1, &["receipt", "verify", &out, "--about", &scene.subjects[0].unlisted[0], "--config", &config]);
+    scene.ends(
+        1,
+        &["receipt", "verify", &out, "--about", &scene.subjects[0].unlisted[0], "--config", &config],
+    );
     scene.ends(2, &["receipt", "show", &scene.subjects[0].unlisted[0], "--config", &config]);
     // One that was cut off, and one that holds a code and nothing else.
     let (whole, damaged) = (fs::read(&out).unwrap(), scene.file("typed/damaged"));
@@ -181,12 +227,18 @@ fn receipts(scene: &Scene, record: &str) {
 
 fn log(scene: &Scene) {
     let config = scene.config("auditor-a");
-    let (folder, csv, jsonl) = (scene.file("export"), scene.file("fetched/log.csv"), scene.file("fetched/log.jsonl"));
+    let (folder, csv, jsonl) =
+        (scene.file("export"), scene.file("fetched/log.csv"), scene.file("fetched/log.jsonl"));
     scene.ends(0, &["log", "tail", "-n", "1000", "--config", &config]);
     scene.ends(0, &["--json", "log", "tail", "-n", "1000", "--config", &config]);
-    scene.ends(0, &["log", "export", &folder, "--newest", "--csv", &csv, "--jsonl", &jsonl, "--config", &config]);
+    scene.ends(
+        0,
+        &["log", "export", &folder, "--newest", "--csv", &csv, "--jsonl", &jsonl, "--config", &config],
+    );
     scene.ends(0, &["log", "verify", &folder]);
     scene.ends(0, &["log", "verify", "--config", &config]);
+    scene.ends(0, &["log", "years", "--config", &config]);
+    scene.ends(0, &["log", "evidence", "show", "--config", &scene.config("court")]);
     let proof = scene.file("export/one.tlog-proof");
     scene.ends(0, &["log", "proof", "3", "--out", &proof, "--config", &config]);
     scene.ends(0, &["log", "show", "3", "--config", &config]);
