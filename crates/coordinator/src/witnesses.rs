@@ -213,8 +213,7 @@ impl Witnesses {
             // What there is has to do.
             let _ = tokio::time::timeout(FRESHER, cosigned.wait_for(recent)).await;
         }
-        let newest = cosigned.borrow().clone();
-        newest
+        cosigned.borrow().clone()
     }
 
     fn rounds(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Round>> {

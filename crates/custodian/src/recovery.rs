@@ -7,7 +7,7 @@
 //!
 //! Whoever has a backup alone can compute no pseudonym. A seed file that is there is never written over.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rand_core::CryptoRng;
 use tacit_blind::{
@@ -155,10 +155,11 @@ impl RecoveredSeeds {
     }
 }
 
-fn read(file: &PathBuf) -> Result<Zeroizing<[u8; 32]>, RecoveryError> {
+fn read(file: &Path) -> Result<Zeroizing<[u8; 32]>, RecoveryError> {
     let text = read_private(file)?;
     let mut seed = Zeroizing::new([0; 32]);
-    hex::decode_to_slice(text.trim_ascii(), seed.as_mut()).map_err(|_| RecoveryError::Form(file.clone()))?;
+    hex::decode_to_slice(text.trim_ascii(), seed.as_mut())
+        .map_err(|_| RecoveryError::Form(file.to_owned()))?;
     Ok(seed)
 }
 

@@ -1,7 +1,7 @@
 //! Which receipts there are, by case and by time. What is told of each is what the asker itself stated and the
 //! record says: neither whom it is about nor what was answered.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use tacit_ledger::record::{Access, Record};
 use tacit_model::{ListId, Millis, Ulid};
@@ -84,9 +84,9 @@ impl Requester {
         // A batch has up to 1024 records in one request, which is opened once.
         let mut opened: HashMap<[u8; 32], (KeptRequest, KeptAnswer)> = HashMap::new();
         for record in &found {
-            if !opened.contains_key(&record.request) {
+            if let Entry::Vacant(vacant) = opened.entry(record.request) {
                 let stored = self.store().record(record.id).await?.ok_or(CodecError("request"))?;
-                opened.insert(record.request, self.open_stored(&stored)?);
+                vacant.insert(self.open_stored(&stored)?);
             }
             let summary = opened.get(&record.request).and_then(|kept| summary(record.id, kept));
             page.receipts.push(summary.ok_or(CodecError("answer"))?);

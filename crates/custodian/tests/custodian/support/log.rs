@@ -18,7 +18,7 @@ use tacit_wire::coordinator::*;
 use tonic::{Request, Response, Status};
 
 use super::registry::key;
-use super::{NOW, registry, ulid};
+use super::{NOW, ulid};
 
 type Stream<T> = std::pin::Pin<Box<dyn futures::Stream<Item = Result<T, Status>> + Send>>;
 

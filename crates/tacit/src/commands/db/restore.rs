@@ -44,7 +44,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
     refuse_listening(&site)?;
     backup::refuse_in_use(&site.url, site.migrations).await?;
     let lost = lost(&site, &manifest).await?;
-    if !lost.is_empty() && !(force && yes) {
+    if !(lost.is_empty() || force && yes) {
         return Err(refuse_loss(&lost, force));
     }
     let seeds = seeds(&site, &manifest, recovery_key)?;

@@ -114,7 +114,7 @@ fn check_about(receipt: &Receipt, keys: &Keys, code: String) -> Result<(), Failu
     let built_in = Schemes::default();
     let schemes = keys.registry().map_or(&built_in, Registry::schemes);
     let parsed = schemes.parse(&scheme, &code).map_err(|error| {
-        Failure::usage("the code of --about cannot be read").why(&error).reason(error.reason())
+        Failure::usage("the code of --about cannot be read").why(error).reason(error.reason())
     })?;
     if receipt.is_about(&parsed.subject) {
         return Ok(());
