@@ -19,7 +19,15 @@ The folder holds
     tile/entries/<N>[.p/<W>]  entry bundles
     *.tlog-proof            optional: proof files, of entries of this log
 
-and nothing else. A key that comes with the data proves only that the data agrees with itself: to learn whose
+and nothing else. A folder with one year of a log has a file `range` beside these,
+
+    tacit-log-range/v1
+    year <year, UTC>
+    first <index of the year's first entry>
+    end <index after its last one>
+
+of the entry bundles those with these entries, of the hash tiles those above them and the partial ones, and no proof
+files. What it proves is said in its own words: which entries, and that they are in the signed log. A key that comes with the data proves only that the data agrees with itself: to learn whose
 log it is, compare the printed key with one from elsewhere, or give that one with --vkey.
 
 Exit status: 0 verified, 1 not (one line says what is wrong), 2 wrong use of this program.
@@ -47,6 +55,7 @@ HASH = 32
 ED25519 = 0x01
 COSIGNATURE = 0x04
 PROOF_HEADER = "c2sp.org/tlog-proof@v1"
+RANGE_HEADER = "tacit-log-range/v1"
 SAMPLE_SEED = 20261122
 
 
@@ -410,6 +419,123 @@ def check_tiles(folder, tree):
     return tiles
 
 
+# --- one year of a log ----------------------------------------------------------------------------------------------
+
+
+class TileTree(Tree):
+    """The same trees as seen through hash tiles that are read when they are needed."""
+
+    def __init__(self, folder, size):
+        self.folder, self.size = folder, size
+        self.tile = functools.lru_cache(maxsize=4096)(self._tile)
+        self.mth = functools.lru_cache(maxsize=65536)(self._mth)
+
+    def _tile(self, level, number):
+        width = min(WIDTH, (self.size >> (HEIGHT * level)) - number * WIDTH)
+        path = f"tile/{level}/{numbered(number, width)}"
+        data = self.folder.read(path)
+        if len(data) != width * HASH:
+            raise Wrong(f"{path} has {len(data)} bytes")
+        if width == WIDTH and self.size >> (HEIGHT * (level + 1)):
+            parent = self.tile(level + 1, number // WIDTH)
+            at = number % WIDTH * HASH
+            if Tree(data).root(WIDTH) != parent[at : at + HASH]:
+                raise Wrong(f"{path} is not what the tile above has")
+        return data
+
+    def _mth(self, start, end):
+        count = end - start
+        if count == 0:
+            return EMPTY_ROOT
+        if count & (count - 1) == 0 and start % count == 0:
+            height = count.bit_length() - 1
+            if height % HEIGHT == 0:
+                place = start >> height
+                at = place % WIDTH * HASH
+                return self.tile(height // HEIGHT, place // WIDTH)[at : at + HASH]
+        split = largest_power_below(count)
+        return node_hash(self.mth(start, start + split), self.mth(start + split, end))
+
+
+def parse_range(data):
+    try:
+        lines = data.decode("ascii").split("\n")
+    except UnicodeDecodeError:
+        raise Wrong("range is not text") from None
+    if len(lines) != 5 or lines[0] != RANGE_HEADER or lines[4]:
+        raise Wrong(f"range is not of {RANGE_HEADER}")
+    numbers = []
+    for name, line in zip(("year", "first", "end"), lines[1:]):
+        if not line.startswith(name + " "):
+            raise Wrong(f"range has no {name}")
+        numbers.append(parse_decimal(line[len(name) + 1 :], f"the {name} in range"))
+    if numbers[1] >= numbers[2]:
+        raise Wrong("range is empty")
+    return numbers
+
+
+def year_of(entry, index):
+    """The year of an entry, from its line `time`."""
+    found = re.search(rb"^time ([0-9]{4})-[^\n]*Z$", entry, re.MULTILINE)
+    if not found:
+        raise Wrong(f"entry {index} has no time")
+    return int(found[1])
+
+
+def verify_year(folder, files, checkpoint, arguments):
+    """One year: every entry in the folder against the tiles, these against the root, and the borders of the year."""
+    year, first, end = parse_range(folder.read("range"))
+    size = checkpoint.size
+    if end > size:
+        raise Wrong(f"range ends at {end}, the checkpoint has {size} entries")
+    tree = TileTree(folder, size)
+    if tree.root(size) != checkpoint.root:
+        raise Wrong("the hash tiles do not give the root of the checkpoint")
+    low, high = first // WIDTH, (end + WIDTH - 1) // WIDTH
+    years = {}
+    for number in range(low, high):
+        width = min(WIDTH, size - number * WIDTH)
+        path = f"tile/entries/{numbered(number, width)}"
+        entries = parse_bundle(folder.read(path), width, path)
+        if b"".join(map(leaf_hash, entries)) != tree.tile(0, number):
+            raise Wrong(f"{path} is not what its tile has")
+        for index, entry in enumerate(entries, number * WIDTH):
+            if index in (first - 1, first, end):
+                years[index] = year_of(entry, index)
+            if first <= index < end and year_of(entry, index) > year:
+                raise Wrong(f"entry {index} is of a later year than {year}")
+    if years[first] != year or years.get(first - 1, 0) >= year:
+        raise Wrong(f"the year {year} does not begin with entry {first}")
+    if end in years and years[end] <= year:
+        raise Wrong(f"the year {year} does not end with entry {end - 1}")
+    held = range(low * WIDTH, min(high * WIDTH, size))
+    indexes = held if arguments.all else [held[at] for at in sample(len(held), arguments.sample)]
+    for index in indexes:
+        at = index % WIDTH * HASH
+        leaf = tree.tile(0, index // WIDTH)[at : at + HASH]
+        check_inclusion(leaf, index, size, tree.inclusion(index, size), checkpoint.root)
+    level = 0
+    while size >> (HEIGHT * level):
+        count, shift = (size >> (HEIGHT * level)), HEIGHT * level
+        for number in range(low >> shift, ((high - 1) >> shift) + 1):
+            if number * WIDTH < count:
+                tree.tile(level, number)
+        if count % WIDTH:
+            tree.tile(level, count // WIDTH)
+        level += 1
+    tiles = sum(1 for path in folder.known if re.match(r"tile/[0-9]", path))
+    return tree, {
+        "year": year,
+        "first": first,
+        "end": end,
+        "checked": [held.start, held.stop],
+        "begins_there": first == 0 or first - 1 in years,
+        "ends_there": end == size or end in years,
+        "tiles": tiles,
+        "inclusion_proofs": len(indexes),
+    }
+
+
 # --- c2sp.org/tlog-proof --------------------------------------------------------------------------------------------
 
 
@@ -503,6 +629,22 @@ def verify(arguments):
     if len(checkpoint.cosigned) < arguments.quorum:
         raise Wrong(f"{len(checkpoint.cosigned)} witnesses cosigned the checkpoint, {arguments.quorum} are needed")
 
+    result = {
+        "verified": True,
+        "origin": checkpoint.origin,
+        "vkey": log.vkey,
+        "size": checkpoint.size,
+        "root": base64.b64encode(checkpoint.root).decode(),
+        "cosignatures": [{"witness": name, "time": time} for name, time in checkpoint.cosigned],
+    }
+    if "range" in files:
+        if arguments.older:
+            raise Wrong("a folder with one year does not prove what an older checkpoint has")
+        tree, found = verify_year(folder, files, checkpoint, arguments)
+        result.update(found, proof_files=0)
+        check_strays(folder, files, tree.size, arguments)
+        return result
+
     leaves, entry_at = read_entries(folder, checkpoint.size)
     tree = Tree(leaves)
     tiles = check_tiles(folder, tree)
@@ -513,17 +655,7 @@ def verify(arguments):
     for index in indexes:
         proof = tree.inclusion(index, tree.size)
         check_inclusion(leaf_hash(entry_at(index)), index, tree.size, proof, checkpoint.root)
-
-    result = {
-        "verified": True,
-        "origin": checkpoint.origin,
-        "vkey": log.vkey,
-        "size": checkpoint.size,
-        "root": base64.b64encode(checkpoint.root).decode(),
-        "tiles": tiles,
-        "inclusion_proofs": len(indexes),
-        "cosignatures": [{"witness": name, "time": time} for name, time in checkpoint.cosigned],
-    }
+    result.update(tiles=tiles, inclusion_proofs=len(indexes))
 
     if arguments.older:
         try:
@@ -542,22 +674,31 @@ def verify(arguments):
     for path in proofs:
         check_proof_file(folder.read(path), path, log, witnesses, tree, entry_at)
     result["proof_files"] = len(proofs)
-
-    for path in files:
-        if path not in folder.known and not any(fnmatch.fnmatch(path, glob) for glob in arguments.allow):
-            raise Wrong(f"{path} does not belong to a log of {tree.size} entries")
+    check_strays(folder, files, tree.size, arguments)
     return result
 
 
+def check_strays(folder, files, size, arguments):
+    for path in files:
+        if path not in folder.known and not any(fnmatch.fnmatch(path, glob) for glob in arguments.allow):
+            raise Wrong(f"{path} does not belong to a log of {size} entries")
+
+
 def summary(result):
+    what = f"{result['size']} entries"
+    if "year" in result:
+        what = f"entries {result['first']} to {result['end'] - 1} (the year {result['year']}) of {result['size']}"
     parts = [
-        f"verified {result['size']} entries of {result['origin']}",
+        f"verified {what} of {result['origin']}",
         f"{result['tiles']} tiles",
         f"{result['inclusion_proofs']} inclusion proofs",
         f"{len(result['cosignatures'])} cosignatures",
     ]
     if "older_size" in result:
         parts.append(f"extends the checkpoint of {result['older_size']}")
+    for name, words in (("begins_there", "before the first"), ("ends_there", "after the last")):
+        if result.get(name) is False:
+            parts.append(f"NOT checked: whether the entry {words} is of another year")
     if result["proof_files"]:
         parts.append(f"{result['proof_files']} proof files")
     return ", ".join(parts) + f"\nunder the key {result['vkey']}"

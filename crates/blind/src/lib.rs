@@ -34,6 +34,7 @@ pub mod group;
 mod linear;
 pub mod oprf;
 pub mod raw;
+pub mod recovery;
 pub mod subject;
 pub mod table;
 

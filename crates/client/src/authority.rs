@@ -33,9 +33,10 @@ use crate::enroll::read_evaluated;
 use crate::error::{ClientError, Party};
 use crate::judge::record_id;
 use crate::question::RecordRef;
-use crate::records::LogKey;
+use crate::quorum::WitnessedLog;
 use crate::requester::heavy;
 use crate::retry::{self, Deadlines};
+use crate::subject_log::SubjectChains;
 
 /// Subjects of one call to the custodian.
 const AT_ONCE: usize = enroll::MAX_BATCH;
@@ -138,7 +139,7 @@ struct Inner {
     config: AuthorityConfig,
     keys: AuthorityKeys,
     registry: RwLock<Arc<Registry>>,
-    log: LogKey,
+    log: WitnessedLog,
     coordinator: Channel,
     custodian: Channel,
     clock: Arc<dyn Clock>,
@@ -161,9 +162,18 @@ impl ConsentAuthority {
         custodian: Channel,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let log = LogKey::new(config.log_key.clone());
+        let key = config.log_key.clone();
+        let log =
+            WitnessedLog::new(key, &registry, coordinator.clone(), config.deadlines, Arc::clone(&clock));
         let registry = RwLock::new(registry);
         Self(Arc::new(Inner { config, keys, registry, log, coordinator, custodian, clock }))
+    }
+
+    /// What is on record about pseudonyms.
+    #[must_use]
+    pub fn chains(&self) -> SubjectChains {
+        let Inner { config, coordinator, .. } = &*self.0;
+        SubjectChains::new(coordinator.clone(), config.log_key.clone(), config.deadlines)
     }
 
     /// The registry in use.
@@ -174,6 +184,7 @@ impl ConsentAuthority {
 
     /// Uses another registry from now on.
     pub fn set_registry(&self, registry: Arc<Registry>) {
+        self.0.log.set_registry(&registry);
         *self.0.registry.write().unwrap_or_else(PoisonError::into_inner) = registry;
     }
 
@@ -299,7 +310,7 @@ impl ConsentAuthority {
         .await?;
         match response.outcome {
             Some(put_consent_response::Outcome::Logged(logged)) => {
-                self.acknowledge(change, Some(&requester), logged)
+                self.acknowledge(change, Some(&requester), logged).await
             }
             Some(put_consent_response::Outcome::Refusal(refusal)) => {
                 Err(ClientError::Refused { party: Party::Coordinator, refusal: (&refusal).into() })
@@ -328,7 +339,7 @@ impl ConsentAuthority {
         .await?;
         match response.outcome {
             Some(change_consent_state_response::Outcome::Logged(logged)) => {
-                self.acknowledge(change, Some(&kept.consent.requester), logged)
+                self.acknowledge(change, Some(&kept.consent.requester), logged).await
             }
             Some(change_consent_state_response::Outcome::Refusal(refusal)) => {
                 Err(ClientError::Refused { party: Party::Coordinator, refusal: (&refusal).into() })
@@ -385,14 +396,15 @@ impl ConsentAuthority {
         Bytes::copy_from_slice(SignedChange::sign(change, &self.0.keys.signing).signature())
     }
 
-    /// The record is in the log, and about this change.
-    fn acknowledge(
+    /// The record is in the log that its witnesses saw, and about this change.
+    async fn acknowledge(
         &self,
         change: StateChange,
         requester: Option<&MemberId>,
         logged: ConsentLogged,
     ) -> Result<Acknowledged, ClientError> {
-        let verified = self.0.log.verify(logged.record.as_ref(), &logged.checkpoint)?;
+        let verified = self.0.log.key().verify(logged.record.as_ref(), &logged.checkpoint)?;
+        self.0.log.accept_alone(&logged.checkpoint).await?;
         let index = verified.index();
         let consent: record::Consent = verified
             .into_record()

@@ -1,8 +1,13 @@
 //! Authorize until it is known what the coordinator made of a request.
 
+use std::sync::Arc;
+
+use tacit_ledger::quorum::CosignedCheckpoint;
 use tacit_model::Reason;
 use tacit_wire::coordinator::authorization_service_client::AuthorizationServiceClient;
-use tacit_wire::coordinator::{AuthorizeResponse, Authorized, RecallRequest, authorize_response};
+use tacit_wire::coordinator::{
+    AuthorizeRequest, AuthorizeResponse, Authorized, RecallRequest, authorize_response,
+};
 use tonic::Status;
 
 use crate::connections::MAX_MESSAGE;
@@ -16,8 +21,8 @@ const SEND_MS: u64 = 24_000;
 
 /// What became of a request.
 pub(crate) enum Taken {
-    /// The coordinator decided each check.
-    Answer(Authorized),
+    /// The coordinator decided each check; with what a quorum stood behind when it was asked.
+    Answer(Authorized, Arc<CosignedCheckpoint>),
     /// It took nothing of it up.
     Refused(Refusal),
     /// It never saw it, and by now it would be too old.
@@ -33,14 +38,24 @@ impl Requester {
         let mut uncertain = false;
         loop {
             let is_fresh = self.now().since(round.asked) < SEND_MS;
+            // Without a quorum nothing is asked.
+            let quorum = match self.witnessed().quorum().await {
+                Ok(quorum) => quorum,
+                Err(error) if uncertain => return Taken::Unknown(error.reason()),
+                Err(error) => {
+                    tracing::warn!(%error, "nothing is asked");
+                    return Taken::Refused(error.to_refusal());
+                }
+            };
+            let size = quorum.checkpoint().size();
             // What was refused without a doubt before may have been taken up by the try before that.
             let outcome = if is_fresh {
-                self.send(&patience, round).await
+                self.send(&patience, round, size).await
             } else {
-                self.recall_with(&patience, round.hash).await
+                self.recall_with(&patience, round.hash, size).await
             };
             let status = match outcome {
-                Ok(Some(response)) => return taken(response),
+                Ok(Some(response)) => return taken(response, quorum),
                 Ok(None) => return Taken::Never,
                 Err(status) => status,
             };
@@ -55,12 +70,17 @@ impl Requester {
         }
     }
 
-    async fn send(&self, patience: &Patience, round: &Round) -> Result<Option<AuthorizeResponse>, Status> {
+    async fn send(
+        &self,
+        patience: &Patience,
+        round: &Round,
+        cosigned_size: u64,
+    ) -> Result<Option<AuthorizeResponse>, Status> {
         let mut coordinator = AuthorizationServiceClient::new(self.connections().coordinator())
             .max_decoding_message_size(MAX_MESSAGE);
-        let answer = patience
-            .once(round.request.clone(), |request| async move { coordinator.authorize(request).await })
-            .await?;
+        let request = AuthorizeRequest { cosigned_size, ..round.request.clone() };
+        let answer =
+            patience.once(request, |request| async move { coordinator.authorize(request).await }).await?;
         Ok(Some(answer.into_inner()))
     }
 
@@ -69,19 +89,20 @@ impl Requester {
         &self,
         patience: &Patience,
         hash: [u8; 32],
+        cosigned_size: u64,
     ) -> Result<Option<AuthorizeResponse>, Status> {
         let mut coordinator = AuthorizationServiceClient::new(self.connections().coordinator())
             .max_decoding_message_size(MAX_MESSAGE);
-        let request = RecallRequest { request_hash: bytes::Bytes::copy_from_slice(&hash) };
+        let request = RecallRequest { request_hash: bytes::Bytes::copy_from_slice(&hash), cosigned_size };
         let answer =
             patience.once(request, |request| async move { coordinator.recall(request).await }).await?;
         Ok(answer.into_inner().response)
     }
 }
 
-fn taken(response: AuthorizeResponse) -> Taken {
+fn taken(response: AuthorizeResponse, quorum: Arc<CosignedCheckpoint>) -> Taken {
     match response.outcome {
-        Some(authorize_response::Outcome::Authorized(authorized)) => Taken::Answer(authorized),
+        Some(authorize_response::Outcome::Authorized(authorized)) => Taken::Answer(authorized, quorum),
         Some(authorize_response::Outcome::Refusal(refusal)) => Taken::Refused((&refusal).into()),
         None => Taken::Refused(Reason::Unavailable.into()),
     }

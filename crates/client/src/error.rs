@@ -7,6 +7,7 @@ use tacit_blind::table::ManifestError;
 use tacit_ledger::checkpoint::CheckpointError;
 use tacit_ledger::logged::LoggedError;
 use tacit_ledger::merkle::ProofError;
+use tacit_ledger::quorum::{QuorumError, WitnessSet};
 use tacit_ledger::record::RecordError;
 use tacit_model::{Fault, MemberId, Reason};
 use tacit_wire::convert::Malformed;
@@ -89,6 +90,9 @@ pub enum ClientError {
     /// Peer: the coordinator signed two logs, or a root that its records do not give.
     #[error("the log is not consistent: {0}")]
     Inconsistent(&'static str),
+    /// Peer: no quorum of the log's witnesses stands behind what the coordinator shows.
+    #[error("the witnesses of the log: {0}")]
+    Quorum(#[from] QuorumError),
     /// Peer: a manifest is wrong.
     #[error("the manifest: {0}")]
     Manifest(#[from] ManifestError),
@@ -122,6 +126,7 @@ impl ClientError {
             Self::Malformed { .. } | Self::Proof { .. } => Reason::ProofInvalid,
             Self::Log(_) | Self::OtherRecord(_) => Reason::PermitNotLogged,
             Self::Inconsistent(_) => Reason::LogInconsistent,
+            Self::Quorum(_) => Reason::QuorumStale,
             Self::Manifest(_) => Reason::ManifestRejected,
             Self::Registry(_) => Reason::ConfigInvalid,
             Self::Own(error) => error.reason(),
@@ -141,6 +146,7 @@ impl ClientError {
             | Self::Log(_)
             | Self::OtherRecord(_)
             | Self::Inconsistent(_)
+            | Self::Quorum(_)
             | Self::Manifest(_) => Fault::Peer,
             Self::Registry(_)
             | Self::Store(_)
@@ -158,6 +164,11 @@ impl ClientError {
             Self::Refused { refusal, .. } => refusal.clone(),
             other => Refusal::from(other.reason()),
         }
+    }
+
+    /// Nobody cosigned what should be cosigned by a quorum.
+    pub(crate) fn none_of(witnesses: &WitnessSet) -> Self {
+        Self::Quorum(QuorumError::TooFew { found: 0, needed: witnesses.quorum() })
     }
 
     pub(crate) fn malformed(party: Party) -> impl Fn(Malformed) -> Self {

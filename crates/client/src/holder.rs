@@ -59,6 +59,7 @@ pub(crate) fn passes(reason: Reason) -> bool {
         reason,
         Reason::PermitNotLogged
             | Reason::LogBehind
+            | Reason::QuorumStale
             | Reason::PermitNotYetValid
             | Reason::Overloaded
             | Reason::Unavailable

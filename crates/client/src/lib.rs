@@ -11,8 +11,9 @@
 //!
 //! * [`Requester`]: questions ([`Requester::check_batch`], [`Requester::check_many`]), their cost
 //!   ([`Requester::plan`]), what became of lost ones ([`Requester::recover`], [`Requester::unanswered`]), receipts
-//!   ([`Requester::receipt`], [`Receipt::verify`]);
+//!   ([`Requester::receipts`], [`Requester::receipt`], [`Receipt::verify`]);
 //! * [`ConsentAuthority`]: pseudonyms, consents, withdrawals, each with its proof;
+//! * [`SubjectChains`]: everything on record about one pseudonym, and its erasure;
 //! * [`LogReader`]: the whole log, verified;
 //! * [`RequesterStore`](store::RequesterStore): what a storage has to do; it sees keyed hashes and sealed bytes.
 //!
@@ -37,6 +38,7 @@ mod log_reader;
 mod manifests;
 mod prepared;
 mod question;
+mod quorum;
 mod receipt;
 mod records;
 mod recover;
@@ -45,6 +47,7 @@ mod retry;
 mod round;
 mod settle;
 pub mod store;
+mod subject_log;
 mod subject_row;
 mod vault;
 
@@ -61,8 +64,12 @@ pub use question::{
     Answer, ListAnswer, MAX_WORDS, Outcome, Question, RecordRef, Refusal, RowOutcome, Subject, TableVersion,
     Unanswered,
 };
-pub use receipt::{Proven, ProvenAnswer, Receipt};
+pub use receipt::{
+    FileProblem, MAX_RECEIPT_BYTES, MAX_RECEIPTS, Proven, ProvenAnswer, Receipt, ReceiptError, ReceiptFilter,
+    ReceiptPage, ReceiptSummary, Step, Whose, Witnessed,
+};
 pub use recover::Recovery;
 pub use requester::{Requester, RequesterConfig, RequesterKeys};
 pub use retry::Deadlines;
+pub use subject_log::{ChainEntry, ChainFinding, Details, Erasure, ReadChain, SubjectChains, SubjectLog};
 pub use vault::SealBroken;

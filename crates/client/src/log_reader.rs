@@ -7,6 +7,7 @@ use tacit_ledger::Hash;
 use tacit_ledger::checkpoint::VerifiedCheckpoint;
 use tacit_ledger::merkle::{Frontier, leaf_hash};
 use tacit_ledger::note::NoteVerifier;
+use tacit_ledger::quorum::{CosignedCheckpoint, WitnessSet};
 use tacit_ledger::record::{Record, RecordError};
 use tacit_wire::chunks32;
 use tacit_wire::coordinator::log_service_client::LogServiceClient;
@@ -97,6 +98,29 @@ impl LogReader {
         })
         .await?;
         self.key.open(&response.checkpoint)
+    }
+
+    /// The newest checkpoint that a quorum of the witnesses stands behind, at most ten minutes before `now_s`, in
+    /// seconds since 1970-01-01T00:00:00Z.
+    ///
+    /// # Errors
+    /// [`ClientError::Quorum`] when there is none; no answer, or a false signature.
+    pub async fn cosigned(
+        &self,
+        witnesses: &WitnessSet,
+        now_s: u64,
+    ) -> Result<CosignedCheckpoint, ClientError> {
+        let response = retry::call(Party::Coordinator, &self.deadlines, GetCheckpointRequest {}, |request| {
+            let mut client = self.client.clone();
+            async move { client.get_checkpoint(request).await }
+        })
+        .await?;
+        if response.cosigned.is_empty() {
+            return Err(ClientError::none_of(witnesses));
+        }
+        let cosigned = witnesses.open(&response.cosigned, self.key.verifier(), now_s)?;
+        cosigned.check_fresh(now_s)?;
+        Ok(cosigned)
     }
 
     /// Proves that the log still begins with all of an older checkpoint, and returns the newest.

@@ -18,6 +18,7 @@ use tonic::transport::Channel;
 use crate::error::{ClientError, Party};
 use crate::prepared::manifest_verifier;
 use crate::question::TableVersion;
+use crate::quorum::WitnessedLog;
 use crate::records::LogKey;
 use crate::retry::{self, Deadlines};
 
@@ -110,7 +111,7 @@ impl Known {
 /// The manifests that this requester has verified.
 pub(crate) struct Manifests {
     log: LogServiceClient<Channel>,
-    key: LogKey,
+    key: WitnessedLog,
     deadlines: Deadlines,
     known: Mutex<HashMap<ListId, Known>>,
     /// One question for a list at a time.
@@ -118,7 +119,7 @@ pub(crate) struct Manifests {
 }
 
 impl Manifests {
-    pub(crate) fn new(coordinator: Channel, key: LogKey, deadlines: Deadlines) -> Self {
+    pub(crate) fn new(coordinator: Channel, key: WitnessedLog, deadlines: Deadlines) -> Self {
         Self {
             log: LogServiceClient::new(coordinator),
             key,
@@ -229,11 +230,12 @@ impl Manifests {
         let logged = Arc::new(LoggedManifest::verify(
             list,
             registry,
-            &self.key,
+            self.key.key(),
             &manifest.manifest,
             record,
             manifest.checkpoint,
         )?);
+        self.key.accept_alone(&logged.checkpoint).await?;
         self.known(list, |known| known.take(Arc::clone(&logged)))?;
         Ok(logged)
     }

@@ -11,7 +11,7 @@ use tacit_wire::{chunks32, common};
 use crate::error::{ClientError, Party};
 
 /// Most hashes of an inclusion proof.
-const MAX_PATH: usize = 64;
+pub(crate) const MAX_PATH: usize = 64;
 
 /// The pinned key of the log, with the newest checkpoint seen under it. Clones share it.
 #[derive(Clone, Debug)]
@@ -26,6 +26,11 @@ impl LogKey {
             opener: Arc::new(CheckpointOpener::new(key)),
             newest: Arc::new(Mutex::new((MAX_SIZE, Hash::default()))),
         }
+    }
+
+    /// The public key.
+    pub(crate) fn verifier(&self) -> &NoteVerifier {
+        self.opener.log()
     }
 
     /// Opens a checkpoint. Two roots of one size are two logs.

@@ -116,7 +116,7 @@ impl Requester {
     ) -> Result<Vec<Unanswered>, ClientError> {
         let kept = self.open_request(row)?;
         let response = loop {
-            match self.recall_with(patience, row.hash).await {
+            match self.recall_with(patience, row.hash, 0).await {
                 Ok(response) => break response,
                 Err(status) if is_passing(&status) && patience.pause().await => {}
                 Err(status) => {

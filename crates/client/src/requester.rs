@@ -17,6 +17,7 @@ use crate::enroll::Exhausted;
 use crate::error::ClientError;
 use crate::manifests::Manifests;
 use crate::question::Refusal;
+use crate::quorum::WitnessedLog;
 use crate::records::LogKey;
 use crate::retry::Deadlines;
 use crate::store::{Counts, RequesterStore};
@@ -59,7 +60,7 @@ struct Inner {
     signing: SigningKey,
     vault: Vault,
     registry: RwLock<Arc<Registry>>,
-    log: LogKey,
+    log: WitnessedLog,
     connections: Connections,
     store: Arc<dyn RequesterStore>,
     clock: Arc<dyn Clock>,
@@ -88,7 +89,9 @@ impl Requester {
         store: Arc<dyn RequesterStore>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let log = LogKey::new(config.log_key.clone());
+        let coordinator = connections.coordinator();
+        let key = config.log_key.clone();
+        let log = WitnessedLog::new(key, &registry, coordinator, config.deadlines, Arc::clone(&clock));
         Self(Arc::new(Inner {
             signing: keys.signing,
             vault: Vault::new(&keys.store),
@@ -119,6 +122,7 @@ impl Requester {
 
     /// Uses another registry from the next question on.
     pub fn set_registry(&self, registry: Arc<Registry>) {
+        self.0.log.set_registry(&registry);
         *self.0.registry.write().unwrap_or_else(PoisonError::into_inner) = registry;
         self.0.exhausted.set(None);
     }
@@ -144,7 +148,16 @@ impl Requester {
     }
 
     pub(crate) fn log(&self) -> &LogKey {
+        self.0.log.key()
+    }
+
+    /// The log with its witnesses: what may be decided by.
+    pub(crate) fn witnessed(&self) -> &WitnessedLog {
         &self.0.log
+    }
+
+    pub(crate) fn log_verifier(&self) -> &NoteVerifier {
+        &self.0.config.log_key
     }
 
     pub(crate) fn connections(&self) -> &Connections {

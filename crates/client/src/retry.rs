@@ -90,7 +90,14 @@ impl Patience {
 pub(crate) fn is_passing(status: &Status) -> bool {
     match reason_of(status) {
         Some(reason) => {
-            matches!(reason, Reason::Unavailable | Reason::Overloaded | Reason::Deadline | Reason::LogBehind)
+            matches!(
+                reason,
+                Reason::Unavailable
+                    | Reason::Overloaded
+                    | Reason::Deadline
+                    | Reason::LogBehind
+                    | Reason::QuorumStale
+            )
         }
         // Not our server's own words: the transport's.
         None => matches!(

@@ -82,7 +82,9 @@ pub(crate) fn heal_of(reason: Reason) -> Option<Heal> {
             Some(Heal::Manifest)
         }
         Reason::NotEnrolled | Reason::ProofInvalid => Some(Heal::Register),
-        Reason::Overloaded | Reason::QuotaRate | Reason::Unavailable => Some(Heal::Pause),
+        Reason::Overloaded | Reason::QuotaRate | Reason::QuorumStale | Reason::Unavailable => {
+            Some(Heal::Pause)
+        }
         _ => None,
     }
 }
@@ -278,7 +280,8 @@ impl Requester {
                 pseudonym: Bytes::copy_from_slice(bound.pseudonym()),
             })
             .collect();
-        let request = AuthorizeRequest { checks, signature: Bytes::copy_from_slice(&signature) };
+        let request =
+            AuthorizeRequest { checks, signature: Bytes::copy_from_slice(&signature), cosigned_size: 0 };
         let bytes = Bytes::from(request.encode_to_vec());
         let hash = fingerprint(&signature, &bound, &hashes);
 
@@ -298,8 +301,8 @@ impl Requester {
 
     /// From the durable request to its findings.
     async fn carry_out(&self, round: Arc<Round>) -> Vec<Found> {
-        let authorized = match self.authorize(&round).await {
-            crate::authorize::Taken::Answer(authorized) => authorized,
+        let (authorized, quorum) = match self.authorize(&round).await {
+            crate::authorize::Taken::Answer(authorized, quorum) => (authorized, quorum),
             crate::authorize::Taken::Refused(refusal) => {
                 self.settle(Settled::without_records(round.hash, RequestState::Answered)).await;
                 return round.all(|list| round.refusal(list, &refusal, None));
@@ -315,6 +318,13 @@ impl Requester {
             }
         };
         let checkpoint = authorized.checkpoint.clone();
+        // Only what the witnesses saw: before that nothing is asked of a holder.
+        let accepted = self.witnessed().accept(&checkpoint, &quorum, &authorized.cosigned_consistency).await;
+        if let Err(error) = accepted {
+            tracing::error!(%error, "the coordinator's answer is not accepted");
+            let reason = error.reason();
+            return round.all(|_| Finding::Lost { reason, record: None });
+        }
         let judged = {
             let (this, round) = (self.clone(), Arc::clone(&round));
             heavy(round.checks.len(), move || this.judge(&round, authorized)).await.and_then(|judged| judged)

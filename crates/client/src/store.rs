@@ -123,6 +123,15 @@ pub struct StoredRequest {
     pub records: Vec<RecordRow>,
 }
 
+/// A record that was answered, and the request it is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnsweredRecord {
+    /// The record's id; it begins with its time.
+    pub id: Ulid,
+    /// The request.
+    pub request: [u8; 32],
+}
+
 /// How much is kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -162,6 +171,16 @@ pub trait RequesterStore: Send + Sync + 'static {
 
     /// The request of a record, with this record.
     fn record(&self, id: Ulid) -> Stored<'_, Option<StoredRequest>>;
+
+    /// Records that were answered, with an id in `from..until`, of this case or of any; ascending by id, at most
+    /// `limit`.
+    fn answered(
+        &self,
+        case: Option<RowKey>,
+        from: Ulid,
+        until: Ulid,
+        limit: u32,
+    ) -> Stored<'_, Vec<AnsweredRecord>>;
 
     /// Which of these buckets are kept, each in its place.
     fn has_buckets(&self, keys: Vec<RowKey>) -> Stored<'_, Vec<bool>>;

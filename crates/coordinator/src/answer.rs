@@ -1,5 +1,6 @@
 //! From durable decisions to the answer: every record gets its inclusion proof under one checkpoint.
 
+use tacit_ledger::checkpoint::VerifiedCheckpoint;
 use tacit_model::{Millis, Reason};
 use tacit_store::{StoreError, log::Log};
 use tacit_wire::{Message, common, coordinator as pb};
@@ -18,6 +19,17 @@ impl<T> Recorded<T> {
     }
 }
 
+impl Recorded<pb::Authorized> {
+    /// An answer whose checks were all refused before they could become records.
+    pub(crate) fn of_nothing(refused: pb::Authorized) -> Self {
+        Self(pb::Authorized { checks: refused.checks.into_iter().map(without_items).collect(), ..refused })
+    }
+}
+
+fn without_items(check: pb::CheckOutcome) -> pb::CheckOutcome {
+    pb::CheckOutcome { items: Vec::new(), ..check }
+}
+
 /// The records inside an answer, in order.
 pub(crate) fn records_of(answer: &mut pb::Authorized) -> impl Iterator<Item = &mut common::LoggedRecord> {
     answer.checks.iter_mut().flat_map(|check| &mut check.items).filter_map(|item| match &mut item.outcome {
@@ -27,18 +39,24 @@ pub(crate) fn records_of(answer: &mut pb::Authorized) -> impl Iterator<Item = &m
     })
 }
 
-/// Gives each record its path, and the answer its checkpoint.
+/// Gives each record its path, and the answer its checkpoint with the proof that it continues the one of
+/// `cosigned_size`, if it is larger.
 pub(crate) async fn prove(
     log: &Log,
     answer: Recorded<pb::Authorized>,
+    cosigned_size: u64,
 ) -> Result<pb::AuthorizeResponse, StoreError> {
     let Recorded(mut answer) = answer;
     let indexes: Vec<u64> = records_of(&mut answer).map(|record| record.index).collect();
-    let (paths, checkpoint) = paths(log, &indexes).await?;
+    let (paths, head) = paths(log, &indexes).await?;
     for (record, path) in records_of(&mut answer).zip(paths) {
         record.path = tacit_wire::concat32(&path);
     }
-    answer.checkpoint = checkpoint.into();
+    if (1..head.size()).contains(&cosigned_size) {
+        answer.cosigned_consistency =
+            tacit_wire::concat32(&log.consistency(cosigned_size, head.size()).await?);
+    }
+    answer.checkpoint = head.note().to_vec().into();
     Ok(pb::AuthorizeResponse { outcome: Some(pb::authorize_response::Outcome::Authorized(answer)) })
 }
 
@@ -60,19 +78,19 @@ pub(crate) async fn prove_one(
     index: u64,
     record: Vec<u8>,
 ) -> Result<(common::LoggedRecord, Vec<u8>), StoreError> {
-    let (mut paths, checkpoint) = paths(log, &[index]).await?;
+    let (mut paths, head) = paths(log, &[index]).await?;
     let path = tacit_wire::concat32(&paths.pop().unwrap_or_default());
-    Ok((common::LoggedRecord { record: record.into(), index, path }, checkpoint))
+    Ok((common::LoggedRecord { record: record.into(), index, path }, head.note().to_vec()))
 }
 
 /// Paths of committed records under the newest checkpoint, and that checkpoint.
-async fn paths(log: &Log, indexes: &[u64]) -> Result<(Vec<Vec<[u8; 32]>>, Vec<u8>), StoreError> {
+async fn paths(log: &Log, indexes: &[u64]) -> Result<(Vec<Vec<[u8; 32]>>, VerifiedCheckpoint), StoreError> {
     if indexes.iter().any(|index| *index >= log.head().size()) {
         // Committed, although whoever committed it could not know: the head was not published yet.
         log.refresh().await?;
     }
     let head = log.head();
-    Ok((log.inclusion(indexes, head.size()).await?, head.note().to_vec()))
+    Ok((log.inclusion(indexes, head.size()).await?, head))
 }
 
 /// A refusal of a whole request.

@@ -13,22 +13,25 @@ mod answer;
 mod append;
 mod caller;
 mod config;
+mod erasures;
+mod http;
 pub mod opening;
 mod services;
 mod store;
+mod witnesses;
 mod writer;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
 
 use tacit_identity::{MtlsListener, tune_server};
 use tacit_ledger::{note::NoteSigner, record::Record};
-use tacit_model::{Clock, Millis};
-use tacit_policy::Registry;
-use tacit_store::{Db, Group, StoreError, log::Log};
+use tacit_model::{Clock, Millis, entropy};
+use tacit_policy::{NoWitnesses, Registry};
+use tacit_store::{Db, Dialect, Group, StoreError, log::Log};
 use tacit_wire::coordinator::{
     authorization_service_server::AuthorizationServiceServer, consent_service_server::ConsentServiceServer,
     enrollment_service_server::EnrollmentServiceServer, log_service_server::LogServiceServer,
-    registry_service_server::RegistryServiceServer,
+    registry_service_server::RegistryServiceServer, subject_service_server::SubjectServiceServer,
 };
 use tokio::sync::{broadcast, watch};
 use tonic::server::NamedService;
@@ -36,29 +39,36 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
     append::{Appender, Write},
+    erasures::Journal,
     services::{Service, Shared},
+    witnesses::{Sealed, Witnesses},
     writer::{Logged, Writer},
 };
 
 pub use config::{LimitError, Limits};
-/// The tables of a coordinator's SQLite database, for what works on its log without the role.
-pub use store::SQLITE as MIGRATIONS;
+pub use erasures::JournalError;
+/// The tables of a coordinator's database, for what works on its log without the role.
+pub use store::MIGRATIONS;
 
 /// Largest request: 1024 checks of several holders each.
 const MAX_REQUEST_BYTES: usize = 16 << 20;
 
 /// What health is told of: the server as a whole, and each service.
-const SERVICES: [&str; 6] = [
+const SERVICES: [&str; 7] = [
     "",
     <RegistryServiceServer<Service> as NamedService>::NAME,
     <EnrollmentServiceServer<Service> as NamedService>::NAME,
     <AuthorizationServiceServer<Service> as NamedService>::NAME,
     <ConsentServiceServer<Service> as NamedService>::NAME,
     <LogServiceServer<Service> as NamedService>::NAME,
+    <SubjectServiceServer<Service> as NamedService>::NAME,
 ];
 
 /// How often what the freshness window no longer needs is removed.
 const PRUNE_EVERY: Duration = Duration::from_secs(20);
+
+/// How often the head of the log is read on a database that replicas share.
+const FOLLOW_EVERY: Duration = Duration::from_millis(200);
 
 /// How long calls under way may go on after the shutdown began.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -75,8 +85,11 @@ const CHANGES: usize = 1024;
 
 /// What a coordinator runs on.
 pub struct CoordinatorDeps {
-    /// Database URL, `sqlite:PATH`.
+    /// Database URL, `sqlite:PATH` or `postgres://USER@HOST/DATABASE`.
     pub database: String,
+    /// File of the journal of erasures, made if it is missing. It is kept apart from the database's backups, so that
+    /// what was erased stays erased when one is restored.
+    pub erasures: PathBuf,
     /// The registry in force, verified.
     pub registry: Arc<Registry>,
     /// Its exact bytes.
@@ -95,6 +108,9 @@ pub enum StartError {
     /// The database, or the log in it.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The journal of erasures.
+    #[error("the journal of erasures: {0}")]
+    Erasures(#[from] JournalError),
     /// The configuration.
     #[error(transparent)]
     Limits(#[from] LimitError),
@@ -108,6 +124,15 @@ pub enum StartError {
         "the log key is not the one that the registry names for `{0}`; use that key, or publish a registry with the new one"
     )]
     LogKey(String),
+    /// The registry names no witnesses of the log.
+    #[error("the witnesses of the log: {0}")]
+    Witnesses(#[from] NoWitnesses),
+    /// The log does not continue what its own key signed.
+    #[error(
+        "the log is sealed (log_sealed): its database stands behind or beside what its witnesses saw of it, so it was \
+         rolled back or is another one; restore the newest copy of the database, or begin a new log with a new key"
+    )]
+    Sealed,
     /// Records would seem to be made before others that precede them.
     #[error("the newest record of the log was made at {newest}, and it is {now} by the clock; set the clock")]
     ClockBehind {
@@ -148,8 +173,14 @@ impl Coordinator {
     pub async fn start(deps: CoordinatorDeps) -> Result<Self, StartError> {
         deps.limits.check()?;
         check_log_key(&deps.registry, &deps.log_signer)?;
-        let db = Db::open(&deps.database, &store::SQLITE).await?;
+        let db = Db::open(&deps.database, &MIGRATIONS).await?;
+        let (journal, lost) = Journal::open(&deps.erasures)?;
+        let erasures = erasures::destroy_again(&db, lost, &mut entropy::os_rng()).await?;
+        let log_key = deps.log_signer.verifier().clone();
         let log = Log::open(&db, deps.log_signer).await?;
+        let witnesses = deps.registry.witnesses()?;
+        let opened = Witnesses::open(witnesses, log.clone(), log_key, db.clone(), deps.clock.clone()).await?;
+        let witnesses = opened.map_err(|Sealed| StartError::Sealed)?;
         let newest = newest_time(&log).await?;
         let now = deps.clock.now();
         if newest.since(now) > MAX_BEHIND_MS {
@@ -161,6 +192,7 @@ impl Coordinator {
             deps.registry.clone(),
             deps.clock.clone(),
             deps.limits.clone(),
+            journal,
             consents.clone(),
             newest,
         );
@@ -185,9 +217,17 @@ impl Coordinator {
             bad_checks: Default::default(),
             refused_records: Default::default(),
             consents,
+            witnesses: witnesses.clone(),
+            erasures,
             closing: watch::channel(false).0,
         });
+        tokio::spawn(witnesses.clone().mark(shared.closing.subscribe()));
+        tokio::spawn(log_lost_erasures(shared.clone()));
+        tokio::spawn(witnesses.share(shared.closing.subscribe()));
         tokio::spawn(prune(writer, shared.closing.subscribe()));
+        if shared.db.dialect() == Dialect::Postgres {
+            tokio::spawn(follow_replicas(shared.log.clone(), shared.closing.subscribe()));
+        }
         Ok(Self { shared })
     }
 
@@ -217,6 +257,7 @@ impl Coordinator {
         };
         let server = tune_server(tonic::transport::Server::builder())
             .layer(tacit_wire::ReasonLayer)
+            .layer(http::LogFilesLayer(shared.clone()))
             .add_service(health)
             .add_service(RegistryServiceServer::new(service.clone()))
             .add_service(
@@ -226,6 +267,7 @@ impl Coordinator {
                 AuthorizationServiceServer::new(service.clone()).max_decoding_message_size(MAX_REQUEST_BYTES),
             )
             .add_service(ConsentServiceServer::new(service.clone()))
+            .add_service(SubjectServiceServer::new(service.clone()))
             .add_service(LogServiceServer::new(service))
             .serve_with_incoming_shutdown(listener, end);
         let too_long = async move {
@@ -286,6 +328,35 @@ async fn newest_time(log: &Log) -> Result<Millis, StoreError> {
     let record = Record::parse(&record)
         .map_err(|_| StoreError::corrupt("log_entry", "record", last, "is not a record"))?;
     Ok(Millis(record.time_ms()))
+}
+
+/// Shows what other replicas appended to the log, until the server ends.
+async fn follow_replicas(log: Log, mut closing: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            _ = closing.wait_for(|closing| *closing) => return,
+            () = tokio::time::sleep(FOLLOW_EVERY) => {}
+        }
+        if let Err(error) = log.refresh().await {
+            tracing::warn!(%error, "the log's head could not be read");
+        }
+    }
+}
+
+/// Logs what was erased again at start, as soon as the log may grow.
+async fn log_lost_erasures(shared: Arc<Shared>) {
+    let mut closing = shared.closing.subscribe();
+    loop {
+        let tried = async {
+            let may_append = shared.witnesses.may_append().await.is_ok();
+            may_append && shared.erasures.log(&shared.writer).await.is_ok()
+        };
+        tokio::select! {
+            _ = closing.wait_for(|closing| *closing) => return,
+            logged = tried => if logged { return },
+        }
+        tokio::time::sleep(PRUNE_EVERY).await;
+    }
 }
 
 /// Removes what is over, a little at a time, until the server ends.

@@ -1,7 +1,8 @@
 //! What opens a record's commitments: kept beside the log, sealed under a key per pseudonym.
 //!
 //! Destroying the key erases the openings of that pseudonym; the log itself never changes. Each opening
-//! names the record before it of the same pseudonym, so who has the key can walk the chain from its head.
+//! names the record before it of the same pseudonym, so who has the key can walk the chain from its head
+//! back to its first record or to the newest erasure.
 //!
 //! Sealed: `nonce(12) || ChaCha20-Poly1305(key, nonce, aad = u64 log index, version(1) || postcard)`.
 
@@ -106,6 +107,14 @@ pub struct ConsentOpening<'a> {
     pub number: u64,
 }
 
+/// The opening of an `erasure` record, the first one under a new key. Its link has neither a record before nor that
+/// one's hash: they would point at what is erased.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErasureOpening {
+    /// Opens `subject`.
+    pub link: Link,
+}
+
 /// What a record's commitments open with.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Opening<'a> {
@@ -113,6 +122,20 @@ pub enum Opening<'a> {
     Check(#[serde(borrow)] CheckOpening<'a>),
     /// Of a `consent` record.
     Consent(#[serde(borrow)] ConsentOpening<'a>),
+    /// Of an `erasure` record.
+    Erasure(ErasureOpening),
+}
+
+impl Opening<'_> {
+    /// The record's place in its chain.
+    #[must_use]
+    pub fn link(&self) -> &Link {
+        match self {
+            Self::Check(opening) => &opening.link,
+            Self::Consent(opening) => &opening.link,
+            Self::Erasure(opening) => &opening.link,
+        }
+    }
 }
 
 impl fmt::Debug for Opening<'_> {

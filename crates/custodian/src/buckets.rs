@@ -166,7 +166,11 @@ impl Buckets {
 /// What is wrong with a permit is a refusal; a log that cannot be reached is trouble.
 fn not_good(reason: Reason) -> Stop {
     match reason {
-        Reason::LogBehind | Reason::Unavailable | Reason::Internal => Stop::Trouble(reason),
+        Reason::LogBehind
+        | Reason::LogFrozen
+        | Reason::QuorumStale
+        | Reason::Unavailable
+        | Reason::Internal => Stop::Trouble(reason),
         _ => Stop::refused(reason),
     }
 }

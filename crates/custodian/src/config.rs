@@ -15,16 +15,21 @@ use tacit_policy::Ed25519Key;
 pub struct Config {
     /// Address and port to listen on.
     pub listen: SocketAddr,
-    /// Database URL, `sqlite:PATH`.
+    /// Database URL, `sqlite:PATH` or `postgres://USER@HOST/DATABASE`.
     pub database: String,
     /// Certificate, key, CA and revocation list.
     pub tls: TlsFiles,
     /// Where the coordinator is.
     pub coordinator: CoordinatorAt,
+    /// Further replicas of the coordinator, `https://HOST:PORT` each: all need the custodian's cosignatures.
+    #[serde(default)]
+    pub coordinator_replicas: Vec<String>,
     /// Keys that are known beforehand.
     pub pins: PinnedKeys,
     /// Seeds of the pseudonym keys, one per pseudonym epoch.
     pub pseudonym_seeds: Vec<SeedFile>,
+    /// Seed of the key that cosigns checkpoints of the log: a file with 32 bytes in hexadecimal, mode 0600.
+    pub witness_seed: PathBuf,
     /// What callers may use up.
     #[serde(default)]
     pub limits: Limits,

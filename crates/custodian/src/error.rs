@@ -36,11 +36,18 @@ pub enum StartError {
         problem: &'static str,
     },
     /// A seed file cannot be read, or can be read by others.
-    #[error("pseudonym_seeds: {0}")]
-    SeedFile(#[from] FileError),
+    #[error("{key}: {source}")]
+    SeedFile {
+        /// The key of the configuration.
+        key: &'static str,
+        /// What is wrong.
+        source: FileError,
+    },
     /// A seed file does not hold 32 bytes in hexadecimal.
-    #[error("pseudonym_seeds: {} does not hold exactly 64 hexadecimal digits", path.display())]
+    #[error("{key}: {} does not hold exactly 64 hexadecimal digits", path.display())]
     SeedForm {
+        /// The key of the configuration.
+        key: &'static str,
         /// The file.
         path: PathBuf,
     },
@@ -99,6 +106,12 @@ pub enum RegistryTrouble {
         /// The pseudonym epoch.
         epoch: u32,
     },
+    /// It names no quorum of witnesses.
+    #[error("the witnesses of the log: {0}")]
+    Witnesses(#[from] tacit_policy::NoWitnesses),
+    /// It shows another key for our cosignatures: they would not count.
+    #[error("witness_seed: the registry shows another key of this custodian as `witness`")]
+    WitnessKey,
     /// No key can be derived; does not happen.
     #[error("no key can be derived: {0}")]
     Derivation(#[from] tacit_blind::BlindError),
@@ -138,12 +151,6 @@ impl Stop {
 
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
-        Self::Failed(Box::new(error))
-    }
-}
-
-impl From<sqlx::Error> for Stop {
-    fn from(error: sqlx::Error) -> Self {
         Self::Failed(Box::new(error))
     }
 }

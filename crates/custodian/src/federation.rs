@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tacit_identity::Role;
+use tacit_ledger::ed25519::VerifyingKey;
 use tacit_ledger::record::Record;
 use tacit_model::{MemberId, Reason};
 use tacit_policy::{Pins, Registry};
@@ -45,6 +46,8 @@ pub(crate) struct Source {
     /// Who must be coordinator and custodian in it.
     pub(crate) coordinator_id: MemberId,
     pub(crate) own_id: MemberId,
+    /// The public half of the key that cosigns.
+    pub(crate) witness_key: VerifyingKey,
 }
 
 /// The registry in use. Clones share it.
@@ -70,6 +73,7 @@ impl Federation {
             },
             None => source.first(patience).await?,
         };
+        source.witness.set_witnesses(known.registry.witnesses()?).await;
         Ok(Self(Arc::new(Shared { source, known: RwLock::new(Arc::new(known)) })))
     }
 
@@ -97,6 +101,7 @@ impl Federation {
         let current = self.known();
         let Some(known) = self.0.source.fetch(Some(&current.registry)).await? else { return Ok(()) };
         tracing::info!(number = known.registry.number(), "a new registry is in use");
+        self.0.source.witness.set_witnesses(known.registry.witnesses()?).await;
         *self.0.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
         Ok(())
     }
@@ -166,6 +171,11 @@ impl Source {
                     expected: expected.clone(),
                 });
             }
+        }
+        registry.witnesses()?;
+        let shown = registry.member(&self.own_id).and_then(|own| own.keys.witness);
+        if shown.is_none_or(|key| key.0 != self.witness_key) {
+            return Err(RegistryTrouble::WitnessKey);
         }
         let keys = self.seeds.keys(&registry)?;
         Ok(Known { registry, keys })

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use tacit_blind::oprf::PseudonymKey;
@@ -14,6 +15,15 @@ use crate::config::SeedFile;
 use crate::error::{RegistryTrouble, StartError};
 use crate::store::permits::BatchSecret;
 
+/// The 32 bytes in a file, which must be readable by its owner only; `key` is its place in the configuration.
+pub(crate) fn read_seed(key: &'static str, file: &Path) -> Result<Zeroizing<[u8; 32]>, StartError> {
+    let text = read_private(file).map_err(|source| StartError::SeedFile { key, source })?;
+    let mut seed = Zeroizing::new([0; 32]);
+    hex::decode_to_slice(text.trim_ascii(), seed.as_mut())
+        .map_err(|_| StartError::SeedForm { key, path: file.to_owned() })?;
+    Ok(seed)
+}
+
 /// The seeds, by pseudonym epoch. Wiped on drop; `Debug` shows the epochs only.
 pub(crate) struct Seeds(BTreeMap<u32, Zeroizing<[u8; 32]>>);
 
@@ -22,10 +32,7 @@ impl Seeds {
     pub(crate) fn load(files: &[SeedFile]) -> Result<Self, StartError> {
         let mut seeds = BTreeMap::new();
         for SeedFile { epoch, file } in files {
-            let text = read_private(file)?;
-            let mut seed = Zeroizing::new([0; 32]);
-            hex::decode_to_slice(text.trim_ascii(), seed.as_mut())
-                .map_err(|_| StartError::SeedForm { path: file.clone() })?;
+            let seed = read_seed("pseudonym_seeds", file)?;
             if seeds.insert(*epoch, seed).is_some() {
                 return Err(StartError::Seeds { problem: "two seeds of one epoch" });
             }

@@ -19,22 +19,28 @@ mod federation;
 mod keys;
 mod mirror;
 mod pseudonym;
+pub mod recovery;
 mod report;
 mod store;
+mod witness;
 
 use std::future::Future;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tacit_identity::{Credentials, MtlsListener, Role, SpiffeId, channel, tune_server};
+use tacit_ledger::cosignature::CosignatureSigner;
+use tacit_ledger::ed25519::SigningKey;
 use tacit_ledger::note::NoteVerifier;
-use tacit_model::Clock;
+use tacit_model::{Clock, MemberId};
 use tacit_policy::Pins;
 use tacit_store::Db;
 use tacit_wire::custodian::bucket_service_server::BucketServiceServer;
 use tacit_wire::custodian::mirror_service_server::MirrorServiceServer;
 use tacit_wire::custodian::pseudonym_service_server::PseudonymServiceServer;
-use tacit_witness::{Witness, WitnessConfig};
+use tacit_wire::custodian::witness_service_server::WitnessServiceServer;
+use tacit_witness::{AddCheckpointLayer, Witness, WitnessConfig};
 use tokio::task::JoinSet;
 use tonic::server::NamedService;
 use tonic::service::Routes;
@@ -44,6 +50,8 @@ use tonic_health::server::HealthReporter;
 
 pub use config::{Config, CoordinatorAt, Limits, PinnedKeys, Schedule, SeedFile, TlsFiles};
 pub use error::{RegistryTrouble, StartError};
+/// The tables of a custodian's database, for what works on it without the role.
+pub use store::MIGRATIONS;
 
 use buckets::Buckets;
 use federation::{Federation, Source};
@@ -53,6 +61,7 @@ use mirror::shelf::Shelf;
 use pseudonym::Pseudonyms;
 use report::Reporter;
 use store::Writer;
+use witness::Cosigned;
 
 /// A message of blinded subjects: 1024 points and a name.
 const MAX_EVALUATE_MESSAGE: usize = 64 << 10;
@@ -61,11 +70,12 @@ const MAX_TABLE_MESSAGE: usize = (4 << 20) + (256 << 10);
 /// A message with 1024 permits of the largest size.
 const MAX_FETCH_MESSAGE: usize = 12 << 20;
 /// What health is told of: the server as a whole, and each service.
-const SERVICES: [&str; 4] = [
+const SERVICES: [&str; 5] = [
     "",
     <PseudonymServiceServer<Pseudonyms> as NamedService>::NAME,
     <MirrorServiceServer<Mirror> as NamedService>::NAME,
     <BucketServiceServer<Buckets> as NamedService>::NAME,
+    <WitnessServiceServer<Cosigned> as NamedService>::NAME,
 ];
 /// How long calls may go on after the shutdown signal.
 const DRAIN: Duration = Duration::from_secs(15);
@@ -95,16 +105,27 @@ impl Custodian {
         }
         let seeds = Seeds::load(&config.pseudonym_seeds)?;
         let batch_secret = seeds.batch_secret();
-        let db = Db::open(&config.database, &store::SQLITE).await?;
+        let db = Db::open(&config.database, &MIGRATIONS).await?;
         let at = &config.coordinator;
         let log_key = NoteVerifier::new(&format!("{}/log", at.member), config.pins.log.0)?;
         let expected = SpiffeId::new(own.federation.clone(), Role::Coordinator, at.member.clone());
-        let coordinator = channel(&at.endpoint, expected, credentials.clone())?;
+        let coordinator = channel(&at.endpoint, expected.clone(), credentials.clone())?;
+        let replicas = config
+            .coordinator_replicas
+            .iter()
+            .map(|endpoint| channel(endpoint, expected.clone(), credentials.clone()))
+            .collect::<Result<_, _>>()?;
+        let signer = witness_signer(&config.witness_seed, &own.member)?;
+        let witness_key = *signer.verifier().key();
         let witness = Witness::start(WitnessConfig {
             coordinator: coordinator.clone(),
+            replicas,
             log_key,
+            signer,
             db: db.clone(),
             clock: Arc::clone(&clock),
+            // Holders have no service of this kind: what they cosigned comes with the coordinator's notes.
+            peers: Vec::new(),
         })
         .await?;
         let source = Source {
@@ -115,6 +136,7 @@ impl Custodian {
             seeds,
             coordinator_id: at.member.clone(),
             own_id: own.member.clone(),
+            witness_key,
         };
         let federation =
             Federation::start(source, Duration::from_millis(config.schedule.first_registry_ms)).await?;
@@ -181,6 +203,7 @@ impl Custodian {
         .add_service(
             BucketServiceServer::new(self.buckets.clone()).max_decoding_message_size(MAX_FETCH_MESSAGE),
         )
+        .add_service(WitnessServiceServer::new(Cosigned { witness: self.witness.clone() }))
     }
 
     /// Serves until `shutdown` is ready, then lets calls under way end, 15 s at most.
@@ -203,6 +226,7 @@ impl Custodian {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let serving = tune_server(Server::builder())
             .layer(tacit_wire::ReasonLayer)
+            .layer(AddCheckpointLayer::new(self.witness.clone()))
             .add_routes(self.services().add_service(health_service))
             .serve_with_incoming_shutdown(listener, async {
                 // A dropped sender means the same.
@@ -243,6 +267,12 @@ impl std::fmt::Debug for Custodian {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Custodian").field("spiffe", self.credentials.spiffe()).finish_non_exhaustive()
     }
+}
+
+/// The key that cosigns, which the registry must show.
+fn witness_signer(path: &Path, own: &MemberId) -> Result<CosignatureSigner, StartError> {
+    let seed = keys::read_seed("witness_seed", path)?;
+    Ok(CosignatureSigner::new(&format!("{own}/witness"), SigningKey::from_seed(&seed))?)
 }
 
 fn pins(config: &Config, federation: &str) -> Pins {

@@ -74,12 +74,10 @@ pub enum ConnectError {
     #[error("gateway.tokens: {0}")]
     Tokens(#[from] FileError),
     /// No token for this application.
-    #[error("gateway.tokens: {} has no line `{application}:TOKEN`", path.display())]
+    #[error("gateway.tokens: {} has no line `NAME:TOKEN` for this application", path.display())]
     NoToken {
         /// The file.
         path: PathBuf,
-        /// Whose token was looked for.
-        application: String,
     },
     /// The token cannot stand in a header.
     #[error("the token holds characters that no token has")]
@@ -260,7 +258,6 @@ pub fn token(file: &NodeFile, application: &str) -> Result<Zeroizing<String>, Co
     let found = lines.filter(|line| !line.starts_with('#')).find_map(|line| {
         line.split_once(':').filter(|(name, _)| *name == application).map(|(_, token)| token)
     });
-    let missing =
-        || ConnectError::NoToken { path: gateway.tokens.clone(), application: application.to_owned() };
+    let missing = || ConnectError::NoToken { path: gateway.tokens.clone() };
     found.map(|token| Zeroizing::new(token.to_owned())).ok_or_else(missing)
 }

@@ -17,7 +17,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::merkle::{ProofError, empty_root, verify_consistency, verify_inclusion};
-use crate::note::{NoteError, NoteSigner, NoteVerifier, check_text};
+use crate::note::{Note, NoteError, NoteSigner, NoteVerifier, check_text, format_line};
 use crate::{Hash, MAX_SIZE};
 
 pub use opener::CheckpointOpener;
@@ -142,6 +142,23 @@ impl VerifiedCheckpoint {
     #[must_use]
     pub fn note(&self) -> &[u8] {
         &self.0.note
+    }
+
+    /// The same without the signature lines of others, which anybody can add: what is to be kept. `log` is the key
+    /// that verified it.
+    #[must_use]
+    pub fn bare(&self, log: &NoteVerifier) -> Self {
+        let bare =
+            Note::parse(self.note()).ok().filter(|note| note.signatures().len() > 1).and_then(|note| {
+                let line = note.signature_of(log.name(), log.key_id()).ok()??;
+                Some(format!("{}\n{}", note.text(), format_line(line.name, line.key_id, &line.signature)))
+            });
+        match bare {
+            Some(note) => {
+                Self(Arc::new(Inner { checkpoint: self.checkpoint().clone(), note: note.into_bytes() }))
+            }
+            None => self.clone(),
+        }
     }
 
     /// Checks that the leaf with hash `leaf` is record `index` of this log.

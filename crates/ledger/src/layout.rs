@@ -20,6 +20,10 @@ pub const CHECKPOINT: &str = "checkpoint";
 pub const VKEY: &str = "vkey";
 /// In an export: the file with the witnesses' verifier keys, one a line; absent when there are none.
 pub const WITNESS_VKEYS: &str = "witness-vkeys";
+/// Path of the list of years, see [`crate::shard`]; tlog-tiles does not know it.
+pub const YEARS: &str = "years";
+/// In an export of one year: the file that says which records it has, see [`crate::shard`].
+pub const RANGE: &str = "range";
 /// How the names of proof files end.
 pub const PROOF_SUFFIX: &str = ".tlog-proof";
 

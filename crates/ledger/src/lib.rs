@@ -18,19 +18,24 @@
 //! (blind), or store anything (coordinator).
 //!
 //! Sources: RFC 6962 section 2.1; <https://c2sp.org/signed-note>, <https://c2sp.org/tlog-checkpoint>,
-//! <https://c2sp.org/tlog-cosignature>, <https://c2sp.org/tlog-tiles>, <https://c2sp.org/tlog-proof>;
-//! RFC 8032; docs/PROTOCOL.md for the records themselves.
+//! <https://c2sp.org/tlog-cosignature>, <https://c2sp.org/tlog-tiles>, <https://c2sp.org/tlog-proof>,
+//! <https://c2sp.org/tlog-witness>; RFC 8032; docs/PROTOCOL.md for the records themselves.
 
 pub mod bundle;
 pub mod checkpoint;
 pub mod cosignature;
 pub mod ed25519;
+pub mod evidence;
 pub mod layout;
 pub mod logged;
 pub mod merkle;
 pub mod note;
 pub mod proof;
+pub mod quorum;
 pub mod record;
+pub mod shard;
+pub mod statement;
+pub mod submission;
 pub mod tile;
 mod time;
 pub mod tree;

@@ -18,7 +18,7 @@
 mod fields;
 mod kinds;
 
-pub use kinds::{Access, Consent, Enrollment, Manifest, Record, Refused, Registry};
+pub use kinds::{Access, Consent, Enrollment, Erasure, Manifest, Record, Refused, Registry};
 
 /// First line of every record, without its line feed.
 pub const HEADER: &str = "tacit-log/v1";
@@ -31,6 +31,10 @@ pub const MAX_PERMIT_MS: u64 = 60_000;
 /// The states of a consent that records may name.
 pub const CONSENT_STATES: [&str; 8] =
     ["requested", "given", "refused", "paused", "resumed", "renewed", "withdrawn", "expired"];
+/// Why what opens records was erased: retention-over beside the grounds of Regulation (EU) 2016/679, article 17(1)(a)
+/// to (e), which those of the Personal Information Protection Law of the PRC, article 47, fall under too.
+pub const ERASURE_GROUNDS: [&str; 6] =
+    ["retention-over", "no-longer-needed", "consent-withdrawn", "objection", "unlawful", "legal-obligation"];
 
 /// Why bytes are no record, or values cannot become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -5,8 +5,8 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tacit_ledger::record::{
-    Access, CONSENT_STATES, Consent, Enrollment, ListAt, MAX_RECORD_LEN, Manifest, Record, RecordError,
-    Refused, Registry,
+    Access, CONSENT_STATES, Consent, ERASURE_GROUNDS, Enrollment, Erasure, ListAt, MAX_RECORD_LEN, Manifest,
+    Record, RecordError, Refused, Registry,
 };
 
 fn access() -> Access {
@@ -43,6 +43,17 @@ fn manifest() -> Manifest {
         capacity: 128,
         root: [2; 32],
         note: [3; 32],
+    }
+}
+
+fn erasure() -> Erasure {
+    Erasure {
+        id: "01KAQ8A1B2C3D4E5F6G7H8J9K5".to_owned(),
+        time_ms: 1_795_300_143_223,
+        authority: "portal".to_owned(),
+        ground: "retention-over".to_owned(),
+        openings: 7,
+        subject: [4; 32],
     }
 }
 
@@ -222,6 +233,29 @@ fn a_record_of_the_longest_names_fits() {
 }
 
 #[test]
+fn an_erasure_says_who_why_and_how_many_and_nothing_of_whom() {
+    let bytes = erasure().to_bytes().unwrap();
+    let text = "tacit-log/v1\nkind erasure\nid 01KAQ8A1B2C3D4E5F6G7H8J9K5\ntime 2026-11-21T22:29:03.223Z\n\
+        authority portal\nground retention-over\nopenings 7\n\
+        subject BAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQ=\n";
+    assert_eq!(String::from_utf8(bytes).unwrap(), text);
+    assert_eq!(parse(text), Ok(erasure().into()));
+    for (from, to, field) in [
+        ("portal", "Portal", "authority"),
+        ("retention-over", "because", "ground"),
+        ("openings 7", "openings 0", "openings"),
+        ("openings 7", "openings 07", "openings"),
+        ("subject ", "subject  ", "subject"),
+    ] {
+        assert_eq!(parse(&text.replace(from, to)), Err(RecordError::Field(field)), "{to}");
+    }
+    let none = Erasure { openings: 0, ..erasure() };
+    assert_eq!(none.to_bytes(), Err(RecordError::Field("openings")));
+    let other = Erasure { ground: "because".to_owned(), ..erasure() };
+    assert_eq!(other.to_bytes(), Err(RecordError::Field("ground")));
+}
+
+#[test]
 fn a_record_of_one_kind_is_none_of_another() {
     let record = Record::from(access());
     assert_eq!(Access::try_from(record.clone()), Ok(access()));
@@ -278,7 +312,7 @@ fn any_access() -> impl Strategy<Value = Record> {
 fn any_other() -> impl Strategy<Value = Record> {
     let numbers = any::<(u64, u64, u32)>();
     let hashes = any::<[[u8; 32]; 4]>();
-    let choice = (0..5_usize, 0..8_usize, 0..=16_u32, 128..=u32::MAX);
+    let choice = (0..6_usize, 0..8_usize, 0..=16_u32, 128..=u32::MAX);
     let names = (name(), name(), name());
     (ulid(), 0..=LAST_MS, names, "[a-z][a-z0-9_]{0,62}", numbers, hashes, choice).prop_map(
         |(
@@ -329,6 +363,14 @@ fn any_other() -> impl Strategy<Value = Record> {
                     note: three,
                 }),
                 3 => Record::Registry(Registry { id, time_ms, number: a, registry: one }),
+                4 => Record::Erasure(Erasure {
+                    id,
+                    time_ms,
+                    authority: holder,
+                    ground: ERASURE_GROUNDS[state % ERASURE_GROUNDS.len()].to_owned(),
+                    openings: a.max(1),
+                    subject: one,
+                }),
                 _ => Record::Enrollment(Enrollment {
                     id,
                     time_ms,

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use jiff::{Timestamp, fmt::temporal::DateTimePrinter};
+use jiff::{Timestamp, fmt::temporal::DateTimePrinter, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 /// Always three digits of seconds and `Z`: records must be the same bytes everywhere.
@@ -94,6 +94,14 @@ impl Millis {
     pub const fn utc_day(self) -> u64 {
         self.0 / 86_400_000
     }
+
+    /// The year in UTC; times after 9999 are of that year.
+    #[must_use]
+    pub fn utc_year(self) -> u16 {
+        let ms = self.to_i64().min(LAST_PRINTABLE_MS);
+        let year = Timestamp::from_millisecond(ms).map_or(0, |at| at.to_zoned(TimeZone::UTC).year());
+        u16::try_from(year).unwrap_or_default()
+    }
 }
 
 impl fmt::Display for Millis {
@@ -121,6 +129,19 @@ impl FromStr for Millis {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_year_ends_at_midnight_utc() {
+        for (text, year) in [
+            ("1970-01-01T00:00:00.000Z", 1970),
+            ("2026-12-31T23:59:59.999Z", 2026),
+            ("2027-01-01T00:00:00.000Z", 2027),
+            ("2028-12-31T23:59:59.999Z", 2028),
+        ] {
+            assert_eq!(text.parse::<Millis>().unwrap().utc_year(), year);
+        }
+        assert_eq!(Millis(u64::MAX).utc_year(), 9999);
+    }
 
     #[test]
     fn a_time_has_one_spelling() {

@@ -296,6 +296,12 @@ reasons! {
     LogSealed "log_sealed" Us false
         "The log has stopped itself, because its own state did not agree."
         "Restore by the operating manual; nothing is answered meanwhile.";
+    LogFrozen "log_frozen" Peer false
+        "This member holds evidence that the log was forked, and has stopped."
+        "Read the evidence with `tacit log evidence`, tell the auditors; an operator clears it once the cause is removed.";
+    QuorumStale "quorum_stale" Peer true
+        "No quorum of the log's witnesses stood behind it in the last ten minutes: nothing is decided until they do."
+        "Wait for the witnesses; if they do not come back, tell the holders and the custodian.";
     // Sealed lists.
     TableRejected "table_rejected" Peer false
         "The sealed table does not fit its manifest."

@@ -23,5 +23,5 @@ pub use self::{
     },
     duration::{Frequency, FrequencyError, MAX_VALUE, Span, Unit},
     keys::{Ed25519Key, PublicKey, Signature},
-    registry::{Pins, Registry, RegistryError, RegistryProblem, registry_hash},
+    registry::{NoWitnesses, Pins, Registry, RegistryError, RegistryProblem, registry_hash},
 };

@@ -17,6 +17,7 @@ pub mod entry;
 mod error;
 pub mod signed;
 mod text;
+mod witnesses;
 
 use std::collections::BTreeMap;
 
@@ -26,6 +27,7 @@ use tacit_model::{ListId, MemberId, Millis, PurposeCode, Schemes, Ulid};
 
 pub(crate) use self::error::At;
 pub use self::error::{RegistryError, RegistryProblem};
+pub use self::witnesses::NoWitnesses;
 use self::{
     cross::Loaded,
     entry::{Agreement, Category, List, Member, PseudonymKey, Purpose, Role},
@@ -56,6 +58,42 @@ pub struct Pins {
     /// Signing keys of members by name. Every consent authority and auditor must be here; any other member may be
     /// (the members of one's own agreements should be). A pinned member may be absent from the registry.
     pub members: BTreeMap<MemberId, VerifyingKey>,
+}
+
+impl Pins {
+    /// The pins that a registry file itself claims, whoever wrote it. Only for a file whose exact bytes are known by
+    /// other means, such as its [`registry_hash`] in a record of the log: then [`Registry::parse`] checks that it
+    /// agrees with itself.
+    ///
+    /// # Errors
+    /// [`RegistryError`] when the bytes are no registry, or the coordinator or the custodian is no member of it.
+    pub fn claimed_by(bytes: &[u8]) -> Result<Self, RegistryError> {
+        use RegistryProblem as Problem;
+        if bytes.len() > MAX_REGISTRY_BYTES {
+            return Err(Problem::TooLarge { bytes: bytes.len(), max: MAX_REGISTRY_BYTES }).at("registry");
+        }
+        let text = std::str::from_utf8(bytes)
+            .map_err(|_| Problem::Json { source: serde::de::Error::custom("not UTF-8 text") })
+            .at("registry")?;
+        let outer: Signed = parse_json(text, "")?;
+        let body: Body = parse_json(&outer.body, "")?;
+        let mut members = BTreeMap::new();
+        for (place, entry) in body.entries.iter().enumerate() {
+            if let entry::Entry::Member(member) = entry.entry(&format!("entries[{place}]"))? {
+                members.insert(member.id, member.keys.signing.0);
+            }
+        }
+        let key = |id: &MemberId| {
+            let missing = || Problem::Json { source: serde::de::Error::custom("it is no member") };
+            members.get(id).copied().ok_or_else(missing)
+        };
+        Ok(Self {
+            coordinator_key: key(&body.coordinator).at("coordinator")?,
+            custodian_key: key(&body.custodian).at("custodian")?,
+            federation: body.federation,
+            members,
+        })
+    }
 }
 
 /// The text inside the outer body.

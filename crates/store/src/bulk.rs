@@ -4,8 +4,8 @@
 //! go in groups of a few fixed sizes: there are few texts, and each is prepared once per connection.
 //!
 //! SQLite finds a named parameter (`$1`) by walking over all of them, twice per parameter; for the thousands
-//! of a bulk statement only the nameless `?` is linear. [`insert`] and [`fetch`] write it;
-//! [`placeholders`] is for statements that mix a short list with parameters of their own.
+//! of a bulk statement only the nameless `?` is linear. PostgreSQL knows `$1` only. [`insert`] and [`fetch`] write
+//! what the connection wants; [`placeholders`] is for statements that mix a short list with parameters of their own.
 
 use sqlx::{
     Any, AnyConnection, AssertSqlSafe, Encode, Type,
@@ -13,7 +13,7 @@ use sqlx::{
     query::Query,
 };
 
-use crate::StoreError;
+use crate::{Dialect, StoreError};
 
 /// Rows of one insert, largest first.
 const ROWS: [usize; 8] = [256, 64, 32, 16, 8, 4, 2, 1];
@@ -43,6 +43,7 @@ pub async fn insert<'q, R>(
     rows: &'q [R],
     mut bind: impl FnMut(Row<'q>, &'q R) -> Row<'q>,
 ) -> Result<u64, StoreError> {
+    let dialect = Dialect::of(conn);
     let mut written = 0;
     let mut rest = rows;
     while !rest.is_empty() {
@@ -50,7 +51,7 @@ pub async fn insert<'q, R>(
         let size = ROWS.iter().find(fits).copied().unwrap_or(1);
         let (part, later) = rest.split_at(size);
         rest = later;
-        let mut row = Row(sqlx::query(AssertSqlSafe(insert_text(into, columns, suffix, size))));
+        let mut row = Row(sqlx::query(AssertSqlSafe(insert_text(dialect, into, columns, suffix, size))));
         for value in part {
             row = bind(row, value);
         }
@@ -85,13 +86,14 @@ pub async fn fetch_within<'q, K>(
     keys: &'q [K],
     mut bind: impl FnMut(Row<'q>, &'q K) -> Row<'q>,
 ) -> Result<Vec<AnyRow>, StoreError> {
+    let dialect = Dialect::of(conn);
     let mut found = Vec::new();
     let mut rest = keys;
     while let Some(last) = rest.get(..KEYS[0].min(rest.len())).and_then(<[K]>::last) {
         let part = KEYS[0].min(rest.len());
         // The smallest group that holds the part, so that texts are few; the gap repeats the last key.
         let size = KEYS.iter().rev().find(|size| **size >= part).copied().unwrap_or(KEYS[0]);
-        let mut row = first(Row(sqlx::query(AssertSqlSafe(fetch_text(head, size)))));
+        let mut row = first(Row(sqlx::query(AssertSqlSafe(fetch_text(dialect, head, size)))));
         for key in &rest[..part] {
             row = bind(row, key);
         }
@@ -135,7 +137,7 @@ pub fn parts<T>(keys: &[T]) -> impl Iterator<Item = &[T]> {
     keys.chunks(PART)
 }
 
-fn insert_text(into: &str, columns: usize, suffix: &str, rows: usize) -> String {
+fn insert_text(dialect: Dialect, into: &str, columns: usize, suffix: &str, rows: usize) -> String {
     let mut row = String::with_capacity(columns * 2 + 2);
     row.push_str(",(");
     push_marks(&mut row, columns);
@@ -144,19 +146,54 @@ fn insert_text(into: &str, columns: usize, suffix: &str, rows: usize) -> String 
     sql.push_str(&row.repeat(rows)[1..]);
     sql.push(' ');
     sql.push_str(suffix);
-    sql
+    in_dialect(dialect, sql)
 }
 
-fn fetch_text(head: &str, keys: usize) -> String {
+fn fetch_text(dialect: Dialect, head: &str, keys: usize) -> String {
     let mut sql = String::with_capacity(head.len() + 3 + keys * 2);
     sql.push_str(head);
     sql.push_str(" (");
     push_marks(&mut sql, keys);
     sql.push(')');
-    sql
+    in_dialect(dialect, sql)
 }
 
 fn push_marks(text: &mut String, count: usize) {
     text.push('?');
     (1..count).for_each(|_| text.push_str(",?"));
+}
+
+/// The text with its marks numbered where the database wants them so. A `?` is nothing but a mark in these texts.
+fn in_dialect(dialect: Dialect, sql: String) -> String {
+    use std::fmt::Write;
+    match dialect {
+        Dialect::Sqlite => sql,
+        Dialect::Postgres => {
+            let mut numbered = String::with_capacity(sql.len() * 3);
+            for (place, part) in sql.split('?').enumerate() {
+                if place > 0 {
+                    // Writing to a String cannot fail.
+                    let _ = write!(numbered, "${place}");
+                }
+                numbered.push_str(part);
+            }
+            numbered
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_numbered_for_postgresql_alone() {
+        let insert = |dialect| insert_text(dialect, "t (a, b)", 2, "ON CONFLICT DO NOTHING", 2);
+        assert_eq!(insert(Dialect::Sqlite), "INSERT INTO t (a, b) VALUES (?,?),(?,?) ON CONFLICT DO NOTHING");
+        let numbered = "INSERT INTO t (a, b) VALUES ($1,$2),($3,$4) ON CONFLICT DO NOTHING";
+        assert_eq!(insert(Dialect::Postgres), numbered);
+        let head = "SELECT n FROM t WHERE a = ? AND b IN";
+        assert_eq!(fetch_text(Dialect::Sqlite, head, 2), "SELECT n FROM t WHERE a = ? AND b IN (?,?)");
+        assert_eq!(fetch_text(Dialect::Postgres, head, 2), "SELECT n FROM t WHERE a = $1 AND b IN ($2,$3)");
+    }
 }

@@ -2,11 +2,16 @@
 
 use std::{path::Path, sync::Once};
 
-use sqlx::{AnyConnection, Row, any::install_default_drivers, migrate::Migrator};
+use sqlx::{
+    AnyConnection, Row,
+    any::{AnyConnectOptions, install_default_drivers},
+    migrate::Migrator,
+};
 
 use crate::{
-    StoreError,
+    StoreError, disk,
     lease::{Lease, Lender},
+    postgres, transaction,
 };
 
 /// Oldest SQLite that does not corrupt a database in WAL mode.
@@ -20,6 +25,37 @@ const READERS: usize = 4;
 pub enum Dialect {
     /// SQLite in WAL mode.
     Sqlite,
+    /// PostgreSQL 14 or newer, its primary.
+    Postgres,
+}
+
+impl Dialect {
+    /// What a connection speaks.
+    #[must_use]
+    pub fn of(conn: &AnyConnection) -> Self {
+        if conn.backend_name() == "PostgreSQL" { Self::Postgres } else { Self::Sqlite }
+    }
+}
+
+/// The schema of a role, for each database that it can stand on. The same tables and columns in both.
+#[derive(Debug, Clone, Copy)]
+pub struct Migrations<'m> {
+    /// For SQLite.
+    pub sqlite: &'m Migrator,
+    /// For PostgreSQL, if it is supported.
+    pub postgres: Option<&'m Migrator>,
+}
+
+impl<'m> From<&'m Migrator> for Migrations<'m> {
+    fn from(sqlite: &'m Migrator) -> Self {
+        Self { sqlite, postgres: None }
+    }
+}
+
+impl<'m> From<&Migrations<'m>> for Migrations<'m> {
+    fn from(migrations: &Migrations<'m>) -> Self {
+        *migrations
+    }
 }
 
 /// A database: clones share the same connections.
@@ -31,26 +67,42 @@ pub struct Db {
 }
 
 impl Db {
-    /// Opens the database at `url` (`sqlite:PATH`), creates it with mode 0600 if it is missing, and
-    /// brings its schema up to date.
+    /// Opens the database at `url` and brings its schema up to date.
+    ///
+    /// `sqlite:PATH` is created with mode 0600 if it is missing. `postgres://USER@HOST:PORT/DATABASE` must be there;
+    /// the password comes from PGPASSWORD, PGPASSFILE or the private file that `?password_file=/PATH` names, never
+    /// from the URL; a server that is not on this machine is reached under verified TLS only (`sslmode=verify-full`,
+    /// `sslrootcert=/PATH` beside the machine's certificate authorities).
     ///
     /// # Errors
-    /// [`StoreError::Unsupported`] for another URL or an SQLite older than 3.51.3, [`StoreError::File`],
-    /// [`StoreError::Migration`], [`StoreError::Database`].
-    pub async fn open(url: &str, migrations: &Migrator) -> Result<Self, StoreError> {
-        static DRIVERS: Once = Once::new();
-        DRIVERS.call_once(install_default_drivers);
+    /// [`StoreError::Unsupported`] for another URL, an SQLite older than 3.51.3, or a PostgreSQL server that is a
+    /// standby, too old, or does not wait for its disk; [`StoreError::File`], [`StoreError::Migration`],
+    /// [`StoreError::Database`].
+    pub async fn open<'m>(url: &str, migrations: impl Into<Migrations<'m>>) -> Result<Self, StoreError> {
+        install_drivers();
+        let migrations = migrations.into();
+        if postgres::is_postgres(url) {
+            let Some(migrator) = migrations.postgres else {
+                return Err(StoreError::Unsupported("this database has no schema for PostgreSQL".to_owned()));
+            };
+            let options = postgres::options(url)?;
+            let lender = |settings, count| Lender::new(options.clone(), Dialect::Postgres, settings, count);
+            let (write, read) = (lender(postgres::WRITER, 1), lender(postgres::READER, READERS));
+            migrator.run(&mut *write.lend().await?).await?;
+            return Ok(Self { write, read, dialect: Dialect::Postgres });
+        }
         create_private(sqlite_path(url)?)?;
         // foreign_keys and busy_timeout are per connection; journal_mode is a property of the file.
         const SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
             PRAGMA busy_timeout = 10000; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY; \
             PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;";
-        let write = Lender::new(url, SETTINGS, 1);
+        let options: AnyConnectOptions = url.parse()?;
+        let write = Lender::new(options.clone(), Dialect::Sqlite, SETTINGS, 1);
         let mut conn = write.lend().await?;
         check_sqlite_version(&mut conn).await?;
-        migrations.run(&mut *conn).await?;
+        migrations.sqlite.run(&mut *conn).await?;
         drop(conn);
-        let read = Lender::new(url, SETTINGS, READERS);
+        let read = Lender::new(options, Dialect::Sqlite, SETTINGS, READERS);
         Ok(Self { write, read, dialect: Dialect::Sqlite })
     }
 
@@ -65,9 +117,15 @@ impl Db {
     /// The one connection to write with; waits while another writer has it.
     ///
     /// # Errors
-    /// [`StoreError::Database`] when there is none within 30 s.
+    /// [`StoreError::Database`] when there is none within 30 s; [`StoreError::Stopped`] after a write failed on the
+    /// disk ([`disk_failed`](crate::disk_failed)).
     pub async fn write(&self) -> Result<Lease, StoreError> {
-        self.write.lend().await
+        let lease = self.write.lend().await?;
+        // The one who had it before may have met the failure.
+        if disk::has_failed() && self.dialect == Dialect::Sqlite {
+            return Err(StoreError::Stopped);
+        }
+        Ok(lease)
     }
 
     /// Which database this is.
@@ -76,12 +134,28 @@ impl Db {
         self.dialect
     }
 
+    /// Makes sure that what can be read now would survive the loss of this server: on PostgreSQL with synchronous
+    /// standbys, a commit whose wait was canceled can be read although no standby has it.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownOutcome`], [`StoreError::Database`].
+    pub async fn settle(&self) -> Result<(), StoreError> {
+        if self.dialect == Dialect::Sqlite {
+            return Ok(());
+        }
+        transaction::settle(&mut *self.write().await?).await
+    }
+
     /// Writes a consistent copy of the whole database to `path`, mode 0600, while others go on using it. Deleted
     /// rows are not in it.
     ///
     /// # Errors
-    /// [`StoreError::File`] when the file cannot be made, [`StoreError::Database`] when something is in it already.
+    /// [`StoreError::Unsupported`] for PostgreSQL, which has tools of its own for that; [`StoreError::File`] when the file cannot be made, [`StoreError::Database`] when something is in it already.
     pub async fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
+        if self.dialect == Dialect::Postgres {
+            let why = "a PostgreSQL database is copied with pg_dump or pg_basebackup";
+            return Err(StoreError::Unsupported(why.to_owned()));
+        }
         create_private(path)?;
         let mut conn = self.read().await?;
         sqlx::query("VACUUM INTO $1")
@@ -99,23 +173,10 @@ impl Db {
     }
 }
 
-/// Begins a transaction that holds the write lock from its first moment.
-pub(crate) async fn begin_immediate(conn: &mut AnyConnection) -> Result<(), StoreError> {
-    sqlx::query("BEGIN IMMEDIATE").persistent(false).execute(conn).await?;
-    Ok(())
-}
-
-/// Ends a transaction durably.
-pub(crate) async fn commit(conn: &mut AnyConnection) -> Result<(), StoreError> {
-    sqlx::query("COMMIT").persistent(false).execute(conn).await?;
-    Ok(())
-}
-
-/// Undoes a transaction. A failure here means there was none to undo.
-pub(crate) async fn rollback(conn: &mut AnyConnection) {
-    if let Err(error) = sqlx::query("ROLLBACK").persistent(false).execute(conn).await {
-        tracing::warn!(%error, "rollback failed");
-    }
+/// Makes the drivers known, once.
+pub(crate) fn install_drivers() {
+    static DRIVERS: Once = Once::new();
+    DRIVERS.call_once(install_default_drivers);
 }
 
 async fn check_sqlite_version(conn: &mut AnyConnection) -> Result<(), StoreError> {
@@ -129,11 +190,11 @@ async fn check_sqlite_version(conn: &mut AnyConnection) -> Result<(), StoreError
 }
 
 /// The file of a `sqlite:PATH` URL (also `sqlite://PATH`).
-fn sqlite_path(url: &str) -> Result<&Path, StoreError> {
+pub(crate) fn sqlite_path(url: &str) -> Result<&Path, StoreError> {
     let scheme = url.split(':').next().unwrap_or("");
-    let path = url
-        .strip_prefix("sqlite:")
-        .ok_or_else(|| StoreError::Unsupported(format!("{scheme:?}: the URL must begin with sqlite:")))?;
+    let path = url.strip_prefix("sqlite:").ok_or_else(|| {
+        StoreError::Unsupported(format!("{scheme:?}: the URL must begin with sqlite: or postgres:"))
+    })?;
     let path = path.strip_prefix("//").unwrap_or(path);
     // The driver reads these as options, escapes and memory databases, which would be another file than ours.
     if path.is_empty() || path.contains(['?', '#', '%']) || path.contains(":memory:") {

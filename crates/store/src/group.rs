@@ -9,14 +9,19 @@
 //! the disk itself failed                  stopped for good: a later sync can succeed without the data
 //! ```
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    Conn, Db, StoreError,
-    db::{begin_immediate, commit, rollback},
+    Conn, Db, Dialect, StoreError,
+    error::UnknownCommit,
+    transaction::{begin_locked, commit_locked, rollback},
 };
+
+/// Longest time of one commit on PostgreSQL. Then the connection is dropped, which cancels nothing: a server that
+/// still waits for a standby goes on waiting, and holds the lock meanwhile.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a group does with the jobs of one commit.
 pub trait GroupWork: Send + 'static {
@@ -119,7 +124,7 @@ async fn run<W: GroupWork>(db: Db, mut work: W, mut queue: mpsc::Receiver<Queued
             taken.push(queued);
         }
         let (jobs, replies): (Vec<_>, Vec<_>) = taken.drain(..).unzip();
-        match commit_group(&db, &mut work, jobs).await {
+        match bounded(&db, commit_group(&db, &mut work, jobs)).await {
             Ok(results) => {
                 work.committed();
                 // A caller that went away has no use for its result; the write stands.
@@ -146,25 +151,38 @@ async fn run<W: GroupWork>(db: Db, mut work: W, mut queue: mpsc::Receiver<Queued
     }
 }
 
+async fn bounded<T>(db: &Db, commit: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    match db.dialect() {
+        Dialect::Sqlite => commit.await,
+        Dialect::Postgres => tokio::time::timeout(PATIENCE, commit)
+            .await
+            .unwrap_or(Err(StoreError::UnknownOutcome(UnknownCommit::Late))),
+    }
+}
+
 async fn commit_group<W: GroupWork>(
     db: &Db,
     work: &mut W,
     jobs: Vec<W::Job>,
 ) -> Result<Vec<W::Done>, StoreError> {
     let mut conn = db.write().await?;
-    begin_immediate(&mut conn).await?;
+    conn.is_dirty();
     let due = jobs.len();
-    let applied = match work.apply(&mut conn, jobs).await {
-        // Answers would go to the wrong askers.
-        Ok(done) if done.len() != due => Err(StoreError::WrongCount { due, found: done.len() }),
-        applied => applied,
-    };
-    let outcome = match applied {
-        Ok(done) => commit(&mut conn).await.map(|()| done),
+    let applied = match begin_locked(&mut conn).await {
+        Ok(()) => match work.apply(&mut conn, jobs).await {
+            // Answers would go to the wrong askers.
+            Ok(done) if done.len() != due => Err(StoreError::WrongCount { due, found: done.len() }),
+            applied => applied,
+        },
         Err(error) => Err(error),
     };
-    if outcome.is_err() {
-        rollback(&mut conn).await;
+    let outcome = match applied {
+        Ok(done) => commit_locked(&mut conn).await.map(|()| done),
+        Err(error) => Err(error),
+    };
+    // A connection that cannot undo is closed, which undoes on PostgreSQL; on SQLite there was nothing to undo.
+    if outcome.is_ok() || rollback(&mut conn).await || db.dialect() == Dialect::Sqlite {
+        conn.is_clean();
     }
     outcome
 }

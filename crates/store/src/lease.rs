@@ -1,8 +1,9 @@
 //! Connections that are lent out and come back.
 //!
-//! A database on this machine does not break a connection, and most of what is asked takes less time than a
-//! message between two threads. So a connection that comes back is neither pinged nor handed to a task, as
-//! the driver's own pool would do: it lies ready for the next one, its prepared statements with it.
+//! SQLite does not break a connection, and most of what is asked takes less time than a message between two threads.
+//! So a connection that comes back is neither pinged nor handed to a task, as the driver's own pool would do: it lies
+//! ready for the next one, its prepared statements with it. PostgreSQL restarts, fails over and ends sessions, so its
+//! connections are asked before they are lent again, and replaced when they do not answer.
 
 use std::{
     fmt,
@@ -11,21 +12,29 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{AnyConnection, Connection as _};
+use sqlx::{AnyConnection, Connection as _, any::AnyConnectOptions};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::StoreError;
+use crate::{Dialect, StoreError, disk, postgres};
 
-/// Longest wait for a connection.
+/// Longest wait for a connection to be free.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Longest time that opening a connection may take.
+const OPENING: Duration = Duration::from_secs(10);
+
+/// How long a connection that lay idle may take to answer before it counts as broken.
+const ANSWER: Duration = Duration::from_secs(3);
 
 /// A few connections to one database; clones share them. They are opened when first needed.
 #[derive(Clone)]
 pub(crate) struct Lender(Arc<Home>);
 
 struct Home {
-    url: String,
+    /// May hold a password: never shown.
+    options: AnyConnectOptions,
     settings: &'static str,
+    dialect: Dialect,
     count: usize,
     slots: Arc<Semaphore>,
     /// The one that came back last is lent first: its caches are warm.
@@ -36,6 +45,8 @@ struct Home {
 pub struct Lease {
     /// Only `drop` takes it out.
     connection: Option<AnyConnection>,
+    /// Whether it is closed when it comes back: nobody knows what state it is in.
+    closes: bool,
     home: Arc<Home>,
     _slot: OwnedSemaphorePermit,
 }
@@ -53,10 +64,15 @@ impl fmt::Debug for Lease {
 }
 
 impl Lender {
-    /// At most `count` connections to `url`; `settings` is run on each when it is opened.
-    pub(crate) fn new(url: &str, settings: &'static str, count: usize) -> Self {
+    /// At most `count` connections; `settings` is run on each when it is opened.
+    pub(crate) fn new(
+        options: AnyConnectOptions,
+        dialect: Dialect,
+        settings: &'static str,
+        count: usize,
+    ) -> Self {
         let slots = Arc::new(Semaphore::new(count));
-        Self(Arc::new(Home { url: url.to_owned(), settings, count, slots, idle: Mutex::default() }))
+        Self(Arc::new(Home { options, settings, dialect, count, slots, idle: Mutex::default() }))
     }
 
     /// A connection, as soon as one is free.
@@ -67,17 +83,19 @@ impl Lender {
             Ok(Err(_closed)) => return Err(sqlx::Error::PoolClosed.into()),
             Err(_late) => return Err(sqlx::Error::PoolTimedOut.into()),
         };
-        let idle = home.idle().pop();
-        let connection = match idle {
+        let connection = match home.idle_that_answers().await {
             Some(connection) => connection,
             None => home.open().await?,
         };
-        Ok(Lease { connection: Some(connection), home, _slot: slot })
+        Ok(Lease { connection: Some(connection), closes: false, home, _slot: slot })
     }
 
     /// Waits for all leases to end, then closes every connection; nothing is lent any more.
     pub(crate) async fn close(&self) {
         let home = &self.0;
+        if home.must_stay_open() {
+            return;
+        }
         let all = u32::try_from(home.count).unwrap_or(u32::MAX);
         // An error means that it was closed before.
         let Ok(_all) = home.slots.acquire_many(all).await else { return };
@@ -92,15 +110,73 @@ impl Lender {
 }
 
 impl Home {
+    async fn idle_that_answers(&self) -> Option<AnyConnection> {
+        loop {
+            let idle = self.idle().pop();
+            let mut connection = idle?;
+            if self.dialect == Dialect::Sqlite {
+                // A transaction that was dropped is undone by the driver's thread, which a ping waits for. One that
+                // SQLite undid by itself, because its COMMIT found no space, stays open in the driver's books: the
+                // next BEGIN would be refused for ever.
+                if connection.is_in_transaction()
+                    && (connection.ping().await.is_err() || connection.is_in_transaction())
+                {
+                    tracing::warn!(
+                        "a database connection is replaced: a transaction in it could not be ended"
+                    );
+                    continue;
+                }
+                return Some(connection);
+            }
+            match tokio::time::timeout(ANSWER, connection.ping()).await {
+                Ok(Ok(())) => return Some(connection),
+                Ok(Err(error)) => tracing::warn!(%error, "a database connection was broken; it is replaced"),
+                Err(_late) => tracing::warn!("a database connection did not answer; it is replaced"),
+            }
+        }
+    }
+
     async fn open(&self) -> Result<AnyConnection, StoreError> {
-        let mut connection = AnyConnection::connect(&self.url).await?;
-        sqlx::raw_sql(self.settings).execute(&mut connection).await?;
-        Ok(connection)
+        let open = async {
+            let mut connection = AnyConnection::connect_with(&self.options).await?;
+            sqlx::raw_sql(self.settings).execute(&mut connection).await?;
+            if self.dialect == Dialect::Postgres {
+                postgres::check_session(&mut connection).await?;
+            }
+            Ok(connection)
+        };
+        tokio::time::timeout(OPENING, open).await.unwrap_or(Err(sqlx::Error::PoolTimedOut.into()))
+    }
+
+    /// After a write failed on the disk, closing would sync once more.
+    fn must_stay_open(&self) -> bool {
+        self.dialect == Dialect::Sqlite && disk::has_failed()
     }
 
     // Nothing can panic while the lock is held.
     fn idle(&self) -> MutexGuard<'_, Vec<AnyConnection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if self.must_stay_open() {
+            std::mem::forget(std::mem::take(&mut *self.idle()));
+        }
+    }
+}
+
+impl Lease {
+    /// From now on the connection is closed when it comes back, until [`Lease::is_clean`]: also when who has it is
+    /// stopped in the middle of a transaction.
+    pub(crate) fn is_dirty(&mut self) {
+        self.closes = true;
+    }
+
+    /// The connection is in no transaction, so the next one may have it.
+    pub(crate) fn is_clean(&mut self) {
+        self.closes = false;
     }
 }
 
@@ -122,8 +198,17 @@ impl DerefMut for Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        if self.home.must_stay_open() {
+            std::mem::forget(self.connection.take());
+            return;
+        }
         // Whoever panicked may have left a transaction open: that connection is closed instead.
-        if let Some(connection) = self.connection.take().filter(|_| !std::thread::panicking()) {
+        // So does who dropped a transaction: its ROLLBACK is only queued, and would leave the lock taken until this
+        // connection is used again. (On SQLite the driver's thread does it at once.)
+        let closes = self.closes || std::thread::panicking();
+        let queued =
+            |connection: &AnyConnection| self.home.dialect == Dialect::Postgres && connection.should_flush();
+        if let Some(connection) = self.connection.take().filter(|it| !closes && !queued(it)) {
             self.home.idle().push(connection);
         }
         // The slot is a field: it is given back after this, when the connection lies ready.
@@ -139,7 +224,8 @@ mod tests {
         DRIVERS.call_once(sqlx::any::install_default_drivers);
         let path = folder.path().join("a.db");
         std::fs::OpenOptions::new().create(true).append(true).open(&path).unwrap();
-        Lender::new(&format!("sqlite:{}", path.display()), "PRAGMA journal_mode = WAL", count)
+        let options = format!("sqlite:{}", path.display()).parse().unwrap();
+        Lender::new(options, Dialect::Sqlite, "PRAGMA journal_mode = WAL", count)
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -172,6 +258,32 @@ mod tests {
         let rows = sqlx::query("SELECT n FROM t").fetch_all(&mut *lease).await.unwrap();
         assert!(rows.is_empty());
         sqlx::raw_sql("BEGIN IMMEDIATE; COMMIT").execute(&mut *lease).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn after_a_commit_that_failed_the_next_transaction_is_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let lender = lender(&folder, 1);
+        let mut lease = lender.lend().await.unwrap();
+        sqlx::raw_sql("CREATE TABLE t (n BIGINT)").execute(&mut *lease).await.unwrap();
+        let mut tx = crate::begin(&mut lease).await.unwrap();
+        // As SQLite does by itself when there is no space.
+        sqlx::raw_sql("ROLLBACK").execute(&mut *tx).await.unwrap();
+        assert!(tx.commit().await.is_err());
+        drop(lease);
+        let mut lease = lender.lend().await.unwrap();
+        let mut tx = crate::begin(&mut lease).await.unwrap();
+        sqlx::raw_sql("INSERT INTO t VALUES (1)").execute(&mut *tx).await.unwrap();
+        tx.commit().await.unwrap();
+        drop(lease);
+        // One that is dropped is undone, and its connection lent again.
+        let mut lease = lender.lend().await.unwrap();
+        let mut tx = crate::begin(&mut lease).await.unwrap();
+        sqlx::raw_sql("INSERT INTO t VALUES (2)").execute(&mut *tx).await.unwrap();
+        drop(tx);
+        drop(lease);
+        let mut lease = lender.lend().await.unwrap();
+        assert_eq!(sqlx::query("SELECT n FROM t").fetch_all(&mut *lease).await.unwrap().len(), 1);
     }
 
     #[tokio::test(flavor = "multi_thread")]

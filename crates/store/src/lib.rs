@@ -13,16 +13,26 @@
 //! since every such text passes through it.
 
 mod db;
+mod disk;
 mod error;
 mod group;
+mod inspect;
 mod lease;
+mod postgres;
+mod transaction;
 
+pub mod backup;
 pub mod bulk;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod log;
 pub mod witness;
 
-pub use db::{Db, Dialect};
-pub use error::StoreError;
+pub use db::{Db, Dialect, Migrations};
+pub use disk::disk_failed;
+pub use error::{StoreError, UnknownCommit};
 pub use group::{Group, GroupWork, Overloaded};
+pub use inspect::{Inspector, Pending, Schema, Size, Table, file_of, free_bytes};
 pub use lease::Lease;
 pub use sqlx::AnyConnection as Conn;
+pub use transaction::{Tx, begin};

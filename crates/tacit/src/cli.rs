@@ -2,16 +2,27 @@
 
 use std::{future::Future, sync::Arc};
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{
+    CommandFactory as _, Parser, Subcommand,
+    error::{ContextKind, ContextValue},
+};
 use tacit_identity::Role;
 use tacit_model::{Clock, SystemClock};
 
 use crate::{
-    commands::{bench, check, completions, conformance, consent, demo, doctor, init, list, log, serve, up},
+    commands::{
+        bench, check, completions, conformance, consent, db, demo, doctor, init, list, log, receipt, serve,
+        subject, up,
+    },
     exit::{Exit, Failure},
     output::Output,
     telemetry::{self, LogFormat},
 };
+
+/// Digits from which on a word of the command line could be a code.
+const DIGITS_OF_A_CODE: usize = 5;
+/// What stands in the place of such a word.
+const NOT_SAID: &str = "[not repeated here]";
 
 /// Ask without telling: certified blind membership queries between agencies.
 #[derive(Debug, Parser)]
@@ -58,9 +69,18 @@ enum Command {
     /// Consents, as the consent authority.
     #[command(subcommand)]
     Consent(consent::Command),
+    /// What is on record about a subject, as the consent authority.
+    #[command(subcommand)]
+    Subject(subject::Command),
     /// The log, as an auditor.
     #[command(subcommand)]
     Log(log::Command),
+    /// What proves answers: list and export receipts, verify them offline.
+    #[command(subcommand)]
+    Receipt(receipt::Command),
+    /// A role's database: status, migrations, backup and restore.
+    #[command(subcommand)]
+    Db(db::Command),
     /// Measure everything on this machine, beside its raw limits.
     Bench(bench::Arguments),
     /// Run files of test vectors.
@@ -101,7 +121,8 @@ impl Context {
 pub(crate) fn run() -> Exit {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => {
+        Err(mut error) => {
+            hide_codes(&mut error);
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
             // The terminal may be gone; the exit code is not.
             let _ = error.print();
@@ -115,6 +136,30 @@ pub(crate) fn run() -> Exit {
             output.failure(&failure);
             failure.exit
         }
+    }
+}
+
+/// What was typed in a wrong place is not said again when it could be a code or a case number: what a command says ends
+/// up in other people's logs.
+fn hide_codes(error: &mut clap::Error) {
+    let could_be_code = |text: &str| text.chars().filter(|c| c.is_numeric()).count() >= DIGITS_OF_A_CODE;
+    let mut hidden: Vec<(ContextKind, ContextValue)> = Vec::new();
+    for (kind, value) in error.context() {
+        match value {
+            ContextValue::String(text) if could_be_code(text) => {
+                hidden.push((kind, ContextValue::String(NOT_SAID.to_owned())));
+            }
+            ContextValue::Strings(texts) if texts.iter().any(|text| could_be_code(text)) => {
+                hidden.push((kind, ContextValue::Strings(vec![NOT_SAID.to_owned()])));
+            }
+            ContextValue::StyledStrs(texts) if texts.iter().any(|text| could_be_code(&text.to_string())) => {
+                hidden.push((kind, ContextValue::StyledStrs(Vec::new())));
+            }
+            _ => {}
+        }
+    }
+    for (kind, value) in hidden {
+        error.insert(kind, value);
     }
 }
 
@@ -144,7 +189,10 @@ fn run_command(arguments: Arguments, output: Output) -> Result<Exit, Failure> {
         Command::List(command) => list::run(&context, command),
         Command::Check(arguments) => check::run(&context, arguments),
         Command::Consent(command) => consent::run(&context, command),
+        Command::Subject(command) => subject::run(&context, command),
         Command::Log(command) => log::run(&context, command),
+        Command::Receipt(command) => receipt::run(&context, command),
+        Command::Db(command) => db::run(&context, command),
         Command::Bench(arguments) => bench::run(&context, &arguments),
         Command::Conformance(arguments) => conformance::run(&context, &arguments),
         Command::Doctor(arguments) => doctor::run(&context, arguments),
@@ -159,5 +207,33 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_code_in_a_wrong_place_is_not_repeated() {
+        let code = "91350100M000100Y43";
+        let good =
+            ["tacit", "check", code, "--list", "a/b", "--purpose", "p", "--case", "1", "--config", "c"];
+        assert!(Arguments::try_parse_from(good).is_ok());
+        for wrong in [
+            &["tacit", code][..],
+            &["tacit", "check", code, code],
+            &["tacit", "check", code, "--list", code],
+            &["tacit", "check", code, "--purpose", code],
+            &["tacit", "check", code, &format!("--{code}")],
+            &["tacit", "check", code, &format!("-{code}")],
+            &["tacit", "consent", "withdraw", code],
+            &["tacit", "list", code],
+            &["tacit", "subject", "erase", "--ground", code],
+            &["tacit", "--log-format", code],
+        ] {
+            let mut error = Arguments::try_parse_from(wrong).unwrap_err();
+            hide_codes(&mut error);
+            let said = error.to_string();
+            assert!(!said.contains("91350100M") && said.contains("error: "), "{said}");
+        }
+        let mut error = Arguments::try_parse_from(["tacit", "chekc"]).unwrap_err();
+        hide_codes(&mut error);
+        assert!(error.to_string().contains("chekc"));
     }
 }

@@ -1,4 +1,5 @@
-//! What README.md shows under "A federation of your own" can be typed as it stands.
+//! What README.md shows under "A federation of your own" can be typed as it stands, and every command that a document
+//! names exists.
 
 #![cfg(test)]
 
@@ -141,4 +142,50 @@ fn every_command_of_the_readme_runs_as_shown_and_ctrl_c_drains() {
     assert_eq!((status.code(), status.signal()), (Some(0), None));
     let log = std::fs::read_to_string(folder.join("up.log")).unwrap();
     assert!(!log.contains("panicked") && !log.contains(" ERROR "), "{log}");
+}
+
+/// Words in backticks that begin with `tacit `, of the text outside of blocks, each on one line.
+fn named(document: &str) -> Vec<String> {
+    let text: Vec<&str> = document.split("```").step_by(2).collect();
+    let spans = text.iter().flat_map(|part| part.split('`').skip(1).step_by(2));
+    let spans = spans.map(|span| span.split_whitespace().collect::<Vec<_>>().join(" "));
+    // `tacit v1 ...` are contexts of hashes; `tacit help` is clap's own.
+    let others = ["tacit v1 ", "tacit help"];
+    spans.filter(|it| it.starts_with("tacit ") && !others.iter().any(|other| it.starts_with(other))).collect()
+}
+
+#[test]
+fn every_command_and_option_that_a_document_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut documents = vec![root.join("README.md"), root.join("CHANGELOG.md")];
+    documents.extend(std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path()));
+    documents.retain(|path| path.extension().is_some_and(|end| end == "md"));
+    let mut found = 0;
+    for document in documents {
+        for command in named(&std::fs::read_to_string(&document).unwrap()) {
+            let is_word = |word: &&str| word.chars().all(|c| c.is_ascii_lowercase() || c == '-' || c == '|');
+            let words: Vec<&str> = command.split(' ').skip(1).collect();
+            let mut path: Vec<&str> =
+                words.iter().copied().take_while(|word| is_word(word) && !word.starts_with('-')).collect();
+            let options = words.iter().filter(|word| word.starts_with("--"));
+            // `db migrate|status`: each of them.
+            let last = path.pop().unwrap_or("--help");
+            for last in last.split('|') {
+                let done = Command::new(env!("CARGO_BIN_EXE_tacit"))
+                    .args(&path)
+                    .args([last, "--help"])
+                    .stdin(Stdio::null())
+                    .output()
+                    .unwrap();
+                let help = String::from_utf8_lossy(&done.stdout);
+                let place = format!("{}: {command}", document.display());
+                assert!(done.status.success(), "{place}\n{}", String::from_utf8_lossy(&done.stderr));
+                for option in options.clone() {
+                    assert!(help.contains(option), "{place}: no {option}\n{help}");
+                }
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 50, "only {found} commands were found");
 }

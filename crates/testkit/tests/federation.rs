@@ -3,9 +3,20 @@
 // `cfg(test)` tells clippy that helpers without #[test] are tests too.
 #![cfg(test)]
 
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use tacit_ledger::{
+    checkpoint::VerifiedCheckpoint, cosignature::CosignatureVerifier, note::NoteVerifier,
+    submission::Submission,
+};
 use tacit_model::{entropy::seeded_rng, generate::generate_uscc};
 use tacit_testkit::{Federation, Options};
-use tacit_wire::gateway::{Question, check_outcome::Outcome, list_answer::Answer};
+use tacit_wire::{
+    coordinator::{GetCheckpointRequest, GetConsistencyRequest, log_service_client::LogServiceClient},
+    gateway::{Question, check_outcome::Outcome, list_answer::Answer},
+};
+use tonic::{body::Body, client::GrpcService as _, transport::Channel};
 
 const LIST: &str = "court/judgment-defaulters";
 
@@ -61,4 +72,54 @@ async fn the_minimal_sample_answers_too() {
     };
     let outcome = federation.ask("licensing", question, &code).await.unwrap();
     assert!(matches!(outcome.outcome, Some(Outcome::Answers(_))), "{outcome:?}");
+}
+
+async fn add_checkpoint(mut witness: Channel, submission: &Submission) -> (StatusCode, Bytes) {
+    std::future::poll_fn(|cx| witness.poll_ready(cx)).await.unwrap();
+    let body = Body::new(Full::new(Bytes::from(submission.to_bytes())));
+    let response = witness.call(Request::post("/add-checkpoint").body(body).unwrap()).await.unwrap();
+    (response.status(), response.into_body().collect().await.unwrap().to_bytes())
+}
+
+/// Asks the witness where it stands until a proof from there comes in time, and gives what it answered.
+async fn brought(federation: &Federation, member: &str) -> Option<(VerifiedCheckpoint, Bytes)> {
+    let coordinator = federation.registry().coordinator().clone();
+    let key = federation.registry().member(&coordinator).unwrap().keys.log.unwrap();
+    let log_key = NoteVerifier::new(&format!("{coordinator}/log"), key.0).unwrap();
+    let mut log = LogServiceClient::new(federation.channel("auditor-a", &coordinator).unwrap());
+    let witness = federation.channel("auditor-a", member).unwrap();
+    let mut old_size = 0;
+    for _ in 0..50 {
+        let newest = log.get_checkpoint(GetCheckpointRequest {}).await.unwrap().into_inner().checkpoint;
+        let checkpoint = VerifiedCheckpoint::open(&newest, &log_key).unwrap();
+        let proof = if old_size == 0 {
+            Vec::new()
+        } else {
+            let asked = GetConsistencyRequest { from_size: old_size, to_size: checkpoint.size() };
+            let proof = log.get_consistency(asked).await.unwrap().into_inner().consistency;
+            tacit_wire::chunks32("consistency", &proof, 63).unwrap()
+        };
+        let submission = Submission { old_size, proof, checkpoint: newest.to_vec() };
+        match add_checkpoint(witness.clone(), &submission).await {
+            (StatusCode::OK, line) => return Some((checkpoint, line)),
+            (StatusCode::CONFLICT, newest) => {
+                old_size = std::str::from_utf8(&newest).unwrap().trim_end().parse().unwrap();
+            }
+            _ => return None,
+        }
+    }
+    None
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_witness_takes_checkpoints_over_https() {
+    let federation = Federation::start("procurement", Options::quick()).await.unwrap();
+    for member in ["court", "tax", "custodian"] {
+        let (checkpoint, line) = brought(&federation, member).await.unwrap();
+        let entry = federation.registry().member(&member.parse().unwrap()).unwrap();
+        let verifier = CosignatureVerifier::new(&format!("{member}/witness"), entry.keys.witness.unwrap().0);
+        let line = std::str::from_utf8(&line).unwrap();
+        verifier.unwrap().verify_line(&checkpoint, line).unwrap();
+    }
+    federation.shut_down().await.unwrap();
 }

@@ -48,11 +48,13 @@ pub use generated::holder::v1 as holder;
 
 pub mod convert;
 mod layer;
+mod problem;
 pub mod request_id;
 pub mod status;
 
 pub use convert::{Malformed, array, chunks32, concat32, refusal};
 pub use layer::{ReasonLayer, ReasonService};
+pub use problem::problem;
 pub use prost::Message;
 pub use request_id::{REQUEST_ID, RequestIds};
 pub use status::{reason_of, trouble};

@@ -47,12 +47,12 @@ fn code(reason: Reason) -> Code {
     match reason {
         Reason::Unauthenticated => Code::Unauthenticated,
         Reason::Overloaded | Reason::QuotaRate => Code::ResourceExhausted,
-        Reason::Unavailable | Reason::LogBehind => Code::Unavailable,
+        Reason::Unavailable | Reason::LogBehind | Reason::QuorumStale => Code::Unavailable,
         Reason::Deadline => Code::DeadlineExceeded,
         Reason::Internal => Code::Internal,
         Reason::WrongRole | Reason::CertificateMismatch | Reason::NotPermitted => Code::PermissionDenied,
         Reason::UnknownList | Reason::UnknownPurpose | Reason::UnknownMember => Code::NotFound,
-        Reason::LogInconsistent => Code::DataLoss,
+        Reason::LogInconsistent | Reason::LogSealed | Reason::LogFrozen => Code::DataLoss,
         _ => Code::InvalidArgument,
     }
 }

@@ -1,14 +1,21 @@
-//! Following the coordinator's stream of checkpoints.
+//! Following the coordinator's stream of checkpoints, and cosigning what it asks for.
 
 use std::{sync::Arc, time::Duration};
 
-use futures::FutureExt as _;
+use bytes::Bytes;
+use futures::{FutureExt as _, SinkExt as _, channel::mpsc};
 use tacit_ledger::checkpoint::VerifiedCheckpoint;
 use tacit_model::Reason;
-use tacit_wire::coordinator::{WatchCheckpointsRequest, WatchCheckpointsResponse};
-use tonic::Streaming;
+use tacit_wire::coordinator::{
+    StreamedCheckpoint, WitnessBegin, WitnessCosignature, WitnessRequest, WitnessResponse,
+    log_service_client::LogServiceClient, witness_request::Message as Say, witness_response::Message as Hear,
+};
+use tonic::{Streaming, transport::Channel};
 
-use crate::{Growing, Shared, verify_extends};
+use crate::{
+    Shared,
+    grow::{Brought, Growing},
+};
 
 /// Pause before the stream is opened again after it brought something.
 const RECONNECT: Duration = Duration::from_millis(250);
@@ -19,6 +26,9 @@ const RECONNECT_MAX: Duration = Duration::from_secs(5);
 /// Checkpoints verified in one go before the newest of them is persisted.
 const TOGETHER: usize = 64;
 
+/// Cosignatures that may wait for the connection.
+const LINES: usize = 16;
+
 /// Why the stream ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 enum Ended {
@@ -26,21 +36,23 @@ enum Ended {
     Connection,
     #[error("the coordinator's log is shorter than what was verified here")]
     Behind,
+    #[error("the coordinator's log does not continue what was verified here, and is sealed")]
+    Sealed,
     #[error("it brought a checkpoint that is not signed, or a malformed proof")]
     Malformed,
     #[error("it brought a checkpoint that could not be taken: {0}")]
     Refused(Reason),
 }
 
-/// Keeps the stream open for ever.
-pub(crate) async fn follow(shared: Arc<Shared>) {
+/// Keeps the stream to one replica of the coordinator open, until the member freezes.
+pub(crate) async fn follow(shared: Arc<Shared>, log: LogServiceClient<Channel>) {
     let mut pause = RECONNECT;
-    loop {
+    while shared.not_frozen().is_ok() {
         let before = *shared.size.borrow();
-        let Err(ended) = follow_once(&shared).await;
+        let Err(ended) = follow_once(&shared, log.clone()).await;
         match ended {
             Ended::Connection => tracing::debug!(%ended, "the checkpoint stream ended"),
-            Ended::Behind | Ended::Malformed | Ended::Refused(_) => {
+            Ended::Behind | Ended::Sealed | Ended::Malformed | Ended::Refused(_) => {
                 tracing::error!(%ended, size = before, "the checkpoint stream ended");
             }
         }
@@ -50,47 +62,98 @@ pub(crate) async fn follow(shared: Arc<Shared>) {
     }
 }
 
-async fn follow_once(shared: &Shared) -> Result<std::convert::Infallible, Ended> {
-    let from_size = shared.newest().map_or(0, |newest| newest.size());
-    let opened = shared.log.clone().watch_checkpoints(WatchCheckpointsRequest { from_size }).await;
+async fn follow_once(
+    shared: &Shared,
+    mut log: LogServiceClient<Channel>,
+) -> Result<std::convert::Infallible, Ended> {
+    let newest = shared.newest();
+    let (mut lines, requests) = mpsc::channel(LINES);
+    let begin = WitnessBegin {
+        from_size: newest.as_ref().map_or(0, VerifiedCheckpoint::size),
+        checkpoint: newest.map_or_else(Bytes::new, |newest| newest.note().to_vec().into()),
+    };
+    say(&mut lines, Say::Begin(begin)).await?;
+    let opened = log.witness(requests).await;
     let mut stream = opened
         .map_err(|status| match tacit_wire::reason_of(&status) {
             Some(Reason::LogBehind) => Ended::Behind,
+            Some(Reason::LogSealed) => Ended::Sealed,
             _ => Ended::Connection,
         })?
         .into_inner();
     loop {
-        let messages = together(&mut stream).await?;
-        let growing = shared.grow().await;
-        shared.receive(&growing, &messages).await?;
+        let Batch { checkpoints, cosigned } = together(&mut stream).await?;
+        let line = {
+            let mut growing = shared.grow().await;
+            shared.receive(&mut growing, &checkpoints).await?
+        };
+        if let Some(line) = line {
+            say(&mut lines, Say::Cosignature(line)).await?;
+        }
+        if let Some(note) = cosigned {
+            // A coordinator that cannot be asked now is asked at the next note.
+            if let Err(Reason::LogFrozen) = shared.hear(note).await {
+                return Err(Ended::Refused(Reason::LogFrozen));
+            }
+        }
+    }
+}
+
+async fn say(lines: &mut mpsc::Sender<WitnessRequest>, message: Say) -> Result<(), Ended> {
+    lines.send(WitnessRequest { message: Some(message) }).await.map_err(|_| Ended::Connection)
+}
+
+/// Messages that came together: checkpoints, of which only the last may ask for a cosignature, and then perhaps what
+/// a quorum stands behind.
+#[derive(Default)]
+struct Batch {
+    checkpoints: Vec<StreamedCheckpoint>,
+    cosigned: Option<Bytes>,
+}
+
+impl Batch {
+    /// Takes a message; whether it is the last of its batch. A cosignature says "this is the newest that I have seen":
+    /// what comes after a checkpoint that asks for one is looked at later.
+    fn take(&mut self, message: WitnessResponse) -> bool {
+        match message.message {
+            Some(Hear::Checkpoint(checkpoint)) => {
+                let last = checkpoint.cosign;
+                self.checkpoints.push(checkpoint);
+                last || self.checkpoints.len() == TOGETHER
+            }
+            Some(Hear::Cosigned(cosigned)) => {
+                self.cosigned = Some(cosigned.checkpoint);
+                true
+            }
+            // Of a newer version, and nothing that this one needs.
+            None => false,
+        }
     }
 }
 
 /// Waits for a message, and takes with it those that have arrived.
-async fn together(
-    stream: &mut Streaming<WatchCheckpointsResponse>,
-) -> Result<Vec<WatchCheckpointsResponse>, Ended> {
-    let first = stream.message().await.ok().flatten().ok_or(Ended::Connection)?;
-    let mut messages = vec![first];
+async fn together(stream: &mut Streaming<WitnessResponse>) -> Result<Batch, Ended> {
+    let mut batch = Batch::default();
+    let mut last = batch.take(stream.message().await.ok().flatten().ok_or(Ended::Connection)?);
     // Not a timeout of zero: the timer counts whole milliseconds, and permits wait for this checkpoint. The end of
     // the stream is found again by the next wait.
-    while messages.len() < TOGETHER
-        && let Some(Ok(Some(next))) = stream.message().now_or_never()
-    {
-        messages.push(next);
+    while !last && let Some(Ok(Some(next))) = stream.message().now_or_never() {
+        last = batch.take(next);
     }
-    Ok(messages)
+    Ok(batch)
 }
 
 impl Shared {
-    /// Proves each message against what stands before it, and takes them all.
+    /// Proves each message against what stands before it, takes them all, and cosigns the last if that is asked.
     async fn receive(
         &self,
-        growing: &Growing<'_>,
-        messages: &[WatchCheckpointsResponse],
-    ) -> Result<(), Ended> {
+        growing: &mut Growing<'_>,
+        messages: &[StreamedCheckpoint],
+    ) -> Result<Option<WitnessCosignature>, Ended> {
+        self.not_frozen().map_err(Ended::Refused)?;
         let mut newest = self.newest();
         let mut proven = Vec::with_capacity(messages.len());
+        let mut last = None;
         for message in messages {
             let checkpoint = self.opener.open(&message.checkpoint).map_err(|_| Ended::Malformed)?;
             let proof = tacit_wire::chunks32("consistency", &message.consistency, 130)
@@ -101,21 +164,46 @@ impl Shared {
                 Some(newest) if message.from_size != newest.size() || checkpoint.size() <= newest.size() => {
                     self.take(growing, &proven).await.map_err(Ended::Refused)?;
                     proven.clear();
-                    match self.known(&checkpoint) {
+                    match self.recognize(&checkpoint).await {
                         Some(outcome) => outcome.map_err(Ended::Refused)?,
-                        None => self.ask(growing, &checkpoint).await.map_err(Ended::Refused)?,
+                        None => self
+                            .ask(growing, &checkpoint, Brought::ByCoordinator)
+                            .await
+                            .map_err(Ended::Refused)?,
                     }
                 }
                 Some(newest) => {
-                    verify_extends(&checkpoint, newest, &proof).map_err(Ended::Refused)?;
+                    self.prove(&checkpoint, newest, &proof, Brought::ByCoordinator)
+                        .await
+                        .map_err(Ended::Refused)?;
                     proven.push(checkpoint.clone());
                 }
                 None => proven.push(checkpoint.clone()),
             }
             if checkpoint.size() > newest.as_ref().map_or(0, VerifiedCheckpoint::size) {
-                newest = Some(checkpoint);
+                newest = Some(checkpoint.clone());
             }
+            last = message.cosign.then_some(checkpoint);
         }
-        self.take(growing, &proven).await.map_err(Ended::Refused)
+        self.take(growing, &proven).await.map_err(Ended::Refused)?;
+        Ok(last.and_then(|checkpoint| self.cosign(&checkpoint)))
+    }
+
+    /// The cosignature of a checkpoint that is durable here; only of the largest one, which is what it says.
+    fn cosign(&self, checkpoint: &VerifiedCheckpoint) -> Option<WitnessCosignature> {
+        let size = checkpoint.size();
+        let is_newest =
+            self.newest().is_some_and(|newest| newest.size() == size && newest.root() == checkpoint.root());
+        if !is_newest || self.restored.borrow().is_some() || self.not_frozen().is_err() {
+            return None;
+        }
+        Some(WitnessCosignature { size, line: self.sign(checkpoint)? })
+    }
+
+    /// The cosignature line, now.
+    pub(crate) fn sign(&self, checkpoint: &VerifiedCheckpoint) -> Option<String> {
+        metrics::counter!("tacit_witness_cosigned_total").increment(1);
+        // Only a clock beyond the year 290,000,000 would be refused.
+        self.signer.cosign(checkpoint, self.clock.now().0 / 1000).ok()
     }
 }

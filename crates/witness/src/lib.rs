@@ -1,54 +1,56 @@
 //! Follows the coordinator's log, and says whether a permit is good here: for holders and the custodian.
 //!
 //! ```text
-//! coordinator --stream of checkpoints, each with its consistency proof--> verify, persist, remember
-//! permit under a checkpoint --> remembered?          yes: inclusion, then the rules every member shares
+//! coordinator --stream of checkpoints, each with its consistency proof--> verify, persist, remember, cosign
+//!             --what a quorum of witnesses cosigned--> count, compare with the view
+//! permit under a checkpoint --> fresh quorum?  no: nothing is decided
+//!                           --> remembered?    yes: inclusion, then the rules every member shares
 //!                               newer or in between? wait a moment for the stream, then ask for the proof
 //! ```
 //!
 //! A [`Witness`] has one view of the log, which only grows: whatever enters it was proven, under one lock, to
-//! agree with the newest checkpoint in it. A checkpoint that contradicts it is never accepted, whoever
-//! brings it. A [`GoodPermit`] can only be made here.
+//! agree with the newest checkpoint in it, and the newest is durable before it is cosigned or relied on. A checkpoint
+//! that contradicts it is never accepted, whoever brings it; two signed roots of one size, or a false proof of the
+//! coordinator's own, freeze the member for good, with the [`evidence`] kept. A [`GoodPermit`] can only be made here.
 //!
-//! What it does *not* do yet: cosign, count a quorum, or freeze.
+//! Whoever has a checkpoint and its proof may bring it too, over HTTPS: [`AddCheckpointLayer`].
+//!
+//! What it does *not* do: collect the cosignatures of others, which the coordinator does.
 
+mod add;
+pub mod evidence;
 mod follow;
+mod grow;
+mod http;
 mod permit;
+mod quorum;
+mod restored;
 mod view;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::sync::{Arc, atomic::AtomicU64};
 
 use tacit_identity::PeerIdentity;
 use tacit_ledger::{
-    Hash,
     checkpoint::{CheckpointOpener, VerifiedCheckpoint},
+    cosignature::CosignatureSigner,
     logged::{LoggedRecord, VerifiedRecord},
     note::NoteVerifier,
+    quorum::CosignedCheckpoint,
 };
-use tacit_model::{Clock, Reason};
-use tacit_store::{Db, StoreError};
-use tacit_wire::{
-    common,
-    coordinator::{GetConsistencyRequest, log_service_client::LogServiceClient},
-};
-use tokio::sync::{Mutex, MutexGuard, watch};
-use tokio::task::AbortHandle;
+use tacit_model::{Clock, Millis, Reason};
+use tacit_store::{Db, StoreError, witness::Stored};
+use tacit_wire::{common, coordinator::log_service_client::LogServiceClient};
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinSet;
 use tonic::transport::Channel;
 
+use evidence::Evidence;
+use grow::Brought;
+pub use http::{AddCheckpoint, AddCheckpointLayer};
 pub use permit::GoodPermit;
-use view::{Known, View};
-
-/// How long a permit waits for the stream to bring its checkpoint before the proof is asked for.
-const STREAM_PATIENCE: Duration = Duration::from_millis(150);
-
-/// Deadline of a request for a proof.
-const PROOF_DEADLINE: Duration = Duration::from_secs(5);
+use quorum::Heard;
+pub use quorum::Standing;
+use view::View;
 
 /// Records of a call from which on their hashing leaves the threads that serve connections.
 const HEAVY: usize = 32;
@@ -57,46 +59,49 @@ const HEAVY: usize = 32;
 pub struct WitnessConfig {
     /// A channel to the coordinator.
     pub coordinator: Channel,
+    /// Its further replicas. Each gets a stream of its own: cosignatures make a quorum only where they meet.
+    pub replicas: Vec<Channel>,
     /// The log's public key, pinned in the member's configuration; its name is the log's origin.
     pub log_key: NoteVerifier,
-    /// The member's database, with the table `witness_state`.
+    /// Cosigns checkpoints; its name is `<member>/witness`.
+    pub signer: CosignatureSigner,
+    /// The member's database, with the tables `witness_state`, `witness_freeze` and `witness_restored`.
     pub db: Db,
     /// The clock that permits are judged by.
     pub clock: Arc<dyn Clock>,
+    /// Other witnesses that serve GetCosigned, asked after a restore from a backup.
+    pub peers: Vec<Channel>,
 }
 
 /// A member's view of the coordinator's log. Clones share it.
 #[derive(Clone)]
 pub struct Witness {
     shared: Arc<Shared>,
-    _following: Arc<Following>,
-}
-
-/// The task that follows the stream; it ends with the last clone of its witness.
-struct Following(AbortHandle);
-
-impl Drop for Following {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+    /// What follows the stream; it ends with the last clone.
+    _tasks: Arc<JoinSet<()>>,
 }
 
 struct Shared {
     log: LogServiceClient<Channel>,
     opener: CheckpointOpener,
+    signer: CosignatureSigner,
     db: Db,
     clock: Arc<dyn Clock>,
     view: std::sync::Mutex<View>,
     /// Size of the newest verified checkpoint; 0 when there is none.
     size: watch::Sender<u64>,
     /// Held by who makes the view grow, also while a proof is asked for: all who wait share one request.
-    growing: Mutex<()>,
+    growing: Mutex<Option<Stored>>,
     /// Requests for a proof that did not reach the coordinator.
     unreached: AtomicU64,
+    heard: std::sync::Mutex<Heard>,
+    /// What a quorum stands behind, compared with the view.
+    quorum: watch::Sender<Option<Arc<CosignedCheckpoint>>>,
+    /// Why nothing is answered any more.
+    frozen: watch::Sender<Option<Evidence>>,
+    /// When the database was restored from a backup, until the member has caught up.
+    restored: watch::Sender<Option<Millis>>,
 }
-
-/// The right to make the view grow.
-struct Growing<'a>(#[expect(dead_code, reason = "held, not read")] MutexGuard<'a, ()>);
 
 impl std::fmt::Debug for Witness {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -113,7 +118,14 @@ impl Witness {
     pub async fn start(config: WitnessConfig) -> Result<Self, StoreError> {
         let mut conn = config.db.read().await?;
         let saved = tacit_store::witness::load(&mut conn).await?;
+        let frozen = tacit_store::witness::load_freeze(&mut conn).await?;
+        let restored = tacit_store::witness::load_restored(&mut conn).await?.map(Millis);
         drop(conn);
+        let frozen = frozen.map(Evidence::from_row).transpose()?;
+        metrics::gauge!("tacit_witness_frozen").set(if frozen.is_some() { 1.0 } else { 0.0 });
+        if frozen.is_some() {
+            tracing::error!("ALARM: this member holds evidence that the log was forked; it answers nothing");
+        }
         let mut view = View::default();
         if let Some(note) = saved {
             let checkpoint = VerifiedCheckpoint::open(&note, &config.log_key).map_err(|_| {
@@ -126,19 +138,32 @@ impl Witness {
             })?;
             view.adopt(checkpoint, config.clock.now());
         }
-        let size = view.newest().map_or(0, VerifiedCheckpoint::size);
+        let stored = view.newest().map(|newest| (newest.size(), *newest.root()));
         let shared = Arc::new(Shared {
-            log: LogServiceClient::new(config.coordinator).max_decoding_message_size(1 << 20),
+            log: log_client(config.coordinator),
             opener: CheckpointOpener::new(config.log_key),
+            signer: config.signer,
             db: config.db,
             clock: config.clock,
             view: std::sync::Mutex::new(view),
-            size: watch::channel(size).0,
-            growing: Mutex::new(()),
+            size: watch::channel(stored.map_or(0, |(size, _)| size)).0,
+            growing: Mutex::new(stored),
             unreached: AtomicU64::new(0),
+            heard: std::sync::Mutex::default(),
+            quorum: watch::channel(None).0,
+            frozen: watch::channel(frozen).0,
+            restored: watch::channel(restored).0,
         });
-        let following = tokio::spawn(follow::follow(shared.clone())).abort_handle();
-        Ok(Self { shared, _following: Arc::new(Following(following)) })
+        let mut tasks = JoinSet::new();
+        tasks.spawn(follow::follow(shared.clone(), shared.log.clone()));
+        for replica in config.replicas {
+            tasks.spawn(follow::follow(shared.clone(), log_client(replica)));
+        }
+        if let Some(restored) = restored {
+            tracing::warn!("restored from a backup: nothing is answered until this member has caught up");
+            tasks.spawn(restored::catch_up(shared.clone(), config.peers, restored));
+        }
+        Ok(Self { shared, _tasks: Arc::new(tasks) })
     }
 
     /// The newest verified checkpoint.
@@ -151,10 +176,12 @@ impl Witness {
     ///
     /// # Errors
     /// [`Reason::PermitNotLogged`] when the log did not sign it, [`Reason::LogInconsistent`] when it
-    /// contradicts the view, [`Reason::LogBehind`] when nobody can be asked, [`Reason::Unavailable`].
+    /// contradicts the view, [`Reason::LogFrozen`] when that or something before it is evidence of a fork,
+    /// [`Reason::LogBehind`] when nobody can be asked, [`Reason::Unavailable`].
     pub async fn witness(&self, note: &[u8]) -> Result<VerifiedCheckpoint, Reason> {
+        self.shared.not_frozen()?;
         let checkpoint = self.shared.opener.open(note).map_err(|_| Reason::PermitNotLogged)?;
-        self.shared.agree(&checkpoint).await?;
+        self.shared.agree(&checkpoint, Brought::ByOther).await?;
         Ok(checkpoint)
     }
 
@@ -180,13 +207,15 @@ impl Witness {
     /// (docs/PROTOCOL.md): record of kind access, requester and certificate of this very peer, time.
     ///
     /// # Errors
-    /// As [`Witness::witness`], for the checkpoint of all of them.
+    /// As [`Witness::witness`], for the checkpoint of all of them; [`Reason::QuorumStale`] while no quorum of the
+    /// witnesses has stood behind the log in the last ten minutes, [`Reason::LogBehind`] after a restore.
     pub async fn check_permits(
         &self,
         note: &[u8],
         permits: &[common::LoggedRecord],
         peer: &PeerIdentity,
     ) -> Result<Vec<Result<GoodPermit, Reason>>, Reason> {
+        self.shared.may_decide().await?;
         let verified = self.verify(note, permits).await?;
         let now = self.shared.clock.now();
         let mut view = self.shared.view();
@@ -199,6 +228,10 @@ impl Witness {
             })
             .collect())
     }
+}
+
+fn log_client(coordinator: Channel) -> LogServiceClient<Channel> {
+    LogServiceClient::new(coordinator).max_decoding_message_size(1 << 20)
 }
 
 /// From the wire form to a verified record.
@@ -226,126 +259,4 @@ impl Shared {
         // The empty log says nothing about what follows it.
         self.view().newest().filter(|newest| newest.size() > 0).cloned()
     }
-
-    async fn grow(&self) -> Growing<'_> {
-        Growing(self.growing.lock().await)
-    }
-
-    /// Checks that a signed checkpoint agrees with the view, and takes it into the view.
-    async fn agree(&self, checkpoint: &VerifiedCheckpoint) -> Result<(), Reason> {
-        if let Some(outcome) = self.known(checkpoint) {
-            return outcome;
-        }
-        if checkpoint.size() > *self.size.borrow() {
-            let mut size = self.size.subscribe();
-            // Not having waited long enough is no error: the proof is asked for next.
-            let _ =
-                tokio::time::timeout(STREAM_PATIENCE, size.wait_for(|size| *size >= checkpoint.size())).await;
-            if let Some(outcome) = self.known(checkpoint) {
-                return outcome;
-            }
-        }
-        let unreached = self.unreached.load(Ordering::Relaxed);
-        let growing = self.grow().await;
-        match self.known(checkpoint) {
-            Some(outcome) => outcome,
-            // Who waited while the coordinator could not be reached does not wait as long again.
-            None if self.unreached.load(Ordering::Relaxed) != unreached => Err(Reason::LogBehind),
-            None => self.ask(&growing, checkpoint).await,
-        }
-    }
-
-    fn known(&self, checkpoint: &VerifiedCheckpoint) -> Option<Result<(), Reason>> {
-        match self.view().knows(checkpoint) {
-            Known::Yes => Some(Ok(())),
-            Known::Contradicted => {
-                metrics::counter!("tacit_witness_contradictions_total").increment(1);
-                tracing::error!(
-                    size = checkpoint.size(),
-                    "two signed checkpoints of one size have different roots"
-                );
-                Some(Err(Reason::LogInconsistent))
-            }
-            Known::No => None,
-        }
-    }
-
-    /// Asks the coordinator for the proof between this checkpoint and the newest one known here.
-    async fn ask(&self, growing: &Growing<'_>, checkpoint: &VerifiedCheckpoint) -> Result<(), Reason> {
-        let Some(newest) = self.newest() else {
-            // Nothing was ever verified here: the first checkpoint is taken on the log's signature.
-            return self.take(growing, std::slice::from_ref(checkpoint)).await;
-        };
-        if checkpoint.size() == 0 {
-            // Its root is fixed, and every log begins with it.
-            return Ok(());
-        }
-        metrics::counter!("tacit_witness_proofs_asked_total").increment(1);
-        let (from, to) = (newest.size().min(checkpoint.size()), newest.size().max(checkpoint.size()));
-        let mut request = tonic::Request::new(GetConsistencyRequest { from_size: from, to_size: to });
-        request.set_timeout(PROOF_DEADLINE);
-        // The deadline is also kept here: a coordinator that does not answer must not hold the view for ever.
-        let asked = tokio::time::timeout(PROOF_DEADLINE, self.log.clone().get_consistency(request)).await;
-        let response = match asked {
-            Ok(Ok(response)) => response.into_inner(),
-            Ok(Err(status)) => {
-                tracing::warn!(%status, "no consistency proof from the coordinator");
-                if tacit_wire::reason_of(&status).is_none() {
-                    self.unreached.fetch_add(1, Ordering::Relaxed);
-                }
-                return Err(Reason::LogBehind);
-            }
-            Err(_) => {
-                tracing::warn!("no consistency proof from the coordinator in time");
-                self.unreached.fetch_add(1, Ordering::Relaxed);
-                return Err(Reason::LogBehind);
-            }
-        };
-        let proof = tacit_wire::chunks32("consistency", &response.consistency, 130)
-            .map_err(|_| Reason::LogInconsistent)?;
-        let is_newer = checkpoint.size() > newest.size();
-        let (older, newer) = if is_newer { (&newest, checkpoint) } else { (checkpoint, &newest) };
-        verify_extends(newer, older, &proof)?;
-        self.take(growing, std::slice::from_ref(checkpoint)).await
-    }
-
-    /// Takes checkpoints that were proven to agree with the view, ascending by size; the newest of all is
-    /// durable before anybody sees it.
-    async fn take(&self, _: &Growing<'_>, proven: &[VerifiedCheckpoint]) -> Result<(), Reason> {
-        let Some(last) = proven.last() else { return Ok(()) };
-        let known = self.newest().map_or(0, |newest| newest.size());
-        if last.size() > known {
-            let saved = async {
-                let mut conn = self.db.write().await?;
-                tacit_store::witness::save(&mut conn, last.size(), last.root(), last.note()).await
-            };
-            saved.await.map_err(|error: StoreError| {
-                tracing::error!(%error, "the verified checkpoint could not be saved");
-                Reason::Unavailable
-            })?;
-        }
-        let now = self.clock.now();
-        let mut view = self.view();
-        proven.iter().for_each(|checkpoint| view.adopt(checkpoint.clone(), now));
-        drop(view);
-        self.size.send_if_modified(|size| {
-            let grown = last.size() > *size;
-            *size = last.size().max(*size);
-            grown
-        });
-        Ok(())
-    }
-}
-
-/// Whether `newer` begins with `older`, which is not empty.
-fn verify_extends(
-    newer: &VerifiedCheckpoint,
-    older: &VerifiedCheckpoint,
-    proof: &[Hash],
-) -> Result<(), Reason> {
-    newer.verify_extends(older, proof).map_err(|error| {
-        metrics::counter!("tacit_witness_contradictions_total").increment(1);
-        tracing::error!(%error, older = older.size(), newer = newer.size(), "the log is not consistent");
-        Reason::LogInconsistent
-    })
 }

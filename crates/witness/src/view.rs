@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tacit_ledger::{Hash, checkpoint::VerifiedCheckpoint};
+use tacit_ledger::checkpoint::VerifiedCheckpoint;
 use tacit_model::Millis;
 
 /// How long a checkpoint is remembered, in milliseconds: twice a permit's life. One that is remembered for
@@ -16,18 +16,18 @@ const MOST: usize = 65_536;
 #[derive(Debug, Default)]
 pub(crate) struct View {
     newest: Option<VerifiedCheckpoint>,
-    /// By size: root, and when it was verified.
-    recent: BTreeMap<u64, (Hash, Millis)>,
+    /// By size: the checkpoint, and when it was verified. Whole notes, because each may become evidence.
+    recent: BTreeMap<u64, (VerifiedCheckpoint, Millis)>,
     newest_accepted: Millis,
 }
 
 /// Whether the view has a checkpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Known {
     /// This very checkpoint was verified.
     Yes,
-    /// Another root was verified at this size.
-    Contradicted,
+    /// This one, of another root, was verified at its size.
+    Contradicted(VerifiedCheckpoint),
     /// Not seen, or forgotten.
     No,
 }
@@ -49,19 +49,19 @@ impl View {
 
     pub(crate) fn knows(&self, checkpoint: &VerifiedCheckpoint) -> Known {
         match self.recent.get(&checkpoint.size()) {
-            Some((root, _)) if root == checkpoint.root() => Known::Yes,
-            Some(_) => Known::Contradicted,
+            Some((known, _)) if known.root() == checkpoint.root() => Known::Yes,
+            Some((known, _)) => Known::Contradicted(known.clone()),
             None => Known::No,
         }
     }
 
     /// Remembers a checkpoint that was proven to agree with this view.
     fn remember(&mut self, checkpoint: &VerifiedCheckpoint, now: Millis) {
-        self.recent.insert(checkpoint.size(), (*checkpoint.root(), now));
+        self.recent.insert(checkpoint.size(), (checkpoint.clone(), now));
         // Times rise with sizes but for clock changes, so the oldest stand first.
         while let Some(oldest) = self.recent.first_entry() {
             let is_newest = self.newest.as_ref().is_some_and(|newest| newest.size() == *oldest.key());
-            let (_, since) = *oldest.get();
+            let since = oldest.get().1;
             if is_newest || (self.recent.len() <= MOST && now.0.saturating_sub(since.0) <= REMEMBERED_MS) {
                 break;
             }

@@ -57,6 +57,10 @@ fn judge(from: &str, to: &str, kind: Kind) -> Option<String> {
     if ALONE.contains(&from) {
         return Some(format!("{from} builds alone, but depends on {to}"));
     }
+    // Its own tests switch on one of its features that way.
+    if from == to && kind == Kind::Dev {
+        return None;
+    }
     if SIDE.contains(&to) {
         let allowed = kind == Kind::Dev || SIDE.contains(&from);
         return (!allowed).then(|| format!("{from} depends on {to}, which only tests may use"));
@@ -83,6 +87,7 @@ mod tests {
     fn arrows_down_are_accepted() {
         assert!(findings("tacit-node", &["tacit-client", "tacit-model", "serde"], &[]).is_empty());
         assert!(findings("tacit-tacit", &["tacit-node"], &["tacit-testkit"]).is_empty());
+        assert!(findings("tacit-store", &["tacit-ledger"], &["tacit-store"]).is_empty());
         assert!(findings("tacit-testkit", &["tacit-node", "tacit-coordinator"], &[]).is_empty());
     }
 

@@ -2,9 +2,9 @@
 //!
 //! `check` proves the rules of the house: the arrows between crates ([`floors`]), the dependency bans and who may
 //! use which outside crate ([`bans`]), what each manifest inherits ([`manifests`]), rules on the text of every file
-//! ([`text`]), what docs/PROTOCOL.md promises ([`docs`]), and then rustfmt, clippy and `buf lint`. `test` is `check`
-//! and then every test; it is the one command that developers and CI run. `soak` runs the long tests. None of them
-//! changes a tracked file.
+//! ([`text`]), that SQLite and PostgreSQL have the same tables ([`schema`]), what docs/PROTOCOL.md promises ([`docs`]), and then rustfmt, clippy and `buf lint`. `test` is `check`
+//! and then every test; it is the one command that developers and CI run. `soak` runs the long tests ([`mod@soak`])
+//! and writes their table into docs/RELIABILITY.md; nothing else changes a tracked file.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to a person at a terminal")]
 
 mod bans;
@@ -14,9 +14,12 @@ mod floors;
 mod graph;
 mod manifests;
 mod needs;
+mod postgres;
 mod proto;
 mod python;
 mod runner;
+mod schema;
+mod soak;
 mod text;
 
 use std::path::{Path, PathBuf};
@@ -33,7 +36,8 @@ Chores:
   check          arrows, bans, manifests, text rules, the protocol document, rustfmt, clippy, buf lint
   check --quick  the same without rustfmt, clippy and buf (under a second)
   test           check, then every test; this is what CI runs
-  soak           the long runs: every test named soak_*, with TACIT_SOAK=1";
+  soak           the long tests at their full counts; their table goes to docs/RELIABILITY.md
+  soak --only NAME --runs N   one of them, or another count";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -43,13 +47,13 @@ fn main() -> ExitCode {
         ["check"] => check(&root, Extent::Whole).map(report_check),
         ["check", "--quick"] => check(&root, Extent::Quick).map(report_check),
         ["test"] => test(&root),
-        ["soak"] => runner::soak(&root).map(|tally| report_tests(&tally)),
+        ["soak", rest @ ..] if let Some(options) = soak::Options::parse(rest) => soak::run(&root, &options),
         ["--help" | "-h" | "help"] => {
             println!("{USAGE}");
             Ok(true)
         }
         _ => {
-            eprintln!("{USAGE}");
+            eprintln!("{USAGE}\n\nNames of long tests: {}", soak::names());
             return ExitCode::from(2);
         }
     };
@@ -101,6 +105,8 @@ fn check(root: &Path, extent: Extent) -> Result<usize, Error> {
         println!("warn {warning}");
     }
     step("text rules", started, report.findings);
+    let started = Instant::now();
+    step("schemas of both databases", started, schema::check(root)?);
     let started = Instant::now();
     let report = docs::check(root)?;
     for warning in &report.warnings {

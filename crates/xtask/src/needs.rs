@@ -1,5 +1,5 @@
-//! What the chores need beyond cargo, found or installed: `rustfmt` and `clippy` through rustup, Node's npm through
-//! apt, and `buf` through npm by the hashes of package-lock.json.
+//! What the chores need beyond cargo, found or installed: `rustfmt` and `clippy` through rustup, Node's npm,
+//! PostgreSQL and strace through apt, and `buf` through npm by the hashes of package-lock.json.
 //!
 //! A need is one function here: it returns once the thing is usable, or says what a person has to do.
 
@@ -63,6 +63,36 @@ fn is_installed(root: &Path) -> bool {
     }
 }
 
+/// The folder of PostgreSQL's programs, the newest release that is here.
+pub(crate) fn postgres() -> Result<PathBuf, Error> {
+    if let Some(programs) = postgres_programs() {
+        return Ok(programs);
+    }
+    apt(&["postgresql"], "PostgreSQL")?;
+    postgres_programs().ok_or(Error::Missing { what: "PostgreSQL", remedy: "install it" })
+}
+
+fn postgres_programs() -> Option<PathBuf> {
+    // Debian keeps releases apart and puts none of them on the path.
+    let releases = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut folders: Vec<(u32, PathBuf)> = releases
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
+        .collect();
+    folders.sort();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders = folders.into_iter().rev().map(|(_, folder)| folder).chain(std::env::split_paths(&path));
+    folders.find(|folder| ["initdb", "pg_ctl"].iter().all(|name| folder.join(name).exists()))
+}
+
+/// strace, with which tests make system calls fail; they say so and pass where it cannot be had.
+pub(crate) fn strace() {
+    if !works("strace")
+        && let Err(error) = apt(&["strace"], "strace")
+    {
+        eprintln!("xtask: tests with failing system calls are skipped: {error}");
+    }
+}
+
 fn npm() -> Result<(), Error> {
     if works("npm") {
         return Ok(());
@@ -75,7 +105,7 @@ pub(crate) fn apt(packages: &[&str], what: &'static str) -> Result<(), Error> {
     if !works("apt-get") || !is_root()? {
         return Err(Error::Missing {
             what,
-            remedy: "install it (Debian: apt-get install nodejs npm python3-venv), or run this once as root",
+            remedy: "install it (Debian: apt-get install nodejs npm python3-venv postgresql), or run this once as root",
         });
     }
     println!("installing with apt-get: {}", packages.join(" "));
@@ -88,7 +118,7 @@ pub(crate) fn apt(packages: &[&str], what: &'static str) -> Result<(), Error> {
     apt(&[&["install", "--yes", "--no-install-recommends"], packages].concat())
 }
 
-fn is_root() -> Result<bool, Error> {
+pub(crate) fn is_root() -> Result<bool, Error> {
     let mut id = Command::new("id");
     id.arg("--user");
     Ok(output(id)?.trim_ascii() == b"0")

@@ -10,14 +10,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::command::{Error, cargo};
-use crate::{needs, python};
+use crate::{needs, postgres, python};
 
 /// How a test says that it could not run here.
 const SKIPPED: &str = "SKIPPED:";
 
-/// Tests with this in their names are the long runs. Without [`SOAK_SWITCH`] they run in their short form.
-const SOAK_TESTS: &str = "soak_";
-const SOAK_SWITCH: &str = "TACIT_SOAK";
+/// Names the PostgreSQL server that the tests of [`POSTGRES_PACKAGES`] run on, in the place of SQLite.
+pub(crate) const ON_POSTGRES: &str = "TACIT_TEST_POSTGRES";
+const POSTGRES_PACKAGES: [&str; 4] = ["tacit-store", "tacit-coordinator", "tacit-custodian", "tacit-node"];
 
 /// What came out of one or more runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,41 +60,53 @@ impl fmt::Display for Tally {
     }
 }
 
-/// All tests of the workspace.
+/// All tests of the workspace, on SQLite; then those of the store and of the roles on PostgreSQL.
 pub(crate) fn test(root: &Path) -> Result<Tally, Error> {
-    let environment = python::environment(root);
-    let mut tally = if has_nextest(root) {
-        let mut command = cargo(root);
-        command.envs(environment).args(["nextest", "run", "--workspace"]);
-        nextest(command)?
+    // A server of the caller's own, or one for this run.
+    let given = std::env::var(ON_POSTGRES).ok().filter(|url| !url.is_empty());
+    let server = if given.is_some() {
+        None
     } else {
-        let mut command = cargo(root);
-        command.envs(environment).args([
-            "test",
-            "--workspace",
-            "--lib",
-            "--bins",
-            "--tests",
-            "--no-fail-fast",
-        ]);
-        command.args(["--", "--show-output"]);
-        libtest(command)?
+        postgres::Server::start()
+            .inspect_err(|error| println!("{SKIPPED} nothing is tested on PostgreSQL: {error}"))
+            .ok()
     };
+    let url = given.or_else(|| server.as_ref().map(postgres::Server::url));
+    let environment: Vec<_> = python::environment(root).into_iter().collect();
+    needs::strace();
+    let mut command = cargo(root);
+    command.envs(environment.iter().cloned());
+    match url {
+        // Empty: the tests need not say that they are not on PostgreSQL, for they will be.
+        Some(_) => command.env(ON_POSTGRES, ""),
+        None => command.env_remove(ON_POSTGRES),
+    };
+    let mut tally = run_tests(root, command, &["--workspace"])?;
+    if let Some(url) = url {
+        println!("the same on PostgreSQL: {}", POSTGRES_PACKAGES.join(", "));
+        // Of the whole program, what has its own databases there: the tests that say so in their names.
+        let mut command = cargo(root);
+        command.env(ON_POSTGRES, &url);
+        tally.add(run_tests(root, command, &["--package", "tacit-tacit", "on_postgresql"])?);
+        let mut command = cargo(root);
+        command.envs(environment).env(ON_POSTGRES, url);
+        let packages: Vec<&str> = POSTGRES_PACKAGES.iter().flat_map(|name| ["--package", name]).collect();
+        tally.add(run_tests(root, command, &packages)?);
+    }
+    drop(server);
     let mut command = cargo(root);
     command.args(["test", "--workspace", "--doc", "--no-fail-fast"]);
     tally.add(libtest(command)?);
     Ok(tally)
 }
 
-/// The long runs.
-pub(crate) fn soak(root: &Path) -> Result<Tally, Error> {
-    let mut command = cargo(root);
-    command.env(SOAK_SWITCH, "1");
+/// Tests of these packages, with nextest where it is.
+fn run_tests(root: &Path, mut command: Command, packages: &[&str]) -> Result<Tally, Error> {
     if has_nextest(root) {
-        command.args(["nextest", "run", "--workspace", SOAK_TESTS]);
+        command.args(["nextest", "run"]).args(packages);
         nextest(command)
     } else {
-        command.args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast", SOAK_TESTS]);
+        command.arg("test").args(packages).args(["--tests", "--no-fail-fast"]);
         command.args(["--", "--show-output"]);
         libtest(command)
     }

@@ -67,17 +67,18 @@ CREATE TABLE pseudonym (
     PRIMARY KEY (requester, epoch, pseudonym)
 ) WITHOUT ROWID;
 
--- The head of each pseudonym's hidden chain of records, and the key of its openings. Destroying the
--- key erases the openings; the log stays verifiable. Changes with every record about the pseudonym.
+-- The head of each pseudonym's hidden chain of records, and the key of its openings since the newest
+-- erasure, which destroyed the one before; the log stays verifiable. Changes with every record about the pseudonym.
 CREATE TABLE chain (
     subject     INTEGER PRIMARY KEY REFERENCES subject (number),
     sequence    BIGINT  NOT NULL CHECK (sequence >= 1),            -- of the next record
     leaf        BLOB    NOT NULL CHECK (length(leaf) = 32),        -- leaf hash of the last record
     last_index  BIGINT  NOT NULL CHECK (last_index >= 0),          -- its log index; each opening has the one before
-    opening_key BLOB    CHECK (length(opening_key) = 32)           -- NULL once erased
+    opening_key BLOB    NOT NULL CHECK (length(opening_key) = 32)   -- replaced by each erasure
 );
 
--- What opens a record's commitments, sealed under its pseudonym's opening_key (nonce || ciphertext). Never changed.
+-- What opens a record's commitments, sealed under its pseudonym's opening_key (nonce || ciphertext). Never
+-- changed; an erasure removes those before it.
 CREATE TABLE opening (
     log_index INTEGER PRIMARY KEY,
     subject   BIGINT  NOT NULL,

@@ -12,5 +12,7 @@ mod batch;
 mod lies;
 mod log;
 mod loss;
+mod receipts;
 mod recovery;
 mod support;
+mod witnesses;

@@ -87,7 +87,7 @@ impl Commit<'_> {
                 }
             });
         }
-        Ok(pb::Authorized { checkpoint: Default::default(), checks })
+        Ok(pb::Authorized { checks, ..Default::default() })
     }
 
     fn decide_check(

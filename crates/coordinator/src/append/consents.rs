@@ -115,15 +115,13 @@ impl Commit<'_> {
             terms: consent_terms(&salt_terms, &consent.text),
             subject: commit_subject(&link, &pseudonym),
         })?;
-        if let Some(key) = chain.opening_key {
-            let id = consent.id.to_string();
-            let opening =
-                Opening::Consent(ConsentOpening { link, salt_terms, consent: &id, number: consent.number });
-            let sealed = seal(&opening, &key, record.index, &mut self.rng)
-                .map_err(|_| StoreError::LogHead("an opening could not be sealed"))?;
-            let opening = SealedOpening { log_index: record.index, subject, sealed };
-            openings::store(self.conn, &[opening]).await?;
-        }
+        let id = consent.id.to_string();
+        let opening =
+            Opening::Consent(ConsentOpening { link, salt_terms, consent: &id, number: consent.number });
+        let sealed = seal(&opening, &chain.opening_key, record.index, &mut self.rng)
+            .map_err(|_| StoreError::LogHead("an opening could not be sealed"))?;
+        let opening = SealedOpening { log_index: record.index, subject, sealed };
+        openings::store(self.conn, &[opening]).await?;
         openings::store_chains(self.conn, &[(subject, chain.after(record.index, leaf))]).await?;
         Ok(record)
     }

@@ -11,6 +11,7 @@
 mod checks;
 mod consents;
 mod desk;
+mod erasures;
 mod others;
 mod records;
 mod rules;
@@ -19,6 +20,7 @@ mod used;
 use std::sync::Arc;
 
 use tacit_blind::{check::VerifiedCheck, enroll::VerifiedRegistration, table::SignedManifest};
+use tacit_ledger::{record::Record, shard::YearStart};
 use tacit_model::{Clock, MemberId, Millis, Reason, Ulid, entropy};
 use tacit_policy::{Registry, SignedConsent, StateChange};
 use tacit_store::{
@@ -28,14 +30,17 @@ use tacit_store::{
 use tacit_wire::coordinator as pb;
 use tokio::sync::broadcast;
 
+pub(crate) use self::erasures::{Again, EraseJob};
 use self::{rules::RuleSets, used::Used};
 use crate::{
     config::Limits,
+    erasures::Journal,
     store::{
         consents::StoredConsent,
         pseudonyms::Registered,
         subjects::Number,
         uses::{self, Once},
+        years,
     },
 };
 
@@ -95,6 +100,7 @@ pub(crate) enum Write {
     Manifest(Box<SignedManifest>),
     Enrollment { custodian: MemberId, requester: MemberId, epoch: u32, count: u64 },
     Registry { number: u64, hash: [u8; 32], bytes: bytes::Bytes },
+    Erase(Box<EraseJob>),
     Prune,
 }
 
@@ -128,6 +134,7 @@ pub(crate) struct Appender {
     registry: Arc<Registry>,
     clock: Arc<dyn Clock>,
     limits: Limits,
+    journal: Journal,
     /// Requesters that watch are told of changes once they are committed.
     watchers: broadcast::Sender<Arc<StoredConsent>>,
     changed: Vec<Arc<StoredConsent>>,
@@ -136,6 +143,10 @@ pub(crate) struct Appender {
     pending: Option<Pending>,
     /// Record times never run backwards.
     last_time: Millis,
+    /// Size of the log up to which `last_time` is known to hold: other replicas have clocks of their own.
+    last_size: u64,
+    /// The newest year that has begun in the log, if that is known.
+    year: Option<u16>,
 }
 
 impl Appender {
@@ -145,12 +156,62 @@ impl Appender {
         registry: Arc<Registry>,
         clock: Arc<dyn Clock>,
         limits: Limits,
+        journal: Journal,
         watchers: broadcast::Sender<Arc<StoredConsent>>,
         last_time: Millis,
     ) -> Self {
         let (changed, rules, used) = (Vec::new(), RuleSets::default(), Used::default());
-        Self { log, registry, clock, limits, watchers, changed, rules, used, pending: None, last_time }
+        Self {
+            log,
+            registry,
+            clock,
+            limits,
+            journal,
+            watchers,
+            changed,
+            rules,
+            used,
+            pending: None,
+            last_time,
+            last_size: 0,
+            year: None,
+        }
     }
+
+    /// The time of this commit: by the clock, and never before that of a record in the log.
+    async fn time(&mut self, conn: &mut Conn, append: &Append) -> Result<Millis, StoreError> {
+        if append.start() != self.last_size {
+            self.last_time = self.last_time.max(newest_time(&self.log, conn, append).await?);
+            self.last_size = append.start();
+        }
+        self.last_time = self.last_time.max(self.clock.now());
+        Ok(self.last_time)
+    }
+
+    /// Notes that a year begins with this commit, when it does.
+    async fn turn_year(&mut self, conn: &mut Conn, append: &Append, now: Millis) -> Result<(), StoreError> {
+        let year = now.utc_year();
+        if append.is_empty() || self.year.is_some_and(|known| known >= year) {
+            return Ok(());
+        }
+        // Another replica may have been first.
+        let known = years::newest(conn).await?;
+        if known.is_none_or(|known| known < year) {
+            years::begin(conn, YearStart { year, first_index: append.start() }).await?;
+            tracing::info!(year, first_index = append.start(), "a year of the log begins");
+        }
+        self.year = Some(known.map_or(year, |known| known.max(year)));
+        Ok(())
+    }
+}
+
+/// When the newest record was made; 0 in an empty log.
+async fn newest_time(log: &Log, conn: &mut Conn, append: &Append) -> Result<Millis, StoreError> {
+    let Some(record) = log.newest_record(conn, append).await? else { return Ok(Millis(0)) };
+    let record = Record::parse(&record).map_err(|_| {
+        StoreError::corrupt("log_entry", "record", append.start().saturating_sub(1), "is not a record")
+    })?;
+    Ok(Millis(record.time_ms()))
 }
 
 /// One commit under way.
@@ -162,6 +223,7 @@ struct Commit<'a> {
     rng: entropy::Rng,
     registry: &'a Registry,
     limits: &'a Limits,
+    journal: &'a Journal,
     rules: &'a mut RuleSets,
     used: &'a mut Used,
     changed: &'a mut Vec<Arc<StoredConsent>>,
@@ -180,10 +242,7 @@ impl Commit<'_> {
     }
 
     /// Adds a record and keeps its bytes for the answer.
-    fn push(
-        &mut self,
-        record: impl Into<tacit_ledger::record::Record>,
-    ) -> Result<(NewRecord, [u8; 32]), StoreError> {
+    fn push(&mut self, record: impl Into<Record>) -> Result<(NewRecord, [u8; 32]), StoreError> {
         let record = record.into();
         let id = record.id().to_owned();
         let bytes = record
@@ -205,6 +264,7 @@ impl Commit<'_> {
                 self.enrollment(&custodian, &requester, epoch, count)
             }
             Write::Registry { number, hash, bytes } => self.registry(number, hash, &bytes).await,
+            Write::Erase(job) => self.erase(&job).await,
             Write::Prune => {
                 let more = uses::prune(self.conn, self.now.0, self.now.utc_day()).await?;
                 Ok(Done::Pruned { more })
@@ -218,17 +278,17 @@ impl GroupWork for Appender {
     type Done = Done;
 
     async fn apply(&mut self, conn: &mut Conn, jobs: Vec<Job>) -> Result<Vec<Done>, StoreError> {
-        let now = self.clock.now().max(self.last_time);
-        self.last_time = now;
         let append = self.log.begin(conn).await?;
+        let now = self.time(conn, &append).await?;
         let mut commit = Commit {
-            conn,
+            conn: &mut *conn,
             log_size: append.start(),
             append,
             now,
             rng: entropy::os_rng(),
             registry: &self.registry,
             limits: &self.limits,
+            journal: &self.journal,
             rules: &mut self.rules,
             used: &mut self.used,
             changed: &mut self.changed,
@@ -249,7 +309,9 @@ impl GroupWork for Appender {
                 done[place] = Some(answer);
             }
         }
-        let Commit { conn, append, .. } = commit;
+        let append = commit.append;
+        self.turn_year(conn, &append, now).await?;
+        self.last_size = append.end();
         self.pending = Some(self.log.finish(conn, &append).await?);
         Ok(done.into_iter().flatten().collect())
     }
@@ -267,6 +329,7 @@ impl GroupWork for Appender {
         self.changed.clear();
         self.rules = RuleSets::default();
         self.used = Used::default();
+        (self.last_size, self.year) = (0, None);
         self.log.forget();
     }
 }

@@ -64,10 +64,9 @@ impl Commit<'_> {
                 self.push(refused)?
             }
         };
-        if let Some(key) = chain.opening_key {
-            let sealed = self.seal_item(place, decision, link, salt_evidence, &key, record.index)?;
-            desk.openings.push(SealedOpening { log_index: record.index, subject, sealed });
-        }
+        let sealed =
+            self.seal_item(place, decision, link, salt_evidence, &chain.opening_key, record.index)?;
+        desk.openings.push(SealedOpening { log_index: record.index, subject, sealed });
         desk.advance(subject, chain.after(record.index, leaf));
         Ok(self.outcome(record, decision))
     }

@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status};
 
 use super::{Service, Shared, heavy, malformed, parts, store_trouble};
 use crate::{
-    answer,
+    answer::{self, Recorded},
     append::{AuthorizeJob, ProvenCheck},
     caller::{PerMinute, caller, signing_key},
     store::{
@@ -38,9 +38,13 @@ impl AuthorizationService for Service {
         if shared.bad_checks.over(&peer.spiffe.member, shared.limits.bad_checks_per_minute, now) {
             return Ok(Response::new(answer::too_fast(PerMinute::resets_at(now))));
         }
+        let cosigned_size = message.cosigned_size;
         let arrived = arrived(message).map_err(|error| malformed(&error, &metadata))?;
-        let response =
-            shared.answer(arrived, peer, now).await.map_err(|error| store_trouble(&error, &metadata))?;
+        shared.writable(&metadata).await?;
+        let response = shared
+            .answer(arrived, peer, now, cosigned_size)
+            .await
+            .map_err(|error| store_trouble(&error, &metadata))?;
         Ok(Response::new(response))
     }
 
@@ -54,7 +58,7 @@ impl AuthorizationService for Service {
         let hash = tacit_wire::array("request_hash", &message.request_hash)
             .map_err(|error| malformed(&error, &metadata))?;
         let response = shared
-            .recall(&hash, &peer.spiffe.member)
+            .recall(&hash, &peer.spiffe.member, message.cosigned_size)
             .await
             .map_err(|error| store_trouble(&error, &metadata))?;
         Ok(Response::new(pb::RecallResponse { response }))
@@ -67,6 +71,7 @@ impl Shared {
         arrived: AuthorizeIn,
         peer: PeerIdentity,
         now: Millis,
+        cosigned_size: u64,
     ) -> Result<pb::AuthorizeResponse, StoreError> {
         let requester = peer.spiffe.member.clone();
         let (registry, checks) = (self.registry.clone(), arrived.checks.len());
@@ -80,7 +85,7 @@ impl Shared {
         };
         // Before freshness and before the proofs, which could be about a subject registered anew meanwhile.
         if let Some(stored) = self.stored(&fingerprint, &requester).await? {
-            return self.again(&stored.outcome, Millis(stored.answered_ms)).await;
+            return self.again(&stored.outcome, Millis(stored.answered_ms), cosigned_size).await;
         }
         // Before the proofs are looked at: a refusal after a valid proof is a record.
         if self.refused_records.over(&requester, self.limits.refused_records_per_minute, now) {
@@ -90,7 +95,7 @@ impl Shared {
         let job = self.prove(signed, fingerprint, requester).await?;
         let bad = job.checks.iter().filter(|check| check.is_err()).count() as u64;
         self.add_bad(&job.requester, bad, now);
-        self.decide(job).await
+        self.decide(job, cosigned_size).await
     }
 
     /// Counts checks that were refused before a record.
@@ -137,41 +142,45 @@ impl Shared {
         Ok(AuthorizeJob { requester, fingerprint, hashes, signature, checks })
     }
 
-    async fn decide(&self, job: AuthorizeJob) -> Result<pb::AuthorizeResponse, StoreError> {
+    async fn decide(
+        &self,
+        job: AuthorizeJob,
+        cosigned_size: u64,
+    ) -> Result<pb::AuthorizeResponse, StoreError> {
         if job.checks.iter().all(Result::is_err) {
             // Nothing to record: every check was refused before it could become one.
             let checks = job.checks.iter().map(|check| pb::CheckOutcome {
                 items: Vec::new(),
                 refusal: check.as_ref().err().map(|reason| tacit_wire::refusal(*reason)),
             });
-            let answer = pb::Authorized {
-                checkpoint: self.log.head().note().to_vec().into(),
-                checks: checks.collect(),
-            };
-            return Ok(pb::AuthorizeResponse {
-                outcome: Some(pb::authorize_response::Outcome::Authorized(answer)),
-            });
+            let answer = pb::Authorized { checks: checks.collect(), ..Default::default() };
+            return answer::prove(&self.log, Recorded::of_nothing(answer), cosigned_size).await;
         }
         let requester = job.requester.clone();
         match self.writer.authorize(job).await? {
             Authorized::Decided(recorded) => {
                 let refused = count(recorded.get());
                 self.refused_records.add(&requester, refused, self.clock.now());
-                answer::prove(&self.log, recorded).await
+                answer::prove(&self.log, recorded, cosigned_size).await
             }
-            Authorized::Replayed { outcome, answered } => self.again(&outcome, answered).await,
+            Authorized::Replayed { outcome, answered } => self.again(&outcome, answered, cosigned_size).await,
             Authorized::Refused(reason) => Ok(answer::refused(reason)),
         }
     }
 
     /// The stored answer again, until its permits have expired.
-    async fn again(&self, outcome: &[u8], answered: Millis) -> Result<pb::AuthorizeResponse, StoreError> {
+    async fn again(
+        &self,
+        outcome: &[u8],
+        answered: Millis,
+        cosigned_size: u64,
+    ) -> Result<pb::AuthorizeResponse, StoreError> {
         metrics::counter!("tacit_coordinator_repeated_total").increment(1);
         if self.clock.now().since(answered) >= self.limits.permit_ms {
             return Ok(answer::refused(Reason::NotFresh));
         }
         let recorded = answer::restore(&self.log, outcome).await?;
-        answer::prove(&self.log, recorded).await
+        answer::prove(&self.log, recorded, cosigned_size).await
     }
 
     /// What this requester was answered to the request of this fingerprint. Somebody else's request is
@@ -190,10 +199,11 @@ impl Shared {
         &self,
         fingerprint: &[u8; 32],
         requester: &MemberId,
+        cosigned_size: u64,
     ) -> Result<Option<pb::AuthorizeResponse>, StoreError> {
         let Some(stored) = self.stored(fingerprint, requester).await? else { return Ok(None) };
         let recorded = answer::restore(&self.log, &stored.outcome).await?;
-        Ok(Some(answer::prove(&self.log, recorded).await?))
+        Ok(Some(answer::prove(&self.log, recorded, cosigned_size).await?))
     }
 }
 

@@ -40,6 +40,7 @@ impl ConsentService for Service {
             .map_err(|error| malformed(&error, &metadata))?;
         let state_signature = tacit_wire::array("state_signature", &message.state_signature)
             .map_err(|error| malformed(&error, &metadata))?;
+        shared.writable(&metadata).await?;
         let given = shared.given(&message.consent, signature, state_signature, &peer.spiffe.member);
         let outcome = match given {
             Ok(write) => {
@@ -63,6 +64,7 @@ impl ConsentService for Service {
         let (message, metadata) = parts(request);
         let signature = tacit_wire::array("signature", &message.signature)
             .map_err(|error| malformed(&error, &metadata))?;
+        shared.writable(&metadata).await?;
         let outcome = match (parse_ulid(&message.consent_id), message.state.parse::<ConsentState>()) {
             (Some(id), Ok(state)) => {
                 let change = StateChange { id, state, number: message.number };

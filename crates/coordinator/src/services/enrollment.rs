@@ -31,6 +31,7 @@ impl EnrollmentService for Service {
         }
         let arrived = arrived(message).map_err(|error| malformed(&error, &metadata))?;
         let entries = arrived.entries.len() as u64;
+        shared.writable(&metadata).await?;
         let response = async {
             match shared.verify(arrived, &requester).await? {
                 Ok(verified) => shared.register(verified, requester).await,

@@ -1,18 +1,17 @@
 //! The log for members and auditors; manifests and enrollment counts for those who may write them.
 
 use tacit_identity::Role;
-use tacit_ledger::checkpoint::VerifiedCheckpoint;
 use tacit_model::{MemberId, Reason};
 use tacit_store::{StoreError, log::Log};
 use tacit_wire::coordinator::{
     self as pb, get_manifest_response::Outcome as Found, log_service_server::LogService,
     publish_manifest_response::Outcome as Published,
 };
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status, metadata::MetadataMap};
+use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 
-use super::{Responses, Service, parts, store_trouble};
+use super::{Responses, Service, parts, store_trouble, witness::WitnessStream};
 use crate::{append::Write, caller::caller};
 
 /// Records in one message of GetEntries.
@@ -24,9 +23,6 @@ const PAGE_BYTES: usize = 1 << 20;
 /// Messages that may wait for a slow reader.
 const AHEAD: usize = 4;
 
-/// Checkpoints that may wait for a slow reader.
-const CHECKPOINTS_AHEAD: usize = 256;
-
 #[tonic::async_trait]
 impl LogService for Service {
     async fn get_checkpoint(
@@ -34,28 +30,24 @@ impl LogService for Service {
         request: Request<pb::GetCheckpointRequest>,
     ) -> Result<Response<pb::GetCheckpointResponse>, Status> {
         caller(&request, &self.0.registry, &Role::ALL)?;
+        // First, because it may wait: the head is at least as new then.
+        let cosigned = self.0.witnesses.newest().await;
+        let cosigned = cosigned.map(|it| it.checkpoint().note().to_vec().into()).unwrap_or_default();
         let checkpoint = self.0.log.head().note().to_vec().into();
-        Ok(Response::new(pb::GetCheckpointResponse { checkpoint }))
+        Ok(Response::new(pb::GetCheckpointResponse { checkpoint, cosigned }))
     }
 
-    type WatchCheckpointsStream = Responses<pb::WatchCheckpointsResponse>;
+    type WitnessStream = Responses<pb::WitnessResponse>;
 
-    async fn watch_checkpoints(
+    async fn witness(
         &self,
-        request: Request<pb::WatchCheckpointsRequest>,
-    ) -> Result<Response<Self::WatchCheckpointsStream>, Status> {
-        caller(&request, &self.0.registry, &[Role::Node, Role::Custodian])?;
-        let (message, metadata) = parts(request);
-        let log = self.0.log.clone();
-        // Before the head is read, so that nothing falls between the two.
-        let news = log.subscribe();
-        if message.from_size > log.head().size() {
-            return Err(tacit_wire::trouble(Reason::LogBehind, &metadata));
-        }
-        let (sender, receiver) = mpsc::channel(CHECKPOINTS_AHEAD);
-        let closing = self.0.closing.subscribe();
-        tokio::spawn(push_checkpoints(log, news, closing, message.from_size, sender));
-        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+        request: Request<Streaming<pb::WitnessRequest>>,
+    ) -> Result<Response<Self::WitnessStream>, Status> {
+        let shared = &self.0;
+        let peer = caller(&request, &shared.registry, &[Role::Node, Role::Custodian])?;
+        let (said, metadata) = parts(request);
+        let stream = WitnessStream { shared: shared.clone(), member: peer.spiffe.member };
+        stream.open(said, &metadata).await
     }
 
     async fn get_consistency(
@@ -105,6 +97,7 @@ impl LogService for Service {
         let shared = &self.0;
         let peer = caller(&request, &shared.registry, &[Role::Node])?;
         let (message, metadata) = parts(request);
+        shared.writable(&metadata).await?;
         let outcome = match shared.own_manifest(&message.manifest, &peer.spiffe.member) {
             Ok(manifest) => {
                 let written = shared.write_logged(Write::Manifest(Box::new(manifest))).await;
@@ -144,6 +137,7 @@ impl LogService for Service {
         let peer = caller(&request, &shared.registry, &[Role::Custodian])?;
         let (message, metadata) = parts(request);
         let requester = known_member(&message.requester, &shared.registry, &metadata)?;
+        shared.writable(&metadata).await?;
         let (epoch, count) = (message.epoch, message.count);
         let write = Write::Enrollment { custodian: peer.spiffe.member, requester, epoch, count };
         let written = shared.write_logged(write).await.map_err(|error| store_trouble(&error, &metadata))?;
@@ -187,47 +181,4 @@ async fn push_entries(
         }
     }
     Ok(())
-}
-
-/// Sends every checkpoint with the proof from the one sent before, until the reader goes away. A reader
-/// that falls behind gets one proof over what it missed.
-async fn push_checkpoints(
-    log: Log,
-    mut news: broadcast::Receiver<VerifiedCheckpoint>,
-    mut closing: watch::Receiver<bool>,
-    from_size: u64,
-    sender: mpsc::Sender<Result<pb::WatchCheckpointsResponse, Status>>,
-) {
-    let mut sent = from_size;
-    let mut next = Some(log.head());
-    loop {
-        if let Some(head) = next.take().filter(|head| head.size() > sent) {
-            let consistency = match sent {
-                0 => Ok(Vec::new()),
-                sent => log.consistency(sent, head.size()).await,
-            };
-            let message = match consistency {
-                Ok(proof) => Ok(pb::WatchCheckpointsResponse {
-                    checkpoint: head.note().to_vec().into(),
-                    consistency: tacit_wire::concat32(&proof),
-                    from_size: sent,
-                }),
-                Err(error) => Err(store_trouble(&error, &MetadataMap::new())),
-            };
-            sent = head.size();
-            let failed = message.is_err();
-            if sender.send(message).await.is_err() || failed {
-                return;
-            }
-        }
-        tokio::select! {
-            () = sender.closed() => return,
-            _ = closing.wait_for(|closing| *closing) => return,
-            head = news.recv() => next = match head {
-                Ok(head) => Some(head),
-                Err(broadcast::error::RecvError::Lagged(_)) => Some(log.head()),
-                Err(broadcast::error::RecvError::Closed) => return,
-            },
-        }
-    }
 }

@@ -6,6 +6,8 @@ mod enrollment;
 mod log;
 mod manifest;
 mod registry;
+mod subject;
+mod witness;
 
 use std::{pin::Pin, sync::Arc};
 
@@ -19,8 +21,8 @@ use tokio_stream::Stream;
 use tonic::{Request, Status, metadata::MetadataMap};
 
 use crate::{
-    answer, append::Write, caller::PerMinute, config::Limits, store::consents::StoredConsent, writer::Logged,
-    writer::Writer,
+    answer, append::Write, caller::PerMinute, config::Limits, erasures::Due, store::consents::StoredConsent,
+    witnesses::Witnesses, writer::Logged, writer::Writer,
 };
 
 /// Points of a request from which on its arithmetic leaves the threads that serve connections: about a
@@ -44,6 +46,10 @@ pub(crate) struct Shared {
     pub(crate) refused_records: PerMinute,
     /// Consents as they change, for the requesters that watch.
     pub(crate) consents: broadcast::Sender<Arc<StoredConsent>>,
+    /// Who watches the log from outside, and what they stand behind.
+    pub(crate) witnesses: Arc<Witnesses>,
+    /// Erasures that the database had lost, to be logged before anything else.
+    pub(crate) erasures: Due,
     /// True once the server is to end: streams end then.
     pub(crate) closing: watch::Sender<bool>,
 }
@@ -83,6 +89,12 @@ pub(crate) async fn heavy<T: Send + 'static>(
 }
 
 impl Shared {
+    /// Whether anything may be appended to the log now. Every method that leaves a record asks first.
+    async fn writable(&self, metadata: &MetadataMap) -> Result<(), Status> {
+        self.witnesses.may_append().await.map_err(|reason| tacit_wire::trouble(reason, metadata))?;
+        self.erasures.log(&self.writer).await.map_err(|error| store_trouble(&error, metadata))
+    }
+
     /// A record with its proof.
     async fn proven(&self, index: u64, record: Vec<u8>) -> Result<(common::LoggedRecord, Bytes), StoreError> {
         let (record, checkpoint) = answer::prove_one(&self.log, index, record).await?;

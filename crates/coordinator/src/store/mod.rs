@@ -1,6 +1,8 @@
 //! The coordinator's own tables: everything SQL of this role stands here.
 
+pub(crate) mod chains;
 pub(crate) mod consents;
+pub(crate) mod cosigned;
 pub(crate) mod manifests;
 pub(crate) mod openings;
 pub(crate) mod pseudonyms;
@@ -8,11 +10,16 @@ pub(crate) mod registries;
 pub(crate) mod requests;
 pub(crate) mod subjects;
 pub(crate) mod uses;
+pub(crate) mod years;
 
 use sqlx::migrate::Migrator;
+use tacit_store::Migrations;
 
-/// Schema of the coordinator's SQLite database.
-pub static SQLITE: Migrator = sqlx::migrate!("../../migrations/coordinator/sqlite");
+static SQLITE: Migrator = sqlx::migrate!("../../migrations/coordinator/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("../../migrations/coordinator/postgres");
+
+/// Schema of the coordinator's database.
+pub static MIGRATIONS: Migrations<'static> = Migrations { sqlite: &SQLITE, postgres: Some(&POSTGRES) };
 
 /// 32 bytes of a column, or corrupt data.
 pub(crate) fn bytes32(

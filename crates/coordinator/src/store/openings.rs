@@ -16,14 +16,14 @@ pub(crate) struct Chain {
     pub(crate) leaf: [u8; 32],
     /// Log index of the last record; none at first.
     pub(crate) last_index: Option<u64>,
-    /// Key of the pseudonym's openings; absent once erased.
-    pub(crate) opening_key: Option<[u8; 32]>,
+    /// Key of the pseudonym's openings since its newest erasure.
+    pub(crate) opening_key: [u8; 32],
 }
 
 impl Chain {
     /// The chain of a pseudonym without records.
     pub(crate) fn empty(opening_key: [u8; 32]) -> Self {
-        Self { sequence: 0, leaf: [0; 32], last_index: None, opening_key: Some(opening_key) }
+        Self { sequence: 0, leaf: [0; 32], last_index: None, opening_key }
     }
 
     /// The chain after one more record.
@@ -49,22 +49,18 @@ pub(crate) async fn chains(
     rows.iter()
         .map(|row| {
             let subject: i64 = row.try_get(0)?;
-            let opening_key = match row.try_get::<Option<Vec<u8>>, _>(4)? {
-                Some(key) => Some(bytes32("chain", "opening_key", subject, &key)?),
-                None => None,
-            };
             let chain = Chain {
                 sequence: unsigned("chain", "sequence", row.try_get(1)?)?,
                 leaf: bytes32("chain", "leaf", subject, row.try_get(2)?)?,
                 last_index: Some(unsigned("chain", "last_index", row.try_get(3)?)?),
-                opening_key,
+                opening_key: bytes32("chain", "opening_key", subject, row.try_get(4)?)?,
             };
             Ok((Number(subject), chain))
         })
         .collect()
 }
 
-/// Moves chains on. Keys do not change: an erased one stays erased.
+/// Moves chains on. Keys do not change: only an erasure replaces one.
 pub(crate) async fn store_chains(conn: &mut Conn, chains: &[(Number, Chain)]) -> Result<(), StoreError> {
     let into = "chain (subject, sequence, leaf, last_index, opening_key)";
     let again = "ON CONFLICT (subject) DO UPDATE SET sequence = excluded.sequence, leaf = excluded.leaf, \
@@ -74,7 +70,7 @@ pub(crate) async fn store_chains(conn: &mut Conn, chains: &[(Number, Chain)]) ->
             .bind(signed(chain.sequence))
             .bind(chain.leaf.as_slice())
             .bind(signed(chain.last_index.unwrap_or_default()))
-            .bind(chain.opening_key.as_ref().map(<[u8; 32]>::as_slice))
+            .bind(chain.opening_key.as_slice())
     })
     .await?;
     Ok(())

@@ -171,7 +171,7 @@ mod tests {
     use tacit_store::Db;
 
     use super::*;
-    use crate::store::{SQLITE, subjects};
+    use crate::store::{MIGRATIONS, subjects};
 
     fn once(n: u8) -> Once {
         Once::query(&[n; 32])
@@ -180,8 +180,8 @@ mod tests {
     #[tokio::test]
     async fn pruning_removes_what_is_over_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}", folder.path().join("uses.db").display());
-        let db = Db::open(&url, &SQLITE).await.unwrap();
+        let url = tacit_store::conformance::url(folder.path(), "uses");
+        let db = Db::open(&url, &MIGRATIONS).await.unwrap();
         let mut conn = db.write().await.unwrap();
         for (log_size, until_ms) in [(4, 99), (5, 100), (9, 101)] {
             let values = vec![once(u8::try_from(log_size).unwrap()), once(0)];

@@ -194,10 +194,8 @@ async fn a_question_that_the_requester_did_not_sign_is_none() {
         request
     };
     let fewer = pb::AuthorizeRequest { checks: both.checks[..1].to_vec(), ..both.clone() };
-    let swapped = pb::AuthorizeRequest {
-        checks: both.checks.iter().rev().cloned().collect(),
-        signature: both.signature.clone(),
-    };
+    let swapped =
+        pb::AuthorizeRequest { checks: both.checks.iter().rev().cloned().collect(), ..both.clone() };
     for request in [unsigned, by_coordinator, fewer, swapped] {
         assert_eq!(refused(set.requester.send(request).await), "signature_invalid");
     }

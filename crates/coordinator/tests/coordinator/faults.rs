@@ -2,14 +2,16 @@
 
 use sqlx::Connection;
 use tacit_model::{Basis, Reason};
-use tacit_store::{Conn, StoreError};
+use tacit_store::{Conn, Dialect, StoreError};
 
 use crate::{consents::Portal, support::*};
 
 /// Changes the schema beside the running coordinator, so that commits fail in their middle.
 async fn schema(world: &World, text: &'static str) {
     let mut conn = Conn::connect(&world.url()).await.map_err(StoreError::from).unwrap();
-    sqlx::raw_sql("PRAGMA legacy_alter_table = ON").execute(&mut conn).await.unwrap();
+    if Dialect::of(&conn) == Dialect::Sqlite {
+        sqlx::raw_sql("PRAGMA legacy_alter_table = ON").execute(&mut conn).await.unwrap();
+    }
     sqlx::raw_sql(text).execute(&mut conn).await.unwrap();
     conn.close().await.unwrap();
 }

@@ -211,17 +211,18 @@ async fn openings_are_gone_with_their_key_and_the_chain_goes_on() {
     let index = u64::try_from(entries(&world, &running).await.len()).unwrap() - 1;
     let (mut bytes, _, key) = sealed(&world, index).await;
     assert_eq!(open(&mut bytes.clone(), &[0; 32], index), Err(NotOpened));
-    assert!(open(&mut bytes, &key, index).is_ok());
+    assert!(open(&mut bytes.clone(), &key, index).is_ok());
     // An erasure destroys the key; it does not come back with the next record.
-    let db = world.db().await;
-    let mut conn = db.write().await.unwrap();
-    sqlx::query("UPDATE chain SET opening_key = NULL").execute(&mut *conn).await.unwrap();
-    drop(conn);
+    let portal = crate::subjects::chains(&world, &running).await;
+    portal.erase(enrolled[0].pseudonym(), "unlawful").await.unwrap();
     requester.ask(LISTS[0], COURT, &enrolled[0]).await.unwrap();
+    let db = world.db().await;
     let mut conn = db.read().await.unwrap();
     let row = sqlx::query("SELECT opening_key, sequence FROM chain").fetch_one(&mut *conn).await.unwrap();
-    assert_eq!(row.get::<Option<Vec<u8>>, _>(0), None);
-    assert_eq!(row.get::<i64, _>(1), 2);
+    let next: Vec<u8> = row.get(0);
+    assert_ne!(next, key);
+    assert_eq!(open(&mut bytes, next.as_slice().try_into().unwrap(), index), Err(NotOpened));
+    assert_eq!(row.get::<i64, _>(1), 3);
     let openings = sqlx::query("SELECT COUNT(*) FROM opening").fetch_one(&mut *conn).await.unwrap();
-    assert_eq!(openings.get::<i64, _>(0), 1);
+    assert_eq!(openings.get::<i64, _>(0), 2, "the erasure's own, and that of what followed it");
 }

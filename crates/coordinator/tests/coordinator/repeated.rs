@@ -169,7 +169,14 @@ async fn what_became_of_a_request_is_told_to_its_requester_alone() {
     let fingerprint = fingerprint(&request);
     let recall = |client: &Requester| {
         let (mut client, request_hash) = (client.authorization(), fingerprint.to_vec().into());
-        async move { client.recall(pb::RecallRequest { request_hash }).await.unwrap().into_inner().response }
+        async move {
+            client
+                .recall(pb::RecallRequest { request_hash, cosigned_size: 0 })
+                .await
+                .unwrap()
+                .into_inner()
+                .response
+        }
     };
     assert_eq!(recall(&requester).await, None);
     let first = taken_up(requester.send(request).await);

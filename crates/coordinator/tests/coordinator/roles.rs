@@ -24,8 +24,10 @@ const ALLOWED: &[(&str, &[Role])] = &[
     ("ConsentService/ChangeConsentState", &[Authority]),
     ("ConsentService/ListConsents", &[Node, Authority]),
     ("ConsentService/WatchConsents", &[Node]),
+    ("SubjectService/GetSubjectLog", &[Authority]),
+    ("SubjectService/Erase", &[Authority]),
     ("LogService/GetCheckpoint", &[Coordinator, Custodian, Node, Authority, Auditor]),
-    ("LogService/WatchCheckpoints", &[Custodian, Node]),
+    ("LogService/Witness", &[Custodian, Node]),
     ("LogService/GetConsistency", &[Coordinator, Custodian, Node, Authority, Auditor]),
     ("LogService/GetEntries", &[Auditor]),
     ("LogService/PublishManifest", &[Node]),
@@ -170,7 +172,7 @@ async fn a_message_beyond_its_limit_is_refused_by_the_transport() {
     let channel = world.channel(&running, Node, "tax").await;
     // A field of this many bytes makes a message that is a little longer; the limit counts the message.
     let authorize = async |bytes: usize| {
-        let request = AuthorizeRequest { checks: Vec::new(), signature: vec![0; bytes].into() };
+        let request = AuthorizeRequest { signature: vec![0; bytes].into(), ..AuthorizeRequest::default() };
         AuthorizationServiceClient::new(channel.clone()).authorize(request).await.unwrap_err()
     };
     let register = async |bytes: usize| {

@@ -1,6 +1,5 @@
 //! Serves a staged version once its manifest is in the log.
 
-use sqlx::Connection as _;
 use tacit_ledger::record::{Manifest as ManifestRecord, Record};
 use tacit_model::{ListId, Reason};
 use tacit_wire::custodian::ActivateRequest;
@@ -68,7 +67,7 @@ impl Mirror {
             slots: &replaced,
         });
         let mut conn = self.0.db.write().await?;
-        let mut tx = conn.begin().await?;
+        let mut tx = tacit_store::begin(&mut conn).await?;
         tables::activate(&mut tx, &staged, replaced, now).await?;
         tx.commit().await?;
         drop(conn);
@@ -96,7 +95,9 @@ impl Mirror {
 /// What cannot be proven is refused; a log that cannot be reached is trouble.
 fn log_trouble(reason: Reason) -> Stop {
     match reason {
-        Reason::LogBehind | Reason::Unavailable | Reason::Internal => Stop::Trouble(reason),
+        Reason::LogBehind | Reason::LogFrozen | Reason::Unavailable | Reason::Internal => {
+            Stop::Trouble(reason)
+        }
         _ => Stop::refused(reason),
     }
 }

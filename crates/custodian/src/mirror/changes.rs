@@ -1,6 +1,5 @@
 //! The next version of a served table: its rewritten buckets, checked against those they replace.
 
-use sqlx::Connection as _;
 use tacit_blind::table::{minimum_cover, verify_tick};
 use tacit_model::Reason;
 use tacit_wire::custodian::{BucketChange, PutChangesRequest};
@@ -50,7 +49,7 @@ impl Mirror {
             ));
         }
         let mut conn = self.0.db.write().await?;
-        let mut tx = conn.begin().await?;
+        let mut tx = tacit_store::begin(&mut conn).await?;
         tables::stage_changes(&mut tx, base.table, &row_of(&signed), self.0.clock.now()).await?;
         for part in checked.chunks(at_once(&base)) {
             tables::insert_buckets(&mut tx, base.table, manifest.version, part).await?;

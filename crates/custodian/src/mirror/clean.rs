@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use sqlx::Connection as _;
 use tacit_model::Millis;
 use tacit_store::StoreError;
 use tokio::sync::mpsc;
@@ -46,7 +45,7 @@ impl Mirror {
         let before = now.minus_ms(READING_MS);
         for _ in 0..REMOVALS_AT_ONCE {
             let mut conn = self.0.db.write().await?;
-            let mut tx = conn.begin().await?;
+            let mut tx = tacit_store::begin(&mut conn).await?;
             let more = tables::remove_some(&mut tx, before).await?;
             tx.commit().await?;
             if !more {
@@ -64,7 +63,7 @@ impl Mirror {
             let Some(served) = self.0.shelf.get(&list, epoch) else { continue };
             self.0.shelf.remove(&list, epoch);
             let mut conn = self.0.db.write().await?;
-            let mut tx = conn.begin().await?;
+            let mut tx = tacit_store::begin(&mut conn).await?;
             tables::end_epoch(&mut tx, &list, epoch, now).await?;
             tables::drop_version(&mut tx, served.table, served.version, now).await?;
             tx.commit().await?;

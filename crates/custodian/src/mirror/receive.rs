@@ -1,7 +1,6 @@
 //! A whole table, in a stream: checked and stored chunk by chunk, in memory only its leaf hashes.
 
 use bytes::Bytes;
-use sqlx::Connection as _;
 use tacit_blind::table::{Layout, SignedManifest, TableTree, check_bucket};
 use tacit_model::Reason;
 use tacit_wire::custodian::put_table_request::Part;
@@ -89,7 +88,7 @@ struct Upload<'a> {
 impl<'a> Upload<'a> {
     async fn begin(mirror: &'a Mirror, signed: &'a SignedManifest) -> Result<Self, Stop> {
         let mut conn = mirror.0.db.write().await?;
-        let mut tx = conn.begin().await?;
+        let mut tx = tacit_store::begin(&mut conn).await?;
         let table = tables::begin(&mut tx, &row_of(signed), mirror.0.clock.now()).await?;
         tx.commit().await?;
         Ok(Self { mirror, signed, table, leaves: Vec::new(), abandoned: Some(mirror.0.abandoned.clone()) })
@@ -106,7 +105,7 @@ impl<'a> Upload<'a> {
         let _turn = self.mirror.0.checking.acquire().await.map_err(|error| Stop::Failed(Box::new(error)))?;
         let checked = tokio::task::spawn_blocking(move || check_chunk(layout, &chunk)).await??;
         let mut conn = self.mirror.0.db.write().await?;
-        let mut tx = conn.begin().await?;
+        let mut tx = tacit_store::begin(&mut conn).await?;
         tables::insert_buckets(&mut tx, self.table, self.signed.manifest().version, &checked).await?;
         tx.commit().await?;
         self.leaves.extend(checked.iter().map(|bucket| bucket.leaf));
@@ -130,7 +129,7 @@ impl<'a> Upload<'a> {
         let served: Vec<u64> =
             self.mirror.0.shelf.epochs(&manifest.list).iter().map(|(epoch, _)| *epoch).collect();
         let mut conn = self.mirror.0.db.write().await?;
-        let mut tx = conn.begin().await?;
+        let mut tx = tacit_store::begin(&mut conn).await?;
         tables::stage_table(&mut tx, &row_of(self.signed), self.table, &served, self.mirror.0.clock.now())
             .await?;
         tx.commit().await?;

@@ -8,12 +8,15 @@ pub(crate) mod tables;
 mod writer;
 
 use sqlx::migrate::Migrator;
-use tacit_store::StoreError;
+use tacit_store::{Migrations, StoreError};
 
 pub(crate) use writer::Writer;
 
-/// Schema of the custodian's SQLite database.
-pub(crate) static SQLITE: Migrator = sqlx::migrate!("../../migrations/custodian/sqlite");
+static SQLITE: Migrator = sqlx::migrate!("../../migrations/custodian/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("../../migrations/custodian/postgres");
+
+/// Schema of the custodian's database.
+pub static MIGRATIONS: Migrations<'static> = Migrations { sqlite: &SQLITE, postgres: Some(&POSTGRES) };
 
 /// 32 bytes of a column, or corrupt data.
 fn bytes32(

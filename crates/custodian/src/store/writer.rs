@@ -97,3 +97,100 @@ impl Job {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tacit_model::{ManualClock, Millis};
+    use tacit_store::conformance;
+
+    use super::super::MIGRATIONS;
+    use super::super::permits::ListUse;
+    use super::*;
+
+    const NOW: Millis = Millis(1_795_300_143_223);
+
+    /// Two replicas over one database, each with its own connections.
+    async fn replicas(folder: &std::path::Path) -> [Writer; 2] {
+        let url = conformance::url(folder, "custodian");
+        let start = async || {
+            let db = Db::open(&url, &MIGRATIONS).await.unwrap();
+            Writer::start(db, Arc::new(ManualClock::new(NOW)), BatchSecret::derive(&[7; 32]))
+        };
+        [start().await, start().await]
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn a_permit_is_used_once_by_sixteen_presenters_over_two_replicas() {
+        const PERMITS: usize = 200;
+        let folder = tempfile::tempdir().unwrap();
+        let replicas = replicas(folder.path()).await;
+        fn use_of(permit: usize, presenter: u8) -> UsePermits {
+            UsePermits {
+                lists: vec![ListUse {
+                    list: "court/defaulters".parse().unwrap(),
+                    batch: [presenter; 32],
+                    permits: vec![(format!("{permit:026}").into(), NOW.plus_ms(60_000))],
+                }],
+            }
+        }
+        let mut presents = Vec::new();
+        for permit in 0..PERMITS {
+            for presenter in 0..16_u8 {
+                let writer = replicas[usize::from(presenter % 2)].clone();
+                // The queue holds 1,024: whoever is turned away comes again.
+                presents.push(tokio::spawn(async move {
+                    loop {
+                        if let Ok(outcome) = writer.use_permits(use_of(permit, presenter)).await {
+                            return (permit, presenter, outcome.unwrap());
+                        }
+                        tokio::task::yield_now().await;
+                    }
+                }));
+            }
+        }
+        let mut winners = vec![Vec::new(); PERMITS];
+        for present in presents {
+            let (permit, presenter, outcome) = present.await.unwrap();
+            match outcome {
+                Use::Good => winners[permit].push(presenter),
+                Use::Used => {}
+                Use::Expired => panic!("it is not over"),
+            }
+        }
+        assert!(winners.iter().all(|winners| winners.len() == 1), "{winners:?}");
+        // The winner's very request is good again, at either replica.
+        for (permit, winners) in winners.iter().enumerate() {
+            for writer in &replicas {
+                let again = writer.use_permits(use_of(permit, winners[0])).await.unwrap().unwrap();
+                assert_eq!(again, Use::Good);
+            }
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn a_quota_is_exact_over_two_replicas() {
+        let folder = tempfile::tempdir().unwrap();
+        let replicas = replicas(folder.path()).await;
+        let batch = |n: u8| Admit {
+            asker: "node/procurement".to_owned(),
+            requester: "procurement".to_owned(),
+            epoch: 3,
+            subjects: (0..3).map(|subject| [n * 3 + subject; 32]).collect(),
+            cap: 50,
+            day: 20_000,
+            enrolls: true,
+        };
+        let admits = (0..40_u8).map(|n| {
+            let writer = replicas[usize::from(n % 2)].clone();
+            tokio::spawn(async move { writer.admit(batch(n)).await.unwrap().unwrap() })
+        });
+        let mut admitted = 0;
+        for admit in admits.collect::<Vec<_>>() {
+            if let Admission::Admitted { new } = admit.await.unwrap() {
+                assert_eq!(new, 3);
+                admitted += new;
+            }
+        }
+        assert_eq!(admitted, 48);
+    }
+}

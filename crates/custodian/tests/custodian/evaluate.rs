@@ -13,15 +13,15 @@ use tacit_wire::{chunks32, concat32};
 use crate::support::table::{reason, trouble};
 use crate::support::{AUTHORITY_CAP, NOW, Party, QUOTA, SEED, World, eventually, registry};
 
-fn points(count: usize) -> Vec<[u8; 32]> {
+pub(crate) fn points(count: usize) -> Vec<[u8; 32]> {
     (0..count).map(|_| SecretScalar::random(&mut os_rng()).public().encode()).collect()
 }
 
-fn request(blinded: &[[u8; 32]]) -> EvaluateRequest {
+pub(crate) fn request(blinded: &[[u8; 32]]) -> EvaluateRequest {
     EvaluateRequest { epoch: 3, blinded: concat32(blinded), acting_for: String::new() }
 }
 
-async fn evaluate(party: &Party, request: EvaluateRequest) -> Result<Evaluated, Reason> {
+pub(crate) async fn evaluate(party: &Party, request: EvaluateRequest) -> Result<Evaluated, Reason> {
     match party.pseudonyms().evaluate(request).await {
         Err(status) => Err(trouble(&status)),
         Ok(answer) => match answer.into_inner().outcome.unwrap() {

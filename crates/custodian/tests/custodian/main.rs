@@ -5,5 +5,6 @@
 mod evaluate;
 mod fetch;
 mod mirror;
+mod replicas;
 mod roles;
 mod support;

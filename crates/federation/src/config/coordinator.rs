@@ -23,8 +23,12 @@ pub struct CoordinatorFile {
     pub listen: SocketAddr,
     /// Address and port of the metrics, on loopback; none without it.
     pub metrics: Option<SocketAddr>,
-    /// Database URL, `sqlite:PATH`.
+    /// Database URL, `sqlite:PATH` or `postgres://USER@HOST/DATABASE`.
     pub database: String,
+    /// The journal of erasures, which backups of the database must not hold; without this key it stands beside the
+    /// SQLite file, or beside this configuration when the database is PostgreSQL.
+    #[serde(default)]
+    pub erasures: PathBuf,
     /// The signed registry file.
     pub registry: PathBuf,
     /// Certificate, key, CA and revocation list.
@@ -54,7 +58,14 @@ impl RoleFile for CoordinatorFile {
     }
 
     fn resolve(&mut self, base: &Base<'_>) {
+        if self.erasures.as_os_str().is_empty() {
+            self.erasures = match self.database.strip_prefix("sqlite:") {
+                Some(path) => format!("{}.erasures", path.trim_start_matches("//")).into(),
+                None => format!("{}.erasures", self.member).into(),
+            };
+        }
         base.database(&mut self.database);
+        base.path(&mut self.erasures);
         base.path(&mut self.registry);
         base.path(&mut self.keys.log);
         self.tls.resolve(base);

@@ -23,10 +23,13 @@ pub struct CustodianFile {
     pub listen: SocketAddr,
     /// Address and port of the metrics, on loopback; none without it.
     pub metrics: Option<SocketAddr>,
-    /// Database URL, `sqlite:PATH`.
+    /// Database URL, `sqlite:PATH` or `postgres://USER@HOST/DATABASE`.
     pub database: String,
     /// Where the coordinator is.
     pub coordinator: WhereIs,
+    /// Further replicas of the coordinator, `https://HOST:PORT` each: all need the custodian's cosignatures.
+    #[serde(default)]
+    pub coordinator_replicas: Vec<String>,
     /// Certificate, key, CA and revocation list.
     pub tls: Tls,
     /// Private keys.
@@ -47,6 +50,8 @@ pub struct CustodianFile {
 pub struct CustodianKeys {
     /// Seeds of the pseudonym keys, one per pseudonym epoch.
     pub pseudonym: Vec<EpochSeed>,
+    /// Seed of the Ed25519 key that cosigns checkpoints of the log.
+    pub witness: PathBuf,
 }
 
 /// The seed of one pseudonym epoch. Losing it orphans every consent: back it up sealed.
@@ -70,6 +75,7 @@ impl RoleFile for CustodianFile {
         base.database(&mut self.database);
         self.tls.resolve(base);
         self.keys.pseudonym.iter_mut().for_each(|it| base.path(&mut it.seed));
+        base.path(&mut self.keys.witness);
     }
 }
 
@@ -88,6 +94,7 @@ impl From<&CustodianFile> for Config {
                 member: file.coordinator.member.clone(),
                 endpoint: file.coordinator.endpoint.clone(),
             },
+            coordinator_replicas: file.coordinator_replicas.clone(),
             pins: PinnedKeys {
                 coordinator: file.pins.coordinator,
                 log: file.pins.log,
@@ -100,6 +107,7 @@ impl From<&CustodianFile> for Config {
                 .iter()
                 .map(|it| SeedFile { epoch: it.epoch, file: it.seed.clone() })
                 .collect(),
+            witness_seed: file.keys.witness.clone(),
             limits: file.limits.clone(),
             schedule: file.schedule.clone(),
         }

@@ -23,12 +23,15 @@ pub struct NodeFile {
     pub listen: SocketAddr,
     /// Address and port of the metrics, on loopback; none without it.
     pub metrics: Option<SocketAddr>,
-    /// Database URL, `sqlite:PATH`.
+    /// Database URL, `sqlite:PATH` or `postgres://USER@HOST/DATABASE`.
     pub database: String,
     /// Where the newest verified registry is kept.
     pub registry: PathBuf,
     /// Where the coordinator is.
     pub coordinator: WhereIs,
+    /// Further replicas of the coordinator, `https://HOST:PORT` each: a holder cosigns for every one of them.
+    #[serde(default)]
+    pub coordinator_replicas: Vec<String>,
     /// Where the custodian is.
     pub custodian: WhereIs,
     /// Certificate, key, CA and revocation list.
@@ -52,6 +55,8 @@ pub struct NodeKeys {
     pub signing: PathBuf,
     /// Seed of the Ed25519 key that signs list manifests; for holders.
     pub manifest: Option<PathBuf>,
+    /// Seed of the Ed25519 key that cosigns checkpoints of the log; for holders.
+    pub witness: Option<PathBuf>,
     /// Key that encrypts what a requester keeps about its questions; for requesters.
     pub store: Option<PathBuf>,
 }
@@ -69,7 +74,7 @@ impl RoleFile for NodeFile {
         self.tls.resolve(base);
         base.path(&mut self.keys.signing);
         let keys = &mut self.keys;
-        for path in [&mut keys.manifest, &mut keys.store].into_iter().flatten() {
+        for path in [&mut keys.manifest, &mut keys.witness, &mut keys.store].into_iter().flatten() {
             base.path(path);
         }
         if let Some(gateway) = &mut self.gateway {

@@ -144,15 +144,20 @@ impl Writer<'_> {
             let file = Use::Pseudonym.file(id);
             self.line("# Losing a pseudonym seed orphans every consent: back it up sealed.");
             self.line(&format!("pseudonym = [{{ epoch = {PSEUDONYM_EPOCH}, seed = \"keys/{file}\" }}]"));
+            self.line("# Cosigns the checkpoints of the coordinator's log.");
+            self.line(&format!("witness = \"keys/{}\"", Use::Witness.file(id)));
             return;
         }
         let names: &[(&str, Use)] = match role {
             Role::Coordinator => &[("log", Use::Log)],
             Role::Authority => &[("signing", Use::Signing), ("blind", Use::Blind)],
             Role::Auditor => &[("box", Use::Box)],
-            Role::Node | Role::Custodian => {
-                &[("signing", Use::Signing), ("manifest", Use::Manifest), ("store", Use::Store)]
-            }
+            Role::Node | Role::Custodian => &[
+                ("signing", Use::Signing),
+                ("manifest", Use::Manifest),
+                ("witness", Use::Witness),
+                ("store", Use::Store),
+            ],
         };
         for (name, usage) in names.iter().filter(|(_, usage)| self.seeds.has(id, *usage)) {
             self.line(&format!("{name} = \"keys/{}\"", usage.file(id)));

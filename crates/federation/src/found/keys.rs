@@ -22,6 +22,8 @@ pub enum Use {
     Signing,
     /// List manifests.
     Manifest,
+    /// Cosignatures on the log's checkpoints.
+    Witness,
     /// The log's checkpoints.
     Log,
     /// Audit boxes (X25519).
@@ -41,6 +43,7 @@ impl Use {
         match self {
             Self::Signing => format!("{member}-signing.seed"),
             Self::Manifest => format!("{member}-manifest.seed"),
+            Self::Witness => format!("{member}-witness.seed"),
             Self::Log => format!("{member}-log.seed"),
             Self::Box => format!("{member}-box.seed"),
             Self::Pseudonym => format!("{member}-pseudonym-{}.seed", super::PSEUDONYM_EPOCH),
@@ -54,9 +57,9 @@ impl Use {
         let mut uses = vec![Self::Signing];
         for role in &member.roles {
             uses.extend_from_slice(match role {
-                Role::Holder => &[Self::Manifest],
+                Role::Holder => &[Self::Manifest, Self::Witness],
                 Role::Requester => &[Self::Store],
-                Role::Custodian => &[Self::Pseudonym],
+                Role::Custodian => &[Self::Pseudonym, Self::Witness],
                 Role::Coordinator => &[Self::Log],
                 Role::Auditor if sample.holds_box_key(&member.id) => &[Self::Box],
                 Role::Auditor => &[],
@@ -115,7 +118,7 @@ impl Seeds {
         MemberKeys {
             signing: self.signing(member),
             manifest: public(Use::Manifest),
-            witness: None,
+            witness: public(Use::Witness),
             log: public(Use::Log),
             boxes: boxes.into_iter().map(PublicKey).collect(),
         }

@@ -29,6 +29,7 @@ pub(super) async fn start(file: CoordinatorFile, around: &Surroundings) -> Resul
     }
     let coordinator = Coordinator::start(CoordinatorDeps {
         database: file.database,
+        erasures: file.erasures,
         registry: Arc::new(registry),
         registry_bytes: registry_bytes.into(),
         log_signer,

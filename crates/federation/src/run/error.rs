@@ -65,6 +65,9 @@ pub enum StartError {
     /// The registry breaks a rule, or is not signed by the pinned key.
     #[error("registry: {0}")]
     Registry(#[from] RegistryError),
+    /// The registry names no quorum of witnesses.
+    #[error("registry: {0}")]
+    Witnesses(#[from] tacit_policy::NoWitnesses),
     /// The registry names another coordinator.
     #[error("registry: it names `{found}` as coordinator, not this member")]
     OtherCoordinator {

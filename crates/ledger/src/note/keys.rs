@@ -84,6 +84,11 @@ impl NoteSigner {
         let signature: Signature = self.key.sign(text.as_bytes());
         Ok(format_line(&self.verifier.name, self.verifier.key_id, &signature))
     }
+
+    /// Signs bytes that are no note. Who calls this puts a prefix of its own first, which no note begins with.
+    pub(crate) fn sign_apart(&self, message: &[u8]) -> Signature {
+        self.key.sign(message)
+    }
 }
 
 /// A public key of type 0x01 with the name it signs notes under.

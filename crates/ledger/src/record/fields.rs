@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::{CONSENT_STATES, HEADER, ListAt, MAX_LISTS, MAX_RECORD_LEN, RecordError};
+use super::{CONSENT_STATES, ERASURE_GROUNDS, HEADER, ListAt, MAX_LISTS, MAX_RECORD_LEN, RecordError};
 use crate::checkpoint::{decode_hash, parse_decimal};
 use crate::{Hash, time};
 
@@ -41,6 +41,8 @@ pub(super) struct Number32;
 pub(super) struct Reason;
 /// One of the states of a consent.
 pub(super) struct State;
+/// One of the grounds of an erasure.
+pub(super) struct Ground;
 
 /// A form whose value is the text itself, where it matches.
 macro_rules! plain_text {
@@ -65,6 +67,7 @@ plain_text! {
     Ulid: is_ulid;
     Reason: is_reason;
     State: |text| CONSENT_STATES.contains(&text);
+    Ground: |text| ERASURE_GROUNDS.contains(&text);
 }
 
 fn is_name(text: &str) -> bool {

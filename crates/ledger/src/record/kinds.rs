@@ -1,7 +1,8 @@
 //! The kinds of records, declared once. See docs/PROTOCOL.md, section "Record, then permit".
 
 use super::fields::{
-    Base64, Hex, ListId, Lists, ListsAt, Name, Number, Number32, Reader, Reason, State, Time, Ulid, Writer,
+    Base64, Ground, Hex, ListId, Lists, ListsAt, Name, Number, Number32, Reader, Reason, State, Time, Ulid,
+    Writer,
 };
 use super::{ListAt, MAX_PERMIT_MS, RecordError, WrongKind};
 use crate::Hash;
@@ -223,6 +224,18 @@ kinds! {
         /// Number of subjects.
         "count" count: u64 = Number,
     }
+
+    /// What opens the records of a pseudonym was erased: all of its chain up to this record.
+    Erasure = "erasure" {
+        /// Consent authority that asked for it.
+        "authority" authority: String = Name,
+        /// Why, one of [`ERASURE_GROUNDS`](super::ERASURE_GROUNDS).
+        "ground" ground: String = Ground,
+        /// Number of openings erased, at least 1.
+        "openings" openings: u64 = Number,
+        /// Commitment to the subject's pseudonym and the place in its hidden chain; previous is zeros.
+        "subject" subject: Hash = Base64,
+    }
 }
 
 /// What the fields of a record say together, beyond the form of each.
@@ -269,6 +282,12 @@ impl Check for Manifest {
 impl Check for Registry {}
 
 impl Check for Enrollment {}
+
+impl Check for Erasure {
+    fn check(&self) -> Result<(), RecordError> {
+        if self.openings == 0 { Err(RecordError::Field("openings")) } else { Ok(()) }
+    }
+}
 
 /// Whether a list id begins with the name of this holder.
 fn belongs_to(list: &str, holder: &str) -> bool {

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use futures::{future::BoxFuture, stream::BoxStream};
-use tacit_client::{Plan, Question, RowOutcome, Subject};
-use tacit_model::{MemberId, Millis, Reason, SubjectCode};
+use tacit_client::{Plan, Question, ReceiptFilter, ReceiptPage, ReceiptSummary, RowOutcome, Subject};
+use tacit_model::{MemberId, Millis, Reason, SubjectCode, Ulid};
 use tacit_policy::Registry;
 use tacit_wire::gateway::HeldList;
+use zeroize::Zeroizing;
 
 /// How the node is.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -21,6 +22,21 @@ pub struct NodeStatus {
     pub held: Vec<HeldList>,
     /// Subjects enrolled by this node.
     pub subjects: u64,
+}
+
+/// A receipt as it is handed out. `Debug` shows nothing of the file.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ReceiptFile {
+    /// What is told of it.
+    pub summary: ReceiptSummary,
+    /// Its bytes.
+    pub bytes: Zeroizing<Vec<u8>>,
+}
+
+impl std::fmt::Debug for ReceiptFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ReceiptFile").field("record", &self.summary.record).finish_non_exhaustive()
+    }
 }
 
 /// The requester behind the gateway.
@@ -55,4 +71,10 @@ pub trait Asker: Send + Sync + 'static {
 
     /// How the node is, from what it knows itself: nobody outside is asked.
     fn status(&self) -> BoxFuture<'static, Result<NodeStatus, Reason>>;
+
+    /// Receipts that are meant by `filter`, at most `limit`.
+    fn receipts(&self, filter: ReceiptFilter, limit: u32) -> BoxFuture<'static, Result<ReceiptPage, Reason>>;
+
+    /// The receipt of a record; `None` when the record is not ours or got no answer.
+    fn receipt(&self, record: Ulid) -> BoxFuture<'static, Result<Option<ReceiptFile>, Reason>>;
 }

@@ -3,13 +3,13 @@
 use std::{pin::Pin, sync::Arc, time::Instant};
 
 use futures::{Stream, StreamExt as _, stream};
-use tacit_client::{Answer, ListAnswer, Outcome, RowOutcome};
-use tacit_model::{LogSafe, Reason, RequestId, entropy::os_rng};
+use tacit_client::{Answer, ListAnswer, Outcome, ReceiptSummary, RowOutcome};
+use tacit_model::{LogSafe, Millis, Reason, RequestId};
 use tacit_wire::{
     RequestIds, common,
     gateway::{
-        self as pb, check_many_request, check_outcome, gateway_service_server::GatewayService, list_answer,
-        plan_request,
+        self as pb, check_many_request, check_outcome, gateway_service_server::GatewayService,
+        get_receipt_response, list_answer, plan_request,
     },
     status::trouble_with,
 };
@@ -24,6 +24,8 @@ use super::{
     metrics,
     problem::Problem,
     question::{Checked, RawQuestion},
+    receipts::{self, RawFilter},
+    request_id::request_id,
     tokens::Application,
     words,
 };
@@ -37,8 +39,7 @@ struct Call {
 
 /// Before every call: a known token, and a request id that errors and logs carry.
 pub(super) fn authenticate(app: &App, mut request: Request<()>) -> Result<Request<()>, Status> {
-    let id =
-        RequestId::accept_or_generate(RequestIds::of(request.metadata()), app.clock.now(), &mut os_rng());
+    let id = request_id(app, RequestIds::of(request.metadata()));
     RequestIds::put(&mut request, id.as_str());
     let mut shown = request.metadata().get_all("authorization").iter();
     let application = match (shown.next(), shown.next()) {
@@ -95,6 +96,18 @@ impl Service {
 
     fn slot<T>(of: &Arc<Semaphore>, call: &Taken<T>) -> Result<OwnedSemaphorePermit, Status> {
         Arc::clone(of).try_acquire_owned().map_err(|_| status(Reason::Overloaded.into(), &call.metadata))
+    }
+
+    /// Within the time limit of a request.
+    async fn patiently<T, R>(
+        &self,
+        call: &Taken<T>,
+        work: impl Future<Output = Result<R, Problem>>,
+    ) -> Result<R, Status> {
+        let outcome = tokio::time::timeout(self.0.patience(), work).await;
+        outcome
+            .unwrap_or_else(|_| Err(Reason::Deadline.into()))
+            .map_err(|problem| status(problem, &call.metadata))
     }
 
     fn question(&self, question: Option<pb::Question>) -> Result<Checked, Problem> {
@@ -239,6 +252,44 @@ impl GatewayService for Service {
             as_of_ms: state.as_of.map(|as_of| as_of.0),
             age_ms: state.as_of.map(|as_of| self.0.asker.now().since(as_of)),
         }))
+    }
+
+    async fn list_receipts(
+        &self,
+        request: Request<pb::ListReceiptsRequest>,
+    ) -> Result<Response<pb::ListReceiptsResponse>, Status> {
+        let mut call = Self::take("list_receipts", request)?;
+        let _slot = Self::slot(&self.0.requests, &call)?;
+        let pb::ListReceiptsRequest { case_number, from_ms, until_ms, cursor, limit } =
+            std::mem::take(&mut call.message);
+        let time = |ms: u64| (ms > 0).then_some(Millis(ms));
+        let filter = RawFilter { case_number, from: time(from_ms), until: time(until_ms), cursor, limit };
+        let page = self.patiently(&call, receipts::page(&self.0, filter)).await?;
+        call.done("listed");
+        Ok(Response::new(pb::ListReceiptsResponse {
+            receipts: page.receipts.iter().map(summary).collect(),
+            next_cursor: page.next.map(|next| next.to_string()).unwrap_or_default(),
+        }))
+    }
+
+    async fn get_receipt(
+        &self,
+        request: Request<pb::GetReceiptRequest>,
+    ) -> Result<Response<pb::GetReceiptResponse>, Status> {
+        let call = Self::take("get_receipt", request)?;
+        let _slot = Self::slot(&self.0.requests, &call)?;
+        let record = receipts::record_id(&call.message.record_id)
+            .map_err(|problem| status(problem, &call.metadata))?;
+        let one = receipts::one(&self.0, record, &call.call.id, Some(&call.call.application));
+        let outcome = match self.patiently(&call, one).await? {
+            Some(found) => get_receipt_response::Outcome::Receipt(pb::Receipt {
+                summary: Some(summary(&found.summary)),
+                file: found.bytes.to_vec().into(),
+            }),
+            None => get_receipt_response::Outcome::Refusal(refusal(&receipts::none())),
+        };
+        call.done("receipt");
+        Ok(Response::new(pb::GetReceiptResponse { outcome: Some(outcome) }))
     }
 }
 
@@ -386,6 +437,18 @@ fn list_answer(answer: &ListAnswer) -> pb::ListAnswer {
             .map(|version| format!("{}.{}", version.epoch, version.version))
             .unwrap_or_default(),
         as_of_ms: answer.as_of.map_or(0, |time| time.0),
+    }
+}
+
+fn summary(of: &ReceiptSummary) -> pb::ReceiptSummary {
+    pb::ReceiptSummary {
+        record_id: of.record.id.to_string(),
+        record_index: of.record.index,
+        recorded_ms: of.recorded.0,
+        lists: of.lists.iter().map(ToString::to_string).collect(),
+        purpose: of.purpose.clone(),
+        case_number: of.case.clone(),
+        officer: of.officer.clone(),
     }
 }
 

@@ -18,6 +18,8 @@ mod metrics;
 mod plan;
 mod problem;
 mod question;
+mod receipts;
+mod request_id;
 mod serve;
 mod tokens;
 mod words;
@@ -36,7 +38,7 @@ use tokio::{
     task::JoinSet,
 };
 
-pub use asker::{Asker, NodeStatus};
+pub use asker::{Asker, NodeStatus, ReceiptFile};
 pub use config::{GatewayConfig, GatewayLimits};
 pub use tokens::{Application, TokenError, Tokens};
 

@@ -266,9 +266,13 @@ pub(super) fn http_status(reason: Reason) -> StatusCode {
         | R::ManifestRejected
         | R::BucketRejected
         | R::EntryUnreadable => StatusCode::BAD_GATEWAY,
-        R::ListNotReady | R::LogBehind | R::LogSealed | R::Overloaded | R::Unavailable => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        R::ListNotReady
+        | R::LogBehind
+        | R::LogFrozen
+        | R::LogSealed
+        | R::Overloaded
+        | R::QuorumStale
+        | R::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         R::Deadline => StatusCode::GATEWAY_TIMEOUT,
         R::RegistryInvalid | R::ConfigInvalid | R::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }

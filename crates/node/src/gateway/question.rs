@@ -167,11 +167,7 @@ fn scheme(wanted: &str, lists: &[ListId], registry: &Registry) -> Result<String,
     let mut scheme = wanted;
     for (index, id) in lists.iter().enumerate() {
         let list = registry.list(id).ok_or_else(|| {
-            Problem::of_field(
-                Reason::UnknownList,
-                format!("lists[{index}]"),
-                format!("There is no list {id}."),
-            )
+            Problem::of_field(Reason::UnknownList, format!("lists[{index}]"), Reason::UnknownList.meaning())
         })?;
         if scheme.is_empty() {
             scheme = &list.scheme;

@@ -9,7 +9,8 @@ use std::{
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::BoxStream};
 use tacit_blind::table::{Day, Label};
 use tacit_client::{
-    AgreementLimit, Answer, ListAnswer, Outcome, Plan, Question, RecordRef, RowOutcome, Subject, TableVersion,
+    AgreementLimit, Answer, ListAnswer, Outcome, Plan, Question, ReceiptFilter, ReceiptPage, ReceiptSummary,
+    RecordRef, RowOutcome, Subject, TableVersion,
 };
 use tacit_ledger::ed25519::SigningKey;
 use tacit_model::{
@@ -23,7 +24,7 @@ use tacit_policy::{
 use tacit_wire::gateway::HeldList;
 use tokio::sync::{Semaphore, watch};
 
-use super::{Asker, GatewayLimits, NodeStatus, Tokens, json::App};
+use super::{Asker, GatewayLimits, NodeStatus, ReceiptFile, Tokens, json::App};
 use crate::records::{FLAG_CONTESTED, testing::list_entry};
 
 pub(crate) const NOW: &str = "2026-11-21T02:32:09.481Z";
@@ -175,6 +176,20 @@ pub(crate) fn answer(list: &ListId, answer: Answer) -> ListAnswer {
     }
 }
 
+/// Five receipts of two cases, a second apart.
+pub(crate) fn receipts() -> Vec<ReceiptSummary> {
+    let now: Millis = NOW.parse().unwrap();
+    let receipt = |n: u64| ReceiptSummary {
+        record: RecordRef { id: Ulid::from_parts(now.0 + n * 1000, 1), index: 100 + n },
+        recorded: now.plus_ms(n * 1000),
+        lists: vec!["court/defaulters".parse().unwrap()],
+        purpose: "screening".to_owned(),
+        case: format!("2026-{}", n % 2),
+        officer: "li.na".to_owned(),
+    };
+    (0..5).map(receipt).collect()
+}
+
 impl FakeAsker {
     pub(crate) fn new() -> Self {
         Self {
@@ -280,6 +295,26 @@ impl Asker for FakeAsker {
         let as_of = Millis(self.now().0 - 1_500);
         std::future::ready(Ok(NodeStatus { log_size: 12, as_of: Some(as_of), held: vec![held], subjects: 5 }))
             .boxed()
+    }
+
+    fn receipts(&self, filter: ReceiptFilter, limit: u32) -> BoxFuture<'static, Result<ReceiptPage, Reason>> {
+        let meant = |receipt: &ReceiptSummary| {
+            filter.case.as_ref().is_none_or(|case| *case == receipt.case)
+                && filter.from.is_none_or(|from| receipt.recorded >= from)
+                && filter.until.is_none_or(|until| receipt.recorded < until)
+                && filter.after.is_none_or(|after| receipt.record.id > after)
+        };
+        let mut receipts: Vec<_> = receipts().into_iter().filter(meant).collect();
+        let more = receipts.len() > limit as usize;
+        receipts.truncate(limit as usize);
+        let next = receipts.last().map(|receipt| receipt.record.id).filter(|_| more);
+        std::future::ready(Ok(ReceiptPage { receipts, next })).boxed()
+    }
+
+    fn receipt(&self, record: Ulid) -> BoxFuture<'static, Result<Option<ReceiptFile>, Reason>> {
+        let found = receipts().into_iter().find(|receipt| receipt.record.id == record);
+        let file = |summary| ReceiptFile { summary, bytes: b"tacit-receipt".to_vec().into() };
+        std::future::ready(Ok(found.map(file))).boxed()
     }
 }
 

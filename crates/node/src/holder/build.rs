@@ -98,7 +98,7 @@ pub(super) async fn seal(shared: &Shared, now: &Arc<ListNow>, period: Period) ->
     let mut tx = store::begin(&mut conn).await?;
     tables::set_live(&mut tx, &epoch.table.stored).await?;
     tables::add_version(&mut tx, now.no, period.epoch, &epoch.version).await?;
-    tx.commit().await.map_err(tacit_store::StoreError::from)?;
+    tx.commit().await?;
     metrics::histogram!("tacit_holder_seal_seconds").record(begun.elapsed().as_secs_f64());
     tracing::info!(
         list = %now.list,
@@ -162,7 +162,7 @@ pub(super) async fn store_buckets(
     let mut conn = shared.db.write().await?;
     let mut tx = store::begin(&mut conn).await?;
     buckets::put(&mut tx, table, version, buckets).await?;
-    tx.commit().await.map_err(tacit_store::StoreError::from)?;
+    tx.commit().await?;
     Ok(())
 }
 

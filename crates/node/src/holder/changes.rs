@@ -87,7 +87,7 @@ pub(super) async fn tick(
         epoch.table.stored.applied_seq = upto;
         tables::set_live(&mut tx, &epoch.table.stored).await?;
         tables::set_deferred(&mut tx, stored.id, &[]).await?;
-        tx.commit().await.map_err(tacit_store::StoreError::from)?;
+        tx.commit().await?;
         return Ok(Ticked::Nothing);
     }
     let most = most_rewrites(layout);
@@ -227,7 +227,7 @@ async fn rewrite(
     tables::set_live(&mut tx, &table.stored).await?;
     tables::set_deferred(&mut tx, table.stored.id, &deferred).await?;
     tables::add_version(&mut tx, now.no, epoch.epoch, &next).await?;
-    tx.commit().await.map_err(tacit_store::StoreError::from)?;
+    tx.commit().await?;
     (epoch.table, epoch.version) = (table, next);
     metrics::counter!("tacit_holder_buckets_rewritten_total").increment(new.len() as u64);
     Ok(())

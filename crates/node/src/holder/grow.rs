@@ -97,7 +97,7 @@ pub(super) async fn grow(
     tables::set_live(&mut tx, &table.stored).await?;
     tables::set_deferred(&mut tx, id, &removals).await?;
     tables::add_version(&mut tx, now.no, epoch.epoch, &next).await?;
-    tx.commit().await.map_err(tacit_store::StoreError::from)?;
+    tx.commit().await?;
     (epoch.table, epoch.version) = (table, next);
     metrics::counter!("tacit_holder_tables_grown_total").increment(1);
     Ok(!removals.is_empty())

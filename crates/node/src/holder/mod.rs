@@ -170,6 +170,12 @@ impl Holder {
         *self.shared.registry.write().unwrap_or_else(PoisonError::into_inner) = registry;
     }
 
+    /// This holder's view of the log.
+    #[must_use]
+    pub fn witness(&self) -> &Witness {
+        &self.shared.witness
+    }
+
     /// The records of this holder, under the registry in use.
     #[must_use]
     pub fn records(&self) -> Records {

@@ -94,7 +94,7 @@ async fn note(shared: &Shared, now: &ListNow, epoch: &mut Epoch, stage: Stage) -
             tables::drop_others(&mut tx, now.no, number, epoch.version.table).await?;
         }
     }
-    tx.commit().await.map_err(StoreError::from)?;
+    tx.commit().await?;
     epoch.version.stage = stage;
     if let Some(at) = at {
         epoch.note_logged(at);

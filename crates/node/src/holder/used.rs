@@ -48,7 +48,7 @@ pub(super) struct UseWriter(Group<Uses>);
 
 impl UseWriter {
     pub(super) fn start(db: Db, clock: Arc<dyn Clock>) -> Self {
-        Self(Group::start(db, Uses { clock, newest: None }, WAITING, LARGEST))
+        Self(Group::start(db, Uses { clock }, WAITING, LARGEST))
     }
 
     /// Waits until nothing can be noted any more: the disk failed.
@@ -67,8 +67,6 @@ impl UseWriter {
 
 struct Uses {
     clock: Arc<dyn Clock>,
-    /// Newest record time accepted, as in the database; unknown at first and after a failure.
-    newest: Option<Millis>,
 }
 
 impl GroupWork for Uses {
@@ -81,10 +79,8 @@ impl GroupWork for Uses {
         jobs: Vec<Vec<Permit>>,
     ) -> Result<Vec<Vec<Outcome>>, StoreError> {
         let now = self.clock.now();
-        let newest = match self.newest {
-            Some(newest) => newest,
-            None => permits::newest_accepted(conn).await?,
-        };
+        // Another replica may have accepted a newer one.
+        let newest = permits::newest_accepted(conn).await?;
         let ids: Vec<&str> = jobs.iter().flatten().map(Permit::id).collect();
         let mut commit = Commit {
             now,
@@ -106,12 +102,7 @@ impl GroupWork for Uses {
         if commit.newest > newest {
             permits::set_newest_accepted(conn, commit.newest).await?;
         }
-        self.newest = Some(commit.newest);
         Ok(done)
-    }
-
-    fn failed(&mut self) {
-        self.newest = None;
     }
 }
 

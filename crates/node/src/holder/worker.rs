@@ -331,7 +331,7 @@ impl Worker {
             changed::touch(&mut tx, &due, seq).await?;
         }
         lists::set_seen_day(&mut tx, held.no, now.today).await?;
-        tx.commit().await.map_err(tacit_store::StoreError::from)?;
+        tx.commit().await?;
         tracing::info!(list = %self.list, due = due.len(), "a day has begun");
         Ok(())
     }
@@ -353,7 +353,7 @@ impl Worker {
             let mut conn = self.shared.db.write().await?;
             let mut tx = store::begin(&mut conn).await?;
             let is_clean = tables::sweep(&mut tx, no).await?;
-            tx.commit().await.map_err(tacit_store::StoreError::from)?;
+            tx.commit().await?;
             if is_clean {
                 break;
             }

@@ -10,7 +10,7 @@ use super::rules::UnknownTimeZone;
 #[derive(Debug, thiserror::Error)]
 pub enum RecordsError {
     /// The list is not in the registry.
-    #[error("the registry has no list {0}")]
+    #[error("the registry has no list of this name")]
     UnknownList(ListId),
     /// The list belongs to another member.
     #[error("{list} is not a list of {holder}")]

@@ -170,7 +170,7 @@ impl Records {
         let begun = imports::begin(&mut tx, held.no, &options.by, &options.source, self.clock.now()).await?;
         let import_id = begun.ok_or_else(|| RecordsError::ImportUnderWay(list.clone()))?;
         let fresh = !records::any(&mut tx, held.no).await?;
-        tx.commit().await.map_err(tacit_store::StoreError::from)?;
+        tx.commit().await?;
         drop(conn);
 
         let mut import = import::Import {
@@ -254,7 +254,7 @@ impl Records {
         let entry =
             records::WriteHistory { record: record.id, at, by, action, reason, before: &record.facts };
         records::add_history(&mut tx, &[entry]).await?;
-        tx.commit().await.map_err(tacit_store::StoreError::from)?;
+        tx.commit().await?;
         Ok(ChangeOutcome::Changed)
     }
 
@@ -266,9 +266,12 @@ impl Records {
         check_by(by)?;
         let entry = self.entry(list)?;
         let mut conn = self.db.write().await?;
-        let held = lists::find_or_begin(&mut conn, list, &entry.scheme).await?;
+        let mut tx = store::begin(&mut conn).await?;
+        let held = lists::find_or_begin(&mut tx, list, &entry.scheme).await?;
         same_scheme(list, &held, entry)?;
-        Ok(requests::add(&mut conn, held.no, by, self.clock.now()).await?)
+        let request = requests::add(&mut tx, held.no, by, self.clock.now()).await?;
+        tx.commit().await?;
+        Ok(request)
     }
 
     /// What became of a request; `None` when there is none with this id.

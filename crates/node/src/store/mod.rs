@@ -3,21 +3,20 @@
 pub(crate) mod holder;
 pub mod requester;
 
-use sqlx::{Any, Connection as _, Transaction, migrate::Migrator};
-use tacit_store::{Conn, Db, StoreError};
+use sqlx::migrate::Migrator;
+pub(crate) use tacit_store::begin;
+use tacit_store::{Db, Migrations, StoreError};
 
-/// Schema of the node's SQLite database.
 static SQLITE: Migrator = sqlx::migrate!("../../migrations/node/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("../../migrations/node/postgres");
 
-/// Opens the node's database (`sqlite:PATH`) and brings its schema up to date. Several processes may have it open:
+/// Schema of the node's database.
+pub static MIGRATIONS: Migrations<'static> = Migrations { sqlite: &SQLITE, postgres: Some(&POSTGRES) };
+
+/// Opens the node's database (`sqlite:PATH` or `postgres://USER@HOST/DATABASE`) and brings its schema up to date. Several processes may have it open:
 /// the node itself, and the command line that imports records.
 pub async fn open(url: &str) -> Result<Db, StoreError> {
-    Db::open(url, &SQLITE).await
-}
-
-/// A transaction that holds the write lock from its first moment. Rolled back when dropped before its commit.
-pub(crate) async fn begin(conn: &mut Conn) -> Result<Transaction<'_, Any>, StoreError> {
-    Ok(conn.begin_with("BEGIN IMMEDIATE").await?)
+    Db::open(url, &MIGRATIONS).await
 }
 
 /// 32 bytes of a column, or corrupt data.

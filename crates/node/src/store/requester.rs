@@ -8,8 +8,8 @@ mod write;
 
 use futures::FutureExt as _;
 use tacit_client::store::{
-    ConsentRow, Counts, RequestRow, RequesterStore, RowKey, Sealed, Settled, StoreTrouble, Stored,
-    StoredRequest, SubjectRow,
+    AnsweredRecord, ConsentRow, Counts, RequestRow, RequesterStore, RowKey, Sealed, Settled, StoreTrouble,
+    Stored, StoredRequest, SubjectRow,
 };
 use tacit_model::Ulid;
 use tacit_store::{Db, Group, StoreError};
@@ -100,6 +100,16 @@ impl RequesterStore for SqliteRequesterStore {
 
     fn record(&self, id: Ulid) -> Stored<'_, Option<StoredRequest>> {
         read!(self, |conn| read::record(conn, id))
+    }
+
+    fn answered(
+        &self,
+        case: Option<RowKey>,
+        from: Ulid,
+        until: Ulid,
+        limit: u32,
+    ) -> Stored<'_, Vec<AnsweredRecord>> {
+        read!(self, |conn| read::answered(conn, case.as_ref(), from, until, limit))
     }
 
     fn has_buckets(&self, keys: Vec<RowKey>) -> Stored<'_, Vec<bool>> {

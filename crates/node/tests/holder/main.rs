@@ -6,6 +6,7 @@
 mod evaluate;
 mod import;
 mod refusals;
+mod replicas;
 mod resume;
 mod sealing;
 mod support;

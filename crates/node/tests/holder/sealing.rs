@@ -242,11 +242,10 @@ async fn seed_of(world: &World, epoch: u64) -> Option<Vec<u8>> {
     row.get(0)
 }
 
-/// Whether the database's files hold these bytes anywhere.
+/// Whether the database holds these bytes anywhere.
 fn holds(world: &World, bytes: &[u8]) -> bool {
-    let read =
-        |end: &str| std::fs::read(world.folder.path().join(format!("court.sqlite{end}"))).unwrap_or_default();
-    ["", "-wal"].iter().any(|end| read(end).windows(bytes.len()).any(|window| window == bytes))
+    let contents = tacit_store::conformance::contents(world.folder.path(), "court");
+    contents.windows(bytes.len()).any(|window| window == bytes)
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@
 //! contradicted: a database that stands behind it, or on another history, is an error for good.
 
 mod check;
+mod files;
 mod proofs;
 mod tables;
 
@@ -27,7 +28,7 @@ use tacit_ledger::{
 };
 use tokio::sync::broadcast;
 
-use crate::{Conn, Db, StoreError};
+use crate::{Conn, Db, StoreError, begin};
 
 /// Checkpoints that a slow follower may be behind before it misses some.
 const NEWS: usize = 1024;
@@ -73,9 +74,21 @@ impl Append {
         self.stored.size()
     }
 
+    /// Size of the log after it, as far as records were taken up.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.stored.size() + self.records.len() as u64
+    }
+
+    /// Whether no record was taken up.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
     /// Takes a record up and tells its leaf index and leaf hash.
     pub fn push(&mut self, id: String, record: Vec<u8>) -> (u64, Hash) {
-        let index = self.stored.size() + self.records.len() as u64;
+        let index = self.end();
         let leaf = leaf_hash(&record);
         self.records.push((id, record));
         self.leaves.push(leaf);
@@ -96,7 +109,9 @@ impl Log {
     /// [`StoreError::LogHead`] or [`StoreError::Corrupt`] when note, head, tiles and the newest 16,384
     /// records do not agree; [`StoreError::Database`].
     pub async fn open(db: &Db, signer: NoteSigner) -> Result<Self, StoreError> {
-        let mut conn = db.write().await?;
+        let mut lease = db.write().await?;
+        // Of several replicas that start at once, one creates the head.
+        let mut conn = begin(&mut lease).await?;
         let stored = match tables::read_head(&mut conn).await? {
             Some(stored) => stored,
             None => {
@@ -107,8 +122,9 @@ impl Log {
         };
         let head = open_head(&stored, &signer)?;
         let tree = load_edge(&mut conn, &head).await?;
-        check::compare(&mut conn, &head, head.size().saturating_sub(CHECKED_AT_OPEN)).await?;
-        drop(conn);
+        conn.commit().await?;
+        check::compare(&mut lease, &head, head.size().saturating_sub(CHECKED_AT_OPEN)).await?;
+        drop(lease);
         let news = broadcast::channel(NEWS).0;
         let inner = Inner { db: db.clone(), signer, tree: RwLock::new(tree), head: RwLock::new(head), news };
         Ok(Self { inner: Arc::new(inner) })
@@ -118,6 +134,12 @@ impl Log {
     #[must_use]
     pub fn head(&self) -> VerifiedCheckpoint {
         self.inner.head.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// The log's key, for what is said about the log beside its checkpoints.
+    #[must_use]
+    pub fn signer(&self) -> &NoteSigner {
+        &self.inner.signer
     }
 
     /// Every head from now on, each once, in order. Who is more than 1024 behind misses some.
@@ -132,7 +154,7 @@ impl Log {
     /// [`StoreError::LogHead`] when what is stored contradicts itself or what was published;
     /// [`StoreError::Database`].
     pub async fn begin(&self, conn: &mut Conn) -> Result<Append, StoreError> {
-        let stored = tables::read_head(conn).await?.ok_or(StoreError::LogHead("is missing"))?;
+        let stored = tables::lock_head(conn).await?.ok_or(StoreError::LogHead("is missing"))?;
         let published = self.head();
         let is_published = stored.size == published.size() && stored.root == *published.root();
         let stored = if is_published {
@@ -150,6 +172,19 @@ impl Log {
             *self.tree_mut() = tree;
         }
         Ok(Append { stored, records: Vec::new(), leaves: Vec::new() })
+    }
+
+    /// The newest record before this append, read in its transaction; nothing in an empty log.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when it is missing; [`StoreError::Database`].
+    pub async fn newest_record(
+        &self,
+        conn: &mut Conn,
+        append: &Append,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(last) = append.start().checked_sub(1) else { return Ok(None) };
+        Ok(tables::records(conn, &[last]).await?.pop())
     }
 
     /// Writes entries, tiles and the new signed head. The caller commits, then calls
@@ -197,6 +232,9 @@ impl Log {
         let published = self.head();
         if stored.size > published.size() {
             let head = self.adopt(&mut conn, &stored, &published).await?;
+            drop(conn);
+            // It was read; it must also be there to stay before anyone sees it.
+            self.inner.db.settle().await?;
             self.publish(Pending(head));
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sqlx::Row;
 use tacit_ledger::{Hash, checkpoint::VerifiedCheckpoint, tile::TileId, tree::TileUpdate};
 
-use crate::{Conn, StoreError, bulk};
+use crate::{Conn, Dialect, StoreError, bulk};
 
 /// Records read in one statement.
 const PAGE: u64 = 1024;
@@ -17,9 +17,24 @@ pub(super) struct StoredHead {
     pub(super) note: Vec<u8>,
 }
 
+const HEAD: &str = "SELECT size, root, note FROM log_head WHERE only_row = 1";
+const HEAD_LOCKED: &str = "SELECT size, root, note FROM log_head WHERE only_row = 1 FOR UPDATE";
+
 pub(super) async fn read_head(conn: &mut Conn) -> Result<Option<StoredHead>, StoreError> {
-    let row =
-        sqlx::query("SELECT size, root, note FROM log_head WHERE only_row = 1").fetch_optional(conn).await?;
+    head(conn, HEAD).await
+}
+
+/// The head, which nobody else moves until this transaction ends. On SQLite the transaction has that lock already; on
+/// PostgreSQL it has one that all of our writers take, and this one stops whoever else there is.
+pub(super) async fn lock_head(conn: &mut Conn) -> Result<Option<StoredHead>, StoreError> {
+    match Dialect::of(conn) {
+        Dialect::Sqlite => head(conn, HEAD).await,
+        Dialect::Postgres => head(conn, HEAD_LOCKED).await,
+    }
+}
+
+async fn head(conn: &mut Conn, sql: &'static str) -> Result<Option<StoredHead>, StoreError> {
+    let row = sqlx::query(sql).fetch_optional(conn).await?;
     row.map(|row| {
         let size = row.try_get::<i64, _>(0)?;
         let root: Vec<u8> = row.try_get(1)?;

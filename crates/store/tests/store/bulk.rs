@@ -6,17 +6,16 @@ use sqlx::Row;
 use tacit_store::bulk;
 use tempfile::TempDir;
 
-use crate::support::open_db;
+use crate::support::{open_db, run};
 
 async fn table() -> (TempDir, tacit_store::Db) {
     let folder = tempfile::tempdir().unwrap();
     let db = open_db(folder.path()).await;
-    let mut conn = db.write().await.unwrap();
-    sqlx::raw_sql("CREATE TABLE thing (key BLOB PRIMARY KEY, kind TEXT NOT NULL, n BIGINT)")
-        .execute(&mut *conn)
-        .await
-        .unwrap();
-    drop(conn);
+    run(
+        &db,
+        "DROP TABLE IF EXISTS thing; CREATE TABLE thing (key BLOB PRIMARY KEY, kind TEXT NOT NULL, n BIGINT)",
+    )
+    .await;
     (folder, db)
 }
 
@@ -67,7 +66,7 @@ async fn rows_that_are_there_are_left_or_replaced_as_the_statement_says() {
     let replace = "ON CONFLICT (key) DO UPDATE SET n = thing.n + excluded.n";
     assert_eq!(insert(&rows[..10], 5, replace).await.unwrap(), 10);
     assert!(insert(&rows[..1], 5, "").await.is_err());
-    let sum = sqlx::query("SELECT SUM(n) FROM thing").fetch_one(&mut *conn).await.unwrap();
+    let sum = sqlx::query("SELECT CAST(SUM(n) AS BIGINT) FROM thing").fetch_one(&mut *conn).await.unwrap();
     assert_eq!(sum.get::<i64, _>(0), 50 + 50 * 2 + 10 * 5);
 }
 

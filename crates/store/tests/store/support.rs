@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use sqlx::AssertSqlSafe;
 use tacit_ledger::{
     checkpoint::VerifiedCheckpoint,
     ed25519::SigningKey,
@@ -9,13 +10,15 @@ use tacit_ledger::{
     note::{NoteSigner, NoteVerifier},
 };
 use tacit_store::{
-    Conn, Db, Group, GroupWork, StoreError,
+    Conn, Db, Dialect, Group, GroupWork, Migrations, StoreError, conformance,
     log::{Log, Pending},
 };
 use tempfile::TempDir;
 use tokio::sync::broadcast;
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/coordinator/sqlite");
+static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/coordinator/sqlite");
+static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/coordinator/postgres");
+pub(crate) static MIGRATIONS: Migrations<'static> = Migrations { sqlite: &SQLITE, postgres: Some(&POSTGRES) };
 
 /// What a job does besides appending its records.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub(crate) enum Then {
     Fail,
     /// Commits, and fails without anyone knowing that it did.
     CommitAndFail,
+    /// Ends its own session after everything was written. PostgreSQL only.
+    EndSession,
 }
 
 /// Records to append, and what happens then.
@@ -52,6 +57,10 @@ impl GroupWork for Appender {
             Then::CommitAndFail => {
                 sqlx::query("COMMIT").execute(conn).await?;
                 Err(StoreError::corrupt("test", "test", 0, "fails although it is committed"))
+            }
+            Then::EndSession => {
+                sqlx::query("SELECT pg_terminate_backend(pg_backend_pid())").fetch_all(conn).await?;
+                Ok(done)
             }
         }
     }
@@ -119,7 +128,33 @@ impl Running {
 }
 
 pub(crate) async fn open_db(folder: &Path) -> Db {
-    Db::open(&format!("sqlite:{}", folder.join("log.db").display()), &MIGRATIONS).await.unwrap()
+    Db::open(&conformance::url(folder, "log"), &MIGRATIONS).await.unwrap()
+}
+
+/// A statement written for SQLite, in the words of the database at hand.
+pub(crate) fn worded(db: &Db, sqlite: &str) -> AssertSqlSafe<String> {
+    let mut sql = sqlite.to_owned();
+    if db.dialect() == Dialect::Postgres {
+        for (from, to) in [
+            ("zeroblob(length(hashes))", "decode(repeat('00', length(hashes)), 'hex')"),
+            ("zeroblob(32)", "decode(repeat('00', 32), 'hex')"),
+            (
+                "CAST(replace(CAST(note AS TEXT), '700', '701') AS BLOB)",
+                "convert_to(replace(convert_from(note, 'UTF8'), '700', '701'), 'UTF8')",
+            ),
+            ("CAST(x'", "CAST('\\x"),
+            (" BLOB", " BYTEA"),
+        ] {
+            sql = sql.replace(from, to);
+        }
+    }
+    AssertSqlSafe(sql)
+}
+
+/// Runs a statement of [`worded`] on the connection that writes.
+pub(crate) async fn run(db: &Db, sqlite: &str) {
+    let mut conn = db.write().await.unwrap();
+    sqlx::raw_sql(worded(db, sqlite)).execute(&mut *conn).await.unwrap();
 }
 
 pub(crate) fn signer() -> NoteSigner {

@@ -11,9 +11,7 @@ const SIZE: usize = 700;
 async fn opened_after(change: &'static str) -> Result<(), StoreError> {
     let (folder, running) = fresh().await;
     running.fill(0, SIZE).await;
-    let mut conn = running.db.write().await.unwrap();
-    sqlx::raw_sql(change).execute(&mut *conn).await.unwrap();
-    drop(conn);
+    run(&running.db, change).await;
     running.close().await;
     Running::open(folder.path()).await.map(|_| ())
 }
@@ -44,7 +42,7 @@ async fn every_change_of_a_table_is_found_at_open() {
         "UPDATE log_head SET size = size + 1",
         "UPDATE log_head SET root = zeroblob(32)",
         "UPDATE log_head SET note = CAST(replace(CAST(note AS TEXT), '700', '701') AS BLOB)",
-        "UPDATE log_head SET note = x''",
+        "UPDATE log_head SET note = CAST('' AS BLOB)",
         // Record and leaf together: then the tiles do not give the root.
         "UPDATE log_entry SET record = CAST('' AS BLOB) WHERE idx = 0; UPDATE log_tile SET hashes = \
          CAST(x'6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d' || substr(hashes, 33) AS BLOB) \
@@ -76,12 +74,7 @@ async fn a_change_under_the_running_log_is_found_by_its_check() {
     let (_folder, running) = fresh().await;
     running.fill(0, SIZE).await;
     running.log.check().await.unwrap();
-    let mut conn = running.db.write().await.unwrap();
-    sqlx::raw_sql("UPDATE log_entry SET record = CAST('record x' AS BLOB) WHERE idx = 255")
-        .execute(&mut *conn)
-        .await
-        .unwrap();
-    drop(conn);
+    run(&running.db, "UPDATE log_entry SET record = CAST('record x' AS BLOB) WHERE idx = 255").await;
     let Err(StoreError::Corrupt { table: "log_entry", row, .. }) = running.log.check().await else {
         panic!("it is not found")
     };

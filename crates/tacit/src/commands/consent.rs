@@ -248,7 +248,7 @@ fn scheme_of(registry: &Registry, lists: &[ListId]) -> Result<String, Failure> {
     let mut schemes = Vec::new();
     for id in lists {
         let list = registry.list(id).ok_or_else(|| {
-            Failure::usage(format!("the registry has no list {id}")).reason(Reason::UnknownList)
+            Failure::usage("the registry has no list of this name").reason(Reason::UnknownList)
         })?;
         schemes.push(list.scheme.clone());
     }
@@ -261,7 +261,7 @@ fn scheme_of(registry: &Registry, lists: &[ListId]) -> Result<String, Failure> {
     }
 }
 
-fn read_code(registry: &Registry, scheme: &str, code: String) -> Result<SubjectCode, Failure> {
+pub(crate) fn read_code(registry: &Registry, scheme: &str, code: String) -> Result<SubjectCode, Failure> {
     let code = typed(code)?;
     match registry.schemes().parse(scheme, &code) {
         Ok(parsed) => Ok(parsed.subject),

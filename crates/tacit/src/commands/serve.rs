@@ -85,6 +85,9 @@ pub(super) async fn until_stopped(
     let failed = loop {
         let ended = futures::future::select_all(roles.iter_mut().map(|role| Box::pin(role.ended())));
         tokio::select! {
+            biased;
+            // Nothing is drained: no answer could be kept. Started again, the role recovers from its disk.
+            () = tacit_store::disk_failed() => return Err(disk_failed()),
             asked = signals.next() => match asked {
                 Asked::Stop => break None,
                 Asked::Reload => {}
@@ -105,6 +108,15 @@ pub(super) async fn until_stopped(
     context.output.line("stopping")?;
     stop_all(roles).await?;
     Ok(Exit::Done)
+}
+
+/// What to say when a write failed on the disk.
+fn disk_failed() -> Failure {
+    Failure::trouble(
+        "a database could not be written to its disk; everything that was acknowledged before is kept",
+    )
+    .why("a write or sync failed, so nobody knows what of it is on the disk; the log above names the error")
+    .next("see what the system says of the disk (dmesg, smartctl), repair or replace it, then start again")
 }
 
 /// All at once; requesters and holders let go of their streams, which lets the others end.

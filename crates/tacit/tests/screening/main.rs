@@ -3,6 +3,7 @@
 //! Every role is a process of its own; codes come from `../shared/data`, beside the repository.
 
 mod broken;
+mod canary;
 mod support;
 
 use std::{collections::HashSet, path::Path, time::Duration};

@@ -10,7 +10,7 @@
 use std::{
     collections::{HashMap, HashSet},
     fs::{self, File},
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -20,7 +20,7 @@ use std::{
 use serde_json::Value;
 
 /// Roles that serve, in the order in which they start.
-const ROLES: [(&str, &str); 5] = [
+pub(crate) const ROLES: [(&str, &str); 5] = [
     ("coordinator", "coordinator"),
     ("custodian", "custodian"),
     ("court", "node"),
@@ -135,7 +135,9 @@ pub(crate) struct Federation {
     // Declared first, so that processes end before their folder goes.
     running: HashMap<String, Child>,
     folder: PathBuf,
-    _temporary: tempfile::TempDir,
+    /// What the roles log, when it is not what they log by themselves.
+    filter: Option<&'static str>,
+    temporary: Option<tempfile::TempDir>,
 }
 
 impl Drop for Federation {
@@ -152,14 +154,26 @@ impl Federation {
     /// `tacit init` of a sample, on ports that are free now.
     pub(crate) fn found(sample: &str, options: &[&str]) -> Self {
         let temporary = tempfile::tempdir().unwrap();
-        let folder = temporary.path().join("federation");
-        let sample_file = temporary.path().join("sample.toml");
+        let mut federation = Self::found_in(&temporary.path().join("federation"), sample, options);
+        federation.temporary = Some(temporary);
+        federation
+    }
+
+    /// [`Federation::found`] in a folder that is not there yet, and stays when this is dropped.
+    pub(crate) fn found_in(folder: &Path, sample: &str, options: &[&str]) -> Self {
+        let sample_file = folder.with_extension("sample.toml");
         fs::write(&sample_file, sample).unwrap();
-        let federation = Self { running: HashMap::new(), folder, _temporary: temporary };
+        let federation =
+            Self { running: HashMap::new(), folder: folder.to_owned(), filter: None, temporary: None };
         let base = free_base().to_string();
-        let folder = federation.folder.to_str().unwrap().to_owned();
-        let mut arguments =
-            vec!["init", &folder, "--sample", sample_file.to_str().unwrap(), "--base-port", &base];
+        let mut arguments = vec![
+            "init",
+            folder.to_str().unwrap(),
+            "--sample",
+            sample_file.to_str().unwrap(),
+            "--base-port",
+            &base,
+        ];
         arguments.extend(options);
         let founded = federation.tacit(&arguments);
         assert!(founded.status.success(), "{}", String::from_utf8_lossy(&founded.stderr));
@@ -171,6 +185,16 @@ impl Federation {
         self.folder.join(name).to_str().unwrap().to_owned()
     }
 
+    /// From now on roles log this.
+    pub(crate) fn log(&mut self, filter: &'static str) {
+        self.filter = Some(filter);
+    }
+
+    /// The folder, with everything that roles write.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Starts every role and waits until each is ready.
     pub(crate) fn start_all(&mut self) {
         for (member, _) in ROLES {
@@ -178,13 +202,15 @@ impl Federation {
         }
     }
 
-    /// Starts one role and waits until it says that it is ready. Its log goes to `logs/`.
+    /// Starts one role and waits until it says that it is ready. Its log and its output go to `logs/`.
     pub(crate) fn start(&mut self, member: &str) {
         let (_, role) = ROLES.iter().find(|(name, _)| *name == member).unwrap();
         let logs = self.folder.join("logs");
         fs::create_dir_all(&logs).unwrap();
-        let log = File::options().create(true).append(true).open(logs.join(member)).unwrap();
+        let open = |name: &str| File::options().create(true).append(true).open(logs.join(name)).unwrap();
+        let (log, mut out) = (open(member), open(&format!("{member}.stdout")));
         let mut child = Command::new(env!("CARGO_BIN_EXE_tacit"))
+            .args(self.filter.map(|filter| ["--log", filter]).into_iter().flatten())
             .args([role, "serve", "--config", &self.file(&format!("{member}.toml"))])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -198,8 +224,10 @@ impl Federation {
             "{member} did not start: {}",
             fs::read_to_string(logs.join(member)).unwrap_or_default()
         );
-        // Nobody reads what follows, but the pipe must not fill.
-        std::thread::spawn(move || lines.for_each(drop));
+        // The pipe must not fill.
+        std::thread::spawn(move || {
+            lines.map_while(Result::ok).for_each(|line| writeln!(out, "{line}").unwrap())
+        });
         self.running.insert(member.to_owned(), child);
     }
 
@@ -312,7 +340,7 @@ fn assert_holds_none(file: &Path, codes: &[&str]) {
     assert!(!found, "{} holds a subject code", file.display());
 }
 
-fn files_below(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();

@@ -42,6 +42,13 @@ impl Scene {
         };
         // Both subjects are enrolled now, and every table of a check was used.
         scene.answers_as_before().await;
+        // What a quorum stands behind is saved beside the checks, a moment later.
+        for _ in 0..200 {
+            if scene.rows("coordinator").await["log_cosigned"] == 1 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
         scene
     }
 

@@ -105,11 +105,11 @@ async fn after_a_restart_it_goes_on_from_what_was_saved() {
     let witness = world.witness().await;
     world.script.wait_opened(2).await;
     assert_eq!(newest(&witness), 20);
-    // What contradicts it is refused before anything came.
-    let fork = history.forked(5).checkpoint(20);
-    assert_eq!(witness.witness(fork.note()).await, Err(Reason::LogInconsistent));
     world.bring(&witness, &history, 20, 30).await;
     assert_eq!(world.script.opened(), [0, 20]);
+    // What contradicts what was saved is refused, and is evidence.
+    let fork = history.forked(5).checkpoint(20);
+    assert_eq!(witness.witness(fork.note()).await, Err(Reason::LogFrozen));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

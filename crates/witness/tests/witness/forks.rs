@@ -2,29 +2,90 @@
 
 use std::time::Duration;
 
+use tacit_ledger::evidence::ForkEvidence;
 use tacit_model::Reason;
 
 use crate::support::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_roots_of_one_size_are_never_both_accepted() {
+async fn an_equivocating_coordinator_freezes_every_holder_and_the_evidence_verifies_offline() {
     let world = World::new().await;
-    let witness = world.witness().await;
     let history = world.permits(20);
     let fork = history.forked(5);
     world.script.answer(Answers::Proofs(fork.clone()));
-    world.bring(&witness, &history, 0, 10).await;
-    for _ in 0..3 {
-        let other = fork.checkpoint(10);
-        assert_eq!(witness.witness(other.note()).await, Err(Reason::LogInconsistent));
+    let members = [world.witness().await, world.another("customs.db").await, world.another("tax.db").await];
+    world.script.wait_opened(3).await;
+    for member in &members {
+        world.bring(member, &history, 0, 10).await;
     }
-    // Nor from the coordinator itself.
-    world.script.send(fork.message(0, 10)).await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(witness.newest().unwrap(), history.checkpoint(10));
-    // The true history goes on.
-    world.bring(&witness, &history, 10, 20).await;
-    witness.witness(history.checkpoint(10).note()).await.unwrap();
+    for member in &members {
+        assert_eq!(member.standing().stopped, None);
+        // To this one the log also shows another history of the same length: by a permit.
+        let (note, other) = (history.checkpoint(10), fork.checkpoint(10));
+        assert_eq!(member.witness(other.note()).await, Err(Reason::LogFrozen));
+        assert_eq!(member.standing().stopped, Some(Reason::LogFrozen));
+        // What was good before is not answered any more either.
+        assert_eq!(member.witness(note.note()).await, Err(Reason::LogFrozen));
+        let permits = [history.logged(3, 10)];
+        let refused = member.check_permits(note.note(), &permits, &world.peer).await;
+        assert_eq!(refused.unwrap_err(), Reason::LogFrozen);
+        // The file convinces anyone who has the public key of the log.
+        let text = member.frozen().unwrap().fork().unwrap().to_text();
+        let found = ForkEvidence::parse(&text).unwrap().verify(&log_key()).unwrap();
+        assert_eq!((found.size, found.first, found.second), (10, *note.root(), *other.root()));
+    }
+    drop(members);
+    // Nobody cosigns any more, also after a restart.
+    let before = world.script.cosigned().len();
+    let again = world.witness().await;
+    assert_eq!(again.standing().stopped, Some(Reason::LogFrozen));
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(world.script.cosigned().len(), before);
+    drop(again);
+    // Only an operator has it go on.
+    let kept = tacit_witness::evidence::load(&world.db).await.unwrap().unwrap();
+    assert!(kept.fork().is_some());
+    assert!(tacit_witness::evidence::clear(&world.db, &log_key()).await.unwrap());
+    assert!(!tacit_witness::evidence::clear(&world.db, &log_key()).await.unwrap());
+    let again = world.witness().await;
+    world.bring(&again, &history, 10, 20).await;
+    assert_eq!(again.standing().stopped, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_false_proof_of_the_coordinator_s_own_freezes() {
+    let world = World::new().await;
+    let witness = world.witness().await;
+    let history = world.permits(30);
+    world.bring(&witness, &history, 0, 10).await;
+    world.script.send(history.forked(5).message(10, 20)).await;
+    for _ in 0..300 {
+        if witness.frozen().is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let evidence = witness.frozen().unwrap();
+    assert_eq!(evidence.proof, Some(history.forked(5).consistency(10, 20)));
+    assert!(evidence.fork().is_none(), "that the coordinator served it is known only here");
+    assert_eq!((newest(&witness), witness.standing().stopped), (10, Some(Reason::LogFrozen)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lying_requester_freezes_nobody() {
+    let world = World::new().await;
+    let witness = world.witness().await;
+    let history = world.permits(30);
+    let fork = history.forked(5);
+    world.bring(&witness, &history, 0, 20).await;
+    // Of a size that was never seen here: what the coordinator proves is not about it.
+    world.script.answer(Answers::Proofs(history.clone()));
+    for size in [15, 25] {
+        let refused = witness.witness(fork.checkpoint(size).note()).await;
+        assert_eq!(refused, Err(Reason::LogInconsistent), "size {size}");
+    }
+    assert_eq!((witness.frozen(), witness.standing().stopped), (None, None));
+    world.bring(&witness, &history, 20, 30).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -39,17 +100,15 @@ async fn a_fork_is_found_whichever_branch_came_first() {
     world.script.answer(Answers::Proofs(fork.clone()));
     witness.witness(fork.checkpoint(15).note()).await.unwrap();
     // The stream brings the second one, each message rightly continuing the ten.
-    for size in [12, 20] {
-        world.script.send(history.message(10, size)).await;
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        assert_eq!(witness.newest().unwrap(), fork.checkpoint(15));
-    }
+    world.script.send(history.message(10, 12)).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(witness.newest().unwrap(), fork.checkpoint(15));
     // And permits of it, whatever the coordinator proves now.
     for answers in [Answers::Proofs(history.clone()), Answers::Proofs(fork.clone())] {
         world.script.answer(answers);
         for size in [12, 15, 20, 30] {
             let refused = witness.witness(history.checkpoint(size).note()).await;
-            assert_eq!(refused, Err(Reason::LogInconsistent), "size {size}");
+            assert_eq!(refused, Err(Reason::LogFrozen), "size {size}");
         }
     }
     assert_eq!(witness.newest().unwrap(), fork.checkpoint(15));
@@ -82,23 +141,21 @@ async fn of_two_branches_brought_at_once_only_one_is_accepted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_false_proof_of_the_coordinator_leaves_the_view_as_it_was() {
+async fn a_malformed_proof_of_the_coordinator_leaves_the_view_as_it_was() {
     let world = World::new().await;
     let witness = world.witness().await;
     let history = world.permits(30);
     world.bring(&witness, &history, 0, 10).await;
-    let fork = history.forked(5);
     for message in [
-        fork.message(10, 20),
-        tacit_wire::coordinator::WatchCheckpointsResponse {
+        tacit_wire::coordinator::StreamedCheckpoint {
             consistency: vec![0; 33].into(),
             ..history.message(10, 20)
         },
-        tacit_wire::coordinator::WatchCheckpointsResponse {
+        tacit_wire::coordinator::StreamedCheckpoint {
             consistency: Default::default(),
             ..history.message(10, 20)
         },
-        tacit_wire::coordinator::WatchCheckpointsResponse {
+        tacit_wire::coordinator::StreamedCheckpoint {
             checkpoint: b"not a note".to_vec().into(),
             ..history.message(10, 20)
         },

@@ -3,7 +3,10 @@
 // `cfg(test)` tells clippy that helpers without #[test] are tests too.
 #![cfg(test)]
 
+mod add;
 mod follows;
 mod forks;
 mod permits;
+mod quorum;
+mod replicas;
 mod support;

@@ -40,10 +40,14 @@ fn member(name: &str, roles: &[Role]) -> Member {
     let mut keys = MemberKeys::signing(public(name));
     for role in roles {
         match role {
-            Role::Holder => keys.manifest = Some(public(&format!("{name}/manifest"))),
+            Role::Holder => {
+                keys.manifest = Some(public(&format!("{name}/manifest")));
+                keys.witness = Some(public(&format!("{name}/witness")));
+            }
+            Role::Custodian => keys.witness = Some(public(&format!("{name}/witness"))),
             Role::Coordinator => keys.log = Some(public("hub/log")),
             Role::Auditor => keys.boxes = [1, 2].map(|n| PublicKey(auditor(n).public().encode())).to_vec(),
-            Role::Requester | Role::Authority | Role::Custodian => {}
+            Role::Requester | Role::Authority => {}
         }
     }
     Member {

@@ -136,6 +136,28 @@ impl RequesterStore for MemoryStore {
         self.now(|state| state.records.get(&id).map(|(hash, row)| state.stored(hash, vec![*row])))
     }
 
+    fn answered(
+        &self,
+        case: Option<RowKey>,
+        from: Ulid,
+        until: Ulid,
+        limit: u32,
+    ) -> Stored<'_, Vec<AnsweredRecord>> {
+        self.now(|state| {
+            let of_case = |hash: &[u8; 32]| case.is_none_or(|case| state.requests[hash].0.case == case);
+            let mut found: Vec<_> = state
+                .records
+                .values()
+                .filter(|(hash, row)| row.outcome == RecordOutcome::Answered && of_case(hash))
+                .filter(|(_, row)| (from..until).contains(&row.id))
+                .map(|(hash, row)| AnsweredRecord { id: row.id, request: *hash })
+                .collect();
+            found.sort_by_key(|record| record.id);
+            found.truncate(limit as usize);
+            found
+        })
+    }
+
     fn has_buckets(&self, keys: Vec<RowKey>) -> Stored<'_, Vec<bool>> {
         self.now(|state| keys.iter().map(|key| state.buckets.contains_key(key)).collect())
     }

@@ -3,8 +3,9 @@
 
 mod registry;
 mod requester;
+mod witness;
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 pub(crate) use registry::*;
 pub(crate) use requester::*;
@@ -28,6 +29,7 @@ use tacit_wire::{
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
 use tonic::transport::Channel;
+pub(crate) use witness::*;
 
 /// The federation's name in certificates and registry.
 pub(crate) const FEDERATION: &str = "demo";
@@ -76,12 +78,8 @@ impl World {
         self.clock.now()
     }
 
-    pub(crate) fn database(&self) -> PathBuf {
-        self.folder.path().join("coordinator.db")
-    }
-
     pub(crate) fn url(&self) -> String {
-        format!("sqlite:{}", self.database().display())
+        tacit_store::conformance::url(self.folder.path(), "coordinator")
     }
 
     /// The database, beside the running coordinator.
@@ -108,6 +106,7 @@ impl World {
     pub(crate) fn deps(&self) -> CoordinatorDeps {
         CoordinatorDeps {
             database: self.url(),
+            erasures: self.folder.path().join("erasures"),
             registry: self.registry.clone(),
             registry_bytes: self.registry_bytes.clone().into(),
             log_signer: NoteSigner::new("coordinator/log", key("coordinator/log")).unwrap(),
@@ -117,7 +116,11 @@ impl World {
     }
 
     pub(crate) async fn try_start(&self) -> Result<Running, StartError> {
-        let coordinator = Coordinator::start(self.deps()).await?;
+        self.try_start_with(self.deps()).await
+    }
+
+    pub(crate) async fn try_start_with(&self, deps: CoordinatorDeps) -> Result<Running, StartError> {
+        let coordinator = Coordinator::start(deps).await?;
         let credentials = self.party(Role::Coordinator, "coordinator");
         let listener = MtlsListener::bind("127.0.0.1:0".parse().unwrap(), credentials).await.unwrap();
         let endpoint = format!("https://{}", listener.local_addr());
@@ -126,8 +129,35 @@ impl World {
         Ok(Running { endpoint, stop, serving })
     }
 
+    /// A coordinator; when it has a log already, with the witnesses that have to confirm it.
     pub(crate) async fn start(&self) -> Running {
-        self.try_start().await.unwrap()
+        let has_log = self.log_size().await > 0;
+        let running = self.try_start().await.unwrap();
+        if has_log {
+            self.witness(&running, &WITNESSES[..2]).await;
+        }
+        running
+    }
+
+    async fn log_size(&self) -> i64 {
+        use sqlx::Row as _;
+        let db = self.db().await;
+        let mut conn = db.read().await.unwrap();
+        let query = "SELECT COALESCE(MAX(size), 0) FROM log_head";
+        let size = sqlx::query(query).fetch_one(&mut *conn).await.unwrap().get(0);
+        drop(conn);
+        db.close().await;
+        size
+    }
+
+    /// Has these witnesses cosign whatever they are asked, until the coordinator ends.
+    pub(crate) async fn witness(&self, running: &Running, members: &[&'static str]) {
+        for member in members {
+            let role = if *member == "custodian" { Role::Custodian } else { Role::Node };
+            let channel = self.channel(running, role, member).await;
+            let stream = Stream::open(channel, None).await.unwrap();
+            tokio::spawn(stream.cosign_all(member, self.clock.clone()));
+        }
     }
 
     /// A running coordinator with version 1 of every list logged in [`LIST_EPOCH`].

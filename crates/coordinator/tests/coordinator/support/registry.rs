@@ -153,10 +153,14 @@ fn member(name: &str, roles: Vec<Role>) -> Member {
     let mut keys = MemberKeys::signing(public(name));
     for role in &roles {
         match role {
-            Role::Holder => keys.manifest = Some(public(&format!("{name}/manifest"))),
+            Role::Holder => {
+                keys.manifest = Some(public(&format!("{name}/manifest")));
+                keys.witness = Some(public(&format!("{name}/witness")));
+            }
+            Role::Custodian => keys.witness = Some(public(&format!("{name}/witness"))),
             Role::Coordinator => keys.log = Some(public(&format!("{name}/log"))),
             Role::Auditor => keys.boxes = vec![PublicKey([1; 32]), PublicKey([2; 32])],
-            Role::Requester | Role::Authority | Role::Custodian => {}
+            Role::Requester | Role::Authority => {}
         }
     }
     Member {

@@ -165,7 +165,11 @@ impl Requester {
             pseudonym: check.pseudonym().to_vec().into(),
         });
         let signature = self.signing.sign(&authorize_message(&hashes));
-        pb::AuthorizeRequest { checks: checks.collect(), signature: signature.to_vec().into() }
+        pb::AuthorizeRequest {
+            checks: checks.collect(),
+            signature: signature.to_vec().into(),
+            cosigned_size: 0,
+        }
     }
 
     pub(crate) async fn send(&self, request: pb::AuthorizeRequest) -> authorize_response::Outcome {

@@ -3,11 +3,13 @@
 use std::sync::{Arc, Mutex};
 
 use tacit_ledger::Hash;
-use tacit_ledger::checkpoint::Checkpoint;
+use tacit_ledger::checkpoint::{Checkpoint, VerifiedCheckpoint};
+use tacit_ledger::cosignature::CosignatureSigner;
 use tacit_ledger::merkle::leaf_hash;
-use tacit_ledger::note::NoteSigner;
+use tacit_ledger::note::{NoteSigner, NoteVerifier, attach_line};
 use tacit_ledger::record::{Enrollment, Record, Registry as RegistryRecord};
 use tacit_ledger::tree::TreeView;
+use tacit_model::{Clock as _, ManualClock};
 use tacit_wire::common::LoggedRecord;
 use tacit_wire::concat32;
 use tacit_wire::coordinator::log_service_server::LogService;
@@ -15,7 +17,8 @@ use tacit_wire::coordinator::registry_service_server::RegistryService;
 use tacit_wire::coordinator::*;
 use tonic::{Request, Response, Status};
 
-use super::{NOW, registry, ulid};
+use super::registry::key;
+use super::{NOW, ulid};
 
 type Stream<T> = std::pin::Pin<Box<dyn futures::Stream<Item = Result<T, Status>> + Send>>;
 
@@ -23,6 +26,7 @@ type Stream<T> = std::pin::Pin<Box<dyn futures::Stream<Item = Result<T, Status>>
 pub(crate) struct TestLog(Arc<Mutex<Inner>>);
 
 struct Inner {
+    clock: ManualClock,
     signer: NoteSigner,
     records: Vec<Vec<u8>>,
     registry: (Vec<u8>, usize),
@@ -49,6 +53,21 @@ impl Inner {
         checkpoint.sign(&self.signer).unwrap().note().to_vec()
     }
 
+    /// The newest checkpoint as all witnesses cosigned it just now.
+    fn cosigned(&self) -> bytes::Bytes {
+        let now_s = self.clock.now().0 / 1000;
+        let note = self.checkpoint();
+        let log = key("hub/log").verifying_key();
+        let verifier = NoteVerifier::new("hub/log", log).unwrap();
+        let checkpoint = VerifiedCheckpoint::open(&note, &verifier).unwrap();
+        let mut note = String::from_utf8(note.to_vec()).unwrap();
+        for name in ["court/witness", "customs/witness", "keeper/witness"] {
+            let signer = CosignatureSigner::new(name, key(name)).unwrap();
+            note = attach_line(&note, &signer.cosign(&checkpoint, now_s).unwrap()).unwrap();
+        }
+        note.into_bytes().into()
+    }
+
     fn logged(&self, index: u64) -> LoggedRecord {
         let path = self.tree().inclusion(index, self.size()).unwrap();
         LoggedRecord {
@@ -70,10 +89,16 @@ impl Inner {
 }
 
 impl TestLog {
-    pub(crate) fn new(registry: Vec<u8>) -> Self {
-        let signer = NoteSigner::new("hub/log", registry::key("hub/log")).unwrap();
-        let inner =
-            Inner { signer, records: Vec::new(), registry: (Vec::new(), 0), ids: 0, reports: Vec::new() };
+    pub(crate) fn new(registry: Vec<u8>, clock: ManualClock) -> Self {
+        let signer = NoteSigner::new("hub/log", key("hub/log")).unwrap();
+        let inner = Inner {
+            clock,
+            signer,
+            records: Vec::new(),
+            registry: (Vec::new(), 0),
+            ids: 0,
+            reports: Vec::new(),
+        };
         let log = Self(Arc::new(Mutex::new(inner)));
         log.set_registry(registry, 1);
         log
@@ -113,38 +138,50 @@ impl TestLog {
 
 #[tonic::async_trait]
 impl LogService for TestLog {
-    type WatchCheckpointsStream = Stream<WatchCheckpointsResponse>;
+    type WitnessStream = Stream<WitnessResponse>;
     type GetEntriesStream = Stream<GetEntriesResponse>;
 
     async fn get_checkpoint(
         &self,
         _: Request<GetCheckpointRequest>,
     ) -> Result<Response<GetCheckpointResponse>, Status> {
-        let checkpoint = self.0.lock().unwrap().checkpoint().into();
-        Ok(Response::new(GetCheckpointResponse { checkpoint }))
+        let inner = self.0.lock().unwrap();
+        let (checkpoint, cosigned) = (inner.checkpoint().into(), inner.cosigned());
+        Ok(Response::new(GetCheckpointResponse { checkpoint, cosigned }))
     }
 
-    async fn watch_checkpoints(
+    async fn witness(
         &self,
-        request: Request<WatchCheckpointsRequest>,
-    ) -> Result<Response<Self::WatchCheckpointsStream>, Status> {
-        // One checkpoint, then silence: what follows is asked for, which is the way that needs no timing.
+        request: Request<tonic::Streaming<WitnessRequest>>,
+    ) -> Result<Response<Self::WitnessStream>, Status> {
+        // One checkpoint, then what the witnesses stand behind, again and again: what follows is asked for, which is
+        // the way that needs no timing.
+        let Some(witness_request::Message::Begin(begin)) =
+            request.into_inner().message().await?.unwrap().message
+        else {
+            panic!("a stream begins with from where")
+        };
         let inner = self.0.lock().unwrap();
-        let from_size = request.get_ref().from_size;
+        let from_size = begin.from_size;
         let proof = if from_size == 0 {
             Vec::new()
         } else {
             inner.tree().consistency(from_size, inner.size()).unwrap()
         };
-        let first = WatchCheckpointsResponse {
+        let first = witness_response::Message::Checkpoint(StreamedCheckpoint {
             checkpoint: inner.checkpoint().into(),
             consistency: concat32(&proof),
             from_size,
-        };
-        let stream = futures::StreamExt::chain(
-            futures::stream::once(async move { Ok(first) }),
-            futures::stream::pending(),
-        );
+            cosign: false,
+        });
+        let first = WitnessResponse { message: Some(first) };
+        let cosigned = futures::stream::unfold(self.clone(), |log| async {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            let checkpoint = log.0.lock().unwrap().cosigned();
+            let cosigned = witness_response::Message::Cosigned(CosignedCheckpoint { checkpoint });
+            Some((Ok(WitnessResponse { message: Some(cosigned) }), log))
+        });
+        let stream = futures::StreamExt::chain(futures::stream::once(async move { Ok(first) }), cosigned);
         Ok(Response::new(Box::pin(stream)))
     }
 

@@ -15,6 +15,7 @@ use tacit_identity::{
 };
 use tacit_ledger::record::{Access, ListAt, Manifest as ManifestRecord};
 use tacit_model::{ManualClock, MemberId, Millis, Ulid};
+use tacit_store::conformance;
 use tacit_wire::common::LoggedRecord;
 use tacit_wire::coordinator::log_service_server::LogServiceServer;
 use tacit_wire::coordinator::registry_service_server::RegistryServiceServer;
@@ -81,7 +82,7 @@ impl World {
         let ca = DevCa::create(FEDERATION.parse().unwrap(), NOW).unwrap();
         ca.save(folder.path()).unwrap();
         std::fs::remove_file(folder.path().join("ca.key")).unwrap();
-        let log = TestLog::new(registry::file(&SEED, 1));
+        let log = TestLog::new(registry::file(&SEED, 1), clock.clone());
         let credentials = issue(&ca, &folder, &clock, Role::Coordinator, "hub");
         let listener = MtlsListener::bind("127.0.0.1:0".parse().unwrap(), credentials).await.unwrap();
         let coordinator = listener.local_addr();
@@ -91,6 +92,8 @@ impl World {
         tokio::spawn(async move { server.serve_with_incoming(listener).await.unwrap() });
         std::fs::write(folder.path().join("seed.hex"), format!("{}\n", hex(&SEED))).unwrap();
         private(&folder, "seed.hex");
+        std::fs::write(folder.path().join("witness.hex"), hex(&registry::seed("keeper/witness"))).unwrap();
+        private(&folder, "witness.hex");
         issue(&ca, &folder, &clock, Role::Custodian, "keeper");
         Self { folder, ca, clock, log, coordinator, custodian: None }
     }
@@ -107,8 +110,9 @@ impl World {
         let text = format!(
             r#"
             listen = "127.0.0.1:0"
-            database = "sqlite:{}"
+            database = "{}"
             pseudonym_seeds = [{{ epoch = 3, file = "{}" }}]
+            witness_seed = "{}"
             tls = {{ certificate = "{}", key = "{}", authority = "{}", crl = "{}" }}
             coordinator = {{ member = "hub", endpoint = "https://{}" }}
             [pins]
@@ -125,8 +129,9 @@ impl World {
             registry_ms = 50
             first_registry_ms = 5000
             "#,
-            path("custodian.sqlite"),
+            self.database(),
             path("seed.hex"),
+            path("witness.hex"),
             path("keeper.pem"),
             path("keeper.key"),
             path("ca.pem"),
@@ -160,6 +165,13 @@ impl World {
         drop(stop);
         serving.await.unwrap();
         self.start().await.unwrap();
+    }
+
+    /// Starts another replica on the same database. Parties are of the new one from now on.
+    pub(crate) async fn start_replica(&mut self) -> Running {
+        let first = self.custodian.take().unwrap();
+        self.start().await.unwrap();
+        first
     }
 
     pub(crate) fn party(&self, role: Role, member: &str) -> Party {
@@ -233,17 +245,19 @@ impl World {
         self.log.append(&record.into())
     }
 
-    /// All bytes of the custodian's database files.
+    fn database(&self) -> String {
+        conformance::url(self.folder.path(), "custodian")
+    }
+
+    /// All that the custodian's database holds.
     pub(crate) fn database_bytes(&self) -> Vec<u8> {
-        let read = |end: &str| std::fs::read(self.folder.path().join(format!("custodian.sqlite{end}")));
-        ["", "-wal"].into_iter().filter_map(|end| read(end).ok()).flatten().collect()
+        conformance::contents(self.folder.path(), "custodian")
     }
 
     /// What a query over the custodian's database counts.
     pub(crate) async fn count(&self, sql: &'static str) -> i64 {
         use sqlx::Row as _;
-        let url = format!("sqlite:{}", self.folder.path().join("custodian.sqlite").display());
-        let mut conn = <sqlx::AnyConnection as sqlx::Connection>::connect(&url).await.unwrap();
+        let mut conn = <sqlx::AnyConnection as sqlx::Connection>::connect(&self.database()).await.unwrap();
         sqlx::query(sql).fetch_one(&mut conn).await.unwrap().get(0)
     }
 

@@ -13,7 +13,12 @@ use super::{FEDERATION, NOW, QUOTA};
 
 /// The key of a use of a member, from its name.
 pub(crate) fn key(name: &str) -> SigningKey {
-    SigningKey::from_seed(&b3("tacit test key", &[name.as_bytes()]))
+    SigningKey::from_seed(&seed(name))
+}
+
+/// Its seed.
+pub(crate) fn seed(name: &str) -> [u8; 32] {
+    b3("tacit test key", &[name.as_bytes()])
 }
 
 pub(crate) fn public(name: &str) -> Ed25519Key {
@@ -28,7 +33,11 @@ fn member(name: &str, roles: &[Role]) -> Member {
     let mut keys = MemberKeys::signing(public(name));
     for role in roles {
         match role {
-            Role::Holder => keys.manifest = Some(public(&format!("{name}/manifest"))),
+            Role::Holder => {
+                keys.manifest = Some(public(&format!("{name}/manifest")));
+                keys.witness = Some(public(&format!("{name}/witness")));
+            }
+            Role::Custodian => keys.witness = Some(public(&format!("{name}/witness"))),
             Role::Coordinator => keys.log = Some(public("hub/log")),
             _ => {}
         }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::BoxStream};
-use tacit_client::{Outcome, Plan, Question, Requester, RowOutcome, Subject};
-use tacit_model::{Clock, MemberId, Millis, Reason, SubjectCode};
+use tacit_client::{Outcome, Plan, Question, ReceiptFilter, ReceiptPage, Requester, RowOutcome, Subject};
+use tacit_model::{Clock, MemberId, Millis, Reason, SubjectCode, Ulid};
 use tacit_node::{
-    gateway::{Asker, NodeStatus},
+    gateway::{Asker, NodeStatus, ReceiptFile},
     holder::Holder,
 };
 use tacit_policy::Registry;
@@ -85,6 +85,24 @@ impl Asker for NodeAsker {
                 None => Vec::new(),
             };
             Ok(NodeStatus { log_size, as_of: known.map(|known| known.as_of), held, subjects })
+        }
+        .boxed()
+    }
+
+    fn receipts(&self, filter: ReceiptFilter, limit: u32) -> BoxFuture<'static, Result<ReceiptPage, Reason>> {
+        let requester = self.requester.clone();
+        async move { requester.receipts(&filter, limit).await.map_err(|error| trouble("receipts", &error)) }
+            .boxed()
+    }
+
+    fn receipt(&self, record: Ulid) -> BoxFuture<'static, Result<Option<ReceiptFile>, Reason>> {
+        let requester = self.requester.clone();
+        async move {
+            let told = requester.receipt_summary(record).await;
+            let Some(summary) = told.map_err(|error| trouble("receipt", &error))? else { return Ok(None) };
+            let found = requester.witnessed_receipt(record).await;
+            let found = found.map_err(|error| trouble("receipt", &error))?;
+            Ok(found.map(|receipt| ReceiptFile { summary, bytes: receipt.to_bytes() }))
         }
         .boxed()
     }

@@ -9,6 +9,7 @@ use futures::{FutureExt as _, future::BoxFuture};
 use tacit_client::{Connections, Deadlines, LogReader, Requester, RequesterConfig, RequesterKeys};
 use tacit_identity::{Credentials, MtlsListener, Role, SpiffeId, channel, tune_server};
 use tacit_ledger::{
+    cosignature::CosignatureSigner,
     ed25519::SigningKey,
     note::{NoteSigner, NoteVerifier},
 };
@@ -24,7 +25,7 @@ use tacit_policy::{
     registry::entry::{Member, Role as Registered},
 };
 use tacit_store::Db;
-use tacit_witness::{Witness, WitnessConfig};
+use tacit_witness::{AddCheckpointLayer, Witness, WitnessConfig};
 use tokio::{
     sync::{oneshot, watch},
     task::JoinSet,
@@ -32,10 +33,7 @@ use tokio::{
 use tonic::{server::NamedService, service::Routes, transport::Channel};
 
 use super::{DRAIN, GatewayAt, Running, StartError, Surroundings, credentials, listen, read_seed};
-use crate::{
-    config::{NodeFile, WhereIs},
-    registry::RegistrySource,
-};
+use crate::{config::NodeFile, registry::RegistrySource};
 use asker::NodeAsker;
 use knowledge::Knowledge;
 
@@ -50,6 +48,7 @@ struct Ground {
     clock: Arc<dyn Clock>,
     credentials: Credentials,
     coordinator: Channel,
+    replicas: Vec<Channel>,
     custodian: Channel,
     log_key: NoteVerifier,
     db: Db,
@@ -58,13 +57,16 @@ struct Ground {
 
 pub(super) async fn start(file: NodeFile, around: &Surroundings) -> Result<Running, StartError> {
     let credentials = credentials(&file.tls, &file.federation, Role::Node, &file.member, &around.clock)?;
-    let reach = |key: &'static str, role, at: &WhereIs| {
-        let expected = SpiffeId::new(file.federation.clone(), role, at.member.clone());
-        channel(&at.endpoint, expected, credentials.clone())
+    let reach = |key: &'static str, role, member: &MemberId, endpoint: &str| {
+        let expected = SpiffeId::new(file.federation.clone(), role, member.clone());
+        channel(endpoint, expected, credentials.clone())
             .map_err(|source| StartError::Endpoint { key, source })
     };
-    let coordinator = reach("coordinator.endpoint", Role::Coordinator, &file.coordinator)?;
-    let custodian = reach("custodian.endpoint", Role::Custodian, &file.custodian)?;
+    let (hub, keeper) = (&file.coordinator, &file.custodian);
+    let coordinator = reach("coordinator.endpoint", Role::Coordinator, &hub.member, &hub.endpoint)?;
+    let replica = |at: &String| reach("coordinator_replicas", Role::Coordinator, &hub.member, at);
+    let replicas = file.coordinator_replicas.iter().map(replica).collect::<Result<_, _>>()?;
+    let custodian = reach("custodian.endpoint", Role::Custodian, &keeper.member, &keeper.endpoint)?;
     let log_key = file.pins.log_verifier(&file.coordinator.member)?;
     let source = RegistrySource::new(
         coordinator.clone(),
@@ -84,7 +86,7 @@ pub(super) async fn start(file: NodeFile, around: &Surroundings) -> Result<Runni
     };
     let db = tacit_node::store::open(&file.database).await?;
     let clock = Arc::clone(&around.clock);
-    let ground = Ground { file, clock, credentials, coordinator, custodian, log_key, db, registry };
+    let ground = Ground { file, clock, credentials, coordinator, replicas, custodian, log_key, db, registry };
     let member = ground.member()?.clone();
     let holder = match member.has(Registered::Holder) {
         true => Some(ground.holder(&member).await?),
@@ -129,13 +131,19 @@ impl Ground {
     async fn holder(&self, member: &Member) -> Result<Holder, StartError> {
         let path = needed(self.file.keys.manifest.as_deref(), "keys.manifest", "holder")?;
         let key = own_key("manifest", path, member.keys.manifest)?;
+        let path = needed(self.file.keys.witness.as_deref(), "keys.witness", "holder")?;
+        let cosigns = own_key("witness", path, member.keys.witness)?;
         let witness = Witness::start(WitnessConfig {
             coordinator: self.coordinator.clone(),
+            replicas: self.replicas.clone(),
             log_key: self.log_key.clone(),
+            signer: CosignatureSigner::new(&format!("{}/witness", member.id), cosigns)?,
             db: self.db.clone(),
             clock: Arc::clone(&self.clock),
+            peers: vec![self.custodian.clone()],
         })
         .await?;
+        witness.set_witnesses(self.registry.witnesses()?).await;
         let deps = HolderDeps {
             member: member.id.clone(),
             db: self.db.clone(),
@@ -252,8 +260,10 @@ async fn serve(
         halves.spawn(async move { holder.run_ticks(closes).await });
     }
     let health = Health::serving(reporter, services).await;
+    let witness = parts.holder.as_ref().map(|holder| holder.witness().clone());
     let server = tune_server(tonic::transport::Server::builder())
         .layer(tacit_wire::ReasonLayer)
+        .layer(AddCheckpointLayer::new(witness))
         .add_routes(routes)
         .serve_with_incoming_shutdown(listener, until(closes));
     tokio::pin!(server);
@@ -306,6 +316,10 @@ async fn follow_registry(source: RegistrySource, holder: Option<Holder>, request
                 tracing::info!(number = registry.number(), "registry in use");
                 if let Some(holder) = &holder {
                     holder.set_registry(Arc::clone(&registry));
+                    match registry.witnesses() {
+                        Ok(witnesses) => holder.witness().set_witnesses(witnesses).await,
+                        Err(error) => tracing::error!(%error, "the quorum is counted as before"),
+                    }
                 }
                 if let Some(requester) = &requester {
                     requester.set_registry(registry);

@@ -8,10 +8,10 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use tacit_model::{LogSafe, Reason, RequestId, entropy::os_rng};
+use tacit_model::{LogSafe, Reason, RequestId};
 
 use super::{Guard, ROUTES, Shared};
-use crate::gateway::{metrics, problem::Problem, tokens::Application};
+use crate::gateway::{metrics, problem::Problem, request_id::request_id, tokens::Application};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static(tacit_wire::REQUEST_ID);
 
@@ -27,7 +27,7 @@ pub(super) struct Call {
 pub(super) async fn envelope(State(app): State<Shared>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let foreign = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
-    let id = RequestId::accept_or_generate(foreign, app.clock.now(), &mut os_rng());
+    let id = request_id(&app, foreign);
     let (route, guard) = found(request.uri().path());
     let application = application(&app, request.headers());
     let name = application.clone();
@@ -55,7 +55,7 @@ pub(super) async fn envelope(State(app): State<Shared>, mut request: Request, ne
 
 /// The route of a path. A path that is not ours needs a token like any other, so that strangers learn nothing.
 fn found(path: &str) -> (&'static str, Guard) {
-    let known = ROUTES.iter().find(|route| route.path == path);
+    let known = ROUTES.iter().find(|route| route.is_at(path));
     known.map_or(("other", Guard::Token), |route| (route.path, route.guard))
 }
 

@@ -13,6 +13,7 @@ mod lines;
 mod lists;
 pub(super) mod openapi;
 mod parse;
+mod receipts;
 mod types;
 
 use std::{sync::Arc, time::Duration};
@@ -85,16 +86,28 @@ impl Route {
         Self { method: Method::GET, path, guard, handler }
     }
 
+    /// Whether a path is this route's. A segment in braces stands for any one segment.
+    fn is_at(&self, path: &str) -> bool {
+        let mut given = path.split('/');
+        let all = self.path.split('/').all(|own| match given.next() {
+            Some(segment) => own == segment || (own.starts_with('{') && !segment.is_empty()),
+            None => false,
+        });
+        all && given.next().is_none()
+    }
+
     const fn post(path: &'static str, guard: Guard, handler: fn() -> MethodRouter<Shared>) -> Self {
         Self { method: Method::POST, path, guard, handler }
     }
 }
 
-static ROUTES: [Route; 7] = [
+static ROUTES: [Route; 9] = [
     Route::post("/v1/checks", Guard::Token, || routing::post(handlers::check)),
     Route::post("/v1/checks/batch", Guard::Batch, || routing::post(handlers::batch)),
     Route::post("/v1/checks/plan", Guard::Batch, || routing::post(handlers::plan)),
     Route::get("/v1/lists", Guard::Token, || routing::get(handlers::lists)),
+    Route::post("/v1/receipts/search", Guard::Token, || routing::post(receipts::search)),
+    Route::get("/v1/receipts/{record_id}", Guard::Token, || routing::get(receipts::receipt)),
     Route::get("/v1/status", Guard::Token, || routing::get(handlers::status)),
     Route::get("/v1/openapi.json", Guard::Open, || routing::get(handlers::openapi)),
     Route::get("/healthz", Guard::Open, || routing::get(handlers::health)),
@@ -107,7 +120,7 @@ pub(super) fn router(app: Shared) -> Router {
     router
         .fallback(|| async { Problem::new(Reason::NotFound, "There is no such address here.") })
         .method_not_allowed_fallback(|uri: Uri| async move {
-            let known = ROUTES.iter().find(|route| route.path == uri.path());
+            let known = ROUTES.iter().find(|route| route.is_at(uri.path()));
             let method = known.map_or("another method", |route| route.method.as_str());
             Problem::new(Reason::Malformed, format!("This address takes {method}."))
                 .with_status(StatusCode::METHOD_NOT_ALLOWED)

@@ -24,7 +24,7 @@ use utoipa::{
 
 use super::{
     answer::{EndBody, RowAnswerBody},
-    handlers,
+    handlers, receipts,
     types::{QuestionBody, RowBody},
 };
 use crate::gateway::problem::{Problem, http_status};
@@ -119,12 +119,13 @@ fn add<T: ToSchema>(schemas: &mut Schemas) {
         license(name = "MIT OR Apache-2.0")
     ),
     paths(
-        handlers::check, handlers::batch, handlers::plan, handlers::lists, handlers::status, handlers::openapi,
-        handlers::health
+        handlers::check, handlers::batch, handlers::plan, receipts::search, receipts::receipt, handlers::lists,
+        handlers::status, handlers::openapi, handlers::health
     ),
     security(("token" = [])),
     tags(
         (name = "checks", description = "Questions and their answers."),
+        (name = "receipts", description = "What proves answers, for those whom it concerns."),
         (name = "node", description = "What the node knows and how it is.")
     ),
     modifiers(&Problems)
@@ -166,6 +167,11 @@ pub(in crate::gateway) fn reasons(operation: &str) -> BTreeSet<Reason> {
     if matches!(operation, "check" | "checkBatch" | "planBatch") {
         reasons.extend(QUESTION);
     }
+    match operation {
+        "searchReceipts" => reasons.extend([Reason::Malformed, Reason::TooLarge]),
+        "receipt" => reasons.extend([Reason::Malformed, Reason::NotFound]),
+        _ => {}
+    }
     if !matches!(operation, "openapi" | "health") {
         reasons.extend(ALWAYS);
     }
@@ -175,7 +181,7 @@ pub(in crate::gateway) fn reasons(operation: &str) -> BTreeSet<Reason> {
 /// Statuses that HTTP has for one thing each, beside those of the reasons.
 fn special(operation: &str) -> &'static [(StatusCode, Reason, &'static str)] {
     match operation {
-        "check" | "checkBatch" | "planBatch" => &[
+        "check" | "checkBatch" | "planBatch" | "searchReceipts" => &[
             (StatusCode::REQUEST_TIMEOUT, Reason::Deadline, "The body did not arrive in time."),
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, Reason::Malformed, "The body is of another content type."),
         ],

@@ -7,7 +7,7 @@ use tacit_model::Reason;
 use tacit_wire::{
     gateway::{
         self as pb, check_many_request::Part, check_outcome::Outcome as Told,
-        gateway_service_client::GatewayServiceClient, list_answer, plan_request,
+        gateway_service_client::GatewayServiceClient, get_receipt_response, list_answer, plan_request,
     },
     reason_of,
 };
@@ -16,7 +16,7 @@ use tonic::{Code, Request, transport::Channel};
 
 use crate::gateway::{
     GatewayLimits, serve,
-    testing::{FakeAsker, TOKEN, answer, app, codes, listed},
+    testing::{FakeAsker, TOKEN, answer, app, codes, listed, receipts},
 };
 
 async fn client(asker: FakeAsker) -> (GatewayServiceClient<Channel>, tokio::sync::watch::Sender<bool>) {
@@ -59,6 +59,8 @@ async fn without_a_known_token_no_method_answers() {
         client.plan(stream::iter([])).await.unwrap_err(),
         client.get_status(pb::GetStatusRequest {}).await.unwrap_err(),
         client.get_status(wrong).await.unwrap_err(),
+        client.list_receipts(pb::ListReceiptsRequest::default()).await.unwrap_err(),
+        client.get_receipt(pb::GetReceiptRequest::default()).await.unwrap_err(),
     ];
     for status in statuses {
         assert_eq!(
@@ -155,4 +157,36 @@ async fn a_plan_and_the_status_come_as_in_json() {
     assert_eq!((status.member.as_str(), status.log_size, status.registry_number), ("procurement", 12, 7));
     assert_eq!(status.age_ms, Some(1_500));
     assert_eq!(json!(status.lists[0].list_id), json!("procurement/own"));
+}
+
+#[tokio::test]
+async fn receipts_are_listed_and_handed_out_as_in_json() {
+    let (mut client, _stop) = client(FakeAsker::new()).await;
+    let all = receipts();
+    let request = pb::ListReceiptsRequest {
+        case_number: "2026-0".to_owned(),
+        limit: 2,
+        ..pb::ListReceiptsRequest::default()
+    };
+    let page = client.list_receipts(signed_in(request.clone())).await.unwrap().into_inner();
+    let ids: Vec<_> = page.receipts.iter().map(|it| it.record_id.clone()).collect();
+    assert_eq!(ids, [all[0].record.id.to_string(), all[2].record.id.to_string()]);
+    assert_eq!(page.next_cursor, ids[1]);
+    let request = pb::ListReceiptsRequest { cursor: page.next_cursor, ..request };
+    let page = client.list_receipts(signed_in(request)).await.unwrap().into_inner();
+    assert_eq!((page.receipts.len(), page.receipts[0].record_index), (1, 104));
+    assert_eq!(page.next_cursor, "");
+
+    let ask = |record_id: String| signed_in(pb::GetReceiptRequest { record_id });
+    let found = client.get_receipt(ask(ids[0].clone())).await.unwrap().into_inner().outcome;
+    let Some(get_receipt_response::Outcome::Receipt(receipt)) = found else { panic!() };
+    assert_eq!(receipt.file.as_ref(), b"tacit-receipt");
+    assert_eq!(receipt.summary.unwrap().officer, "li.na");
+    let none = client.get_receipt(ask("01KAM2V7Q3ZJ6V6T1V8M3W9R5C".to_owned())).await;
+    let Some(get_receipt_response::Outcome::Refusal(refusal)) = none.unwrap().into_inner().outcome else {
+        panic!()
+    };
+    assert_eq!(refusal.reason, "not_found");
+    let status = client.get_receipt(ask("x".to_owned())).await.unwrap_err();
+    assert_eq!(reason_of(&status), Some(Reason::Malformed));
 }

@@ -3,5 +3,6 @@
 mod batch;
 mod grpc;
 mod json;
+mod receipts;
 mod sockets;
 mod support;

@@ -81,7 +81,8 @@ impl Caller {
     }
 
     pub(super) async fn post(&self, path: &str, body: impl Into<Body>) -> Told {
-        let kind = if path == "/v1/checks" { "application/json" } else { "application/x-ndjson" };
+        let lines = path.starts_with("/v1/checks/");
+        let kind = if lines { "application/x-ndjson" } else { "application/json" };
         self.send(request("POST", path, kind).body(body.into()).unwrap()).await
     }
 
@@ -117,7 +118,10 @@ pub(super) fn question_with(code: &str, field: &str, value: Value) -> Value {
 /// Every answer is one that the document promises for its route.
 fn documented(method: &str, path: &str, told: &Told) {
     let document: Value = serde_json::from_str(openapi::text()).unwrap();
-    let Some(item) = document["paths"].get(path) else {
+    let known = document["paths"].as_object().unwrap();
+    let one_receipt = |path: &str| path.strip_prefix("/v1/receipts/").is_some_and(|id| id.len() == 26);
+    let path = if one_receipt(path) { "/v1/receipts/{record_id}" } else { path };
+    let Some(item) = known.get(path) else {
         assert!(matches!(told.status.as_u16(), 401 | 404), "{path}: {}", told.status);
         return;
     };

@@ -29,7 +29,7 @@ pub(crate) async fn count_since(
     most: u64,
 ) -> Result<u64, StoreError> {
     let row = sqlx::query(
-        "SELECT COUNT(*) FROM (SELECT 1 FROM record WHERE list_no = $1 AND change_seq > $2 LIMIT $3) AS some",
+        "SELECT COUNT(*) FROM (SELECT 1 FROM record WHERE list_no = $1 AND change_seq > $2 LIMIT $3) AS found",
     )
     .bind(list.0)
     .bind(seq)

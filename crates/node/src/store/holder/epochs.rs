@@ -2,7 +2,7 @@
 
 use sqlx::Row;
 use tacit_model::Millis;
-use tacit_store::{Conn, StoreError};
+use tacit_store::{Conn, Dialect, StoreError};
 use zeroize::Zeroizing;
 
 use super::lists::ListNo;
@@ -92,9 +92,11 @@ pub(crate) async fn set_logged(
 }
 
 /// Erases a seed for good: overwritten in its place, then taken out of the row, and no copy of the old page is left
-/// in the file or in the write-ahead log.
+/// in the file or, with SQLite, in the write-ahead log. Not inside a transaction.
 pub(crate) async fn erase(conn: &mut Conn, list: ListNo, epoch: u64, now: Millis) -> Result<(), StoreError> {
-    sqlx::raw_sql("PRAGMA secure_delete = ON").execute(&mut *conn).await?;
+    if Dialect::of(conn) == Dialect::Sqlite {
+        sqlx::raw_sql("PRAGMA secure_delete = ON").execute(&mut *conn).await?;
+    }
     sqlx::query("UPDATE list_epoch SET seed = $1 WHERE list_no = $2 AND epoch = $3 AND seed IS NOT NULL")
         .bind([0_u8; 32].as_slice())
         .bind(list.0)
@@ -107,9 +109,19 @@ pub(crate) async fn erase(conn: &mut Conn, list: ListNo, epoch: u64, now: Millis
         .bind(signed(epoch))
         .execute(&mut *conn)
         .await?;
-    sqlx::raw_sql("PRAGMA secure_delete = OFF").execute(&mut *conn).await?;
-    // A reader that is in the middle of something keeps old pages in the log; the next erasure takes them along.
-    sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *conn).await?;
+    match Dialect::of(conn) {
+        Dialect::Sqlite => {
+            sqlx::raw_sql("PRAGMA secure_delete = OFF").execute(&mut *conn).await?;
+            // A reader that is in the middle of something keeps old pages in the log; the next erasure takes them
+            // along.
+            sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *conn).await?;
+        }
+        // Old versions of rows stay in their pages until the table is written anew. The server's own log and its
+        // backups keep them for as long as they are kept.
+        Dialect::Postgres => {
+            sqlx::raw_sql("VACUUM (FULL) list_epoch").execute(&mut *conn).await?;
+        }
+    }
     Ok(())
 }
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 use tacit_client::store::{
-    ConsentRow, Counts, RecordOutcome, RecordRow, RequestRow, RowKey, Sealed, StoredRequest, SubjectRow,
-    SubjectState,
+    AnsweredRecord, ConsentRow, Counts, RecordOutcome, RecordRow, RequestRow, RowKey, Sealed, StoredRequest,
+    SubjectRow, SubjectState,
 };
 use tacit_model::{Millis, Ulid};
 use tacit_store::{Conn, StoreError, bulk};
@@ -144,6 +144,34 @@ pub(super) async fn record(conn: &mut Conn, id: Ulid) -> Result<Option<StoredReq
         })
     })
     .transpose()
+}
+
+pub(super) async fn answered(
+    conn: &mut Conn,
+    case: Option<&RowKey>,
+    from: Ulid,
+    until: Ulid,
+    limit: u32,
+) -> Result<Vec<AnsweredRecord>, StoreError> {
+    let query = match case {
+        None => sqlx::query(
+            "SELECT id, request FROM requester_record \
+             WHERE outcome = 'answered' AND id >= $1 AND id < $2 ORDER BY id LIMIT $3",
+        ),
+        Some(_) => sqlx::query(
+            "SELECT i.id, i.request FROM requester_request r JOIN requester_record i ON i.request = r.hash \
+             WHERE i.outcome = 'answered' AND i.id >= $1 AND i.id < $2 AND r.case_key = $4 ORDER BY i.id LIMIT $3",
+        ),
+    };
+    let query = query.bind(ulid_bytes(from)).bind(ulid_bytes(until)).bind(i64::from(limit));
+    let query = match case {
+        None => query,
+        Some(case) => query.bind(case.as_slice()),
+    };
+    let rows = query.fetch_all(conn).await?;
+    let record =
+        |row: &AnyRow| Ok(AnsweredRecord { id: ulid(row, 0)?, request: key("requester_record", row, 1)? });
+    rows.iter().map(record).collect()
 }
 
 pub(super) async fn has_buckets(conn: &mut Conn, keys: &[RowKey]) -> Result<Vec<bool>, StoreError> {

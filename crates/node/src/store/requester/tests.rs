@@ -6,7 +6,7 @@ use tacit_model::Millis;
 use super::*;
 
 async fn open(dir: &tempfile::TempDir) -> SqliteRequesterStore {
-    let url = format!("sqlite:{}", dir.path().join("node.db").display());
+    let url = tacit_store::conformance::url(dir.path(), "node");
     SqliteRequesterStore::new(crate::store::open(&url).await.unwrap())
 }
 
@@ -148,4 +148,36 @@ async fn concurrent_writers_agree_on_one_blinding() {
         let seen: HashSet<_> = all.iter().map(|rows| rows[place].sealed.clone()).collect();
         assert_eq!(seen.len(), 1);
     }
+}
+
+#[tokio::test]
+async fn answered_records_are_listed_by_id_and_by_case() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir).await;
+    for (n, case) in [(1, 9), (2, 8), (3, 9)] {
+        store.put_request(request(n, case, 1)).await.unwrap();
+        let id = u128::from(n) * 10;
+        let settled = Settled {
+            hash: key(n),
+            state: RequestState::NotAnswered,
+            answer: Some(vec![n]),
+            records: vec![
+                record(id, 0, RecordOutcome::Answered),
+                record(id + 1, 1, RecordOutcome::NotAnswered),
+                record(id + 2, 2, RecordOutcome::Answered),
+            ],
+            buckets: Vec::new(),
+        };
+        store.settle(settled).await.unwrap();
+    }
+    let ids = async |case: Option<RowKey>, from: u128, until: u128, limit: u32| {
+        let found = store.answered(case, Ulid(from), Ulid(until), limit).await.unwrap();
+        assert!(found.iter().all(|it| it.request == key(u8::try_from(it.id.0 / 10).unwrap())));
+        found.into_iter().map(|it| it.id.0).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(None, 0, u128::MAX, 100).await, [10, 12, 20, 22, 30, 32]);
+    assert_eq!(ids(Some(key(9)), 0, u128::MAX, 100).await, [10, 12, 30, 32]);
+    assert_eq!(ids(Some(key(9)), 12, 32, 100).await, [12, 30]);
+    assert_eq!(ids(None, 13, u128::MAX, 2).await, [20, 22]);
+    assert!(ids(Some(key(7)), 0, u128::MAX, 100).await.is_empty());
 }

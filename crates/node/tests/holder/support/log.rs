@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use tacit_blind::table::SignedManifest;
 use tacit_ledger::Hash;
-use tacit_ledger::checkpoint::Checkpoint;
+use tacit_ledger::checkpoint::{Checkpoint, VerifiedCheckpoint};
+use tacit_ledger::cosignature::CosignatureSigner;
 use tacit_ledger::merkle::leaf_hash;
-use tacit_ledger::note::{NoteSigner, NoteVerifier};
+use tacit_ledger::note::{NoteSigner, NoteVerifier, attach_line};
 use tacit_ledger::record::Record;
 use tacit_ledger::tree::TreeView;
-use tacit_model::{Millis, Reason, Ulid};
+use tacit_model::{Clock as _, ManualClock, Millis, Reason, Ulid};
 use tacit_wire::common::LoggedRecord;
 use tacit_wire::coordinator::log_service_server::LogService;
 use tacit_wire::coordinator::*;
@@ -26,6 +27,7 @@ type Stream<T> = std::pin::Pin<Box<dyn futures::Stream<Item = Result<T, Status>>
 pub(crate) struct TestLog {
     inner: Arc<Mutex<Inner>>,
     faults: Faults,
+    clock: ManualClock,
 }
 
 struct Inner {
@@ -52,6 +54,20 @@ impl Inner {
         checkpoint.sign(&self.signer).unwrap().note().to_vec()
     }
 
+    /// The newest checkpoint as all witnesses cosigned it just now.
+    fn cosigned(&self, now: Millis) -> bytes::Bytes {
+        let note = self.checkpoint();
+        let log = key("hub/log").verifying_key();
+        let verifier = NoteVerifier::new("hub/log", log).unwrap();
+        let checkpoint = VerifiedCheckpoint::open(&note, &verifier).unwrap();
+        let mut note = String::from_utf8(note.to_vec()).unwrap();
+        for name in ["court/witness", "customs/witness", "keeper/witness"] {
+            let signer = CosignatureSigner::new(name, key(name)).unwrap();
+            note = attach_line(&note, &signer.cosign(&checkpoint, now.0 / 1000).unwrap()).unwrap();
+        }
+        note.into_bytes().into()
+    }
+
     fn logged(&self, tree: &TreeView, index: u64) -> LoggedRecord {
         let path = tree.inclusion(index, self.size()).unwrap();
         let record = self.records[usize::try_from(index).unwrap()].clone().into();
@@ -70,10 +86,10 @@ impl Inner {
 }
 
 impl TestLog {
-    pub(crate) fn new(faults: Faults) -> Self {
+    pub(crate) fn new(faults: Faults, clock: ManualClock) -> Self {
         let signer = NoteSigner::new("hub/log", key("hub/log")).unwrap();
         let inner = Inner { signer, records: Vec::new(), ids: 0, manifests: BTreeMap::new() };
-        Self { inner: Arc::new(Mutex::new(inner)), faults }
+        Self { inner: Arc::new(Mutex::new(inner)), faults, clock }
     }
 
     pub(crate) fn next_id(&self) -> String {
@@ -107,7 +123,7 @@ impl TestLog {
 
 #[tonic::async_trait]
 impl LogService for TestLog {
-    type WatchCheckpointsStream = Stream<WatchCheckpointsResponse>;
+    type WitnessStream = Stream<WitnessResponse>;
     type GetEntriesStream = Stream<GetEntriesResponse>;
 
     async fn get_checkpoint(
@@ -117,12 +133,26 @@ impl LogService for TestLog {
         Err(Status::unimplemented("not here"))
     }
 
-    async fn watch_checkpoints(
+    async fn witness(
         &self,
-        _: Request<WatchCheckpointsRequest>,
-    ) -> Result<Response<Self::WatchCheckpointsStream>, Status> {
-        // Silence: what is needed is asked for, which is the way that needs no timing.
-        Ok(Response::new(Box::pin(futures::stream::pending())))
+        _: Request<tonic::Streaming<WitnessRequest>>,
+    ) -> Result<Response<Self::WitnessStream>, Status> {
+        // No checkpoint, only what the witnesses stand behind, again and again: what is needed is asked for, which is
+        // the way that needs no timing.
+        // It is made anew only when it would be another one: long logs take long.
+        let begun = (self.clone(), None);
+        let cosigned = futures::stream::unfold(begun, |(log, made)| async {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            let (inner, now) = (log.inner.lock().unwrap(), log.clock.now());
+            let (size, time, checkpoint) = made
+                .filter(|(size, time, _)| (*size, *time) == (inner.size(), now))
+                .unwrap_or_else(|| (inner.size(), now, inner.cosigned(now)));
+            drop(inner);
+            let message = CosignedCheckpoint { checkpoint: checkpoint.clone() };
+            let cosigned = witness_response::Message::Cosigned(message);
+            Some((Ok(WitnessResponse { message: Some(cosigned) }), (log, Some((size, time, checkpoint)))))
+        });
+        Ok(Response::new(Box::pin(cosigned)))
     }
 
     async fn get_consistency(

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use tacit_identity::{
     CredentialFiles, Credentials, DevCa, Federation, MtlsListener, Role, SpiffeId, channel, tune_server,
 };
+use tacit_ledger::cosignature::CosignatureSigner;
 use tacit_ledger::note::{NoteSigner, NoteVerifier};
 use tacit_model::entropy::seeded_rng;
 use tacit_model::generate::generate_uscc;
@@ -101,7 +102,7 @@ impl World {
         let ca = DevCa::create(FEDERATION.parse().unwrap(), NOW).unwrap();
         ca.save(folder.path()).unwrap();
         let faults = Faults::default();
-        let (log, mirror) = (TestLog::new(faults.clone()), TestMirror::new(faults.clone()));
+        let (log, mirror) = (TestLog::new(faults.clone(), clock.clone()), TestMirror::new(faults.clone()));
         // One socket for both: what is tested is the court.
         let credentials = issue(&ca, &folder, &clock, Role::Coordinator, "hub");
         let listener = MtlsListener::bind("127.0.0.1:0".parse().unwrap(), credentials).await.unwrap();
@@ -129,11 +130,15 @@ impl World {
         let witness = Witness::start(WitnessConfig {
             coordinator: others.clone(),
             log_key: NoteVerifier::new("hub/log", key("hub/log").verifying_key()).unwrap(),
+            signer: CosignatureSigner::new("court/witness", key("court/witness")).unwrap(),
             db: db.clone(),
             clock: Arc::new(self.clock.clone()),
+            replicas: Vec::new(),
+            peers: Vec::new(),
         })
         .await
         .unwrap();
+        witness.set_witnesses(self.registry.witnesses().unwrap()).await;
         let deps = HolderDeps {
             member: "court".parse().unwrap(),
             db: db.clone(),
@@ -161,6 +166,13 @@ impl World {
         self.start().await;
     }
 
+    /// Starts another replica of the court's node on the same database, which is the court from now on.
+    pub(crate) async fn start_replica(&mut self) -> Court {
+        let first = self.court.take().unwrap();
+        self.start().await;
+        first
+    }
+
     pub(crate) fn court(&self) -> &Court {
         self.court.as_ref().unwrap()
     }
@@ -170,7 +182,7 @@ impl World {
     }
 
     pub(crate) fn database(&self) -> String {
-        format!("sqlite:{}", self.folder.path().join("court.sqlite").display())
+        tacit_store::conformance::url(self.folder.path(), "court")
     }
 
     /// Time goes on, and the lists have their tick.

@@ -43,7 +43,11 @@ fn member(name: &str, roles: &[Role]) -> Member {
     let mut keys = MemberKeys::signing(public(name));
     for role in roles {
         match role {
-            Role::Holder => keys.manifest = Some(public(&format!("{name}/manifest"))),
+            Role::Holder => {
+                keys.manifest = Some(public(&format!("{name}/manifest")));
+                keys.witness = Some(public(&format!("{name}/witness")));
+            }
+            Role::Custodian => keys.witness = Some(public(&format!("{name}/witness"))),
             Role::Coordinator => keys.log = Some(public("hub/log")),
             _ => {}
         }

@@ -12,12 +12,13 @@ use tacit_wire::gateway::{
 };
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
+use super::BenchError;
 use super::figure::{Figure, Floor};
 use super::measure::{Effort, Latencies, forget_peak, peak_memory_mb, processor_time, rate};
+use super::plan::Plan;
 use super::protocol::Limits;
 use super::rig::{Rig, bucket_bytes};
 use super::subjects::{Asked, asked};
-use super::{BenchError, Plan};
 
 /// Calls at one time.
 const IN_FLIGHT: usize = 64;
@@ -104,12 +105,12 @@ pub(super) async fn batches(
     forget_peak();
     for run in 0..plan.effort.runs as u64 {
         let before = processor_time();
-        first_time = first_time.max(batch(rig, plan, run * plan.checks).await?);
+        first_time = first_time.max(batch(rig, plan.records, run * plan.checks, plan.checks).await?);
         first_processor = least(first_processor, before);
     }
     for _ in 0..plan.effort.runs {
         let (before, sent) = (processor_time(), WireBytes::now());
-        enrolled = enrolled.max(batch(rig, plan, 0).await?);
+        enrolled = enrolled.max(batch(rig, plan.records, 0, plan.checks).await?);
         processor = least(processor, before);
         bytes = bytes.min(per_check(sent, plan.checks_f64()));
     }
@@ -155,9 +156,8 @@ fn wire(plan: &Plan, figure: Figure) -> Result<Figure, BenchError> {
     Ok(plan.floor_of_full_list(figure, Floor::AtMost(20_000.0)))
 }
 
-/// Checks the subjects of questions `from ..` in one batch; checks a second.
-async fn batch(rig: &Rig, plan: &Plan, from: u64) -> Result<f64, BenchError> {
-    let (records, checks) = (plan.records, plan.checks);
+/// Checks the subjects of `checks` questions `from ..`, about a list of `records`, in one batch; checks a second.
+pub(super) async fn batch(rig: &Rig, records: u64, from: u64, checks: u64) -> Result<f64, BenchError> {
     let question = CheckManyRequest { part: Some(check_many_request::Part::Question(rig.question())) };
     let subjects = (from..from + checks).map(move |row| {
         let code = asked(row, records).code;
@@ -184,14 +184,7 @@ pub(super) async fn singles(
     echo: &Echo,
     figures: &mut Vec<Figure>,
 ) -> Result<(), BenchError> {
-    let call = |n: u64| {
-        let asked = asked(n % plan.checks, plan.records);
-        async move {
-            let request = CheckRequest { question: Some(rig.question()), code: asked.code.clone() };
-            let answer = rig.gateway().check(rig.call(request)).await?.into_inner();
-            verify(answer.outcome, &asked)
-        }
-    };
+    let call = |n: u64| single(rig, plan.records, n % plan.checks);
     let (mut alone, mut in_flight, mut bytes): (Option<Run>, Option<Run>, f64) = (None, None, f64::INFINITY);
     for _ in 0..plan.effort.runs {
         let before = WireBytes::now();
@@ -235,6 +228,19 @@ pub(super) async fn singles(
     figures.push(ms("single.64.p99", "single check, 64 in flight: 99 of 100", &in_flight, 99));
     figures.push(wire(plan, Figure::new("wire.single", "on the wire per single check", bytes, "bytes"))?);
     Ok(())
+}
+
+/// Checks the subject of one question.
+async fn single(rig: &Rig, records: u64, question: u64) -> Result<(), BenchError> {
+    let asked = asked(question, records);
+    let request = CheckRequest { question: Some(rig.question()), code: asked.code.clone() };
+    let answer = rig.gateway().check(rig.call(request)).await?.into_inner();
+    verify(answer.outcome, &asked)
+}
+
+/// Checks the subjects of the first `checks` questions, each by itself.
+pub(super) async fn one_by_one(rig: &Rig, records: u64, checks: u64) -> Result<(), BenchError> {
+    many(checks, IN_FLIGHT, |n| single(rig, records, n)).await.map(drop)
 }
 
 /// Compares an answer with what it must be.

@@ -5,157 +5,111 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Instant;
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
-use rand_core::Rng as _;
-use tacit_ledger::{
-    ed25519::SigningKey,
-    note::NoteSigner,
-    record::{Access, ListAt},
-};
-use tacit_model::{Clock, Millis, SystemClock, entropy, new_ulid};
-use tacit_store::{
-    Conn, Db, Group, GroupWork, StoreError,
-    log::{Append, Log, Pending},
-};
-
 use super::BenchError;
-use super::figure::Figure;
-use super::measure::{Effort, rate};
+use super::appends::{BATCH, append, entries, open, prove_size, writer};
+use super::figure::{Figure, Floor};
+use super::measure::{Effort, Latencies, rate};
 
-/// Records of one batch: one full request.
-const BATCH: usize = 1024;
+/// Callers of a busy log.
+pub(super) const CALLERS: usize = 256;
 
-/// Appends that wait at one time.
-const IN_FLIGHT: usize = 64;
+/// Callers of one that is a quarter as busy.
+const SOME: usize = 64;
 
-/// A record as the log takes it: its id and its bytes.
-type Entry = (String, Vec<u8>);
+/// What the file system does when everything is synchronized before the next thing begins.
+pub(super) struct Disk {
+    alone: Figure,
+    p50: Figure,
+    /// Records a second in appends of as many as there are callers.
+    pub(super) grouped: Figure,
+    batch: Figure,
+}
 
-/// Measures in `folder`, which must be on the disk that counts. `rounds` batches make one run.
-pub(super) async fn run(
+/// Appends to a file in `folder`, which must be on the disk that counts.
+pub(super) fn disk(
     folder: &Path,
     effort: Effort,
     rounds: usize,
     figures: &mut Vec<Figure>,
-) -> Result<(), BenchError> {
-    let (mut best, mut best_raw) = ([0.0_f64; 3], [0.0_f64; 2]);
+) -> Result<Disk, BenchError> {
+    let (mut rates, mut p50) = ([0.0_f64; 3], f64::INFINITY);
     for run in 0..effort.runs {
         let path = folder.join(format!("appends-{run}"));
         let mut file = OpenOptions::new().create_new(true).append(true).open(path)?;
-        keep(&mut best_raw, [raw(&mut file, 20 * rounds, 1)?, raw(&mut file, rounds, BATCH)?]);
-
-        let url = format!("sqlite:{}", folder.join(format!("log-{run}.db")).display());
-        let db = Db::open(&url, &tacit_coordinator::MIGRATIONS).await?;
-        let signer = NoteSigner::new("coordinator/log", SigningKey::from_seed(&[7; 32]))
-            .map_err(|_| BenchError::Wrong("the log's name"))?;
-        let work = Appends { log: Log::open(&db, signer).await?, pending: None };
-        let group = Group::start(db.clone(), work, 4 * IN_FLIGHT, 256);
-        let rates = [
-            append(&group, entries(20 * rounds, 1)?, 1).await?,
-            append(&group, entries(40 * rounds, 1)?, IN_FLIGHT).await?,
-            append(&group, entries(rounds, BATCH)?, 1).await?,
-        ];
-        keep(&mut best, rates);
-        drop(group);
-        db.close().await;
+        let (alone, latencies) = raw(&mut file, 20 * rounds, 1)?;
+        p50 = p50.min(latencies.percentile_ms(50));
+        keep(&mut rates, [alone, raw(&mut file, rounds, CALLERS)?.0, raw(&mut file, rounds, BATCH)?.0]);
     }
-    let [alone, batch] = best_raw;
-    let raw_alone = Figure::new("raw.disk", "durable file appends, one record at a time", alone, "1/s");
-    let raw_batch = Figure::new("raw.disk.batch", "records in durable file appends of 1,024", batch, "1/s");
-    figures.extend([raw_alone.clone(), raw_batch.clone()]);
-    let [alone, in_flight, batch] = best;
-    figures.push(Figure::new("log.alone", "durable log appends, one at a time", alone, "1/s").of(&raw_alone));
-    figures.push(Figure::new("log.64", "durable log appends, 64 in flight", in_flight, "1/s").of(&raw_alone));
-    figures.push(Figure::new("log.batch", "log appends in batches of 1,024", batch, "1/s").of(&raw_batch));
-    Ok(())
-}
-
-fn keep<const N: usize>(best: &mut [f64; N], rates: [f64; N]) {
-    best.iter_mut().zip(rates).for_each(|(best, rate)| *best = best.max(rate));
+    let [alone, grouped, batch] = rates;
+    let disk = Disk {
+        alone: Figure::new("raw.disk", "durable file appends, one record at a time", alone, "1/s"),
+        p50: Figure::new("raw.disk.p50", "durable file append of one record: median", p50, "ms"),
+        grouped: Figure::new("raw.disk.256", "records in durable file appends of 256", grouped, "1/s"),
+        batch: Figure::new("raw.disk.batch", "records in durable file appends of 1,024", batch, "1/s"),
+    };
+    figures.extend([&disk.alone, &disk.p50, &disk.grouped, &disk.batch].map(Figure::clone));
+    Ok(disk)
 }
 
 /// Appends of `records` records each to a file, synchronized one by one; records a second.
-fn raw(file: &mut File, appends: usize, records: usize) -> Result<f64, BenchError> {
+fn raw(file: &mut File, appends: usize, records: usize) -> Result<(f64, Latencies), BenchError> {
     let bytes: Vec<u8> = entries(1, records)?.into_iter().flatten().flat_map(|(_, bytes)| bytes).collect();
+    let mut latencies = Vec::with_capacity(appends);
     let start = Instant::now();
     for _ in 0..appends {
+        let begun = Instant::now();
         file.write_all(&bytes)?;
         file.sync_data()?;
+        latencies.push(begun.elapsed());
     }
-    Ok(rate(appends * records, start.elapsed()))
+    Ok((rate(appends * records, start.elapsed()), Latencies::sorted(latencies)))
 }
 
-/// `jobs` times `records` access records, as they follow a batch of questions.
-fn entries(jobs: usize, records: usize) -> Result<Vec<Vec<Entry>>, BenchError> {
-    let (now, mut rng) = (SystemClock.now(), entropy::os_rng());
-    (0..jobs).map(|_| (0..records).map(|_| entry(now, &mut rng)).collect()).collect()
-}
-
-fn entry(now: Millis, rng: &mut entropy::Rng) -> Result<Entry, BenchError> {
-    let mut hashes = [[0; 32]; 6];
-    hashes.iter_mut().for_each(|hash| rng.fill_bytes(hash));
-    let [registry, query, matter, cnf, subject, evidence] = hashes;
-    let id = new_ulid(now, rng).to_string();
-    let access = Access {
-        id: id.clone(),
-        time_ms: now.0,
-        requester: "procurement".to_owned(),
-        holder: "court".to_owned(),
-        lists: vec![ListAt { list: "court/debarred".to_owned(), epoch: 1, version: 1 }],
-        purpose: "screening".to_owned(),
-        registry,
-        query,
-        matter,
-        cnf,
-        expires_ms: now.0 + 60_000,
-        subject,
-        evidence,
-    };
-    Ok((id, access.to_bytes().map_err(|_| BenchError::Wrong("a record"))?))
-}
-
-/// Hands all jobs in, `in_flight` at a time; records a second.
-async fn append(group: &Group<Appends>, jobs: Vec<Vec<Entry>>, in_flight: usize) -> Result<f64, BenchError> {
-    let records = jobs.iter().map(Vec::len).sum();
-    let start = Instant::now();
-    stream::iter(jobs)
-        .map(|job| group.submit(job))
-        .buffer_unordered(in_flight)
-        .try_for_each(|()| async { Ok(()) })
-        .await?;
-    Ok(rate(records, start.elapsed()))
-}
-
-/// Appends and nothing else: no decisions, no openings.
-struct Appends {
-    log: Log,
-    pending: Option<Pending>,
-}
-
-impl GroupWork for Appends {
-    type Job = Vec<Entry>;
-    type Done = ();
-
-    async fn apply(&mut self, conn: &mut Conn, jobs: Vec<Vec<Entry>>) -> Result<Vec<()>, StoreError> {
-        let mut append: Append = self.log.begin(conn).await?;
-        let done = jobs.iter().map(|_| ()).collect();
-        for (id, record) in jobs.into_iter().flatten() {
-            append.push(id, record);
-        }
-        self.pending = Some(self.log.finish(conn, &append).await?);
-        Ok(done)
+/// Appends to a log in `folder`: each answered when it is durable, in the tree, and under a signed head.
+pub(super) async fn run(
+    folder: &Path,
+    effort: Effort,
+    rounds: usize,
+    disk: &Disk,
+    figures: &mut Vec<Figure>,
+) -> Result<(), BenchError> {
+    let (mut rates, mut p50) = ([0.0_f64; 4], f64::INFINITY);
+    for run in 0..effort.runs {
+        let db = open(&folder.join(format!("log-{run}.db"))).await?;
+        let (writer, _) = writer(&db).await?;
+        let writers = [writer];
+        let sizes = [20 * rounds, 40 * rounds, CALLERS * rounds, rounds * BATCH];
+        let alone = append(&writers, entries(sizes[0], 1)?, 1).await?;
+        p50 = p50.min(alone.latencies.percentile_ms(50));
+        let some = append(&writers, entries(sizes[1], 1)?, SOME).await?;
+        let many = append(&writers, entries(sizes[2], 1)?, CALLERS).await?;
+        let batch = append(&writers, entries(rounds, BATCH)?, 1).await?;
+        keep(&mut rates, [&alone, &some, &many, &batch].map(|appended| appended.per_second));
+        drop(writers);
+        prove_size(&db, sizes.iter().map(|size| *size as u64).sum()).await?;
+        db.close().await;
     }
+    let [alone, some, many, batch] = rates;
+    figures.push(
+        Figure::new("log.256", "log appends, durable and signed, 256 callers", many, "1/s")
+            .of(&disk.grouped)
+            .floor(Floor::AtLeast(5000.0)),
+    );
+    let share = disk.p50.value / p50;
+    figures.push(
+        Figure::new("log.p50", "log append, durable and signed, idle: median", p50, "ms")
+            .share(share, disk.p50.name)
+            .floor(Floor::AtMost(3.0)),
+    );
+    figures.push(Figure::new("log.alone", "log appends, one at a time", alone, "1/s").of(&disk.alone));
+    figures.push(Figure::new("log.64", "log appends, 64 callers", some, "1/s").of(&disk.alone));
+    figures.push(Figure::new("log.batch", "log appends in batches of 1,024", batch, "1/s").of(&disk.batch));
+    Ok(())
+}
 
-    fn committed(&mut self) {
-        if let Some(pending) = self.pending.take() {
-            self.log.publish(pending);
-        }
-    }
-
-    fn failed(&mut self) {
-        self.pending = None;
-        self.log.forget();
-    }
+/// Keeps the better of each.
+pub(super) fn keep<const N: usize>(best: &mut [f64; N], rates: [f64; N]) {
+    best.iter_mut().zip(rates).for_each(|(best, rate)| *best = best.max(rate));
 }
 
 #[cfg(test)]
@@ -164,12 +118,14 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread")]
     async fn the_log_and_the_disk_below_it_give_figures() {
         let (folder, mut figures) = (tempfile::tempdir().unwrap(), Vec::new());
         let effort = Effort { runs: 1, at_least: Duration::ZERO };
-        run(folder.path(), effort, 1, &mut figures).await.unwrap();
-        assert_eq!(figures.len(), 5);
+        let disk = disk(folder.path(), effort, 1, &mut figures).unwrap();
+        run(folder.path(), effort, 1, &disk, &mut figures).await.unwrap();
+        assert_eq!(figures.len(), 9);
         assert!(figures.iter().all(|figure| figure.value > 0.0));
+        assert_eq!(figures.iter().filter(|figure| figure.floor.is_some()).count(), 2);
     }
 }

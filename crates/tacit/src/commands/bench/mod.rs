@@ -4,6 +4,10 @@
 //! crypto    raw limits, evaluation, sealing          one core, no I/O
 //! protocol  all cryptography of a check              one core, no I/O, times the cores
 //! log       durable appends                          SQLite on the disk, against the file system
+//! replicas  durable appends of two replicas          one PostgreSQL database, if one is named
+//! proofs    inclusion proofs                         from a log in SQLite
+//! fsck      an exported log verified                 `tacit log verify` in a process of its own
+//! size      what a check leaves with the coordinator a whole federation, its file weighed at rest
 //! calls     plain calls over mutual TLS              loopback
 //! checks    import, seal, batches, single checks     a whole federation: mutual TLS, SQLite, loopback
 //! ```
@@ -11,96 +15,39 @@
 //! Every figure of the product stands beside a raw limit that was measured in the same run. All roles run in
 //! this one process, on the cores of this one machine, so every figure is about all parties together.
 
+mod appends;
 mod calls;
 mod crypto;
 mod figure;
+mod fsck;
 mod log;
 mod measure;
+mod plan;
+mod proofs;
 mod protocol;
+mod replicas;
 mod rig;
+mod size;
+mod stored;
 mod subjects;
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::Path, time::Duration};
 
-use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use tacit_blind::raw;
 
+pub(crate) use self::plan::Arguments;
 use self::{
-    figure::{Figure, Floor},
-    measure::Effort,
+    figure::Figure,
+    plan::{Part, Plan},
     rig::Rig,
+    stored::Stored,
 };
 use crate::{
     cli::Context,
     exit::{Exit, Failure},
 };
-
-/// Records at which the floors of sealing and of bytes on the wire are stated.
-const FULL_LIST: u64 = 1_000_000;
-
-/// Arguments of `tacit bench`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Arguments {
-    /// Records of the list that is sealed and asked; about 300 MB on disk for a million.
-    #[arg(long, default_value_t = FULL_LIST, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
-    records: u64,
-    /// Checks of one run of a batch.
-    #[arg(long, default_value_t = 10_240, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-    checks: u64,
-    /// Runs of which the best counts.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=20))]
-    runs: u8,
-    /// A look in a few seconds: one run, a list of 20,000 records, fewer checks.
-    #[arg(long, conflicts_with_all = ["records", "checks", "runs"])]
-    quick: bool,
-    /// Measure this only; may be given several times.
-    #[arg(long, value_enum)]
-    only: Vec<Part>,
-    /// A folder on the disk to measure; the system's temporary folder unless given.
-    #[arg(long)]
-    dir: Option<PathBuf>,
-}
-
-/// What can be measured by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Part {
-    /// Raw limits, evaluation, sealing.
-    Crypto,
-    /// All cryptography of a check, in memory.
-    Protocol,
-    /// Durable log appends.
-    Log,
-    /// Plain calls over mutual TLS.
-    Calls,
-    /// Import, sealing and checks of a whole federation.
-    Checks,
-}
-
-/// What a run is like.
-struct Plan {
-    records: u64,
-    checks: u64,
-    effort: Effort,
-    only: Vec<Part>,
-}
-
-impl Plan {
-    fn of(arguments: &Arguments) -> Self {
-        let only = arguments.only.clone();
-        if arguments.quick {
-            let effort = Effort { runs: 1, at_least: Duration::from_millis(100) };
-            return Self { records: 20_000, checks: 2_048, effort, only };
-        }
-        let effort = Effort { runs: arguments.runs.into(), at_least: Duration::from_millis(500) };
-        Self { records: arguments.records, checks: arguments.checks, effort, only }
-    }
-
-    fn wants(&self, part: Part) -> bool {
-        self.only.is_empty() || self.only.contains(&part)
-    }
-}
 
 /// A measure could not be taken.
 #[derive(Debug, thiserror::Error)]
@@ -156,62 +103,169 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
         None => tempfile::Builder::new().prefix("tacit-bench-").tempdir(),
     }?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut figures = Vec::new();
-    let measured = context
-        .block_on(async { Ok(measure(context, &plan, cores, folder.path(), &mut figures).await) })
-        .and_then(|measured| {
+    let mut run = Run { plan, cores, progress: progress(context), figures: Vec::new(), left_out: Vec::new() };
+    let measured =
+        context.block_on(async { Ok(run.all(context, folder.path()).await) }).and_then(|measured| {
             measured.map_err(|error| Failure::trouble("the benchmark did not come to its end").why(error))
         });
+    run.progress.finish_and_clear();
     // What was measured before a failure is worth showing.
-    show(context, &plan, cores, &figures)?;
+    run.show(context)?;
     measured.map(|()| Exit::Done)
 }
 
-async fn measure(
-    context: &Context,
-    plan: &Plan,
+/// A run of the benchmark.
+struct Run {
+    plan: Plan,
     cores: usize,
-    folder: &std::path::Path,
-    figures: &mut Vec<Figure>,
-) -> Result<(), BenchError> {
-    let progress = progress(context);
-    let say = |text: &'static str| progress.set_message(text);
-    let effort = plan.effort;
-    let raw = if plan.wants(Part::Crypto) || plan.wants(Part::Checks) {
-        say("raw limits, evaluation, sealing");
-        Some(tokio::task::block_in_place(|| crypto::run(effort, figures))?)
-    } else {
-        None
-    };
-    let limits = if plan.wants(Part::Protocol) || plan.wants(Part::Checks) {
-        say("the cryptography of a check");
-        Some(tokio::task::block_in_place(|| protocol::run(effort, cores, figures))?)
-    } else {
-        None
-    };
-    if plan.wants(Part::Log) {
-        say("log appends");
-        log::run(folder, effort, if effort.runs == 1 { 4 } else { 20 }, figures).await?;
+    progress: ProgressBar,
+    figures: Vec<Figure>,
+    /// What could not be measured here, and why.
+    left_out: Vec<&'static str>,
+}
+
+/// What checks are compared with.
+#[derive(Default)]
+struct Bounds {
+    raw: Option<crypto::Raw>,
+    checks: Option<protocol::Limits>,
+}
+
+impl Run {
+    fn say(&self, what: &'static str) {
+        self.progress.set_message(what);
     }
-    if !plan.wants(Part::Calls) && !plan.wants(Part::Checks) {
-        return Ok(());
+
+    async fn all(&mut self, context: &Context, folder: &Path) -> Result<(), BenchError> {
+        let limits = tokio::task::block_in_place(|| self.limits())?;
+        self.appends(folder).await?;
+        self.past(folder).await?;
+        if self.plan.wants(Part::Size) {
+            self.say("what a check leaves behind");
+            size::run(folder, context.clock.clone(), self.plan.weighed, &mut self.figures).await?;
+        }
+        self.federation(context, folder, limits).await
     }
-    say("starting a federation");
-    let rig = Rig::start(&folder.join("federation"), context.clock.clone()).await?;
-    say("plain calls over mutual TLS");
-    let echo = calls::echo(&rig, effort, figures).await?;
-    if let (true, Some(raw), Some(limits)) = (plan.wants(Part::Checks), raw, limits) {
-        say("importing and sealing a list");
-        rig.import(folder, plan.records, &raw.sealing, cores, figures).await?;
-        say("batches of checks");
-        calls::batches(&rig, plan, &limits, figures).await?;
-        say("single checks");
-        calls::singles(&rig, plan, &echo, figures).await?;
+
+    /// What no check can be faster than.
+    fn limits(&mut self) -> Result<Bounds, BenchError> {
+        let (effort, cores, mut bounds) = (self.plan.effort, self.cores, Bounds::default());
+        if self.plan.wants_any(&[Part::Crypto, Part::Checks]) {
+            self.say("raw limits, evaluation, sealing");
+            bounds.raw = Some(crypto::run(effort, &mut self.figures)?);
+        }
+        if self.plan.wants_any(&[Part::Protocol, Part::Checks]) {
+            self.say("the cryptography of a check");
+            bounds.checks = Some(protocol::run(effort, cores, &mut self.figures)?);
+        }
+        Ok(bounds)
     }
-    say("stopping");
-    rig.stop().await?;
-    progress.finish_and_clear();
-    Ok(())
+
+    async fn appends(&mut self, folder: &Path) -> Result<(), BenchError> {
+        let (effort, rounds) = (self.plan.effort, self.plan.rounds);
+        if !self.plan.wants_any(&[Part::Log, Part::Replicas]) {
+            return Ok(());
+        }
+        self.say("the disk");
+        let disk = tokio::task::block_in_place(|| log::disk(folder, effort, rounds, &mut self.figures))?;
+        if self.plan.wants(Part::Log) {
+            self.say("log appends");
+            log::run(folder, effort, rounds, &disk, &mut self.figures).await?;
+        }
+        if self.plan.wants(Part::Replicas) {
+            self.say("log appends of two replicas");
+            match &self.plan.postgres {
+                Some(url) => replicas::run(url, effort, rounds, &disk, &mut self.figures).await?,
+                None => self.left_out.push("replicas: no PostgreSQL database was named (--postgres URL)"),
+            }
+        }
+        Ok(())
+    }
+
+    /// What is asked of a log that is there already.
+    async fn past(&mut self, folder: &Path) -> Result<(), BenchError> {
+        let effort = self.plan.effort;
+        if !self.plan.wants_any(&[Part::Proofs, Part::Fsck]) {
+            return Ok(());
+        }
+        self.say("filling a log");
+        let stored = Stored::fill(folder, self.plan.entries).await?;
+        if self.plan.wants(Part::Proofs) {
+            self.say("inclusion proofs");
+            proofs::run(&stored, effort, &mut self.figures).await?;
+        }
+        if self.plan.wants(Part::Fsck) {
+            self.say("verifying an exported log");
+            let program = std::env::current_exe()?;
+            fsck::run(&program, &stored, folder, effort, self.cores, &mut self.figures).await?;
+        }
+        stored.close().await;
+        Ok(())
+    }
+
+    async fn federation(
+        &mut self,
+        context: &Context,
+        folder: &Path,
+        bounds: Bounds,
+    ) -> Result<(), BenchError> {
+        let (effort, cores) = (self.plan.effort, self.cores);
+        if !self.plan.wants_any(&[Part::Calls, Part::Checks]) {
+            return Ok(());
+        }
+        self.say("starting a federation");
+        let rig = Rig::start(&folder.join("federation"), context.clock.clone()).await?;
+        self.say("plain calls over mutual TLS");
+        let echo = calls::echo(&rig, effort, &mut self.figures).await?;
+        if let (true, Some(raw), Some(limits)) = (self.plan.wants(Part::Checks), bounds.raw, bounds.checks) {
+            self.say("importing and sealing a list");
+            rig.import(folder, self.plan.records, &raw.sealing, cores, &mut self.figures).await?;
+            self.say("batches of checks");
+            calls::batches(&rig, &self.plan, &limits, &mut self.figures).await?;
+            self.say("single checks");
+            calls::singles(&rig, &self.plan, &echo, &mut self.figures).await?;
+        }
+        self.say("stopping");
+        rig.stop().await?;
+        Ok(())
+    }
+
+    fn show(&self, context: &Context) -> Result<(), Failure> {
+        let Self { plan, cores, figures, left_out, .. } = self;
+        let backend = raw::backend().name();
+        context.output.result(
+            &json!({
+                "version": env!("CARGO_PKG_VERSION"),
+                "cores": cores,
+                "curve_arithmetic": backend,
+                "processor_has_ifma": raw::processor_has_ifma(),
+                "runs": plan.effort.runs,
+                "records": plan.records,
+                "checks": plan.checks,
+                "entries": plan.entries,
+                "figures": figures,
+                "left_out": left_out,
+            }),
+            || {
+                let best = match plan.effort.runs {
+                    1 => "one run".to_owned(),
+                    runs => format!("best of {runs} runs"),
+                };
+                let mut text = format!(
+                    "{cores} cores, curve arithmetic {backend}; {best}; a list of {} records, batches of {} checks, a log of {} records.\n\n{}",
+                    figure::number(plan.records_f64()),
+                    figure::number(plan.checks_f64()),
+                    figure::number(plan.entries_f64()),
+                    figure::table(figures),
+                );
+                for reason in left_out {
+                    text.push_str(&format!("\nLeft out: {reason}"));
+                }
+                text
+            },
+        )?;
+        Ok(())
+    }
 }
 
 fn progress(context: &Context) -> ProgressBar {
@@ -224,50 +278,4 @@ fn progress(context: &Context) -> ProgressBar {
     }
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
-}
-
-fn show(context: &Context, plan: &Plan, cores: usize, figures: &[Figure]) -> Result<(), Failure> {
-    let backend = raw::backend().name();
-    context.output.result(
-        &json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "cores": cores,
-            "curve_arithmetic": backend,
-            "processor_has_ifma": raw::processor_has_ifma(),
-            "runs": plan.effort.runs,
-            "records": plan.records,
-            "checks": plan.checks,
-            "figures": figures,
-        }),
-        || {
-            let best = match plan.effort.runs {
-                1 => "one run".to_owned(),
-                runs => format!("best of {runs} runs"),
-            };
-            format!(
-                "{cores} cores, curve arithmetic {backend}; {best}; a list of {} records, batches of {} checks.\n\n{}",
-                figure::number(plan.records_f64()),
-                figure::number(plan.checks_f64()),
-                figure::table(figures),
-            )
-        },
-    )?;
-    Ok(())
-}
-
-impl Plan {
-    #[expect(clippy::cast_precision_loss, reason = "at most ten million")]
-    fn records_f64(&self) -> f64 {
-        self.records as f64
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "at most a million")]
-    fn checks_f64(&self) -> f64 {
-        self.checks as f64
-    }
-
-    /// A floor that is stated for a list of a million records.
-    fn floor_of_full_list(&self, figure: Figure, floor: Floor) -> Figure {
-        if self.records >= FULL_LIST { figure.floor(floor) } else { figure }
-    }
 }

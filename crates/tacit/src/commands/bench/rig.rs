@@ -24,7 +24,8 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::figure::{Figure, Floor};
 use super::measure::{forget_peak, peak_memory_mb, rate};
-use super::{BenchError, FULL_LIST, subjects};
+use super::plan::FULL_LIST;
+use super::{BenchError, subjects};
 
 /// The sample that is founded.
 const SAMPLE: &str = "minimal";
@@ -47,12 +48,40 @@ const PURPOSE: &str = "licence-application";
 
 /// The running federation.
 pub(super) struct Rig {
-    folder: PathBuf,
-    registry: Arc<Registry>,
-    clock: Arc<dyn Clock>,
+    rest: AtRest,
     roles: Vec<Running>,
     gateway: Channel,
     token: MetadataValue<Ascii>,
+}
+
+/// The federation while nothing of it runs.
+pub(super) struct AtRest {
+    folder: PathBuf,
+    registry: Arc<Registry>,
+    surroundings: Surroundings,
+}
+
+impl AtRest {
+    /// Where its files are.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Starts all of its roles.
+    pub(super) async fn start(self) -> Result<Rig, BenchError> {
+        let mut roles = Vec::new();
+        for member in ["coordinator", "custodian", HOLDER, REQUESTER] {
+            let file = self.folder.join(format!("{member}.toml"));
+            roles.push(start(&file, Environment::Ignored, &self.surroundings).await?);
+        }
+        let grpc = roles
+            .iter()
+            .find(|role| **role.member() == *REQUESTER)
+            .and_then(|role| role.gateway()?.grpc)
+            .ok_or(BenchError::Wrong("the requester's gateway"))?;
+        let gateway = Endpoint::from_shared(format!("http://{grpc}"))?.connect().await?;
+        Ok(Rig { token: token(&self.folder)?, rest: self, roles, gateway })
+    }
 }
 
 impl Rig {
@@ -67,34 +96,17 @@ impl Rig {
         })?;
         let overrides = Overrides { quotas: Some(QUOTAS), ..Overrides::default() };
         let founded = found(folder, &sample, &ports, overrides, clock.now(), &mut entropy::os_rng())?;
-        let mut roles = Vec::new();
-        for member in ["coordinator", "custodian", HOLDER, REQUESTER] {
-            let file = folder.join(format!("{member}.toml"));
-            roles.push(start(&file, Environment::Ignored, &surroundings).await?);
-        }
-        let grpc = roles
-            .iter()
-            .find(|role| **role.member() == *REQUESTER)
-            .and_then(|role| role.gateway()?.grpc)
-            .ok_or(BenchError::Wrong("the requester's gateway"))?;
-        let gateway = Endpoint::from_shared(format!("http://{grpc}"))?.connect().await?;
-        Ok(Self {
-            token: token(folder)?,
-            folder: folder.to_owned(),
-            registry: Arc::new(founded.registry),
-            clock,
-            roles,
-            gateway,
-        })
+        let registry = Arc::new(founded.registry);
+        AtRest { folder: folder.to_owned(), registry, surroundings }.start().await
     }
 
     /// Ends all roles.
-    pub(super) async fn stop(self) -> Result<(), BenchError> {
+    pub(super) async fn stop(self) -> Result<AtRest, BenchError> {
         drop(self.gateway);
         for role in self.roles.into_iter().rev() {
             role.stop(DRAIN).await?;
         }
-        Ok(())
+        Ok(self.rest)
     }
 
     fn role(&self, member: &str) -> Result<&Running, BenchError> {
@@ -148,9 +160,14 @@ impl Rig {
         write_csv(&file, records)?;
         let holder: MemberId = HOLDER.parse().map_err(|_| BenchError::Wrong("the holder"))?;
         let list: ListId = LIST.parse().map_err(|_| BenchError::Wrong("the list"))?;
-        let url = format!("sqlite:{}", self.folder.join(format!("data/{HOLDER}.db")).display());
+        let url = format!("sqlite:{}", self.rest.folder.join(format!("data/{HOLDER}.db")).display());
         let db = tacit_node::store::open(&url).await?;
-        let own = Records::new(db.clone(), Arc::clone(&self.registry), holder, Arc::clone(&self.clock));
+        let own = Records::new(
+            db.clone(),
+            Arc::clone(&self.rest.registry),
+            holder,
+            Arc::clone(&self.rest.surroundings.clock),
+        );
         let options =
             ImportOptions { by: "bench".to_owned(), source: "records.csv".to_owned(), keep_rejections: 1 };
 

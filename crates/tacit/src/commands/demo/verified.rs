@@ -1,6 +1,8 @@
 //! Step 12: the auditor reads the whole log and computes its root.
 
 use serde_json::json;
+use tacit_ledger::quorum::CosignedCheckpoint;
+use tacit_model::{Clock as _, SystemClock};
 
 use super::{
     Walk,
@@ -23,6 +25,15 @@ pub(super) async fn run(walk: &mut Walk<'_>) -> Result<Step, Failure> {
                 &format!("{} give the root that the coordinator signed", plural(log.size, "record")),
             );
             walk.narrator.value("root", &root);
+            let cosigned = cosigned(walk).await?;
+            walk.narrator.value(
+                "witnesses",
+                &format!(
+                    "{} signed a tree of {} too, and the log continues it",
+                    cosigned.witnesses().join(", "),
+                    plural(cosigned.checkpoint().size(), "record"),
+                ),
+            );
             let kinds: Vec<String> =
                 log.kinds.iter().map(|(kind, number)| format!("{} {kind}", count(*number))).collect();
             walk.narrator.value("kinds", &kinds.join(", "));
@@ -39,7 +50,10 @@ pub(super) async fn run(walk: &mut Walk<'_>) -> Result<Step, Failure> {
             let outcome = if is_complete { "verified" } else { "incomplete" };
             (
                 outcome,
-                json!({ "records": log.size, "root": root, "kinds": log.kinds, "answers": walk.answers }),
+                json!({
+                    "records": log.size, "root": root, "kinds": log.kinds, "answers": walk.answers,
+                    "cosigned_by": cosigned.witnesses(), "cosigned_size": cosigned.checkpoint().size(),
+                }),
             )
         }
         Err(finding) => {
@@ -48,4 +62,12 @@ pub(super) async fn run(walk: &mut Walk<'_>) -> Result<Step, Failure> {
         }
     };
     Ok(Step::of("log_verified", "verified", outcome, facts))
+}
+
+/// What a quorum of the witnesses stands behind, proven to be how the log begins.
+async fn cosigned(walk: &Walk<'_>) -> Result<CosignedCheckpoint, Failure> {
+    let witnesses = walk.stage.registry.witnesses().map_err(Failure::internal)?;
+    let cosigned = walk.auditor.cosigned(&witnesses, SystemClock.now().0 / 1000).await?;
+    walk.auditor.extends(cosigned.checkpoint()).await?;
+    Ok(cosigned)
 }

@@ -186,6 +186,7 @@ pub(super) async fn in_service(context: &Context, who: &str, file: &Loaded, find
             let pins = node.pins.for_registry(&node.federation);
             if let Ok(fetched) = fetch_registry(caller.coordinator, &pins, &caller.log_key, &DEADLINES).await
             {
+                quorum(context, who, &reader, &fetched.registry, findings).await;
                 holders(who, &fetched.registry, &node.member, &credentials, findings).await;
             }
             if node.gateway.is_some() {
@@ -194,6 +195,31 @@ pub(super) async fn in_service(context: &Context, who: &str, file: &Loaded, find
         }
         Loaded::Auditor(_) => clock_and_history(context, who, &reader, file, findings).await,
         _ => {}
+    }
+}
+
+/// What more than half of the log's witnesses stand behind.
+async fn quorum(
+    context: &Context,
+    who: &str,
+    reader: &LogReader,
+    registry: &Registry,
+    findings: &mut Findings,
+) {
+    let next = "see that holders and custodian run and reach the coordinator, and compare their clocks; a member that \
+                froze says so in its log";
+    let witnesses = match registry.witnesses() {
+        Ok(witnesses) => witnesses,
+        Err(error) => return findings.bad(who, "quorum", error, "publish a registry that shows the key"),
+    };
+    let now_s = context.clock.now().0 / 1000;
+    match reader.cosigned(&witnesses, now_s).await {
+        Ok(cosigned) => {
+            let (found, all) = (cosigned.witnesses().len(), witnesses.iter().len());
+            let age_s = now_s.saturating_sub(cosigned.time_s());
+            findings.good(who, "quorum", format!("{found} of {all} witnesses, {age_s} s ago"));
+        }
+        Err(error) => findings.bad(who, "quorum", error, next),
     }
 }
 

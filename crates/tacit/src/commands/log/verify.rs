@@ -1,135 +1,101 @@
-//! `tacit log verify`: every record read, every root computed anew.
+//! `tacit log verify`: every record read, every root computed anew. Online from the coordinator, or offline from what
+//! was exported.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use tacit_client::Entry;
+use tacit_client::{ClientError, Entry};
 use tacit_identity::write_public;
-use tacit_ledger::{
-    Hash,
-    checkpoint::VerifiedCheckpoint,
-    merkle::{Frontier, leaf_hash},
-    note::NoteVerifier,
-    record::Record,
-};
+use tacit_ledger::{checkpoint::VerifiedCheckpoint, note::NoteVerifier, quorum::CosignedCheckpoint};
 use tacit_model::{Millis, Reason};
 
+use super::{
+    fsck::{Journal, ROUND, Stretch, on_all_cores},
+    offline, progress,
+    remote::Remote,
+    tiler::Tiler,
+};
 use crate::{
     cli::Context,
     exit::{Exit, Failure},
-    parties,
 };
+
+/// Records that one core takes up at a time.
+const PART: usize = 512;
 
 /// Arguments of `log verify`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The auditor's configuration.
-    #[arg(long, env = "TACIT_CONFIG", value_name = "FILE")]
-    config: PathBuf,
-}
-
-/// What is computed while reading.
-#[derive(Default)]
-struct Reading {
-    frontier: Frontier,
-    /// Root at the size of the checkpoint that was verified before.
-    earlier_root: Option<Hash>,
-    kinds: BTreeMap<&'static str, u64>,
-    /// Index of each manifest's record, by list, epoch and version.
-    manifests: HashMap<(String, u64, u64), u64>,
-    newest_ms: u64,
-    findings: Vec<String>,
-}
-
-impl Reading {
-    fn take(&mut self, entry: &Entry, earlier: u64) {
-        self.frontier.push(leaf_hash(&entry.bytes));
-        if self.frontier.size() == earlier {
-            self.earlier_root = Some(self.frontier.root());
-        }
-        match &entry.record {
-            Ok(record) => {
-                *self.kinds.entry(record.kind()).or_insert(0) += 1;
-                self.judge(entry.index, record);
-            }
-            Err(problem) => self.findings.push(format!("record {}: {problem}", entry.index)),
-        }
-    }
-
-    /// What one record can contradict: time going back, two manifests of one version.
-    fn judge(&mut self, index: u64, record: &Record) {
-        if record.time_ms() < self.newest_ms {
-            self.findings.push(format!("record {index} is dated before an earlier record"));
-        }
-        self.newest_ms = self.newest_ms.max(record.time_ms());
-        if let Record::Manifest(it) = record {
-            let version = (it.list.clone(), it.epoch, it.version);
-            if let Some(first) = self.manifests.insert(version, index) {
-                let (list, epoch, version) = (&it.list, it.epoch, it.version);
-                self.findings.push(format!(
-                    "records {first} and {index}: two manifests of {list} version {epoch}.{version}"
-                ));
-            }
-        }
-    }
+    /// A folder that was exported, or a proof file; verified offline. Without it, the coordinator's log is.
+    #[arg(value_name = "DIR|FILE")]
+    path: Option<PathBuf>,
+    /// The log's verifier key, or a file with it, from a source you trust; else an exported folder's own.
+    #[arg(long, value_name = "KEY", requires = "path")]
+    vkey: Option<String>,
+    /// The record that a proof file is about, byte for byte.
+    #[arg(long, value_name = "FILE", requires = "path")]
+    record: Option<PathBuf>,
+    /// The auditor's configuration, to verify the coordinator's log.
+    #[arg(long, env = "TACIT_CONFIG", value_name = "FILE", required_unless_present = "path")]
+    config: Option<PathBuf>,
 }
 
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit, Failure> {
-    let (reader, file, log_key) = parties::auditor(context, &arguments.config)?;
-    let earlier = kept(&file.checkpoint, &log_key)?;
-    let newest = reader.checkpoint().await?;
-    let size = newest.size();
-    let earlier_size = earlier.as_ref().map_or(0, VerifiedCheckpoint::size);
-    if earlier_size > size {
-        return Err(fails(
-            &file.checkpoint,
-            format!("the log has {size} records now, {earlier_size} were verified before"),
-        ));
-    }
-    let bar = progress(context, size);
-    let mut reading = Reading::default();
-    reader
-        .entries(0, size, |entry| -> Result<(), Failure> {
-            reading.take(&entry, earlier_size);
-            if entry.index.is_multiple_of(1024) {
-                bar.set_position(entry.index);
+    match (&arguments.path, &arguments.config) {
+        (Some(path), _) if path.is_dir() => {
+            if arguments.record.is_some() {
+                return Err(Failure::usage("--record goes with a proof file, not with a folder"));
             }
-            Ok(())
-        })
-        .await?;
-    bar.finish_and_clear();
-    if reading.frontier.root() != *newest.root() {
-        return Err(fails(
-            &file.checkpoint,
-            format!("the {size} records do not give the root that was signed"),
-        ));
+            offline::folder(context, path, arguments.vkey.as_deref())
+        }
+        (Some(path), _) => {
+            offline::proof(context, path, arguments.vkey.as_deref(), arguments.record.as_deref())
+        }
+        (None, Some(config)) => online(context, config).await,
+        (None, None) => Err(Failure::usage("name a folder, a proof file, or a configuration")),
     }
-    if let Some(earlier) = earlier.as_ref().filter(|it| it.size() > 0)
-        && reading.earlier_root != Some(*earlier.root())
+}
+
+async fn online(context: &Context, config: &Path) -> Result<Exit, Failure> {
+    let remote = Remote::open(context, config)?;
+    let kept_at = &remote.file.checkpoint;
+    let earlier = kept(kept_at, &remote.key)?;
+    let heads = remote.heads(context.clock.now()).await?;
+    let (newest, cosigned) = (&heads.newest, heads.cosigned.as_ref().map(CosignedCheckpoint::checkpoint));
+    let size = newest.size();
+    if let Some(earlier) = &earlier {
+        // At once, what reading everything would tell in the end.
+        check_continues(&remote, earlier, size).await?;
+    }
+    let reading = read(context, &remote, size, earlier.iter().chain(cosigned)).await?;
+    if reading.tiler.root() != newest.root() {
+        return Err(fails(kept_at, format!("the {size} records do not give the root that was signed")));
+    }
+    for (checkpoint, what) in [(earlier.as_ref(), "verified before"), (cosigned, "cosigned by the witnesses")]
     {
-        return Err(fails(
-            &file.checkpoint,
-            format!("the first {earlier_size} records are not those that were verified before"),
-        ));
+        if let Some(checkpoint) = checkpoint.filter(|checkpoint| !reading.tiler.has(checkpoint)) {
+            let first = checkpoint.size();
+            return Err(fails(kept_at, format!("the first {first} records are not those that were {what}")));
+        }
     }
-    if !reading.findings.is_empty() {
-        return tell_findings(context, &reading.findings);
+    let journal = reading.journal;
+    if !journal.findings.is_empty() {
+        return tell_findings(context, &journal.findings);
     }
-    write_public(&file.checkpoint, newest.note())
+    write_public(kept_at, newest.note())
         .map_err(|error| Failure::trouble("the verified checkpoint cannot be kept").why(error))?;
+    let earlier_size = earlier.as_ref().map_or(0, VerifiedCheckpoint::size);
     let root = hex::encode(newest.root());
-    let newest_time = Millis(reading.newest_ms).to_rfc3339();
+    let newest_time = Millis(journal.newest_ms).to_rfc3339();
+    let by = heads.cosigned.as_ref().map(CosignedCheckpoint::witnesses).unwrap_or_default();
     context.output.result(
         &json!({
-            "verified": true, "size": size, "root": root, "kinds": reading.kinds, "newest_record": newest_time,
-            "verified_before": earlier_size,
+            "verified": true, "size": size, "root": root, "kinds": journal.kinds, "newest_record": newest_time,
+            "verified_before": earlier_size, "cosigned_size": cosigned.map(VerifiedCheckpoint::size),
+            "cosigned_by": by,
         }),
         || {
-            let kinds: Vec<_> = reading.kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+            let kinds: Vec<_> = journal.kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
             let mut text = format!("Verified to tree size {size}, root {root}\n  {}", kinds.join(", "));
             if size > 0 {
                 text.push_str(&format!("\n  newest record of {newest_time}"));
@@ -137,13 +103,80 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
             if earlier_size > 0 {
                 text.push_str(&format!("\n  the first {earlier_size} records are those that were verified before"));
             }
+            match cosigned {
+                Some(it) => {
+                    text.push_str(&format!("\n  the first {} were cosigned by {}", it.size(), by.join(", ")));
+                }
+                None => text.push_str("\n  WARNING: no quorum of witnesses stands behind this log now"),
+            }
             text
         },
     )?;
     Ok(Exit::Done)
 }
 
-fn tell_findings(context: &Context, findings: &[String]) -> Result<Exit, Failure> {
+/// Asks for the proof that the log continues what was verified before.
+async fn check_continues(remote: &Remote, earlier: &VerifiedCheckpoint, size: u64) -> Result<(), Failure> {
+    let before = earlier.size();
+    if size < before {
+        let why = format!("the log has {size} records now, {before} were verified before");
+        return Err(fails(&remote.file.checkpoint, why));
+    }
+    match remote.reader.extends(earlier).await {
+        Err(ClientError::Log(why)) => Err(fails(&remote.file.checkpoint, why.to_string())),
+        outcome => outcome.map(|_| ()).map_err(Into::into),
+    }
+}
+
+/// What was read.
+struct Reading {
+    tiler: Tiler,
+    journal: Journal,
+}
+
+/// Reads the first `size` records, and notes the roots at the sizes of some checkpoints on the way.
+async fn read(
+    context: &Context,
+    remote: &Remote,
+    size: u64,
+    checkpoints: impl Iterator<Item = &VerifiedCheckpoint>,
+) -> Result<Reading, Failure> {
+    let tiler = Tiler::new(checkpoints.map(VerifiedCheckpoint::size)).map_err(Failure::internal)?;
+    let mut reading = Reading { tiler, journal: Journal::default() };
+    let bar = progress(context, size);
+    let mut waiting: Vec<Entry> = Vec::with_capacity(ROUND);
+    let each = |entry| -> Result<(), Failure> {
+        waiting.push(entry);
+        if waiting.len() == ROUND {
+            take(&mut waiting, &mut reading)?;
+            bar.set_position(reading.tiler.size());
+        }
+        Ok(())
+    };
+    let read = remote.reader.entries(0, size, each).await;
+    bar.finish_and_clear();
+    read?;
+    take(&mut waiting, &mut reading)?;
+    Ok(reading)
+}
+
+/// Hashes what waits on all cores, then appends it in order.
+fn take(waiting: &mut Vec<Entry>, reading: &mut Reading) -> Result<(), Failure> {
+    let stretches = on_all_cores(waiting.chunks(PART).collect(), |part: &[Entry]| {
+        let mut stretch = Stretch::at(part.first().map_or(0, |entry| entry.index));
+        part.iter().for_each(|entry| stretch.push_read(&entry.bytes, &entry.record));
+        stretch
+    });
+    for mut stretch in stretches {
+        reading.journal.take(&mut stretch);
+        reading.tiler.append(&stretch.leaves).map_err(Failure::internal)?;
+    }
+    waiting.clear();
+    Ok(())
+}
+
+/// Says everything that was found.
+pub(super) fn tell_findings(context: &Context, findings: &[String]) -> Result<Exit, Failure> {
     for finding in findings {
         context.output.line(&format!("FAILS: {finding}"))?;
     }
@@ -154,7 +187,8 @@ fn tell_findings(context: &Context, findings: &[String]) -> Result<Exit, Failure
         .next("keep the records and the checkpoint as evidence; tell the other auditors"))
 }
 
-fn fails(kept: &Path, why: String) -> Failure {
+/// The log itself is at fault; `kept` is the evidence.
+pub(super) fn fails(kept: &Path, why: String) -> Failure {
     Failure::trouble("the log FAILS verification")
         .why(why)
         .reason(Reason::LogInconsistent)
@@ -172,15 +206,4 @@ fn kept(path: &Path, log_key: &NoteVerifier) -> Result<Option<VerifiedCheckpoint
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Failure::trouble(format!("{} cannot be read", path.display())).why(error)),
     }
-}
-
-fn progress(context: &Context, records: u64) -> ProgressBar {
-    if !context.output.is_watched() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(records);
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos} of {len} records  {eta} left") {
-        bar.set_style(style);
-    }
-    bar
 }

@@ -13,13 +13,14 @@ use tacit_blind::commit::blinded_query;
 use tacit_blind::enroll::{Parties, RegisterEntryIn, RegisterIn};
 use tacit_blind::group::Point;
 use tacit_blind::table::SignedManifest;
-use tacit_ledger::checkpoint::Checkpoint;
+use tacit_ledger::checkpoint::{Checkpoint, VerifiedCheckpoint};
+use tacit_ledger::cosignature::CosignatureSigner;
 use tacit_ledger::merkle::leaf_hash;
-use tacit_ledger::note::NoteSigner;
+use tacit_ledger::note::{NoteSigner, NoteVerifier, attach_line};
 use tacit_ledger::record::{self, ListAt, Record};
 use tacit_ledger::tree::TreeView;
 use tacit_model::entropy::os_rng;
-use tacit_model::{Basis, Clock as _, ManualClock, MemberId, Reason, new_ulid};
+use tacit_model::{Basis, Clock as _, ManualClock, MemberId, Millis, Reason, new_ulid};
 use tacit_policy::{Asked, ConsentStatus, ConsentView, Counters, Registry, SignedConsent, decide};
 use tacit_wire::coordinator::authorization_service_server::AuthorizationService;
 use tacit_wire::coordinator::enrollment_service_server::EnrollmentService;
@@ -181,7 +182,9 @@ impl Hub {
             };
             record.path = state.path(record.index);
         }
-        let authorized = Authorized { checkpoint: state.checkpoint(), checks };
+        // Without a proof from the cosigned checkpoint: it is asked for.
+        let cosigned_consistency = Default::default();
+        let authorized = Authorized { checkpoint: state.checkpoint(), checks, cosigned_consistency };
         AuthorizeResponse { outcome: Some(authorize_response::Outcome::Authorized(authorized)) }
     }
 
@@ -228,6 +231,19 @@ impl State {
 
     fn path(&self, index: u64) -> bytes::Bytes {
         concat32(&self.tree.inclusion(index, self.tree.size()).unwrap())
+    }
+
+    /// The newest checkpoint as its witnesses cosigned it just now, or as one of them did.
+    fn cosigned(&self, now: Millis, alone: bool) -> bytes::Bytes {
+        let verifier = NoteVerifier::new("hub/log", key("hub/log").verifying_key()).unwrap();
+        let checkpoint = VerifiedCheckpoint::open(&self.checkpoint(), &verifier).unwrap();
+        let mut note = String::from_utf8(checkpoint.note().to_vec()).unwrap();
+        let all = ["court/witness", "customs/witness", "keeper/witness"];
+        for name in all.into_iter().take(if alone { 1 } else { 3 }) {
+            let signer = CosignatureSigner::new(name, key(name)).unwrap();
+            note = attach_line(&note, &signer.cosign(&checkpoint, now.0 / 1000).unwrap()).unwrap();
+        }
+        note.into_bytes().into()
     }
 
     fn checkpoint(&self) -> bytes::Bytes {

@@ -1,7 +1,7 @@
 //! Consents, and the log.
 
 use futures::StreamExt as _;
-use tacit_model::Reason;
+use tacit_model::{Clock as _, Reason};
 use tacit_policy::{ConsentState, ConsentStatus, SignedChange, SignedConsent, StateChange};
 use tacit_wire::coordinator::consent_service_server::ConsentService;
 use tacit_wire::coordinator::log_service_server::LogService;
@@ -93,15 +93,19 @@ impl LogService for Hub {
         &self,
         _: Request<GetCheckpointRequest>,
     ) -> Result<Response<GetCheckpointResponse>, Status> {
-        Ok(Response::new(GetCheckpointResponse { checkpoint: self.with(|state| state.checkpoint()) }))
+        let now = self.clock.now();
+        Ok(Response::new(self.with(|state| {
+            let cosigned = state.cosigned(now, self.faults.due("witnesses are away"));
+            GetCheckpointResponse { checkpoint: state.checkpoint(), cosigned }
+        })))
     }
 
-    type WatchCheckpointsStream = Streamed<WatchCheckpointsResponse>;
+    type WitnessStream = Streamed<WitnessResponse>;
 
-    async fn watch_checkpoints(
+    async fn witness(
         &self,
-        _: Request<WatchCheckpointsRequest>,
-    ) -> Result<Response<Self::WatchCheckpointsStream>, Status> {
+        _: Request<tonic::Streaming<WitnessRequest>>,
+    ) -> Result<Response<Self::WitnessStream>, Status> {
         Err(Status::unimplemented("not for requesters"))
     }
 
@@ -109,10 +113,13 @@ impl LogService for Hub {
         &self,
         request: Request<GetConsistencyRequest>,
     ) -> Result<Response<GetConsistencyResponse>, Status> {
-        let from = request.into_inner().from_size;
-        Ok(Response::new(self.with(|state| GetConsistencyResponse {
-            consistency: concat32(&state.tree.consistency(from, state.tree.size()).unwrap()),
-            checkpoint: state.checkpoint(),
+        let GetConsistencyRequest { from_size, to_size } = request.into_inner();
+        Ok(Response::new(self.with(|state| {
+            let to = if to_size == 0 { state.tree.size() } else { to_size };
+            GetConsistencyResponse {
+                consistency: concat32(&state.tree.consistency(from_size, to).unwrap()),
+                checkpoint: state.checkpoint(),
+            }
         })))
     }
 

@@ -1,0 +1,424 @@
+//! Everything on record about one pseudonym, read back as a chain in which nothing can be missing.
+//!
+//! ```text
+//! statement: n records at size N, the newest has leaf hash H      signed by the log's key
+//!     │
+//!     ▼
+//! record n-1 ──previous──▶ record n-2 ──▶ ... ──▶ record 0, or the newest erasure
+//!     each in the log of size N, each opens as "this pseudonym, this place, after that record"
+//! ```
+//!
+//! What this shows: the coordinator has named every record of the chain that it states. What it cannot show: that the
+//! coordinator has not kept a second chain. A record about the pseudonym that the statement does not count is proof
+//! against it, so statements are worth keeping.
+
+use std::fmt;
+
+use bytes::Bytes;
+use tacit_blind::commit;
+use tacit_ledger::Hash;
+use tacit_ledger::checkpoint::VerifiedCheckpoint;
+use tacit_ledger::logged::LoggedError;
+use tacit_ledger::merkle::leaf_hash;
+use tacit_ledger::note::NoteVerifier;
+use tacit_ledger::record::{self, ERASURE_GROUNDS, Record};
+use tacit_ledger::statement::{SignedStatement, StatementError, SubjectStatement};
+use tacit_model::{Basis, Millis, Reason};
+use tacit_policy::Consent;
+use tacit_policy::consent::consent_terms;
+use tacit_wire::chunks32;
+use tacit_wire::coordinator::subject_service_client::SubjectServiceClient;
+use tacit_wire::coordinator::{
+    EraseRequest, GetSubjectLogRequest, GetSubjectLogResponse, SubjectEntry, erase_response, subject_entry,
+};
+use tonic::Request;
+use tonic::transport::Channel;
+
+use crate::connections::MAX_MESSAGE;
+use crate::error::{ClientError, Party};
+use crate::judge::record_id;
+use crate::question::RecordRef;
+use crate::records::{LogKey, MAX_PATH};
+use crate::retry::{self, Deadlines, Patience, is_passing};
+
+/// Reads and erases chains, as a consent authority. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct SubjectChains {
+    client: SubjectServiceClient<Channel>,
+    log: LogKey,
+    key: NoteVerifier,
+    deadlines: Deadlines,
+}
+
+/// A chain as it came; anyone can have made it. [`SubjectChains::verify`] makes a [`SubjectLog`] of it.
+#[derive(Clone, Default)]
+pub struct ReadChain(pub Vec<GetSubjectLogResponse>);
+
+impl fmt::Debug for ReadChain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ReadChain({} messages)", self.0.len())
+    }
+}
+
+/// All records about one pseudonym, verified: none is missing, and each opens.
+#[derive(Debug, Clone)]
+pub struct SubjectLog {
+    /// How many records there are, at which size of the tree.
+    pub statement: SubjectStatement,
+    /// The same as it was signed, to keep.
+    pub signed: SignedStatement,
+    /// The checkpoint that all was proven under, a signed note.
+    pub checkpoint: Bytes,
+    /// Records whose openings were erased; they have the sequences below this number.
+    pub erased: u64,
+    /// The others, oldest first. After an erasure the first one is its record.
+    pub entries: Vec<ChainEntry>,
+}
+
+/// One record of a chain.
+#[derive(Debug, Clone)]
+pub struct ChainEntry {
+    /// Its place, from 0.
+    pub sequence: u64,
+    /// Log index.
+    pub index: u64,
+    /// The record.
+    pub record: Record,
+    /// What the coordinator says beside it.
+    pub details: Details,
+}
+
+/// What stands beside a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Details {
+    /// Of a check: why it was decided as it was, in the coordinator's words.
+    Check {
+        /// Exact reason of a refusal; empty when permitted.
+        exact: String,
+        /// Rules that decided.
+        rules: Vec<String>,
+        /// Agreement that allowed it, a ULID; empty when refused.
+        agreement: String,
+        /// What the requester named as its basis.
+        basis: Basis,
+    },
+    /// Of a change of consent: the terms, which the record commits to.
+    Consent {
+        /// The consent.
+        consent: Box<Consent>,
+        /// Number of the change.
+        number: u64,
+    },
+    /// Of an erasure.
+    Erasure,
+}
+
+/// An erasure with the proof that it is in the log.
+#[derive(Debug, Clone)]
+pub struct Erasure {
+    /// The record.
+    pub record: RecordRef,
+    /// Time of the record.
+    pub time: Millis,
+    /// Who asked for it: another authority, when that was before and nothing followed.
+    pub authority: String,
+    /// Why.
+    pub ground: String,
+    /// How many openings are gone.
+    pub openings: u64,
+    /// The checkpoint it was proven under, a signed note.
+    pub checkpoint: Bytes,
+}
+
+/// What is wrong with a chain; the coordinator is at fault.
+#[derive(Debug, thiserror::Error)]
+pub enum ChainFinding {
+    /// There is no statement, or it is not the log's.
+    #[error("the statement: {0}")]
+    Statement(#[from] StatementError),
+    /// The statement is about something else than was asked, or than the checkpoint that came with it.
+    #[error("the statement is about another {0}")]
+    OtherStatement(&'static str),
+    /// A record that the statement counts did not come.
+    #[error("record {sequence} of {records} is missing")]
+    Missing {
+        /// Its place, from 0.
+        sequence: u64,
+        /// Number of records that the statement counts.
+        records: u64,
+    },
+    /// The records came in another order than their chain.
+    #[error("record {found} stands where record {due} belongs")]
+    Misplaced {
+        /// Whose place it is.
+        due: u64,
+        /// Whose record came.
+        found: u64,
+    },
+    /// A record does not open as this pseudonym's at this place.
+    #[error("record {sequence} does not open as one about this pseudonym in this place")]
+    NotOpened {
+        /// Its place, from 0.
+        sequence: u64,
+    },
+    /// A record is not the one that the record after it, or the statement, names.
+    #[error("record {sequence} is not the one that its chain names in this place")]
+    NotLinked {
+        /// Its place, from 0.
+        sequence: u64,
+    },
+    /// A record is not in the log.
+    #[error("record {sequence}: {problem}")]
+    NotLogged {
+        /// Its place, from 0.
+        sequence: u64,
+        /// What is wrong.
+        problem: LoggedError,
+    },
+    /// What came beside a record is not what belongs to one of its kind.
+    #[error("record {sequence}: what came beside it is malformed")]
+    Malformed {
+        /// Its place, from 0.
+        sequence: u64,
+    },
+    /// It could not be read to its end, or the log contradicts itself.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}
+
+impl ChainFinding {
+    /// The stable code that interfaces and logs carry.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Client(error) => error.reason(),
+            Self::Statement(_) => Reason::SignatureInvalid,
+            Self::OtherStatement(_)
+            | Self::Missing { .. }
+            | Self::Misplaced { .. }
+            | Self::NotOpened { .. }
+            | Self::NotLinked { .. }
+            | Self::NotLogged { .. }
+            | Self::Malformed { .. } => Reason::LogInconsistent,
+        }
+    }
+}
+
+impl SubjectChains {
+    /// Reads chains from `coordinator` under the log's pinned key.
+    #[must_use]
+    pub fn new(coordinator: Channel, key: NoteVerifier, deadlines: Deadlines) -> Self {
+        let client = SubjectServiceClient::new(coordinator).max_decoding_message_size(MAX_MESSAGE);
+        Self { client, log: LogKey::new(key.clone()), key, deadlines }
+    }
+
+    /// All records about a pseudonym, verified.
+    ///
+    /// # Errors
+    /// [`ChainFinding`]: what is missing or false is named.
+    pub async fn log(&self, pseudonym: &[u8; 32]) -> Result<SubjectLog, ChainFinding> {
+        let chain = self.read(pseudonym).await?;
+        self.verify(pseudonym, &chain)
+    }
+
+    /// The chain as the coordinator sends it, begun anew when it is erased or the connection breaks meanwhile.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn read(&self, pseudonym: &[u8; 32]) -> Result<ReadChain, ClientError> {
+        let mut patience = Patience::new(&self.deadlines);
+        loop {
+            let status = match self.read_once(pseudonym).await {
+                Ok(chain) => return Ok(chain),
+                Err(status) => status,
+            };
+            if !is_passing(&status) || !patience.pause().await {
+                let reason = retry::reason(&status);
+                return Err(ClientError::NoAnswer { party: Party::Coordinator, reason });
+            }
+        }
+    }
+
+    async fn read_once(&self, pseudonym: &[u8; 32]) -> Result<ReadChain, tonic::Status> {
+        let pseudonym = Bytes::copy_from_slice(pseudonym);
+        let request = GetSubjectLogRequest { pseudonym, from_sequence: 0 };
+        let mut client = self.client.clone();
+        // A long chain takes long: no deadline for the stream, one for each message.
+        let mut stream = client.get_subject_log(Request::new(request)).await?.into_inner();
+        let patience = Patience::new(&self.deadlines);
+        let mut chain = ReadChain::default();
+        while let Some(message) = patience.once((), |_| stream.message()).await? {
+            chain.0.push(message);
+        }
+        Ok(chain)
+    }
+
+    /// Verifies a chain: the statement, and every record from the newest back, each in the log under the statement's
+    /// checkpoint.
+    ///
+    /// # Errors
+    /// [`ChainFinding`] for the first thing that is wrong, from the newest record back.
+    pub fn verify(&self, pseudonym: &[u8; 32], chain: &ReadChain) -> Result<SubjectLog, ChainFinding> {
+        let first = chain.0.first().and_then(|message| message.statement.as_ref());
+        let first = first.ok_or_else(|| ClientError::missing(Party::Coordinator, "statement"))?;
+        let signature = tacit_wire::array("signature", &first.signature)
+            .map_err(ClientError::malformed(Party::Coordinator))?;
+        let signed = SignedStatement { text: first.statement.to_vec(), signature };
+        let statement = signed.verify(&self.key)?;
+        if statement.pseudonym != *pseudonym {
+            return Err(ChainFinding::OtherStatement("pseudonym"));
+        }
+        let checkpoint = self.log.open(&first.checkpoint)?;
+        if (statement.size, &statement.root) != (checkpoint.size(), checkpoint.root()) {
+            return Err(ChainFinding::OtherStatement("checkpoint"));
+        }
+        let came: Vec<&SubjectEntry> = chain.0.iter().flat_map(|message| &message.entries).collect();
+        let mut back = Back {
+            statement: &statement,
+            checkpoint: &checkpoint,
+            due: statement.records,
+            leaf: statement.head,
+        };
+        let mut entries = Vec::with_capacity(came.len());
+        let mut erased = 0;
+        for entry in &came {
+            let entry = back.step(entry, &came)?;
+            if entry.details == Details::Erasure {
+                // The chain begins anew here: what was before is counted, and opens to nobody.
+                erased = entry.sequence;
+                back.due = 0;
+            }
+            entries.push(entry);
+        }
+        if back.due > 0 {
+            return Err(ChainFinding::Missing { sequence: back.due - 1, records: statement.records });
+        }
+        if back.leaf != [0; 32] {
+            return Err(ChainFinding::NotLinked { sequence: erased });
+        }
+        entries.reverse();
+        Ok(SubjectLog { statement, signed, checkpoint: first.checkpoint.clone(), erased, entries })
+    }
+
+    /// Destroys what opens the records of a pseudonym, for good, and verifies that this is in the log.
+    ///
+    /// # Errors
+    /// [`ClientError::Question`] for a ground that is none; refused with `not_found` when nothing is on record; a record
+    /// that does not hold.
+    pub async fn erase(&self, pseudonym: &[u8; 32], ground: &str) -> Result<Erasure, ClientError> {
+        if !ERASURE_GROUNDS.contains(&ground) {
+            return Err(ClientError::Question { reason: Reason::Malformed, field: "ground" });
+        }
+        let request =
+            EraseRequest { pseudonym: Bytes::copy_from_slice(pseudonym), ground: ground.to_owned() };
+        let response = retry::call(Party::Coordinator, &self.deadlines, request, |request| {
+            let mut client = self.client.clone();
+            async move { client.erase(request).await }
+        })
+        .await?;
+        let erased = match response.outcome {
+            Some(erase_response::Outcome::Erased(erased)) => erased,
+            Some(erase_response::Outcome::Refusal(refusal)) => {
+                return Err(ClientError::Refused { party: Party::Coordinator, refusal: (&refusal).into() });
+            }
+            None => return Err(ClientError::missing(Party::Coordinator, "outcome")),
+        };
+        let verified = self.log.verify(erased.record.as_ref(), &erased.checkpoint)?;
+        let index = verified.index();
+        let record: record::Erasure = verified
+            .into_record()
+            .try_into()
+            .map_err(|_| ClientError::OtherRecord("it is not of kind erasure"))?;
+        Ok(Erasure {
+            record: RecordRef { id: record_id(&record.id)?, index },
+            time: Millis(record.time_ms),
+            authority: record.authority,
+            ground: record.ground,
+            openings: record.openings,
+            checkpoint: erased.checkpoint,
+        })
+    }
+}
+
+/// Where the verification of a chain stands, from its head back.
+struct Back<'a> {
+    statement: &'a SubjectStatement,
+    checkpoint: &'a VerifiedCheckpoint,
+    /// Sequence of the record that was verified last; the one below it is due.
+    due: u64,
+    /// Leaf hash of the record that is due.
+    leaf: Hash,
+}
+
+impl Back<'_> {
+    /// Verifies the next record back.
+    fn step(&mut self, entry: &SubjectEntry, came: &[&SubjectEntry]) -> Result<ChainEntry, ChainFinding> {
+        let records = self.statement.records;
+        let found = entry.sequence;
+        let Some(sequence) = self.due.checked_sub(1) else {
+            return Err(ChainFinding::Misplaced { due: 0, found });
+        };
+        if found != sequence {
+            return Err(match came.iter().any(|other| other.sequence == sequence) {
+                true => ChainFinding::Misplaced { due: sequence, found },
+                false => ChainFinding::Missing { sequence, records },
+            });
+        }
+        let malformed = ChainFinding::Malformed { sequence };
+        let logged = entry.record.as_ref().ok_or(ChainFinding::Malformed { sequence })?;
+        let inclusion =
+            chunks32("path", &logged.path, MAX_PATH).map_err(|_| ChainFinding::Malformed { sequence })?;
+        let leaf = leaf_hash(&logged.record);
+        if let Err(problem) = self.checkpoint.verify_inclusion(&leaf, logged.index, &inclusion) {
+            return Err(ChainFinding::NotLogged { sequence, problem: problem.into() });
+        }
+        let record = Record::parse(&logged.record)
+            .map_err(|problem| ChainFinding::NotLogged { sequence, problem: problem.into() })?;
+        let subject = match &record {
+            Record::Access(it) => it.subject,
+            Record::Refused(it) => it.subject,
+            Record::Consent(it) => it.subject,
+            Record::Erasure(it) => it.subject,
+            Record::Manifest(_) | Record::Registry(_) | Record::Enrollment(_) => return Err(malformed),
+        };
+        let salt =
+            tacit_wire::array("salt", &entry.salt).map_err(|_| ChainFinding::Malformed { sequence })?;
+        let previous: Hash = tacit_wire::array("previous", &entry.previous)
+            .map_err(|_| ChainFinding::Malformed { sequence })?;
+        let pseudonym = &self.statement.pseudonym;
+        if commit::subject(&salt, pseudonym, sequence, &previous) != subject {
+            return Err(ChainFinding::NotOpened { sequence });
+        }
+        if leaf != self.leaf {
+            return Err(ChainFinding::NotLinked { sequence });
+        }
+        let details = details(&record, entry, pseudonym).ok_or(malformed)?;
+        (self.due, self.leaf) = (sequence, previous);
+        Ok(ChainEntry { sequence, index: logged.index, record, details })
+    }
+}
+
+/// What stands beside a record, if it is what belongs to one of its kind.
+fn details(record: &Record, entry: &SubjectEntry, pseudonym: &[u8; 32]) -> Option<Details> {
+    match (record, &entry.opening) {
+        (Record::Access(_) | Record::Refused(_), Some(subject_entry::Opening::Check(check))) => {
+            Some(Details::Check {
+                exact: check.exact.clone(),
+                rules: check.rules.clone(),
+                agreement: check.agreement.clone(),
+                basis: check.basis.parse().ok()?,
+            })
+        }
+        (Record::Consent(record), Some(subject_entry::Opening::Consent(beside))) => {
+            let consent = Consent::parse(&beside.consent).ok()?;
+            let salt: [u8; 32] = beside.salt_terms.as_ref().try_into().ok()?;
+            let holds = consent_terms(&salt, &beside.consent) == record.terms
+                && consent.pseudonym == *pseudonym
+                && *consent.authority == *record.authority
+                && *consent.requester == *record.requester;
+            holds.then(|| Details::Consent { consent: Box::new(consent), number: beside.number })
+        }
+        (Record::Erasure(record), None) => (record.openings <= entry.sequence).then_some(Details::Erasure),
+        _ => None,
+    }
+}
