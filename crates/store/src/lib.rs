@@ -35,4 +35,4 @@ pub use group::{Group, GroupWork, Overloaded};
 pub use inspect::{Inspector, Pending, Schema, Size, Table, file_of, free_bytes};
 pub use lease::Lease;
 pub use sqlx::AnyConnection as Conn;
-pub use transaction::{Tx, begin};
+pub use transaction::{Tx, begin, execute_alone};

@@ -24,7 +24,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use sqlx::{Any, AnyConnection, Connection as _, Transaction};
+use sqlx::{Any, AnyConnection, Connection as _, Transaction, any::AnyArguments, query::Query};
 use tracing::{Dispatch, Level, Metadata, Subscriber, field::Field, level_filters::LevelFilter, span};
 
 use crate::{Dialect, StoreError, error::UnknownCommit};
@@ -86,6 +86,27 @@ impl Deref for Tx<'_> {
 impl DerefMut for Tx<'_> {
     fn deref_mut(&mut self) -> &mut AnyConnection {
         &mut self.0
+    }
+}
+
+/// Executes one statement as a transaction of its own, durable when this returns, and gives the number of rows that it
+/// wrote.
+///
+/// # Errors
+/// As [`begin`] and [`Tx::commit`].
+pub async fn execute_alone(
+    conn: &mut AnyConnection,
+    statement: Query<'_, Any, AnyArguments>,
+) -> Result<u64, StoreError> {
+    match Dialect::of(conn) {
+        // It is one by itself, without the two statements around it.
+        Dialect::Sqlite => Ok(statement.execute(conn).await?.rows_affected()),
+        Dialect::Postgres => {
+            let mut tx = begin(conn).await?;
+            let written = statement.execute(&mut *tx).await?.rows_affected();
+            tx.commit().await?;
+            Ok(written)
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 use sqlx::Row;
 use tacit_ledger::{Hash, checkpoint::VerifiedCheckpoint};
 
-use crate::{Conn, StoreError, begin};
+use crate::{Conn, StoreError, begin, execute_alone};
 
 /// Size and root of the checkpoint that stands in the database, as far as this process knows.
 pub type Stored = (u64, Hash);
@@ -53,42 +53,34 @@ pub async fn advance(
     known: Option<&Stored>,
     new: &VerifiedCheckpoint,
 ) -> Result<Advanced, StoreError> {
-    let mut tx = begin(conn).await?;
-    if load_freeze(&mut tx).await?.is_some() {
-        return Ok(Advanced::Frozen);
-    }
     let (size, root) = (number(new.size())?, new.root().as_slice());
-    let written = match known {
-        None => {
-            sqlx::query(
-                "INSERT INTO witness_state (only_row, size, root, note) VALUES (1, $1, $2, $3) \
-                 ON CONFLICT (only_row) DO NOTHING",
-            )
-            .bind(size)
-            .bind(root)
-            .bind(new.note())
-            .execute(&mut *tx)
-            .await?
-        }
-        Some((known_size, known_root)) => {
-            sqlx::query(
-                "UPDATE witness_state SET size = $1, root = $2, note = $3 \
-                 WHERE only_row = 1 AND size = $4 AND root = $5",
-            )
-            .bind(size)
-            .bind(root)
-            .bind(new.note())
-            .bind(number(*known_size)?)
-            .bind(known_root.as_slice())
-            .execute(&mut *tx)
-            .await?
-        }
+    let write = match known {
+        None => sqlx::query(
+            "INSERT INTO witness_state (only_row, size, root, note) \
+             SELECT 1, $1, $2, $3 WHERE NOT EXISTS (SELECT 1 FROM witness_freeze) \
+             ON CONFLICT (only_row) DO NOTHING",
+        )
+        .bind(size)
+        .bind(root)
+        .bind(new.note()),
+        Some((known_size, known_root)) => sqlx::query(
+            "UPDATE witness_state SET size = $1, root = $2, note = $3 \
+             WHERE only_row = 1 AND size = $4 AND root = $5 AND NOT EXISTS (SELECT 1 FROM witness_freeze)",
+        )
+        .bind(size)
+        .bind(root)
+        .bind(new.note())
+        .bind(number(*known_size)?)
+        .bind(known_root.as_slice()),
     };
-    if written.rows_affected() == 1 {
-        tx.commit().await?;
+    // Every permit waits for this one statement.
+    if execute_alone(conn, write).await? == 1 {
         return Ok(Advanced::Done);
     }
-    let other = load(&mut tx).await?;
+    if load_freeze(conn).await?.is_some() {
+        return Ok(Advanced::Frozen);
+    }
+    let other = load(conn).await?;
     other.map(Advanced::Other).ok_or(StoreError::corrupt("witness_state", "note", 1, "is missing"))
 }
 
