@@ -138,6 +138,10 @@ async fn an_export_is_continued_and_what_was_damaged_in_it_is_fetched_again() {
     let refused = tacit(&["log", "export", &other, "--config", &config]);
     assert_eq!(refused.status.code(), Some(2));
     assert_eq!(names(&other), ["vkey"]);
+    // Nor is a file in the place of a folder.
+    let refused = tacit(&["log", "export", &csv, "--config", &config]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("it is a file"));
 
     // Lines for spreadsheets and programs.
     let mut rows = csv::Reader::from_path(&csv).unwrap();

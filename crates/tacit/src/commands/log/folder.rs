@@ -45,6 +45,9 @@ impl Folder {
                 .why(why)
                 .next("name a new folder"))
         };
+        if root.exists() && !root.is_dir() {
+            return refused("it is a file".to_owned());
+        }
         fs::create_dir_all(root)?;
         let folder = Self { root: root.to_owned() };
         let vkey = folder.path(VKEY);
