@@ -163,6 +163,8 @@ impl NoStandby {
     fn begin() -> Self {
         conformance::administer("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
         conformance::administer("SELECT pg_reload_conf()");
+        // The server's checkpointer tells all sessions, when it comes to it; no view shows whether it has.
+        std::thread::sleep(Duration::from_secs(2));
         Self
     }
 }
