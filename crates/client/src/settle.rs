@@ -17,6 +17,9 @@ use crate::round::{Finding, Found, Round, RoundCheck};
 use crate::store::{RecordOutcome, RecordRow, RequestState, Settled};
 use crate::vault::Kind;
 
+/// So many buckets are written without asking which of them are kept already: asking takes longer.
+const FEW_BUCKETS: usize = 4;
+
 impl Requester {
     /// Makes the receipts durable; only then answers leave.
     pub(crate) async fn settle_answers(
@@ -46,7 +49,11 @@ impl Requester {
         let state = if lost { RequestState::NotAnswered } else { RequestState::Answered };
 
         let keys: Vec<Hash> = buckets.keys().copied().collect();
-        let kept = self.store().has_buckets(keys.clone()).await.unwrap_or_else(|_| vec![false; keys.len()]);
+        let none = vec![false; keys.len()];
+        let kept = match keys.len() {
+            ..=FEW_BUCKETS => none,
+            _ => self.store().has_buckets(keys.clone()).await.unwrap_or(none),
+        };
         let new: Vec<(Hash, Bytes)> = keys
             .into_iter()
             .zip(kept)

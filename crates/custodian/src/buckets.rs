@@ -69,7 +69,9 @@ impl BucketService for Buckets {
     ) -> Result<Response<Self::FetchBucketsStream>, Status> {
         let call = Call::of("fetch_buckets", &request, &[Role::Node, Role::Authority])?;
         match call.settle(self.grant(&call, request.into_inner()).await)? {
-            Ok(granted) => Ok(Response::new(Box::pin(answer(self.db.clone(), call, granted)))),
+            Ok((granted, first)) => {
+                Ok(Response::new(Box::pin(answer(self.db.clone(), call, granted, first))))
+            }
             Err(refusal) => {
                 let part = Some(Part::Refusal(refusal));
                 let only = futures::stream::once(async move { Ok(FetchBucketsResponse { part }) });
@@ -80,8 +82,13 @@ impl BucketService for Buckets {
 }
 
 impl Buckets {
-    /// Decides a request; when this returns, the use of its permits is durable.
-    async fn grant(&self, call: &Call, request: FetchBucketsRequest) -> Result<Vec<Granted>, Stop> {
+    /// Decides a request; when this returns, the use of its permits is durable. With it comes what was read for it
+    /// meanwhile.
+    async fn grant(
+        &self,
+        call: &Call,
+        request: FetchBucketsRequest,
+    ) -> Result<(Vec<Granted>, Option<BucketChunk>), Stop> {
         if request.permits.is_empty() || request.lists.is_empty() {
             return Err(Stop::because(Reason::Malformed, "at least one permit and one list are needed"));
         }
@@ -110,8 +117,15 @@ impl Buckets {
             });
             granted.push(Granted { list, epoch: wanted.epoch, served, buckets: wanted.buckets });
         }
-        match self.writer.use_permits(UsePermits { lists: uses }).await?? {
-            Use::Good => Ok(granted),
+        let first = async {
+            match granted.first() {
+                Some(grant) => chunk(&self.db, grant, 0).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let (used, first) = tokio::join!(self.writer.use_permits(UsePermits { lists: uses }), first);
+        match used?? {
+            Use::Good => Ok((granted, first?)),
             Use::Used => Err(Stop::because(
                 Reason::PermitUsed,
                 "a permit was used before to fetch other buckets of this list",
@@ -235,37 +249,49 @@ fn batch_hash(list: &ListId, wanted: &ListBuckets, naming: &[Naming]) -> [u8; 32
     b3("tacit v1 custodian bucket batch", &[&bytes])
 }
 
-/// Streams the granted buckets with their paths.
+/// Streams the granted buckets with their paths; `first` is the first message, read already.
 fn answer(
     db: Db,
     call: Call,
     granted: Vec<Granted>,
+    first: Option<BucketChunk>,
 ) -> impl Stream<Item = Result<FetchBucketsResponse, Status>> + Send {
     struct State {
         db: Db,
         call: Call,
         granted: Vec<Granted>,
+        first: Option<BucketChunk>,
         /// Where the next chunk begins: part and position in it.
         at: (usize, usize),
     }
-    let state = State { db, call, granted, at: (0, 0) };
+    let state = State { db, call, granted, first, at: (0, 0) };
     futures::stream::try_unfold(state, async |mut state| {
         let (part, from) = state.at;
         let Some(grant) = state.granted.get(part) else { return Ok(None) };
-        let at_once = (CHUNK_BYTES / grant.served.layout.bucket_bytes()).max(1);
-        let to = (from + at_once).min(grant.buckets.len());
-        let read = chunk(&state.db, grant, &grant.buckets[from..to]).await;
-        state.at = if to == grant.buckets.len() { (part + 1, 0) } else { (part, to) };
+        let read = match state.first.take() {
+            Some(first) => Ok(first),
+            None => chunk(&state.db, grant, from).await,
+        };
         let part = match read {
-            Ok(chunk) => Part::Chunk(chunk),
+            Ok(chunk) => {
+                let to = from + chunk.buckets.len();
+                state.at = if to == grant.buckets.len() { (part + 1, 0) } else { (part, to) };
+                Part::Chunk(chunk)
+            }
             // Only trouble of ours can happen here, and it ends the stream.
-            Err(stop) => state.call.settle(Err(stop))?.map_or_else(Part::Refusal, Part::Chunk),
+            Err(stop) => {
+                state.at = (state.granted.len(), 0);
+                state.call.settle(Err(stop))?.map_or_else(Part::Refusal, Part::Chunk)
+            }
         };
         Ok(Some((FetchBucketsResponse { part: Some(part) }, state)))
     })
 }
 
-async fn chunk(db: &Db, grant: &Granted, numbers: &[u32]) -> Result<BucketChunk, Stop> {
+/// The granted buckets of a list from position `from` on, as many as fit in one message.
+async fn chunk(db: &Db, grant: &Granted, from: usize) -> Result<BucketChunk, Stop> {
+    let at_once = (CHUNK_BYTES / grant.served.layout.bucket_bytes()).max(1);
+    let numbers: Vec<u32> = grant.buckets.iter().skip(from).take(at_once).copied().collect();
     let gone = || Stop::Trouble(Reason::Unavailable);
     let slots: Option<Vec<_>> =
         numbers.iter().map(|number| grant.served.slots.get(*number as usize).copied()).collect();

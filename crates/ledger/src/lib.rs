@@ -26,6 +26,7 @@ pub mod checkpoint;
 pub mod cosignature;
 pub mod ed25519;
 pub mod evidence;
+mod hashes;
 pub mod layout;
 pub mod logged;
 pub mod merkle;

@@ -18,17 +18,18 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::Hash;
-use crate::checkpoint::{CheckpointError, VerifiedCheckpoint, decode_hash, parse_decimal};
+use crate::checkpoint::{CheckpointError, VerifiedCheckpoint, parse_decimal};
+use crate::hashes::{self, Broken};
 use crate::logged::LoggedRecord;
 use crate::merkle::{ProofError, leaf_hash};
 use crate::note::{MAX_NOTE_LEN, NoteVerifier};
+
+pub use crate::hashes::MAX_HASHES;
 
 /// First line of every proof file, without its line feed.
 pub const HEADER: &str = "c2sp.org/tlog-proof@v1";
 /// The most bytes of extra data.
 pub const MAX_EXTRA_LEN: usize = 64 * 1024;
-/// The most hashes: the path of a leaf in a tree of 2^63 leaves.
-pub const MAX_HASHES: usize = 63;
 
 /// Longest file: header, extra data in base64, index, hashes, note.
 const MAX_LEN: usize = MAX_NOTE_LEN + MAX_EXTRA_LEN * 4 / 3 + MAX_HASHES * 45 + 256;
@@ -89,14 +90,7 @@ impl TlogProof {
             text.push('\n');
         }
         text.push_str(&format!("index {}\n", self.index));
-        for hash in &self.hashes {
-            BASE64.encode_string(hash, &mut text);
-            text.push('\n');
-        }
-        text.push('\n');
-        let mut bytes = text.into_bytes();
-        bytes.extend_from_slice(&self.checkpoint);
-        bytes
+        hashes::format(text, &self.hashes, &self.checkpoint)
     }
 
     /// Parses a file, strictly: every file has one spelling. The checkpoint is taken as it is;
@@ -108,14 +102,12 @@ impl TlogProof {
         if bytes.len() > MAX_LEN {
             return Err(TlogProofError::TooLong);
         }
-        let text = std::str::from_utf8(bytes).map_err(|_| TlogProofError::Header)?;
-        let rest = text.strip_prefix(HEADER).and_then(|rest| rest.strip_prefix('\n'));
-        let mut rest = rest.ok_or(TlogProofError::Header)?;
-        let mut line = || {
-            let (line, after) = rest.split_once('\n')?;
-            rest = after;
-            Some(line)
-        };
+        std::str::from_utf8(bytes).map_err(|_| TlogProofError::Header)?;
+        let mut rest = bytes;
+        let mut line = || hashes::line(&mut rest).and_then(|line| std::str::from_utf8(line).ok());
+        if line() != Some(HEADER) {
+            return Err(TlogProofError::Header);
+        }
         let mut next = line().ok_or(TlogProofError::Index)?;
         let mut extra = None;
         if let Some(encoded) = next.strip_prefix("extra ") {
@@ -123,21 +115,12 @@ impl TlogProof {
             next = line().ok_or(TlogProofError::Index)?;
         }
         let index = next.strip_prefix("index ").and_then(parse_decimal).ok_or(TlogProofError::Index)?;
-        let mut hashes = Vec::new();
-        loop {
-            match line().ok_or(TlogProofError::NoCheckpoint)? {
-                "" => break,
-                _ if hashes.len() == MAX_HASHES => return Err(TlogProofError::TooLong),
-                encoded => {
-                    let number = hashes.len() + 1;
-                    hashes.push(decode_hash(encoded).ok_or(TlogProofError::Hash { number })?);
-                }
-            }
-        }
-        if rest.is_empty() {
-            return Err(TlogProofError::NoCheckpoint);
-        }
-        Ok(Self { extra, index, hashes, checkpoint: rest.as_bytes().to_vec() })
+        let (hashes, checkpoint) = hashes::parse(rest).map_err(|broken| match broken {
+            Broken::Hash { number } => TlogProofError::Hash { number },
+            Broken::TooMany => TlogProofError::TooLong,
+            Broken::NoNote => TlogProofError::NoCheckpoint,
+        })?;
+        Ok(Self { extra, index, hashes, checkpoint: checkpoint.to_vec() })
     }
 
     /// Checks that `log` signed the checkpoint and that `record` stands at the index in it. Cosignatures on the

@@ -10,15 +10,13 @@
 //!
 //! Source: <https://c2sp.org/tlog-witness>, section "add-checkpoint".
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-
 use crate::Hash;
-use crate::checkpoint::{decode_hash, parse_decimal};
+use crate::checkpoint::parse_decimal;
+use crate::hashes::{self, Broken};
 use crate::note::MAX_NOTE_LEN;
 
-/// The most lines of a proof.
-pub const MAX_HASHES: usize = 63;
+pub use crate::hashes::MAX_HASHES;
+
 /// The longest body: the first line, the proof, the empty line, the note.
 pub const MAX_LEN: usize = 32 + MAX_HASHES * 45 + 1 + MAX_NOTE_LEN;
 
@@ -60,15 +58,7 @@ impl Submission {
     /// The body of the request.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut text = format!("old {}\n", self.old_size);
-        for hash in &self.proof {
-            BASE64.encode_string(hash, &mut text);
-            text.push('\n');
-        }
-        text.push('\n');
-        let mut bytes = text.into_bytes();
-        bytes.extend_from_slice(&self.checkpoint);
-        bytes
+        hashes::format(format!("old {}\n", self.old_size), &self.proof, &self.checkpoint)
     }
 
     /// Parses a body, strictly: every request has one spelling.
@@ -80,35 +70,25 @@ impl Submission {
             return Err(SubmissionError::TooLong);
         }
         let mut rest = bytes;
-        let mut line = || {
-            let end = rest.iter().position(|byte| *byte == b'\n')?;
-            let (line, after) = rest.split_at(end);
-            rest = &after[1..];
-            Some(line)
-        };
-        let first = line().and_then(|line| std::str::from_utf8(line).ok()).ok_or(SubmissionError::Old)?;
-        let old_size = first.strip_prefix("old ").and_then(parse_decimal).ok_or(SubmissionError::Old)?;
-        let mut proof = Vec::new();
-        loop {
-            match line().ok_or(SubmissionError::NoCheckpoint)? {
-                b"" => break,
-                _ if proof.len() == MAX_HASHES => return Err(SubmissionError::TooManyHashes),
-                encoded => {
-                    let number = proof.len() + 1;
-                    let hash = std::str::from_utf8(encoded).ok().and_then(decode_hash);
-                    proof.push(hash.ok_or(SubmissionError::Hash { number })?);
-                }
-            }
-        }
-        if rest.is_empty() {
-            return Err(SubmissionError::NoCheckpoint);
-        }
-        Ok(Self { old_size, proof, checkpoint: rest.to_vec() })
+        let first = hashes::line(&mut rest).and_then(|line| std::str::from_utf8(line).ok());
+        let old_size = first
+            .and_then(|first| first.strip_prefix("old "))
+            .and_then(parse_decimal)
+            .ok_or(SubmissionError::Old)?;
+        let (proof, checkpoint) = hashes::parse(rest).map_err(|broken| match broken {
+            Broken::Hash { number } => SubmissionError::Hash { number },
+            Broken::TooMany => SubmissionError::TooManyHashes,
+            Broken::NoNote => SubmissionError::NoCheckpoint,
+        })?;
+        Ok(Self { old_size, proof, checkpoint: checkpoint.to_vec() })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD as BASE64;
+
     use super::*;
 
     const NOTE: &[u8] = b"c/log\n1\nAAAA\n\n\xe2\x80\x94 c/log AAAA\n";

@@ -8,9 +8,9 @@
 //! what the connection wants; [`placeholders`] is for statements that mix a short list with parameters of their own.
 
 use sqlx::{
-    Any, AnyConnection, AssertSqlSafe, Encode, Type,
+    Any, AnyConnection, Arguments as _, AssertSqlSafe, Encode, Type,
     any::{AnyArguments, AnyRow},
-    query::Query,
+    error::BoxDynError,
 };
 
 use crate::{Dialect, StoreError};
@@ -41,23 +41,28 @@ pub async fn insert<'q, R>(
     columns: usize,
     suffix: &'static str,
     rows: &'q [R],
-    mut bind: impl FnMut(Row<'q>, &'q R) -> Row<'q>,
+    mut bind: impl FnMut(Row, &'q R) -> Row,
 ) -> Result<u64, StoreError> {
     let dialect = Dialect::of(conn);
     let mut written = 0;
-    let mut rest = rows;
-    while !rest.is_empty() {
-        let fits = |size: &&usize| **size <= rest.len() && **size * columns <= MAX_PARAMETERS;
-        let size = ROWS.iter().find(fits).copied().unwrap_or(1);
-        let (part, later) = rest.split_at(size);
-        rest = later;
-        let mut row = Row(sqlx::query(AssertSqlSafe(insert_text(dialect, into, columns, suffix, size))));
-        for value in part {
-            row = bind(row, value);
-        }
-        written += row.0.execute(&mut *conn).await?.rows_affected();
+    for part in insert_parts(rows, columns) {
+        let sql = number_marks(dialect, insert_text(into, columns, suffix, part.len()));
+        let arguments = part.iter().fold(Row::default(), &mut bind).arguments()?;
+        written += sqlx::query_with(AssertSqlSafe(sql), arguments).execute(&mut *conn).await?.rows_affected();
     }
     Ok(written)
+}
+
+/// The rows of each statement of an insert.
+pub(crate) fn insert_parts<R>(rows: &[R], columns: usize) -> impl Iterator<Item = &[R]> {
+    let mut rest = rows;
+    std::iter::from_fn(move || {
+        let fits = |size: &&usize| **size <= rest.len() && **size * columns <= MAX_PARAMETERS;
+        let size = ROWS.iter().find(fits).copied().unwrap_or(1);
+        let (part, later) = rest.split_at_checked(size)?;
+        rest = later;
+        Some(part)
+    })
 }
 
 /// The rows of `<head> (<keys>)`, where `head` ends in `IN` and has no parameter, in no order that counts.
@@ -70,7 +75,7 @@ pub async fn fetch<'q, K>(
     conn: &mut AnyConnection,
     head: &'static str,
     keys: &'q [K],
-    bind: impl FnMut(Row<'q>, &'q K) -> Row<'q>,
+    bind: impl FnMut(Row, &'q K) -> Row,
 ) -> Result<Vec<AnyRow>, StoreError> {
     fetch_within(conn, head, |row| row, keys, bind).await
 }
@@ -82,38 +87,61 @@ pub async fn fetch<'q, K>(
 pub async fn fetch_within<'q, K>(
     conn: &mut AnyConnection,
     head: &'static str,
-    first: impl Fn(Row<'q>) -> Row<'q>,
+    first: impl Fn(Row) -> Row,
     keys: &'q [K],
-    mut bind: impl FnMut(Row<'q>, &'q K) -> Row<'q>,
+    mut bind: impl FnMut(Row, &'q K) -> Row,
 ) -> Result<Vec<AnyRow>, StoreError> {
-    let dialect = Dialect::of(conn);
     let mut found = Vec::new();
-    let mut rest = keys;
-    while let Some(last) = rest.get(..KEYS[0].min(rest.len())).and_then(<[K]>::last) {
-        let part = KEYS[0].min(rest.len());
-        // The smallest group that holds the part, so that texts are few; the gap repeats the last key.
-        let size = KEYS.iter().rev().find(|size| **size >= part).copied().unwrap_or(KEYS[0]);
-        let mut row = first(Row(sqlx::query(AssertSqlSafe(fetch_text(dialect, head, size)))));
-        for key in &rest[..part] {
-            row = bind(row, key);
-        }
-        for _ in part..size {
-            row = bind(row, last);
-        }
-        found.append(&mut row.0.fetch_all(&mut *conn).await?);
-        rest = &rest[part..];
+    for (sql, row) in keyed_parts(Dialect::of(conn), head, first, keys, &mut bind) {
+        let query = sqlx::query_with(AssertSqlSafe(sql), row.arguments()?);
+        found.append(&mut query.fetch_all(&mut *conn).await?);
     }
     Ok(found)
 }
 
-/// The query under construction, which takes one value after the other.
-pub struct Row<'q>(Query<'q, Any, AnyArguments>);
+/// The statements of a fetch, in the dialect's form.
+pub(crate) fn keyed_parts<'q, K>(
+    dialect: Dialect,
+    head: &'static str,
+    first: impl Fn(Row) -> Row,
+    keys: &'q [K],
+    mut bind: impl FnMut(Row, &'q K) -> Row,
+) -> Vec<(String, Row)> {
+    let mut statements = Vec::with_capacity(keys.len().div_ceil(KEYS[0]));
+    for part in keys.chunks(KEYS[0]) {
+        // The smallest group that holds the part, so that texts are few; the gap repeats the last key.
+        let size = KEYS.iter().rev().find(|size| **size >= part.len()).copied().unwrap_or(KEYS[0]);
+        let gap = part.last().into_iter().cycle().take(size - part.len());
+        let row = part.iter().chain(gap).fold(first(Row::default()), &mut bind);
+        statements.push((number_marks(dialect, keyed_text(head, size)), row));
+    }
+    statements
+}
 
-impl<'q> Row<'q> {
+/// The values of a statement under construction, which takes one after the other.
+pub struct Row(Result<AnyArguments, BoxDynError>);
+
+impl Default for Row {
+    fn default() -> Self {
+        Self(Ok(AnyArguments::default()))
+    }
+}
+
+impl std::fmt::Debug for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Row(..)")
+    }
+}
+
+impl Row {
     /// Binds the next parameter's value.
     #[must_use]
-    pub fn bind<T: Encode<'q, Any> + Type<Any> + 'q>(self, value: T) -> Self {
-        Self(self.0.bind(value))
+    pub fn bind<'v, T: Encode<'v, Any> + Type<Any>>(self, value: T) -> Self {
+        Self(self.0.and_then(|mut values| values.add(value).map(|()| values)))
+    }
+
+    pub(crate) fn arguments(self) -> Result<AnyArguments, StoreError> {
+        Ok(self.0.map_err(sqlx::Error::Encode)?)
     }
 }
 
@@ -137,7 +165,7 @@ pub fn parts<T>(keys: &[T]) -> impl Iterator<Item = &[T]> {
     keys.chunks(PART)
 }
 
-fn insert_text(dialect: Dialect, into: &str, columns: usize, suffix: &str, rows: usize) -> String {
+pub(crate) fn insert_text(into: &str, columns: usize, suffix: &str, rows: usize) -> String {
     let mut row = String::with_capacity(columns * 2 + 2);
     row.push_str(",(");
     push_marks(&mut row, columns);
@@ -146,16 +174,16 @@ fn insert_text(dialect: Dialect, into: &str, columns: usize, suffix: &str, rows:
     sql.push_str(&row.repeat(rows)[1..]);
     sql.push(' ');
     sql.push_str(suffix);
-    in_dialect(dialect, sql)
+    sql
 }
 
-fn fetch_text(dialect: Dialect, head: &str, keys: usize) -> String {
+pub(crate) fn keyed_text(head: &str, keys: usize) -> String {
     let mut sql = String::with_capacity(head.len() + 3 + keys * 2);
     sql.push_str(head);
     sql.push_str(" (");
     push_marks(&mut sql, keys);
     sql.push(')');
-    in_dialect(dialect, sql)
+    sql
 }
 
 fn push_marks(text: &mut String, count: usize) {
@@ -164,7 +192,7 @@ fn push_marks(text: &mut String, count: usize) {
 }
 
 /// The text with its marks numbered where the database wants them so. A `?` is nothing but a mark in these texts.
-fn in_dialect(dialect: Dialect, sql: String) -> String {
+pub(crate) fn number_marks(dialect: Dialect, sql: String) -> String {
     use std::fmt::Write;
     match dialect {
         Dialect::Sqlite => sql,
@@ -188,12 +216,13 @@ mod tests {
 
     #[test]
     fn marks_are_numbered_for_postgresql_alone() {
-        let insert = |dialect| insert_text(dialect, "t (a, b)", 2, "ON CONFLICT DO NOTHING", 2);
+        let insert = |dialect| number_marks(dialect, insert_text("t (a, b)", 2, "ON CONFLICT DO NOTHING", 2));
         assert_eq!(insert(Dialect::Sqlite), "INSERT INTO t (a, b) VALUES (?,?),(?,?) ON CONFLICT DO NOTHING");
         let numbered = "INSERT INTO t (a, b) VALUES ($1,$2),($3,$4) ON CONFLICT DO NOTHING";
         assert_eq!(insert(Dialect::Postgres), numbered);
         let head = "SELECT n FROM t WHERE a = ? AND b IN";
-        assert_eq!(fetch_text(Dialect::Sqlite, head, 2), "SELECT n FROM t WHERE a = ? AND b IN (?,?)");
-        assert_eq!(fetch_text(Dialect::Postgres, head, 2), "SELECT n FROM t WHERE a = $1 AND b IN ($2,$3)");
+        let keyed = |dialect| number_marks(dialect, keyed_text(head, 2));
+        assert_eq!(keyed(Dialect::Sqlite), "SELECT n FROM t WHERE a = ? AND b IN (?,?)");
+        assert_eq!(keyed(Dialect::Postgres), "SELECT n FROM t WHERE a = $1 AND b IN ($2,$3)");
     }
 }

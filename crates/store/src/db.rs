@@ -93,16 +93,27 @@ impl Db {
         }
         create_private(sqlite_path(url)?)?;
         // foreign_keys and busy_timeout are per connection; journal_mode is a property of the file.
-        const SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-            PRAGMA busy_timeout = 10000; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY; \
-            PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;";
+        macro_rules! settings {
+            ($cache:literal) => {
+                concat!(
+                    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+                     PRAGMA busy_timeout = 10000; PRAGMA temp_store = MEMORY; \
+                     PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864; \
+                     PRAGMA cache_size = ",
+                    $cache
+                )
+            };
+        }
+        const WRITER: &str = settings!("-32768");
+        // A reader drops its cache after every commit of somebody else, which takes the longer the larger it is.
+        const READER: &str = settings!("-2048");
         let options: AnyConnectOptions = url.parse()?;
-        let write = Lender::new(options.clone(), Dialect::Sqlite, SETTINGS, 1);
+        let write = Lender::new(options.clone(), Dialect::Sqlite, WRITER, 1);
         let mut conn = write.lend().await?;
         check_sqlite_version(&mut conn).await?;
         migrations.sqlite.run(&mut *conn).await?;
         drop(conn);
-        let read = Lender::new(options, Dialect::Sqlite, SETTINGS, READERS);
+        let read = Lender::new(options, Dialect::Sqlite, READER, READERS);
         Ok(Self { write, read, dialect: Dialect::Sqlite })
     }
 

@@ -11,12 +11,14 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
+use sqlx::{AssertSqlSafe, any::AnyRow};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    Conn, Db, Dialect, StoreError,
+    Conn, Db, Dialect, StoreError, Writes,
+    bulk::{self, Row, number_marks},
     error::UnknownCommit,
-    transaction::{begin_locked, commit_locked, rollback},
+    transaction::{BEGIN_AND_THEN, begin_locked, commit_locked, rollback},
 };
 
 /// Longest time of one commit on PostgreSQL. Then the connection is dropped, which cancels nothing: a server that
@@ -30,11 +32,11 @@ pub trait GroupWork: Send + 'static {
     /// What the asker gets after the commit.
     type Done: Send + 'static;
 
-    /// Applies all jobs inside the open transaction and returns one result per job, in order.
+    /// Applies all jobs inside one transaction and returns one result per job, in order.
     /// An error rolls the whole group back; outcomes of single jobs are values in `Done`.
     fn apply(
         &mut self,
-        conn: &mut Conn,
+        tx: &mut GroupTx<'_>,
         jobs: Vec<Self::Job>,
     ) -> impl Future<Output = Result<Vec<Self::Done>, StoreError>> + Send;
 
@@ -43,6 +45,102 @@ pub trait GroupWork: Send + 'static {
 
     /// Called after a failure. The outcome in the database may be unknown: memory state must be dropped.
     fn failed(&mut self) {}
+}
+
+/// The transaction of one group.
+#[derive(Debug)]
+pub struct GroupTx<'c> {
+    conn: &'c mut Conn,
+    dialect: Dialect,
+    begun: bool,
+    last: Writes,
+}
+
+impl<'c> GroupTx<'c> {
+    fn new(conn: &'c mut Conn, dialect: Dialect) -> Self {
+        Self { conn, dialect, begun: false, last: Writes::new(dialect) }
+    }
+
+    /// Which database this is.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The connection, inside the transaction, and the writes that come last.
+    ///
+    /// # Errors
+    /// What the database says to its beginning.
+    pub async fn begun(&mut self) -> Result<(&mut Conn, &mut Writes), StoreError> {
+        if !self.begun {
+            // Also when it fails: who is stopped in the middle does not know.
+            self.begun = true;
+            begin_locked(self.conn).await?;
+        }
+        Ok((self.conn, &mut self.last))
+    }
+
+    /// The rows of a statement inside the transaction, whose parameters are `?`. The first of a transaction goes in one
+    /// message with its beginning.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn fetch(
+        &mut self,
+        sql: &str,
+        bind: impl FnOnce(Row) -> Row,
+    ) -> Result<Vec<AnyRow>, StoreError> {
+        let sql = number_marks(self.dialect, sql.to_owned());
+        self.fetch_all(sql, bind(Row::default())).await
+    }
+
+    /// [`GroupTx::fetch`] in the manner of [`bulk::fetch`].
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn fetch_keyed<'q, K>(
+        &mut self,
+        head: &'static str,
+        keys: &'q [K],
+        bind: impl FnMut(Row, &'q K) -> Row,
+    ) -> Result<Vec<AnyRow>, StoreError> {
+        let mut found = Vec::new();
+        for (sql, row) in bulk::keyed_parts(self.dialect, head, |row| row, keys, bind) {
+            found.append(&mut self.fetch_all(sql, row).await?);
+        }
+        Ok(found)
+    }
+
+    async fn fetch_all(&mut self, mut sql: String, row: Row) -> Result<Vec<AnyRow>, StoreError> {
+        if !self.begun && self.dialect == Dialect::Sqlite {
+            self.begun = true;
+            sql.insert_str(0, BEGIN_AND_THEN);
+        }
+        let (conn, _) = self.begun().await?;
+        Ok(sqlx::query_with(AssertSqlSafe(sql), row.arguments()?).fetch_all(conn).await?)
+    }
+
+    /// The writes that come last, in one message with the COMMIT: those that nothing in this transaction reads.
+    pub fn last(&mut self) -> &mut Writes {
+        &mut self.last
+    }
+
+    async fn commit(&mut self) -> Result<(), StoreError> {
+        if !self.begun && self.last.is_empty() {
+            return Ok(());
+        }
+        match self.dialect {
+            Dialect::Sqlite => {
+                let begins = !std::mem::replace(&mut self.begun, true);
+                self.last.commit_sqlite(self.conn, begins).await
+            }
+            Dialect::Postgres => {
+                let (conn, last) = self.begun().await?;
+                last.flush(conn).await?;
+                commit_locked(conn).await
+            }
+        }
+    }
 }
 
 /// The queue is full: the caller should say so to its caller.
@@ -168,20 +266,16 @@ async fn commit_group<W: GroupWork>(
     let mut conn = db.write().await?;
     conn.is_dirty();
     let due = jobs.len();
-    let applied = match begin_locked(&mut conn).await {
-        Ok(()) => match work.apply(&mut conn, jobs).await {
-            // Answers would go to the wrong askers.
-            Ok(done) if done.len() != due => Err(StoreError::WrongCount { due, found: done.len() }),
-            applied => applied,
-        },
+    let mut tx = GroupTx::new(&mut conn, db.dialect());
+    let outcome = match work.apply(&mut tx, jobs).await {
+        // Answers would go to the wrong askers.
+        Ok(done) if done.len() != due => Err(StoreError::WrongCount { due, found: done.len() }),
+        Ok(done) => tx.commit().await.map(|()| done),
         Err(error) => Err(error),
     };
-    let outcome = match applied {
-        Ok(done) => commit_locked(&mut conn).await.map(|()| done),
-        Err(error) => Err(error),
-    };
+    let begun = tx.begun;
     // A connection that cannot undo is closed, which undoes on PostgreSQL; on SQLite there was nothing to undo.
-    if outcome.is_ok() || rollback(&mut conn).await || db.dialect() == Dialect::Sqlite {
+    if outcome.is_ok() || !begun || rollback(&mut conn).await || db.dialect() == Dialect::Sqlite {
         conn.is_clean();
     }
     outcome

@@ -20,6 +20,7 @@ mod inspect;
 mod lease;
 mod postgres;
 mod transaction;
+mod writes;
 
 pub mod backup;
 pub mod bulk;
@@ -31,8 +32,9 @@ pub mod witness;
 pub use db::{Db, Dialect, Migrations};
 pub use disk::disk_failed;
 pub use error::{StoreError, UnknownCommit};
-pub use group::{Group, GroupWork, Overloaded};
+pub use group::{Group, GroupTx, GroupWork, Overloaded};
 pub use inspect::{Inspector, Pending, Schema, Size, Table, file_of, free_bytes};
 pub use lease::Lease;
 pub use sqlx::AnyConnection as Conn;
 pub use transaction::{Tx, begin, execute_alone};
+pub use writes::Writes;

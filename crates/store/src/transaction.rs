@@ -110,6 +110,9 @@ pub async fn execute_alone(
     }
 }
 
+/// What begins a transaction on SQLite, for a statement that goes with it.
+pub(crate) const BEGIN_AND_THEN: &str = "BEGIN IMMEDIATE;";
+
 /// [`begin`] for who ends the transaction with [`commit_locked`] or [`rollback`] on every path.
 pub(crate) async fn begin_locked(conn: &mut AnyConnection) -> Result<(), StoreError> {
     match Dialect::of(conn) {

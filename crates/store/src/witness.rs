@@ -108,18 +108,15 @@ pub async fn load_freeze(conn: &mut Conn) -> Result<Option<Freeze>, StoreError> 
 /// # Errors
 /// [`StoreError::Database`], [`StoreError::UnknownOutcome`].
 pub async fn store_freeze(conn: &mut Conn, freeze: &Freeze) -> Result<(), StoreError> {
-    let mut tx = begin(conn).await?;
-    sqlx::query(
+    let write = sqlx::query(
         "INSERT INTO witness_freeze (only_row, first, second, proof, frozen_ms) VALUES (1, $1, $2, $3, $4) \
          ON CONFLICT (only_row) DO NOTHING",
     )
     .bind(freeze.first.as_slice())
     .bind(freeze.second.as_slice())
     .bind(freeze.proof.as_deref())
-    .bind(number(freeze.frozen_ms)?)
-    .execute(&mut *tx)
-    .await?;
-    tx.commit().await
+    .bind(number(freeze.frozen_ms)?);
+    execute_alone(conn, write).await.map(drop)
 }
 
 /// Removes the evidence; with `state` also the checkpoint that was verified, so that the next one is taken on the

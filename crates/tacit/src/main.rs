@@ -11,6 +11,10 @@ mod telemetry;
 
 use std::process::ExitCode;
 
+/// What one thread allocates here another one frees, which the system's allocator is slow at (docs/ARCHITECTURE.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     tacit_identity::install_default_provider();
     cli::run().into()

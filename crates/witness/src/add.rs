@@ -88,7 +88,7 @@ impl Shared {
             match advanced.map_err(|error| NotAdded::failed(&error))? {
                 Advanced::Done => {}
                 Advanced::Other(note) => return Err(self.overtaken(&note)),
-                Advanced::Frozen => return Err(self.learn_of_freeze().await),
+                Advanced::Frozen => return Err(self.froze_elsewhere().await),
             }
         } else if *growing != stored {
             // Another replica wrote the row: it was read, and must also be there to stay.
@@ -97,7 +97,7 @@ impl Shared {
         // Where another replica was ahead, the view is compared with the row when the view grows next.
         if *growing == stored && checkpoint.size() > newest {
             *growing = Some((checkpoint.size(), *checkpoint.root()));
-            self.show([&checkpoint]);
+            self.show([checkpoint.clone()]);
         }
         self.sign(&checkpoint).ok_or_else(NotAdded::unavailable)
     }
@@ -144,7 +144,7 @@ impl Shared {
         };
         match read.await {
             Ok((row, false)) => Ok(row),
-            Ok((_, true)) => Err(self.learn_of_freeze().await),
+            Ok((_, true)) => Err(self.froze_elsewhere().await),
             Err(error) => Err(NotAdded::failed(&error)),
         }
     }
@@ -187,12 +187,9 @@ impl Shared {
     }
 
     /// Another replica froze.
-    async fn learn_of_freeze(&self) -> NotAdded {
-        match crate::evidence::load(&self.db).await {
-            Ok(evidence) => {
-                self.frozen.send_replace(evidence);
-                NotAdded::Stopped { reason: Reason::LogFrozen, again_s: FROZEN_S }
-            }
+    async fn froze_elsewhere(&self) -> NotAdded {
+        match self.learn_of_freeze().await {
+            Ok(()) => NotAdded::Stopped { reason: Reason::LogFrozen, again_s: FROZEN_S },
             Err(error) => NotAdded::failed(&error),
         }
     }

@@ -158,19 +158,22 @@ impl Shared {
         growing: &mut Growing<'_>,
         proven: &[VerifiedCheckpoint],
     ) -> Result<(), Reason> {
+        // Without what others put on the note: anybody can add to it, and each is kept.
+        let log = self.opener.log();
+        let proven: Vec<_> = proven.iter().map(|checkpoint| checkpoint.bare(log)).collect();
         let Some(last) = proven.last() else { return Ok(()) };
         let known = self.newest().map_or(0, |newest| newest.size());
         let ahead = if last.size() > known { self.persist(growing, last).await? } else { None };
-        self.show(proven.iter().chain(&ahead));
+        self.show(proven.into_iter().chain(ahead));
         Ok(())
     }
 
-    /// Lets everybody see checkpoints, ascending by size, the newest of which is durable.
-    pub(crate) fn show<'a>(&self, durable: impl IntoIterator<Item = &'a VerifiedCheckpoint>) {
-        let (now, log) = (self.clock.now(), self.opener.log());
+    /// Lets everybody see checkpoints with the log's signature alone, ascending by size, the newest of which is
+    /// durable.
+    pub(crate) fn show(&self, durable: impl IntoIterator<Item = VerifiedCheckpoint>) {
+        let now = self.clock.now();
         let mut view = self.view();
-        // Without what others put on the note: anybody can add to it, and each is kept.
-        durable.into_iter().for_each(|checkpoint| view.adopt(checkpoint.bare(log), now));
+        durable.into_iter().for_each(|checkpoint| view.adopt(checkpoint, now));
         let newest = view.newest().map_or(0, VerifiedCheckpoint::size);
         drop(view);
         self.size.send_if_modified(|size| {
@@ -193,8 +196,7 @@ impl Shared {
         };
         for _ in 0..ATTEMPTS {
             let mut conn = self.db.write().await.map_err(failed)?;
-            let bare = new.bare(self.opener.log());
-            let advanced = witness::advance(&mut conn, growing.as_ref(), &bare).await.map_err(failed)?;
+            let advanced = witness::advance(&mut conn, growing.as_ref(), new).await.map_err(failed)?;
             drop(conn);
             let note = match advanced {
                 Advanced::Done => {
@@ -202,8 +204,7 @@ impl Shared {
                     return Ok(None);
                 }
                 Advanced::Frozen => {
-                    let evidence = crate::evidence::load(&self.db).await.map_err(failed)?;
-                    self.frozen.send_replace(evidence);
+                    self.learn_of_freeze().await.map_err(failed)?;
                     return Err(Reason::LogFrozen);
                 }
                 Advanced::Other(note) => note,
@@ -224,6 +225,12 @@ impl Shared {
             }
         }
         Err(Reason::Unavailable)
+    }
+
+    /// Another replica of this member froze.
+    pub(crate) async fn learn_of_freeze(&self) -> Result<(), StoreError> {
+        self.frozen.send_replace(crate::evidence::load(&self.db).await?);
+        Ok(())
     }
 
     pub(crate) fn not_frozen(&self) -> Result<(), Reason> {

@@ -73,7 +73,14 @@ const OWNERS: &[(&[&str], &[&[&str]])] = &[
     // Configuration files are read in one place; arguments and what prints belong to the binary.
     (&["figment"], &[&["federation"]]),
     (
-        &["clap", "clap_complete", "indicatif", "tracing-subscriber", "metrics-exporter-prometheus"],
+        &[
+            "clap",
+            "clap_complete",
+            "indicatif",
+            "mimalloc",
+            "tracing-subscriber",
+            "metrics-exporter-prometheus",
+        ],
         &[&["tacit"]],
     ),
 ];

@@ -59,8 +59,8 @@ impl Commit<'_> {
             stored.push(request);
             done.push((*place, Done::Authorized(answer)));
         }
-        self.store_desk(desk).await?;
-        requests::store(self.conn, &stored).await?;
+        self.store_desk(desk);
+        requests::store(self.last, &stored);
         for (place, job) in repeated {
             let known = answered.get(&job.fingerprint).filter(|known| known.requester == *job.requester);
             done.push((

@@ -121,8 +121,10 @@ impl Commit<'_> {
         let sealed = seal(&opening, &chain.opening_key, record.index, &mut self.rng)
             .map_err(|_| StoreError::LogHead("an opening could not be sealed"))?;
         let opening = SealedOpening { log_index: record.index, subject, sealed };
-        openings::store(self.conn, &[opening]).await?;
-        openings::store_chains(self.conn, &[(subject, chain.after(record.index, leaf))]).await?;
+        openings::store(self.last, &[opening]);
+        openings::store_chains(self.last, &[(subject, chain.after(record.index, leaf))]);
+        // The next job of this commit may be about the same pseudonym.
+        self.last.flush(self.conn).await?;
         Ok(record)
     }
 }

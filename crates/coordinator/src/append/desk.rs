@@ -10,7 +10,7 @@ use tacit_store::StoreError;
 use super::{AuthorizeJob, Commit, ProvenCheck};
 use crate::store::{
     consents,
-    manifests::{self, EpochHead},
+    manifests::EpochHead,
     openings::{self, Chain, SealedOpening},
     subjects::Number,
     uses,
@@ -46,7 +46,10 @@ impl Commit<'_> {
 
     /// Reads everything the decisions need, in a few statements.
     pub(super) async fn desk(&mut self, jobs: &[(usize, AuthorizeJob)]) -> Result<Desk, StoreError> {
-        self.used.catch_up(self.conn, self.now).await?;
+        if self.lately.catches_up() {
+            self.used.catch_up(self.conn, self.now).await?;
+        }
+        self.used.forget_before(self.now);
         let mut subjects = HashSet::new();
         let mut consent_ids = HashSet::new();
         let mut lists = HashMap::new();
@@ -66,14 +69,15 @@ impl Commit<'_> {
         let mut subjects: Vec<_> = subjects.into_iter().collect();
         subjects.sort_unstable();
         for (list, heads) in &mut lists {
-            *heads = manifests::heads(self.conn, list).await?;
+            *heads = self.lately.heads(self.conn, list).await?;
         }
         let today = self.now.utc_day();
+        let (chains, subject_uses) = openings::chains_and_uses(self.conn, &subjects, today).await?;
         Ok(Desk {
-            chains: openings::chains(self.conn, &subjects).await?,
+            chains,
             moved: HashSet::with_capacity(subjects.len()),
-            subject_uses: uses::subject_uses(self.conn, &subjects, today).await?,
-            agreement_uses: uses::agreement_uses(self.conn, today).await?,
+            subject_uses,
+            agreement_uses: self.lately.agreement_uses(self.conn, today).await?,
             consents: self.consents(&consent_ids.into_iter().collect::<Vec<_>>()).await?,
             lists,
             added_subject: HashMap::new(),
@@ -118,23 +122,24 @@ impl Commit<'_> {
     }
 
     /// Writes what the decisions of this commit added.
-    pub(super) async fn store_desk(&mut self, desk: Desk) -> Result<(), StoreError> {
+    pub(super) fn store_desk(&mut self, desk: Desk) {
         let today = self.now.utc_day();
         let Desk { chains, moved, added_subject, added_agreement, added_consent, openings, .. } = desk;
         // Used values outlive the window in which their check could still be fresh.
         let until = self.now.plus_ms(self.limits.freshness_ms + self.limits.ahead_ms + 1_000);
-        self.used.store(self.conn, self.log_size, until).await?;
+        self.used.store(self.last, self.log_size, until);
         let mut chains: Vec<_> =
             moved.iter().filter_map(|subject| Some((*subject, *chains.get(subject)?))).collect();
         chains.sort_unstable_by_key(|(subject, _)| *subject);
         let mut added_subject: Vec<_> = added_subject.into_iter().collect();
         added_subject.sort_unstable_by_key(|(subject, _)| *subject);
-        openings::store_chains(self.conn, &chains).await?;
-        openings::store(self.conn, &openings).await?;
-        openings::store_rules(self.conn, &self.rules.take_added()).await?;
-        uses::add_subject_uses(self.conn, today, &added_subject).await?;
-        uses::add_agreement_uses(self.conn, today, &added_agreement.into_iter().collect::<Vec<_>>()).await?;
-        consents::add_uses(self.conn, self.now.0, &added_consent.into_iter().collect::<Vec<_>>()).await
+        openings::store_chains(self.last, &chains);
+        openings::store(self.last, &openings);
+        openings::store_rules(self.last, &self.rules.take_added());
+        uses::add_subject_uses(self.last, today, &added_subject);
+        self.lately.add_agreement_uses(today, &added_agreement);
+        uses::add_agreement_uses(self.last, today, &added_agreement.into_iter().collect::<Vec<_>>());
+        consents::add_uses(self.last, self.now.0, &added_consent.into_iter().collect::<Vec<_>>());
     }
 }
 

@@ -81,9 +81,11 @@ impl Commit<'_> {
         let opening = Opening::Erasure(ErasureOpening { link });
         let sealed = seal(&opening, &key, record.index, &mut self.rng)
             .map_err(|_| StoreError::LogHead("an opening could not be sealed"))?;
-        openings::store(self.conn, &[SealedOpening { log_index: record.index, subject, sealed }]).await?;
+        openings::store(self.last, &[SealedOpening { log_index: record.index, subject, sealed }]);
         let next = Chain { opening_key: key, ..chain.after(record.index, leaf) };
-        openings::store_chains(self.conn, &[(subject, next)]).await?;
+        openings::store_chains(self.last, &[(subject, next)]);
+        // The next job of this commit may be about the same pseudonym.
+        self.last.flush(self.conn).await?;
         Ok(Done::Logged(record))
     }
 }

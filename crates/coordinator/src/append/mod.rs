@@ -12,6 +12,7 @@ mod checks;
 mod consents;
 mod desk;
 mod erasures;
+mod lately;
 mod others;
 mod records;
 mod rules;
@@ -24,14 +25,14 @@ use tacit_ledger::{record::Record, shard::YearStart};
 use tacit_model::{Clock, MemberId, Millis, Reason, Ulid, entropy};
 use tacit_policy::{Registry, SignedConsent, StateChange};
 use tacit_store::{
-    Conn, GroupWork, StoreError,
+    Conn, GroupTx, GroupWork, StoreError, Writes,
     log::{Append, Log, Pending},
 };
 use tacit_wire::coordinator as pb;
 use tokio::sync::broadcast;
 
 pub(crate) use self::erasures::{Again, EraseJob};
-use self::{rules::RuleSets, used::Used};
+use self::{lately::Lately, rules::RuleSets, used::Used};
 use crate::{
     config::Limits,
     erasures::Journal,
@@ -140,6 +141,7 @@ pub(crate) struct Appender {
     changed: Vec<Arc<StoredConsent>>,
     rules: RuleSets,
     used: Used,
+    lately: Lately,
     pending: Option<Pending>,
     /// Record times never run backwards.
     last_time: Millis,
@@ -160,7 +162,8 @@ impl Appender {
         watchers: broadcast::Sender<Arc<StoredConsent>>,
         last_time: Millis,
     ) -> Self {
-        let (changed, rules, used) = (Vec::new(), RuleSets::default(), Used::default());
+        let (changed, rules, used, lately) =
+            (Vec::new(), RuleSets::default(), Used::default(), Lately::default());
         Self {
             log,
             registry,
@@ -171,6 +174,7 @@ impl Appender {
             changed,
             rules,
             used,
+            lately,
             pending: None,
             last_time,
             last_size: 0,
@@ -217,6 +221,8 @@ async fn newest_time(log: &Log, conn: &mut Conn, append: &Append) -> Result<Mill
 /// One commit under way.
 struct Commit<'a> {
     conn: &'a mut Conn,
+    /// What nothing in this commit reads again.
+    last: &'a mut Writes,
     append: Append,
     log_size: u64,
     now: Millis,
@@ -226,6 +232,7 @@ struct Commit<'a> {
     journal: &'a Journal,
     rules: &'a mut RuleSets,
     used: &'a mut Used,
+    lately: &'a mut Lately,
     changed: &'a mut Vec<Arc<StoredConsent>>,
 }
 
@@ -277,11 +284,16 @@ impl GroupWork for Appender {
     type Job = Job;
     type Done = Done;
 
-    async fn apply(&mut self, conn: &mut Conn, jobs: Vec<Job>) -> Result<Vec<Done>, StoreError> {
-        let append = self.log.begin(conn).await?;
+    async fn apply(&mut self, tx: &mut GroupTx<'_>, jobs: Vec<Job>) -> Result<Vec<Done>, StoreError> {
+        let append = self.log.begin(tx).await?;
+        let (conn, last) = tx.begun().await?;
+        if append.start() != self.last_size {
+            self.lately.is_behind();
+        }
         let now = self.time(conn, &append).await?;
         let mut commit = Commit {
             conn: &mut *conn,
+            last: &mut *last,
             log_size: append.start(),
             append,
             now,
@@ -291,6 +303,7 @@ impl GroupWork for Appender {
             journal: &self.journal,
             rules: &mut self.rules,
             used: &mut self.used,
+            lately: &mut self.lately,
             changed: &mut self.changed,
         };
         let mut done: Vec<Option<Done>> = Vec::with_capacity(jobs.len());
@@ -312,7 +325,7 @@ impl GroupWork for Appender {
         let append = commit.append;
         self.turn_year(conn, &append, now).await?;
         self.last_size = append.end();
-        self.pending = Some(self.log.finish(conn, &append).await?);
+        self.pending = Some(self.log.finish(last, &append)?);
         Ok(done.into_iter().flatten().collect())
     }
 
@@ -329,6 +342,7 @@ impl GroupWork for Appender {
         self.changed.clear();
         self.rules = RuleSets::default();
         self.used = Used::default();
+        self.lately = Lately::default();
         (self.last_size, self.year) = (0, None);
         self.log.forget();
     }

@@ -117,6 +117,7 @@ impl Commit<'_> {
             log_index: record.index,
         };
         manifests::store(self.conn, list, &stored, self.now.0).await?;
+        self.lately.list_changes(&manifest.list);
         Ok(Done::Logged(record))
     }
 

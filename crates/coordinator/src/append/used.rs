@@ -7,7 +7,7 @@
 use std::collections::{HashSet, VecDeque};
 
 use tacit_model::Millis;
-use tacit_store::{Conn, StoreError};
+use tacit_store::{Conn, StoreError, Writes};
 
 use crate::store::uses::{self, Once, UsedBy};
 
@@ -24,19 +24,23 @@ pub(super) struct Used {
 }
 
 impl Used {
-    /// Learns of commits that it did not make, and forgets what is over.
+    /// Learns of commits that it did not make.
     pub(super) async fn catch_up(&mut self, conn: &mut Conn, now: Millis) -> Result<(), StoreError> {
         for used in uses::used_after(conn, self.newest, now.0).await? {
             self.values.extend(&used.values);
             self.newest = Some(used.log_size);
             self.commits.push_back((used.until_ms, used.values));
         }
+        Ok(())
+    }
+
+    /// Forgets what is over.
+    pub(super) fn forget_before(&mut self, now: Millis) {
         while let Some((_, values)) = self.commits.pop_front_if(|(until, _)| *until < now.0) {
             for value in values {
                 self.values.remove(&value);
             }
         }
-        Ok(())
     }
 
     pub(super) fn contains(&self, value: &Once) -> bool {
@@ -52,19 +56,13 @@ impl Used {
     }
 
     /// Keeps what the commit under way used.
-    pub(super) async fn store(
-        &mut self,
-        conn: &mut Conn,
-        log_size: u64,
-        until: Millis,
-    ) -> Result<(), StoreError> {
+    pub(super) fn store(&mut self, last: &mut Writes, log_size: u64, until: Millis) {
         if self.added.is_empty() {
-            return Ok(());
+            return;
         }
         let used = UsedBy { log_size, until_ms: until.0, values: std::mem::take(&mut self.added) };
-        uses::store_used(conn, &used).await?;
+        uses::store_used(last, &used);
         self.newest = Some(log_size);
         self.commits.push_back((used.until_ms, used.values));
-        Ok(())
     }
 }

@@ -83,17 +83,23 @@ impl Shared {
                 return Ok(answer::refused(reason));
             }
         };
-        // Before freshness and before the proofs, which could be about a subject registered anew meanwhile.
-        if let Some(stored) = self.stored(&fingerprint, &requester).await? {
-            return self.again(&stored.outcome, Millis(stored.answered_ms), cosigned_size).await;
-        }
         // Before the proofs are looked at: a refusal after a valid proof is a record.
         if self.refused_records.over(&requester, self.limits.refused_records_per_minute, now) {
+            if let Some(again) = self.repeated(&fingerprint, &requester, cosigned_size).await? {
+                return Ok(again);
+            }
             metrics::counter!("tacit_coordinator_cut_off_total").increment(1);
             return Ok(answer::too_fast(PerMinute::resets_at(now)));
         }
         let job = self.prove(signed, fingerprint, requester).await?;
         let bad = job.checks.iter().filter(|check| check.is_err()).count() as u64;
+        // The writer finds a repeated request by itself, before it looks at freshness. But a proof that was good may
+        // fail now, where the subject was registered anew meanwhile.
+        if bad > 0
+            && let Some(again) = self.repeated(&fingerprint, &job.requester, cosigned_size).await?
+        {
+            return Ok(again);
+        }
         self.add_bad(&job.requester, bad, now);
         self.decide(job, cosigned_size).await
     }
@@ -181,6 +187,21 @@ impl Shared {
         }
         let recorded = answer::restore(&self.log, outcome).await?;
         answer::prove(&self.log, recorded, cosigned_size).await
+    }
+
+    /// The stored answer to this very request, if it was answered before.
+    async fn repeated(
+        &self,
+        fingerprint: &[u8; 32],
+        requester: &MemberId,
+        cosigned_size: u64,
+    ) -> Result<Option<pb::AuthorizeResponse>, StoreError> {
+        match self.stored(fingerprint, requester).await? {
+            Some(stored) => {
+                self.again(&stored.outcome, Millis(stored.answered_ms), cosigned_size).await.map(Some)
+            }
+            None => Ok(None),
+        }
     }
 
     /// What this requester was answered to the request of this fingerprint. Somebody else's request is

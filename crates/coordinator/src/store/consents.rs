@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use sqlx::{Row, any::AnyRow};
 use tacit_model::{Millis, Ulid};
-use tacit_store::{Conn, StoreError, bulk};
+use tacit_store::{Conn, StoreError, Writes, bulk};
 
 use super::{bytes32, signed, ulid, unsigned};
 
@@ -168,14 +168,12 @@ pub(crate) async fn uses_since(
 }
 
 /// Counts uses.
-pub(crate) async fn add_uses(conn: &mut Conn, at_ms: u64, added: &[(Ulid, u64)]) -> Result<(), StoreError> {
+pub(crate) fn add_uses(writes: &mut Writes, at_ms: u64, added: &[(Ulid, u64)]) {
     let into = "consent_use (consent, at_ms, uses)";
     let again = "ON CONFLICT (consent, at_ms) DO UPDATE SET uses = consent_use.uses + excluded.uses";
-    bulk::insert(conn, into, 3, again, added, |row, (id, uses)| {
+    writes.insert(into, 3, again, added, |row, (id, uses)| {
         row.bind(id.to_string()).bind(signed(at_ms)).bind(signed(*uses))
-    })
-    .await?;
-    Ok(())
+    });
 }
 
 fn read(row: &AnyRow) -> Result<StoredConsent, StoreError> {

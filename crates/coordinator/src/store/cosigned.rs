@@ -3,7 +3,7 @@
 use sqlx::Row;
 use tacit_ledger::{checkpoint::VerifiedCheckpoint, quorum::CosignedCheckpoint};
 use tacit_model::Millis;
-use tacit_store::{Conn, StoreError, begin};
+use tacit_store::{Conn, StoreError, execute_alone};
 
 use super::signed;
 
@@ -15,8 +15,7 @@ pub(crate) async fn load(conn: &mut Conn) -> Result<Option<Vec<u8>>, StoreError>
 
 /// Keeps a newer one; an older one never replaces it.
 pub(crate) async fn save(conn: &mut Conn, cosigned: &CosignedCheckpoint) -> Result<(), StoreError> {
-    let mut tx = begin(conn).await?;
-    sqlx::query(
+    let write = sqlx::query(
         "INSERT INTO log_cosigned (only_row, size, time_s, note) VALUES (1, $1, $2, $3) \
          ON CONFLICT (only_row) DO UPDATE SET size = excluded.size, time_s = excluded.time_s, note = excluded.note \
          WHERE log_cosigned.size < excluded.size \
@@ -24,10 +23,8 @@ pub(crate) async fn save(conn: &mut Conn, cosigned: &CosignedCheckpoint) -> Resu
     )
     .bind(signed(cosigned.checkpoint().size()))
     .bind(signed(cosigned.time_s()))
-    .bind(cosigned.checkpoint().note())
-    .execute(&mut *tx)
-    .await?;
-    tx.commit().await
+    .bind(cosigned.checkpoint().note());
+    execute_alone(conn, write).await.map(drop)
 }
 
 /// Whether the log stopped itself.
@@ -43,15 +40,12 @@ pub(crate) async fn seal(
     head: &VerifiedCheckpoint,
     now: Millis,
 ) -> Result<(), StoreError> {
-    let mut tx = begin(conn).await?;
-    sqlx::query(
+    let write = sqlx::query(
         "INSERT INTO log_seal (only_row, note, head, sealed_ms) VALUES (1, $1, $2, $3) \
          ON CONFLICT (only_row) DO NOTHING",
     )
     .bind(checkpoint.note())
     .bind(head.note())
-    .bind(signed(now.0))
-    .execute(&mut *tx)
-    .await?;
-    tx.commit().await
+    .bind(signed(now.0));
+    execute_alone(conn, write).await.map(drop)
 }

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use sqlx::Row;
-use tacit_store::{Conn, StoreError, bulk};
+use sqlx::{Row, any::AnyRow};
+use tacit_store::{Conn, StoreError, Writes, bulk};
 
-use super::{bytes32, signed, subjects::Number, unsigned};
+use super::{bytes32, signed, subjects::Number, ulid, unsigned, uses::SubjectUses};
 
 /// The head of a pseudonym's hidden chain.
 #[derive(Clone, Copy)]
@@ -46,50 +46,65 @@ pub(crate) async fn chains(
 ) -> Result<HashMap<Number, Chain>, StoreError> {
     let head = "SELECT subject, sequence, leaf, last_index, opening_key FROM chain WHERE subject IN";
     let rows = bulk::fetch(conn, head, subjects, |row, subject| row.bind(subject.0)).await?;
-    rows.iter()
-        .map(|row| {
-            let subject: i64 = row.try_get(0)?;
-            let chain = Chain {
-                sequence: unsigned("chain", "sequence", row.try_get(1)?)?,
-                leaf: bytes32("chain", "leaf", subject, row.try_get(2)?)?,
-                last_index: Some(unsigned("chain", "last_index", row.try_get(3)?)?),
-                opening_key: bytes32("chain", "opening_key", subject, row.try_get(4)?)?,
-            };
-            Ok((Number(subject), chain))
-        })
-        .collect()
+    rows.iter().map(chain).collect()
+}
+
+/// Chains of these pseudonyms, and their permitted checks of `day`: who has no records has neither.
+pub(crate) async fn chains_and_uses(
+    conn: &mut Conn,
+    subjects: &[Number],
+    day: u64,
+) -> Result<(HashMap<Number, Chain>, SubjectUses), StoreError> {
+    let head = "SELECT c.subject, c.sequence, c.leaf, c.last_index, c.opening_key, u.agreement, u.uses FROM chain c \
+                LEFT JOIN subject_use u ON u.day = ? AND u.subject = c.subject WHERE c.subject IN";
+    let day = |row: bulk::Row| row.bind(signed(day));
+    let (mut chains, mut uses) = (HashMap::with_capacity(subjects.len()), HashMap::new());
+    for row in bulk::fetch_within(conn, head, day, subjects, |row, subject| row.bind(subject.0)).await? {
+        let (subject, chain) = chain(&row)?;
+        chains.insert(subject, chain);
+        if let Some(agreement) = row.try_get::<Option<&str>, _>(5)? {
+            let agreement = ulid("subject_use", "agreement", agreement)?;
+            uses.insert((subject, agreement), unsigned("subject_use", "uses", row.try_get(6)?)?);
+        }
+    }
+    Ok((chains, uses))
+}
+
+fn chain(row: &AnyRow) -> Result<(Number, Chain), StoreError> {
+    let subject: i64 = row.try_get(0)?;
+    let chain = Chain {
+        sequence: unsigned("chain", "sequence", row.try_get(1)?)?,
+        leaf: bytes32("chain", "leaf", subject, row.try_get(2)?)?,
+        last_index: Some(unsigned("chain", "last_index", row.try_get(3)?)?),
+        opening_key: bytes32("chain", "opening_key", subject, row.try_get(4)?)?,
+    };
+    Ok((Number(subject), chain))
 }
 
 /// Moves chains on. Keys do not change: only an erasure replaces one.
-pub(crate) async fn store_chains(conn: &mut Conn, chains: &[(Number, Chain)]) -> Result<(), StoreError> {
+pub(crate) fn store_chains(writes: &mut Writes, chains: &[(Number, Chain)]) {
     let into = "chain (subject, sequence, leaf, last_index, opening_key)";
     let again = "ON CONFLICT (subject) DO UPDATE SET sequence = excluded.sequence, leaf = excluded.leaf, \
                  last_index = excluded.last_index";
-    bulk::insert(conn, into, 5, again, chains, |row, (subject, chain)| {
+    writes.insert(into, 5, again, chains, |row, (subject, chain)| {
         row.bind(subject.0)
             .bind(signed(chain.sequence))
             .bind(chain.leaf.as_slice())
             .bind(signed(chain.last_index.unwrap_or_default()))
             .bind(chain.opening_key.as_slice())
-    })
-    .await?;
-    Ok(())
+    });
 }
 
 /// Stores sealed openings.
-pub(crate) async fn store(conn: &mut Conn, openings: &[SealedOpening]) -> Result<(), StoreError> {
-    bulk::insert(conn, "opening (log_index, subject, sealed)", 3, "", openings, |row, opening| {
+pub(crate) fn store(writes: &mut Writes, openings: &[SealedOpening]) {
+    writes.insert("opening (log_index, subject, sealed)", 3, "", openings, |row, opening| {
         row.bind(signed(opening.log_index)).bind(opening.subject.0).bind(opening.sealed.as_slice())
-    })
-    .await?;
-    Ok(())
+    });
 }
 
 /// Stores the names of rules under their hashes.
-pub(crate) async fn store_rules(conn: &mut Conn, sets: &[([u8; 32], String)]) -> Result<(), StoreError> {
-    bulk::insert(conn, "rule_set (hash, rules)", 2, "ON CONFLICT DO NOTHING", sets, |row, (hash, rules)| {
+pub(crate) fn store_rules(writes: &mut Writes, sets: &[([u8; 32], String)]) {
+    writes.insert("rule_set (hash, rules)", 2, "ON CONFLICT DO NOTHING", sets, |row, (hash, rules)| {
         row.bind(hash.as_slice()).bind(rules.as_str())
-    })
-    .await?;
-    Ok(())
+    });
 }

@@ -28,7 +28,7 @@ pub(crate) struct Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    fn bind(self, row: Row<'a>) -> Row<'a> {
+    fn bind(self, row: Row) -> Row {
         row.bind(self.requester.as_str()).bind(i64::from(self.epoch))
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use sqlx::Row;
-use tacit_store::{Conn, StoreError, bulk};
+use tacit_store::{Conn, StoreError, Writes, bulk};
 
 use super::{bytes32, signed, unsigned};
 
@@ -43,16 +43,14 @@ pub(crate) async fn find(
 }
 
 /// Stores answers.
-pub(crate) async fn store(conn: &mut Conn, answered: &[Answered]) -> Result<(), StoreError> {
+pub(crate) fn store(writes: &mut Writes, answered: &[Answered]) {
     let into = "request (request_hash, requester, answered_ms, check_hashes, signature, outcome)";
-    bulk::insert(conn, into, 6, "", answered, |row, request| {
+    writes.insert(into, 6, "", answered, |row, request| {
         row.bind(request.request_hash.as_slice())
             .bind(request.requester.as_str())
             .bind(signed(request.answered_ms))
             .bind(request.check_hashes.as_slice())
             .bind(request.signature.as_slice())
             .bind(request.outcome.as_slice())
-    })
-    .await?;
-    Ok(())
+    });
 }

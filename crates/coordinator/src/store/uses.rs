@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ring::digest::{SHA256, digest};
 use sqlx::Row;
 use tacit_model::{MemberId, Ulid};
-use tacit_store::{Conn, StoreError, bulk};
+use tacit_store::{Conn, StoreError, Writes};
 
 use super::{signed, subjects::Number, ulid, unsigned};
 
@@ -70,56 +70,23 @@ pub(crate) async fn used_after(
 }
 
 /// Keeps what a commit used.
-pub(crate) async fn store_used(conn: &mut Conn, used: &UsedBy) -> Result<(), StoreError> {
+pub(crate) fn store_used(writes: &mut Writes, used: &UsedBy) {
     let digests: Vec<u8> = used.values.iter().flat_map(|Once(digest)| *digest).collect();
-    sqlx::query("INSERT INTO used_once (log_size, until_ms, digests) VALUES ($1, $2, $3)")
-        .bind(signed(used.log_size))
-        .bind(signed(used.until_ms))
-        .bind(digests)
-        .execute(conn)
-        .await?;
-    Ok(())
+    writes.add("INSERT INTO used_once (log_size, until_ms, digests) VALUES (?, ?, ?)", |row| {
+        row.bind(signed(used.log_size)).bind(signed(used.until_ms)).bind(digests)
+    });
 }
 
 /// Permitted checks of one day, by pseudonym and agreement.
 pub(crate) type SubjectUses = HashMap<(Number, Ulid), u64>;
 
-/// Counts of `day` for these pseudonyms.
-pub(crate) async fn subject_uses(
-    conn: &mut Conn,
-    subjects: &[Number],
-    day: u64,
-) -> Result<SubjectUses, StoreError> {
-    let head = "SELECT subject, agreement, uses FROM subject_use WHERE day = ? AND subject IN";
-    let rows = bulk::fetch_within(
-        conn,
-        head,
-        |row| row.bind(signed(day)),
-        subjects,
-        |row, subject| row.bind(subject.0),
-    )
-    .await?;
-    rows.iter()
-        .map(|row| {
-            let agreement = ulid("subject_use", "agreement", row.try_get(1)?)?;
-            Ok(((Number(row.try_get(0)?), agreement), unsigned("subject_use", "uses", row.try_get(2)?)?))
-        })
-        .collect()
-}
-
 /// Adds to the counts of `day`.
-pub(crate) async fn add_subject_uses(
-    conn: &mut Conn,
-    day: u64,
-    added: &[((Number, Ulid), u64)],
-) -> Result<(), StoreError> {
+pub(crate) fn add_subject_uses(writes: &mut Writes, day: u64, added: &[((Number, Ulid), u64)]) {
     let into = "subject_use (day, subject, agreement, uses)";
     let again = "ON CONFLICT (day, subject, agreement) DO UPDATE SET uses = subject_use.uses + excluded.uses";
-    bulk::insert(conn, into, 4, again, added, |row, ((subject, agreement), uses)| {
+    writes.insert(into, 4, again, added, |row, ((subject, agreement), uses)| {
         row.bind(signed(day)).bind(subject.0).bind(agreement.to_string()).bind(signed(*uses))
-    })
-    .await?;
-    Ok(())
+    });
 }
 
 /// Permitted checks of `day` under each agreement.
@@ -137,18 +104,12 @@ pub(crate) async fn agreement_uses(conn: &mut Conn, day: u64) -> Result<HashMap<
 }
 
 /// Adds to the counts of `day`.
-pub(crate) async fn add_agreement_uses(
-    conn: &mut Conn,
-    day: u64,
-    added: &[(Ulid, u64)],
-) -> Result<(), StoreError> {
+pub(crate) fn add_agreement_uses(writes: &mut Writes, day: u64, added: &[(Ulid, u64)]) {
     let into = "agreement_use (day, agreement, uses)";
     let again = "ON CONFLICT (day, agreement) DO UPDATE SET uses = agreement_use.uses + excluded.uses";
-    bulk::insert(conn, into, 3, again, added, |row, (agreement, uses)| {
+    writes.insert(into, 3, again, added, |row, (agreement, uses)| {
         row.bind(signed(day)).bind(agreement.to_string()).bind(signed(*uses))
-    })
-    .await?;
-    Ok(())
+    });
 }
 
 /// Removes some of what the freshness window and the quotas of today no longer need; true when there is more.
@@ -171,7 +132,11 @@ mod tests {
     use tacit_store::Db;
 
     use super::*;
-    use crate::store::{MIGRATIONS, subjects};
+    use crate::store::{
+        MIGRATIONS,
+        openings::{self, Chain},
+        subjects,
+    };
 
     fn once(n: u8) -> Once {
         Once::query(&[n; 32])
@@ -183,24 +148,32 @@ mod tests {
         let url = tacit_store::conformance::url(folder.path(), "uses");
         let db = Db::open(&url, &MIGRATIONS).await.unwrap();
         let mut conn = db.write().await.unwrap();
+        let mut writes = Writes::new(db.dialect());
         for (log_size, until_ms) in [(4, 99), (5, 100), (9, 101)] {
             let values = vec![once(u8::try_from(log_size).unwrap()), once(0)];
-            store_used(&mut conn, &UsedBy { log_size, until_ms, values }).await.unwrap();
+            store_used(&mut writes, &UsedBy { log_size, until_ms, values });
         }
         let subject = *subjects::number(&mut conn, &[[1; 32]]).await.unwrap().get(&[1; 32]).unwrap();
         let agreement = Ulid::from_parts(1, 1);
         for day in [6, 7, 7] {
-            add_subject_uses(&mut conn, day, &[((subject, agreement), 2)]).await.unwrap();
-            add_agreement_uses(&mut conn, day, &[(agreement, 3)]).await.unwrap();
+            add_subject_uses(&mut writes, day, &[((subject, agreement), 2)]);
+            add_agreement_uses(&mut writes, day, &[(agreement, 3)]);
         }
+        openings::store_chains(&mut writes, &[(subject, Chain::empty([7; 32]).after(0, [8; 32]))]);
+        writes.flush(&mut conn).await.unwrap();
         assert!(!prune(&mut conn, 100, 7).await.unwrap(), "there is no more to remove");
         let left = used_after(&mut conn, None, 0).await.unwrap();
         assert_eq!(left.iter().map(|used| used.log_size).collect::<Vec<_>>(), [5, 9]);
         assert!(left[1].values == [once(9), once(0)]);
         assert_eq!(used_after(&mut conn, Some(5), 0).await.unwrap().len(), 1);
         assert_eq!(used_after(&mut conn, None, 102).await.unwrap().len(), 0);
-        assert!(subject_uses(&mut conn, &[subject], 6).await.unwrap().is_empty());
-        assert_eq!(subject_uses(&mut conn, &[subject], 7).await.unwrap()[&(subject, agreement)], 4);
+        let mut of_day = async |day| {
+            let (chains, uses) = openings::chains_and_uses(&mut conn, &[subject], day).await.unwrap();
+            assert_eq!(chains[&subject].sequence, 1);
+            uses
+        };
+        assert!(of_day(6).await.is_empty());
+        assert_eq!(of_day(7).await[&(subject, agreement)], 4);
         assert!(agreement_uses(&mut conn, 6).await.unwrap().is_empty());
         assert_eq!(agreement_uses(&mut conn, 7).await.unwrap()[&agreement], 6);
     }

@@ -1,7 +1,9 @@
 //! Two replicas of the coordinator over one database.
 
 use tacit_blind::enroll::Enrolled;
+use tacit_ledger::record::Record;
 use tacit_store::Dialect;
+use tacit_wire::coordinator::publish_manifest_response;
 
 use crate::support::*;
 
@@ -62,7 +64,10 @@ async fn quotas_are_exact_and_there_is_one_log_over_two_replicas() {
     let (a, b) = (world.start_with_lists().await, world.start().await);
     let mut first = Requester::new(&world, &a, "procurement").await;
     let enrolled = first.enroll(0, 100).await;
-    let second = at(&world, &b, &first).await;
+    let mut second = at(&world, &b, &first).await;
+    // Each has counted before, and has to learn that the other goes on counting.
+    first.ask(LISTS[0], COURT, &enrolled[0]).await.unwrap();
+    second.ask(LISTS[0], COURT, &enrolled[1]).await.unwrap();
     let mut sends = Vec::new();
     for (n, group) in enrolled.chunks(5).enumerate() {
         let drafts: Vec<(_, &Enrolled)> = group.iter().map(|of| (first.draft(LISTS[0], COURT), of)).collect();
@@ -75,7 +80,7 @@ async fn quotas_are_exact_and_there_is_one_log_over_two_replicas() {
             words(&answer).into_iter().filter(Result::is_ok).count() as u64
         }));
     }
-    let mut permitted = 0;
+    let mut permitted = 2;
     for send in sends {
         permitted += send.await.unwrap();
     }
@@ -100,4 +105,27 @@ async fn quotas_are_exact_and_there_is_one_log_over_two_replicas() {
     let running = world.start().await;
     assert_eq!(count(&world, &running, "access").await as u64, QUOTA);
     running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_record_names_the_newest_manifest_whichever_replica_logged_it() {
+    let world = World::new();
+    let (a, b) = (world.start_with_lists().await, world.start().await);
+    let mut first = Requester::new(&world, &a, "procurement").await;
+    let enrolled = first.enroll(0, 1).await;
+    let mut second = at(&world, &b, &first).await;
+    for version in 2..=7 {
+        let by = if version % 3 == 0 { &b } else { &a };
+        let outcome = world.publish(by, &manifest(LISTS[0], LIST_EPOCH, version)).await;
+        assert!(matches!(outcome, publish_manifest_response::Outcome::Logged(_)), "{outcome:?}");
+        for requester in [&mut first, &mut second] {
+            let check = requester.check(LISTS[0], COURT, &enrolled[0]);
+            let answer = requester.authorize(&[check]).await;
+            let record = records(&answer).remove(0);
+            let Record::Access(access) = record.record() else { panic!("{record:?}") };
+            assert_eq!(access.lists[0].version, version);
+        }
+    }
+    a.stop().await;
+    b.stop().await;
 }

@@ -8,11 +8,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rand_core::Rng as _;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::Row;
 use tacit_blind::encoding::b3;
 use tacit_model::entropy::os_rng;
 use tacit_model::{ListId, Millis};
-use tacit_store::{Conn, StoreError, bulk};
+use tacit_store::{Conn, GroupTx, StoreError, Writes};
 use zeroize::Zeroizing;
 
 use super::{bytes32, signed, unsigned};
@@ -95,7 +95,7 @@ impl Permits {
     /// Decides all requests of one commit, in order.
     pub(super) async fn decide(
         &mut self,
-        conn: &mut Conn,
+        tx: &mut GroupTx<'_>,
         now: Millis,
         requests: &[&UsePermits],
     ) -> Result<Vec<Use>, StoreError> {
@@ -104,8 +104,9 @@ impl Permits {
         }
         let window = now.0 / SALT_WINDOW_MS;
         self.salts.retain(|known, _| known + 1 >= window);
+        let mut recorded = recorded(tx, requests).await?;
+        let (conn, last) = tx.begun().await?;
         let salt = self.salt(conn, window).await?;
-        let mut recorded = recorded(conn, requests).await?;
         for old in recorded.values().map(|row| row.window).filter(|&old| old != window).collect::<Vec<_>>() {
             // A row without its salt cannot be compared, and then counts as used.
             if !self.salts.contains_key(&old)
@@ -133,7 +134,7 @@ impl Permits {
             }
             decided.push(outcome);
         }
-        insert(conn, window, &new_rows).await?;
+        insert(last, window, &new_rows);
         Ok(decided)
     }
 
@@ -218,7 +219,7 @@ async fn load_salt(conn: &mut Conn, window: u64) -> Result<Option<[u8; 32]>, Sto
 
 /// The rows of all permits of these requests, by permit and list.
 async fn recorded(
-    conn: &mut Conn,
+    tx: &mut GroupTx<'_>,
     requests: &[&UsePermits],
 ) -> Result<HashMap<(String, String), Recorded>, StoreError> {
     let mut permits: Vec<&str> = requests
@@ -229,34 +230,23 @@ async fn recorded(
     permits.sort_unstable();
     permits.dedup();
     let mut found = HashMap::new();
-    for part in bulk::parts(&permits) {
-        let sql = format!(
-            "SELECT permit, list, batch, salt_window FROM permit_use WHERE permit IN ({})",
-            bulk::placeholders(1, part.len())
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(part.len() == 1);
-        for permit in part {
-            query = query.bind(*permit);
-        }
-        for row in query.fetch_all(&mut *conn).await? {
-            let permit: String = row.try_get(0)?;
-            let batch = bytes32("permit_use", "batch", &permit, row.try_get(2)?)?;
-            let window = unsigned("permit_use", "salt_window", row.try_get(3)?)?;
-            found.insert((permit, row.try_get(1)?), Recorded { batch, window });
-        }
+    let head = "SELECT permit, list, batch, salt_window FROM permit_use WHERE permit IN";
+    for row in tx.fetch_keyed(head, &permits, |row, permit| row.bind(*permit)).await? {
+        let permit: String = row.try_get(0)?;
+        let batch = bytes32("permit_use", "batch", &permit, row.try_get(2)?)?;
+        let window = unsigned("permit_use", "salt_window", row.try_get(3)?)?;
+        found.insert((permit, row.try_get(1)?), Recorded { batch, window });
     }
     Ok(found)
 }
 
-async fn insert(conn: &mut Conn, window: u64, rows: &[NewRow]) -> Result<(), StoreError> {
+fn insert(last: &mut Writes, window: u64, rows: &[NewRow]) {
     let into = "permit_use (permit, list, batch, salt_window, expires_ms)";
-    bulk::insert(conn, into, 5, "", rows, |row, new| {
+    last.insert(into, 5, "", rows, |row, new| {
         row.bind(&*new.permit)
             .bind(new.list.as_str())
             .bind(new.batch.as_slice())
             .bind(signed(window))
             .bind(new.expires.to_i64())
-    })
-    .await?;
-    Ok(())
+    });
 }

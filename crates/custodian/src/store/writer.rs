@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tacit_model::Clock;
-use tacit_store::{Conn, Db, Group, GroupWork, Overloaded, StoreError};
+use tacit_store::{Db, Group, GroupTx, GroupWork, Overloaded, StoreError};
 
 use super::permits::{BatchSecret, Permits, Use, UsePermits};
 use super::quota::{self, Admission, Admit};
@@ -70,14 +70,14 @@ impl GroupWork for Decisions {
     type Job = Job;
     type Done = Done;
 
-    async fn apply(&mut self, conn: &mut Conn, jobs: Vec<Job>) -> Result<Vec<Done>, StoreError> {
+    async fn apply(&mut self, tx: &mut GroupTx<'_>, jobs: Vec<Job>) -> Result<Vec<Done>, StoreError> {
         let now = self.clock.now();
         let uses: Vec<&UsePermits> = jobs.iter().filter_map(Job::as_use).collect();
-        let mut used = self.permits.decide(conn, now, &uses).await?.into_iter();
+        let mut used = self.permits.decide(tx, now, &uses).await?.into_iter();
         let mut done = Vec::with_capacity(jobs.len());
         for job in &jobs {
             done.push(match job {
-                Job::Admit(batch) => Done::Admitted(quota::admit(conn, batch).await?),
+                Job::Admit(batch) => Done::Admitted(quota::admit(tx.begun().await?.0, batch).await?),
                 Job::Use(_) => Done::Used(used.next().ok_or(StoreError::Stopped)?),
             });
         }

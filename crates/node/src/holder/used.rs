@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use tacit_model::{Clock, Millis, Reason};
-use tacit_store::{Conn, Db, Group, GroupWork, Overloaded, StoreError};
+use tacit_store::{Conn, Db, Group, GroupTx, GroupWork, Overloaded, StoreError};
 
 use super::permit::Permit;
 use crate::store::holder::permits::{self, CountKey, NewUse};
@@ -75,12 +75,13 @@ impl GroupWork for Uses {
 
     async fn apply(
         &mut self,
-        conn: &mut Conn,
+        tx: &mut GroupTx<'_>,
         jobs: Vec<Vec<Permit>>,
     ) -> Result<Vec<Vec<Outcome>>, StoreError> {
         let now = self.clock.now();
         // Another replica may have accepted a newer one.
-        let newest = permits::newest_accepted(conn).await?;
+        let newest = permits::newest_accepted(tx).await?;
+        let (conn, last) = tx.begun().await?;
         let ids: Vec<&str> = jobs.iter().flatten().map(Permit::id).collect();
         let mut commit = Commit {
             now,
@@ -93,14 +94,14 @@ impl GroupWork for Uses {
             .into_iter()
             .map(|job| job.into_iter().map(|permit| commit.decide(permit)).collect())
             .collect();
-        permits::add(conn, &commit.uses).await?;
+        permits::add(last, &commit.uses);
         for (key, count) in &commit.counts {
             if count.now > count.before {
-                permits::set_count(conn, key, count.now).await?;
+                permits::set_count(last, key, count.now);
             }
         }
         if commit.newest > newest {
-            permits::set_newest_accepted(conn, commit.newest).await?;
+            permits::set_newest_accepted(last, commit.newest);
         }
         Ok(done)
     }

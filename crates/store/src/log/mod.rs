@@ -1,9 +1,9 @@
 //! The transparency log's tables: appending inside a transaction, and proofs for what is committed.
 //!
 //! ```text
-//! begin(conn)  read log_head, compare with what was published, load the right edge
+//! begin(tx)    read log_head, compare with what was published, load the right edge
 //! push(...)    leaf hashes, in order; nothing written yet
-//! finish(conn) insert entries and tiles, sign, UPDATE log_head WHERE size and root are the old ones
+//! finish(last) insert entries and tiles, sign, UPDATE log_head, which fails unless size and root are the old ones
 //! COMMIT       (the caller's)
 //! publish()    only now is the new head shown to anyone; or forget(), and everything is read again
 //! ```
@@ -28,7 +28,7 @@ use tacit_ledger::{
 };
 use tokio::sync::broadcast;
 
-use crate::{Conn, Db, StoreError, begin};
+use crate::{Conn, Db, GroupTx, StoreError, Writes, begin};
 
 /// Checkpoints that a slow follower may be behind before it misses some.
 const NEWS: usize = 1024;
@@ -148,13 +148,14 @@ impl Log {
         self.inner.news.subscribe()
     }
 
-    /// Begins an append inside the caller's transaction, which must hold the write lock.
+    /// Begins an append inside the transaction of a group.
     ///
     /// # Errors
     /// [`StoreError::LogHead`] when what is stored contradicts itself or what was published;
     /// [`StoreError::Database`].
-    pub async fn begin(&self, conn: &mut Conn) -> Result<Append, StoreError> {
-        let stored = tables::lock_head(conn).await?.ok_or(StoreError::LogHead("is missing"))?;
+    pub async fn begin(&self, tx: &mut GroupTx<'_>) -> Result<Append, StoreError> {
+        let stored = tables::lock_head(tx).await?.ok_or(StoreError::LogHead("is missing"))?;
+        let (conn, _) = tx.begun().await?;
         let published = self.head();
         let is_published = stored.size == published.size() && stored.root == *published.root();
         let stored = if is_published {
@@ -187,20 +188,20 @@ impl Log {
         Ok(tables::records(conn, &[last]).await?.pop())
     }
 
-    /// Writes entries, tiles and the new signed head. The caller commits, then calls
-    /// [`Log::publish`]; on any failure it calls [`Log::forget`].
+    /// Adds entries, tiles and the new signed head to the last writes of the transaction; if somebody else appended
+    /// meanwhile they fail. The caller commits, then calls [`Log::publish`]; on any failure it calls [`Log::forget`].
     ///
     /// # Errors
-    /// [`StoreError::LogHead`] when somebody else appended meanwhile; [`StoreError::Database`].
-    pub async fn finish(&self, conn: &mut Conn, append: &Append) -> Result<Pending, StoreError> {
+    /// [`StoreError::LogHead`] when there is no such tree.
+    pub fn finish(&self, last: &mut Writes, append: &Append) -> Result<Pending, StoreError> {
         if append.records.is_empty() {
             return Ok(Pending(append.stored.clone()));
         }
         let appended = self.tree_mut().append(&append.leaves).map_err(tree_error)?;
         let head = sign(&self.inner.signer, appended.size, appended.root)?;
-        tables::insert_entries(conn, append.stored.size(), &append.records).await?;
-        tables::store_tiles(conn, &appended.tiles).await?;
-        tables::move_head(conn, &append.stored, &head).await?;
+        tables::insert_entries(last, append.stored.size(), &append.records)?;
+        tables::store_tiles(last, &appended.tiles)?;
+        tables::move_head(last, &append.stored, &head)?;
         Ok(Pending(head))
     }
 

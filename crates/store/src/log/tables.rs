@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use sqlx::Row;
+use sqlx::{Row, any::AnyRow};
 use tacit_ledger::{Hash, checkpoint::VerifiedCheckpoint, tile::TileId, tree::TileUpdate};
 
-use crate::{Conn, Dialect, StoreError, bulk};
+use crate::{Conn, Dialect, GroupTx, StoreError, Writes, bulk};
 
 /// Records read in one statement.
 const PAGE: u64 = 1024;
@@ -21,33 +21,27 @@ const HEAD: &str = "SELECT size, root, note FROM log_head WHERE only_row = 1";
 const HEAD_LOCKED: &str = "SELECT size, root, note FROM log_head WHERE only_row = 1 FOR UPDATE";
 
 pub(super) async fn read_head(conn: &mut Conn) -> Result<Option<StoredHead>, StoreError> {
-    head(conn, HEAD).await
+    sqlx::query(HEAD).fetch_optional(conn).await?.as_ref().map(head).transpose()
 }
 
 /// The head, which nobody else moves until this transaction ends. On SQLite the transaction has that lock already; on
 /// PostgreSQL it has one that all of our writers take, and this one stops whoever else there is.
-pub(super) async fn lock_head(conn: &mut Conn) -> Result<Option<StoredHead>, StoreError> {
-    match Dialect::of(conn) {
-        Dialect::Sqlite => head(conn, HEAD).await,
-        Dialect::Postgres => head(conn, HEAD_LOCKED).await,
-    }
+pub(super) async fn lock_head(tx: &mut GroupTx<'_>) -> Result<Option<StoredHead>, StoreError> {
+    let sql = match tx.dialect() {
+        Dialect::Sqlite => HEAD,
+        Dialect::Postgres => HEAD_LOCKED,
+    };
+    tx.fetch(sql, |row| row).await?.first().map(head).transpose()
 }
 
-async fn head(conn: &mut Conn, sql: &'static str) -> Result<Option<StoredHead>, StoreError> {
-    let row = sqlx::query(sql).fetch_optional(conn).await?;
-    row.map(|row| {
-        let size = row.try_get::<i64, _>(0)?;
-        let root: Vec<u8> = row.try_get(1)?;
-        Ok(StoredHead {
-            size: u64::try_from(size)
-                .map_err(|_| StoreError::corrupt("log_head", "size", 1, "is negative"))?,
-            root: root
-                .try_into()
-                .map_err(|_| StoreError::corrupt("log_head", "root", 1, "is not 32 bytes"))?,
-            note: row.try_get(2)?,
-        })
+fn head(row: &AnyRow) -> Result<StoredHead, StoreError> {
+    let size = row.try_get::<i64, _>(0)?;
+    let root: Vec<u8> = row.try_get(1)?;
+    Ok(StoredHead {
+        size: u64::try_from(size).map_err(|_| StoreError::corrupt("log_head", "size", 1, "is negative"))?,
+        root: root.try_into().map_err(|_| StoreError::corrupt("log_head", "root", 1, "is not 32 bytes"))?,
+        note: row.try_get(2)?,
     })
-    .transpose()
 }
 
 pub(super) async fn create_head(conn: &mut Conn, head: &VerifiedCheckpoint) -> Result<(), StoreError> {
@@ -60,54 +54,49 @@ pub(super) async fn create_head(conn: &mut Conn, head: &VerifiedCheckpoint) -> R
     Ok(())
 }
 
-/// Moves the head on, unless somebody else moved it.
-pub(super) async fn move_head(
-    conn: &mut Conn,
+/// Moves the head on; fails if somebody else moved it, because no size may be missing.
+pub(super) fn move_head(
+    writes: &mut Writes,
     old: &VerifiedCheckpoint,
     new: &VerifiedCheckpoint,
 ) -> Result<(), StoreError> {
-    let moved = sqlx::query(
-        "UPDATE log_head SET size = $1, root = $2, note = $3 WHERE only_row = 1 AND size = $4 AND root = $5",
-    )
-    .bind(number(new.size())?)
-    .bind(new.root().as_slice())
-    .bind(new.note())
-    .bind(number(old.size())?)
-    .bind(old.root().as_slice())
-    .execute(conn)
-    .await?;
-    if moved.rows_affected() != 1 {
-        return Err(StoreError::LogHead("was moved by somebody else"));
-    }
+    let (old_size, new_size) = (number(old.size())?, number(new.size())?);
+    writes.add(
+        "UPDATE log_head SET size = CASE WHEN size = ? AND root = ? THEN CAST(? AS BIGINT) END, root = ?, note = ? \
+         WHERE only_row = 1",
+        |row| {
+            row.bind(old_size)
+                .bind(old.root().as_slice())
+                .bind(new_size)
+                .bind(new.root().as_slice())
+                .bind(new.note())
+        },
+    );
     Ok(())
 }
 
-pub(super) async fn insert_entries(
-    conn: &mut Conn,
+pub(super) fn insert_entries(
+    writes: &mut Writes,
     start: u64,
     records: &[(String, Vec<u8>)],
 ) -> Result<(), StoreError> {
     let mut index = number(start)?;
-    bulk::insert(conn, "log_entry (idx, id, record)", 3, "", records, |row, (id, record)| {
+    writes.insert("log_entry (idx, id, record)", 3, "", records, |row, (id, record)| {
         let row = row.bind(index).bind(id.as_str()).bind(record.as_slice());
         index += 1;
         row
-    })
-    .await?;
+    });
     Ok(())
 }
 
-pub(super) async fn store_tiles(conn: &mut Conn, tiles: &[TileUpdate]) -> Result<(), StoreError> {
+pub(super) fn store_tiles(writes: &mut Writes, tiles: &[TileUpdate]) -> Result<(), StoreError> {
     for tile in tiles {
-        sqlx::query(
-            "INSERT INTO log_tile (level, idx, hashes) VALUES ($1, $2, $3) \
+        let index = number(tile.id.index)?;
+        writes.add(
+            "INSERT INTO log_tile (level, idx, hashes) VALUES (?, ?, ?) \
              ON CONFLICT (level, idx) DO UPDATE SET hashes = excluded.hashes",
-        )
-        .bind(i64::from(tile.id.level))
-        .bind(number(tile.id.index)?)
-        .bind(tile.bytes.as_slice())
-        .execute(&mut *conn)
-        .await?;
+            |row| row.bind(i64::from(tile.id.level)).bind(index).bind(tile.bytes.as_slice()),
+        );
     }
     Ok(())
 }

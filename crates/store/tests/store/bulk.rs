@@ -42,7 +42,7 @@ async fn every_row_is_written_and_found_once_whatever_their_number() {
         assert_eq!(found.len(), count, "each once");
         assert_eq!(found.into_iter().collect::<BTreeSet<_>>().len(), count);
         let head = "SELECT n FROM thing WHERE kind = ? AND n >= ? AND key IN";
-        let first = |row: bulk::Row<'static>| row.bind("even").bind(10i64);
+        let first = |row: bulk::Row| row.bind("even").bind(10i64);
         let found =
             bulk::fetch_within(&mut conn, head, first, &keys.leak()[..], |row, key| row.bind(key.as_slice()));
         let due = (10..i64::try_from(count).unwrap()).filter(|n| n % 2 == 0).count();
@@ -57,8 +57,7 @@ async fn rows_that_are_there_are_left_or_replaced_as_the_statement_says() {
     let rows: Vec<u8> = (0..100).collect();
     let mut insert = async |rows: &[u8], n: i64, suffix: &'static str| {
         let rows = rows.to_vec().leak();
-        let bind =
-            |row: bulk::Row<'static>, key: &'static u8| row.bind(std::slice::from_ref(key)).bind("x").bind(n);
+        let bind = |row: bulk::Row, key: &'static u8| row.bind(std::slice::from_ref(key)).bind("x").bind(n);
         bulk::insert(&mut conn, "thing (key, kind, n)", 3, suffix, rows, bind).await
     };
     assert_eq!(insert(&rows[..50], 1, "").await.unwrap(), 50);

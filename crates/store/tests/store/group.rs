@@ -9,7 +9,7 @@ use std::{
 };
 
 use sqlx::{Connection, Row};
-use tacit_store::{Conn, Db, Group, GroupWork, StoreError};
+use tacit_store::{Conn, Db, Group, GroupTx, GroupWork, StoreError};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
@@ -17,6 +17,8 @@ use crate::support::open_db;
 
 enum Job {
     Insert(i64),
+    /// Inserts these with the last writes, and the number of all that are there then with them.
+    Last(Vec<i64>),
     /// Waits inside the commit until it is let go.
     Wait(Arc<Notify>),
     /// Gives no result.
@@ -38,7 +40,7 @@ impl GroupWork for Work {
     type Job = Job;
     type Done = i64;
 
-    async fn apply(&mut self, conn: &mut Conn, jobs: Vec<Job>) -> Result<Vec<i64>, StoreError> {
+    async fn apply(&mut self, tx: &mut GroupTx<'_>, jobs: Vec<Job>) -> Result<Vec<i64>, StoreError> {
         self.0.applied.fetch_add(1, Ordering::SeqCst);
         let mut done = Vec::new();
         for job in jobs {
@@ -46,9 +48,16 @@ impl GroupWork for Work {
                 Job::Insert(value) => {
                     sqlx::query("INSERT INTO noted (value) VALUES ($1)")
                         .bind(value)
-                        .execute(&mut *conn)
+                        .execute(tx.begun().await?.0)
                         .await?;
                     done.push(value * 10);
+                }
+                Job::Last(values) => {
+                    tx.last().insert("noted (value)", 1, "", &values, |row, value| row.bind(*value));
+                    tx.last().add("INSERT INTO noted (value) SELECT ? + COUNT(*) FROM noted", |row| {
+                        row.bind(1_000_000_i64)
+                    });
+                    done.push(0);
                 }
                 Job::Wait(release) => {
                     release.notified().await;
@@ -182,6 +191,31 @@ async fn an_error_undoes_its_group_and_the_next_one_is_written() {
     assert_eq!(counts.failed.load(Ordering::SeqCst), 1);
     group.submit(Job::Insert(3)).await.unwrap();
     assert_eq!(noted(&db).await, [1, 3]);
+}
+
+#[tokio::test]
+async fn the_last_writes_of_a_group_come_in_order_and_all_or_none() {
+    let (_folder, db, group, counts) = start(1024, 1024).await;
+    // Alone and without a read, and of every length that is joined or not.
+    for values in [vec![1], vec![2, 3], (10..19).collect()] {
+        group.submit(Job::Last(values)).await.unwrap();
+    }
+    let mut due: Vec<i64> = [1, 2, 3].into_iter().chain(10..19).collect();
+    due.extend([1_000_001, 1_000_004, 1_000_014]);
+    assert_eq!(noted(&db).await, due);
+    // The middle one of three fails: nothing of the three is there.
+    assert!(group.submit(Job::Last(vec![20, 3, 21])).await.is_err());
+    // The same behind a statement that was executed before.
+    let release = hold(&group, &counts).await;
+    let (first, second) = (group.clone(), group.clone());
+    let insert = tokio::spawn(async move { first.submit(Job::Insert(30)).await });
+    let last = tokio::spawn(async move { second.submit(Job::Last(vec![30])).await });
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    release.notify_one();
+    assert!(insert.await.unwrap().is_err() && last.await.unwrap().is_err());
+    assert_eq!(noted(&db).await, due);
+    group.submit(Job::Last(vec![40])).await.unwrap();
+    assert_eq!(noted(&db).await.len(), due.len() + 2);
 }
 
 #[tokio::test]

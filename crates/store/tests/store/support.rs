@@ -10,7 +10,7 @@ use tacit_ledger::{
     note::{NoteSigner, NoteVerifier},
 };
 use tacit_store::{
-    Conn, Db, Dialect, Group, GroupWork, Migrations, StoreError, conformance,
+    Db, Dialect, Group, GroupTx, GroupWork, Migrations, StoreError, conformance,
     log::{Log, Pending},
 };
 use tempfile::TempDir;
@@ -44,21 +44,27 @@ impl GroupWork for Appender {
     type Job = Job;
     type Done = Vec<u64>;
 
-    async fn apply(&mut self, conn: &mut Conn, jobs: Vec<Job>) -> Result<Vec<Vec<u64>>, StoreError> {
-        let mut append = self.log.begin(conn).await?;
+    async fn apply(&mut self, tx: &mut GroupTx<'_>, jobs: Vec<Job>) -> Result<Vec<Vec<u64>>, StoreError> {
+        let mut append = self.log.begin(tx).await?;
+        let (conn, last) = tx.begun().await?;
         let then = jobs.iter().map(|job| job.1).find(|then| *then != Then::Nothing).unwrap_or(Then::Nothing);
         let push = |record: Vec<u8>| append.push(String::from_utf8(record.clone()).unwrap(), record).0;
         let mut push = push;
         let done = jobs.into_iter().map(|job| job.0.into_iter().map(&mut push).collect()).collect();
-        self.pending = Some(self.log.finish(conn, &append).await?);
+        self.pending = Some(self.log.finish(last, &append)?);
         match then {
             Then::Nothing => Ok(done),
-            Then::Fail => Err(StoreError::corrupt("test", "test", 0, "fails as it was told")),
+            Then::Fail => {
+                last.flush(conn).await?;
+                Err(StoreError::corrupt("test", "test", 0, "fails as it was told"))
+            }
             Then::CommitAndFail => {
+                last.flush(conn).await?;
                 sqlx::query("COMMIT").execute(conn).await?;
                 Err(StoreError::corrupt("test", "test", 0, "fails although it is committed"))
             }
             Then::EndSession => {
+                last.flush(conn).await?;
                 sqlx::query("SELECT pg_terminate_backend(pg_backend_pid())").fetch_all(conn).await?;
                 Ok(done)
             }

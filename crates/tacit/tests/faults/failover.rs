@@ -11,7 +11,7 @@ use tacit_model::{Reason, entropy::os_rng};
 use crate::{
     cluster::{Address, Cluster, Server},
     load::{Acknowledged, Load, ask_once, auditor, authority, authority_with, gateway, pseudonym, terms},
-    seen::{Seen, consents_are_kept, percentiles, progress_by},
+    seen::{Seen, percentiles, progress_by},
     support::{self, Federation, PATIENCE, codes},
 };
 
@@ -75,13 +75,7 @@ async fn a_failover_under_load_loses_nothing_acknowledged_and_uses_no_permit_twi
         }
         again.push(promoted.elapsed());
 
-        let acknowledged = Acknowledged::read(&load.path);
-        seen.read_on(&log).await;
-        seen.holds(&acknowledged);
-        seen.used_permits_are_on_record(&federation, &acknowledged).await;
-        consents_are_kept(&consents, &acknowledged).await;
-        federation.verify_log();
-        assert_eq!(load.wrong(), 0, "a wrong answer");
+        seen.nothing_is_lost(&federation, &log, &consents, &load).await;
         for member in support::members() {
             assert!(federation.runs(member), "{member} ended: {}", federation.log_of(member));
         }

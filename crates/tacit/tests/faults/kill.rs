@@ -6,8 +6,8 @@ use rand_core::Rng as _;
 use tacit_model::entropy::os_rng;
 
 use crate::{
-    load::{Acknowledged, Load, auditor, authority},
-    seen::{Seen, consents_are_kept, percentiles, progress_by},
+    load::{Load, auditor, authority},
+    seen::{Seen, percentiles, progress_by},
     support::{self, Federation, codes},
 };
 
@@ -57,13 +57,7 @@ async fn kill_under_load(mut federation: Federation, database: &str) {
         progress_by(&load, 20).await;
         again.push(down.elapsed());
 
-        let acknowledged = Acknowledged::read(&load.path);
-        seen.read_on(&log).await;
-        seen.holds(&acknowledged);
-        seen.used_permits_are_on_record(&federation, &acknowledged).await;
-        consents_are_kept(&consents, &acknowledged).await;
-        federation.verify_log();
-        assert_eq!(load.wrong(), 0, "a wrong answer");
+        seen.nothing_is_lost(&federation, &log, &consents, &load).await;
         support::progress(&format!("run {} of {runs}: {victim}, {} records", run + 1, seen.size));
     }
     let rate = (load.count() - before) as f64 / begun.elapsed().as_secs_f64();

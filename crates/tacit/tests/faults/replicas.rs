@@ -7,8 +7,8 @@ use std::{
 };
 
 use crate::{
-    load::{Acknowledged, Load, auditor, authority},
-    seen::{Seen, consents_are_kept, percentiles, progress_by},
+    load::{Load, auditor, authority},
+    seen::{Seen, percentiles, progress_by},
     support::{self, Federation, PATIENCE, codes},
 };
 
@@ -83,13 +83,7 @@ async fn on_postgresql_one_of_two_coordinators_killed_under_load_stops_nobody_an
         federation.start("coordinator");
         progress_by(&load, 20).await;
 
-        let acknowledged = Acknowledged::read(&load.path);
-        seen.read_on(&log).await;
-        seen.holds(&acknowledged);
-        seen.used_permits_are_on_record(&federation, &acknowledged).await;
-        consents_are_kept(&consents, &acknowledged).await;
-        federation.verify_log();
-        assert_eq!(load.wrong(), 0, "a wrong answer");
+        seen.nothing_is_lost(&federation, &log, &consents, &load).await;
         support::progress(&format!("run {} of {runs}: {} records", run + 1, seen.size));
     }
     let (answers, changes) = (load.answers(), load.changes());

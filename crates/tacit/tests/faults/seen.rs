@@ -70,6 +70,23 @@ impl Seen {
         self.size = size;
     }
 
+    /// Reads what is new, and holds everything that was acknowledged so far against it.
+    pub(crate) async fn nothing_is_lost(
+        &mut self,
+        federation: &Federation,
+        log: &LogReader,
+        consents: &ConsentAuthority,
+        load: &Load,
+    ) {
+        let acknowledged = Acknowledged::read(&load.path);
+        self.read_on(log).await;
+        self.holds(&acknowledged);
+        self.used_permits_are_on_record(federation, &acknowledged).await;
+        consents_are_kept(consents, &acknowledged).await;
+        federation.verify_log();
+        assert_eq!(load.wrong(), 0, "a wrong answer");
+    }
+
     /// Every acknowledged answer and change is a record of its own, where its caller was told that it stands, and the
     /// log goes on from every checkpoint that anybody was shown.
     pub(crate) fn holds(&self, acknowledged: &Acknowledged) {
@@ -91,11 +108,7 @@ impl Seen {
 
     /// Who kept a used permit keeps it until it ends, so that nobody can use it again: the holder with its query, the
     /// custodian with its list.
-    pub(crate) async fn used_permits_are_on_record(
-        &self,
-        federation: &Federation,
-        acknowledged: &Acknowledged,
-    ) {
+    async fn used_permits_are_on_record(&self, federation: &Federation, acknowledged: &Acknowledged) {
         let now = SystemClock.now().0;
         let mut holder = open(federation, "court").await;
         let mut custodian = open(federation, "custodian").await;
@@ -116,7 +129,7 @@ impl Seen {
 }
 
 /// Behind what was acknowledged no consent may be.
-pub(crate) async fn consents_are_kept(consents: &ConsentAuthority, acknowledged: &Acknowledged) {
+async fn consents_are_kept(consents: &ConsentAuthority, acknowledged: &Acknowledged) {
     let kept = consents.list(&[]).await.unwrap();
     let kept: HashMap<_, _> = kept.into_iter().map(|it| (it.consent.id, it)).collect();
     for (id, change) in acknowledged.newest() {

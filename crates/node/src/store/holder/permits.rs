@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::{AssertSqlSafe, Row};
 use tacit_model::Millis;
-use tacit_store::{Conn, StoreError, bulk};
+use tacit_store::{Conn, GroupTx, StoreError, Writes, bulk};
 
 use crate::store::{bytes32, signed, unsigned};
 
@@ -47,12 +47,10 @@ pub(crate) async fn used(conn: &mut Conn, ids: &[&str]) -> Result<HashMap<String
 }
 
 /// Notes permits as answered.
-pub(crate) async fn add(conn: &mut Conn, uses: &[NewUse]) -> Result<(), StoreError> {
-    bulk::insert(conn, "used_permit (id, query, expires_ms)", 3, "", uses, |row, new| {
+pub(crate) fn add(last: &mut Writes, uses: &[NewUse]) {
+    last.insert("used_permit (id, query, expires_ms)", 3, "", uses, |row, new| {
         row.bind(new.id.as_str()).bind(new.query.as_slice()).bind(new.expires.to_i64())
-    })
-    .await?;
-    Ok(())
+    });
 }
 
 /// Answers counted so far.
@@ -70,34 +68,34 @@ pub(crate) async fn count(conn: &mut Conn, key: &CountKey) -> Result<u64, StoreE
 }
 
 /// Sets a count.
-pub(crate) async fn set_count(conn: &mut Conn, key: &CountKey, answers: u64) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO answer_count (day, requester, list, purpose, answers) VALUES ($1, $2, $3, $4, $5) \
+pub(crate) fn set_count(last: &mut Writes, key: &CountKey, answers: u64) {
+    last.add(
+        "INSERT INTO answer_count (day, requester, list, purpose, answers) VALUES (?, ?, ?, ?, ?) \
          ON CONFLICT (day, requester, list, purpose) DO UPDATE SET answers = excluded.answers",
-    )
-    .bind(signed(key.day))
-    .bind(key.requester.as_str())
-    .bind(key.list.as_str())
-    .bind(key.purpose.as_str())
-    .bind(signed(answers))
-    .execute(conn)
-    .await?;
-    Ok(())
+        |row| {
+            row.bind(signed(key.day))
+                .bind(key.requester.as_str())
+                .bind(key.list.as_str())
+                .bind(key.purpose.as_str())
+                .bind(signed(answers))
+        },
+    );
 }
 
 /// The newest record time that was accepted.
-pub(crate) async fn newest_accepted(conn: &mut Conn) -> Result<Millis, StoreError> {
-    let row = sqlx::query("SELECT newest_ms FROM accepted_time WHERE only_row = 1").fetch_one(conn).await?;
+pub(crate) async fn newest_accepted(tx: &mut GroupTx<'_>) -> Result<Millis, StoreError> {
+    let rows = tx.fetch("SELECT newest_ms FROM accepted_time WHERE only_row = 1", |row| row).await?;
+    let row =
+        rows.first().ok_or_else(|| StoreError::corrupt("accepted_time", "newest_ms", 1, "is missing"))?;
     Ok(Millis(unsigned("accepted_time", "newest_ms", row.try_get(0)?)?))
 }
 
 /// Raises the newest record time that was accepted.
-pub(crate) async fn set_newest_accepted(conn: &mut Conn, newest: Millis) -> Result<(), StoreError> {
-    sqlx::query("UPDATE accepted_time SET newest_ms = $1 WHERE only_row = 1 AND newest_ms < $1")
-        .bind(newest.to_i64())
-        .execute(conn)
-        .await?;
-    Ok(())
+pub(crate) fn set_newest_accepted(last: &mut Writes, newest: Millis) {
+    let newest = newest.to_i64();
+    last.add("UPDATE accepted_time SET newest_ms = ? WHERE only_row = 1 AND newest_ms < ?", |row| {
+        row.bind(newest).bind(newest)
+    });
 }
 
 /// Removes permits that nothing can make acceptable again (they ended before the newest accepted record), and counts

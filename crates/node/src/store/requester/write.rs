@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::AssertSqlSafe;
 use tacit_client::store::{
     ConsentRow, RecordOutcome, RecordRow, RequestRow, RequestState, RowKey, Sealed, Settled, SubjectRow,
     SubjectState,
 };
-use tacit_store::{Conn, GroupWork, StoreError, bulk};
+use tacit_store::{Conn, GroupTx, GroupWork, StoreError, Writes, bulk};
 
 use super::{read, ulid_bytes};
 use crate::store::signed;
@@ -50,14 +49,14 @@ impl GroupWork for Work {
     type Job = Job;
     type Done = Done;
 
-    async fn apply(&mut self, conn: &mut Conn, jobs: Vec<Job>) -> Result<Vec<Done>, StoreError> {
+    async fn apply(&mut self, tx: &mut GroupTx<'_>, jobs: Vec<Job>) -> Result<Vec<Done>, StoreError> {
         let mut commit = Commit::default();
         // Of each job that begins enrollments: which keys it asked for.
         let mut begun: Vec<Option<usize>> = Vec::with_capacity(jobs.len());
         for job in jobs {
             begun.push(commit.take(job));
         }
-        let mut standing = commit.write(conn).await?.into_iter();
+        let mut standing = commit.write(tx).await?.into_iter();
         let done = begun.into_iter().map(|count| match count {
             Some(count) => Done::Standing(standing.by_ref().take(count).collect()),
             None => Done::Written,
@@ -95,23 +94,22 @@ impl Commit {
         }
     }
 
-    async fn write(self, conn: &mut Conn) -> Result<Vec<SubjectRow>, StoreError> {
-        let standing = begin(conn, self.begun).await?;
-        let enrolled: Vec<_> = self.enrolled.into_iter().collect();
-        finish(conn, &enrolled).await?;
-        let consents: Vec<_> = self.consents.into_values().collect();
-        put_consents(conn, &consents).await?;
-        drop_pending(conn, &self.dropped).await?;
-        put_requests(conn, &self.requests).await?;
-        settle(conn, &self.settled).await?;
+    async fn write(self, tx: &mut GroupTx<'_>) -> Result<Vec<SubjectRow>, StoreError> {
+        let mut standing = Vec::new();
+        if !self.begun.is_empty() {
+            standing = begin(tx.begun().await?.0, self.begun).await?;
+        }
+        let last = tx.last();
+        finish(last, &self.enrolled.into_iter().collect::<Vec<_>>());
+        put_consents(last, &self.consents.into_values().collect::<Vec<_>>());
+        drop_pending(last, &self.dropped);
+        put_requests(last, &self.requests);
+        settle(last, &self.settled);
         Ok(standing)
     }
 }
 
 async fn begin(conn: &mut Conn, rows: Vec<(RowKey, Sealed)>) -> Result<Vec<SubjectRow>, StoreError> {
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
     let into = "requester_subject (state, subject, sealed)";
     let suffix = "ON CONFLICT (subject) DO NOTHING";
     let inserted = bulk::insert(conn, into, 3, suffix, &rows, |row, (key, sealed)| {
@@ -135,86 +133,59 @@ async fn begin(conn: &mut Conn, rows: Vec<(RowKey, Sealed)>) -> Result<Vec<Subje
         .collect()
 }
 
-async fn finish(conn: &mut Conn, rows: &[(RowKey, Sealed)]) -> Result<(), StoreError> {
+fn finish(last: &mut Writes, rows: &[(RowKey, Sealed)]) {
     let into = "requester_subject (state, subject, sealed)";
     let suffix = "ON CONFLICT (subject) DO UPDATE SET state = excluded.state, sealed = excluded.sealed";
-    bulk::insert(conn, into, 3, suffix, rows, |row, (key, sealed)| {
+    last.insert(into, 3, suffix, rows, |row, (key, sealed)| {
         row.bind("enrolled").bind(key.as_slice()).bind(sealed.as_slice())
-    })
-    .await?;
-    Ok(())
+    });
 }
 
-async fn put_consents(conn: &mut Conn, rows: &[ConsentRow]) -> Result<(), StoreError> {
+fn put_consents(last: &mut Writes, rows: &[ConsentRow]) {
     let into = "requester_consent (pseudonym, id, number, sealed)";
     let suffix = "ON CONFLICT (pseudonym, id) DO UPDATE SET number = excluded.number, sealed = excluded.sealed \
          WHERE excluded.number >= requester_consent.number";
-    bulk::insert(conn, into, 4, suffix, rows, |row, consent| {
+    last.insert(into, 4, suffix, rows, |row, consent| {
         row.bind(consent.pseudonym.as_slice())
             .bind(ulid_bytes(consent.id))
             .bind(signed(consent.number))
             .bind(consent.sealed.as_slice())
-    })
-    .await?;
-    Ok(())
+    });
 }
 
-async fn drop_pending(conn: &mut Conn, keys: &[RowKey]) -> Result<(), StoreError> {
-    for part in bulk::parts(keys) {
-        let sql = format!(
-            "DELETE FROM requester_subject WHERE state = 'pending' AND subject IN ({})",
-            bulk::placeholders(1, part.len())
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
-        for key in part {
-            query = query.bind(key.as_slice());
-        }
-        query.execute(&mut *conn).await?;
-    }
-    Ok(())
+fn drop_pending(last: &mut Writes, keys: &[RowKey]) {
+    let head = "DELETE FROM requester_subject WHERE state = 'pending' AND subject IN";
+    last.keyed(head, |row| row, keys, |row, key| row.bind(key.as_slice()));
 }
 
-async fn put_requests(conn: &mut Conn, rows: &[RequestRow]) -> Result<(), StoreError> {
+fn put_requests(last: &mut Writes, rows: &[RequestRow]) {
     let into = "requester_request (state, hash, asked_ms, case_key, sealed)";
-    bulk::insert(conn, into, 5, "", rows, |row, request| {
+    last.insert(into, 5, "", rows, |row, request| {
         row.bind("sent")
             .bind(request.hash.as_slice())
             .bind(request.asked.to_i64())
             .bind(request.case.as_slice())
             .bind(request.sealed.as_slice())
-    })
-    .await?;
-    Ok(())
+    });
 }
 
-async fn settle(conn: &mut Conn, settled: &[Settled]) -> Result<(), StoreError> {
+fn settle(last: &mut Writes, settled: &[Settled]) {
     // A request that is settled stays as it is: a recovery may come second.
     for (state, word) in [(RequestState::Answered, "answered"), (RequestState::NotAnswered, "not_answered")] {
-        let hashes: Vec<&[u8; 32]> =
-            settled.iter().filter(|it| it.state == state).map(|it| &it.hash).collect();
-        for part in bulk::parts(&hashes) {
-            let sql = format!(
-                "UPDATE requester_request SET state = $1 WHERE state = 'sent' AND hash IN ({})",
-                bulk::placeholders(2, part.len())
-            );
-            let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(part.len() == 1).bind(word);
-            for hash in part {
-                query = query.bind(hash.as_slice());
-            }
-            query.execute(&mut *conn).await?;
-        }
+        let hashes: Vec<&RowKey> = settled.iter().filter(|it| it.state == state).map(|it| &it.hash).collect();
+        let head = "UPDATE requester_request SET state = ? WHERE state = 'sent' AND hash IN";
+        last.keyed(head, |row| row.bind(word), &hashes, |row, hash| row.bind(hash.as_slice()));
     }
     let answers: Vec<(&RowKey, &Sealed)> =
         settled.iter().filter_map(|it| Some((&it.hash, it.answer.as_ref()?))).collect();
     let once = "ON CONFLICT DO NOTHING";
-    bulk::insert(conn, "requester_answer (request, sealed)", 2, once, &answers, |row, (hash, sealed)| {
+    last.insert("requester_answer (request, sealed)", 2, once, &answers, |row, (hash, sealed)| {
         row.bind(hash.as_slice()).bind(sealed.as_slice())
-    })
-    .await?;
+    });
     let records: Vec<(&RowKey, &RecordRow)> =
         settled.iter().flat_map(|it| it.records.iter().map(move |record| (&it.hash, record))).collect();
     let into = "requester_record (id, request, place, outcome)";
-    bulk::insert(conn, into, 4, once, &records, |row, (hash, record)| {
+    last.insert(into, 4, once, &records, |row, (hash, record)| {
         row.bind(ulid_bytes(record.id)).bind(hash.as_slice()).bind(i64::from(record.place)).bind(match record
             .outcome
         {
@@ -222,14 +193,11 @@ async fn settle(conn: &mut Conn, settled: &[Settled]) -> Result<(), StoreError> 
             RecordOutcome::Refused => "refused",
             RecordOutcome::NotAnswered => "not_answered",
         })
-    })
-    .await?;
+    });
     let buckets: Vec<&(RowKey, Sealed)> = settled.iter().flat_map(|it| &it.buckets).collect();
-    bulk::insert(conn, "requester_bucket (bucket, sealed)", 2, once, &buckets, |row, (key, sealed)| {
+    last.insert("requester_bucket (bucket, sealed)", 2, once, &buckets, |row, (key, sealed)| {
         row.bind(key.as_slice()).bind(sealed.as_slice())
-    })
-    .await?;
-    Ok(())
+    });
 }
 
 /// A key for an error message: keyed, so it names nobody.

@@ -13,7 +13,7 @@ use tacit_ledger::{
 };
 use tacit_model::{Clock, Millis, SystemClock, entropy, new_ulid};
 use tacit_store::{
-    Conn, Db, Group, GroupWork, StoreError,
+    Db, Group, GroupTx, GroupWork, StoreError,
     log::{Append, Log, Pending},
 };
 
@@ -133,13 +133,13 @@ impl GroupWork for Appends {
     type Job = Vec<Entry>;
     type Done = ();
 
-    async fn apply(&mut self, conn: &mut Conn, jobs: Vec<Vec<Entry>>) -> Result<Vec<()>, StoreError> {
-        let mut append: Append = self.log.begin(conn).await?;
+    async fn apply(&mut self, tx: &mut GroupTx<'_>, jobs: Vec<Vec<Entry>>) -> Result<Vec<()>, StoreError> {
+        let mut append: Append = self.log.begin(tx).await?;
         let done = jobs.iter().map(|_| ()).collect();
         for (id, record) in jobs.into_iter().flatten() {
             append.push(id, record);
         }
-        self.pending = Some(self.log.finish(conn, &append).await?);
+        self.pending = Some(self.log.finish(tx.last(), &append)?);
         Ok(done)
     }
 

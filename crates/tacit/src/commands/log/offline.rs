@@ -7,7 +7,6 @@ use tacit_ledger::{
     Hash,
     bundle::{self, BundleId},
     checkpoint::{CheckpointError, VerifiedCheckpoint},
-    cosignature::CosignatureVerifier,
     layout::{LogFile, VKEY, WITNESS_VKEYS, bundles_of},
     merkle::verify_inclusion,
     note::{Note, NoteError, NoteVerifier},
@@ -45,9 +44,7 @@ pub(super) fn folder(context: &Context, root: &Path, vkey: Option<&str>) -> Resu
     if folder.range()?.is_some() {
         return shard::folder(context, &folder, &key, &head, vkey.is_some());
     }
-    let witnesses = keys::witness_keys(&folder.path(WITNESS_VKEYS))?;
-    let cosigned = cosigned(head.note(), &witnesses)?;
-    let quorum = witnesses.len() / 2 + 1;
+    let cosigned = Cosigned::of(&folder, &head)?;
     let size = head.size();
     let mut journal = Journal::default();
     let mut tiler = Tiler::new([]).map_err(Failure::internal)?;
@@ -80,13 +77,11 @@ pub(super) fn folder(context: &Context, root: &Path, vkey: Option<&str>) -> Resu
     }
     let root = hex::encode(head.root());
     let newest = Millis(journal.newest_ms).to_rfc3339();
-    let names: BTreeMap<&str, String> =
-        cosigned.iter().map(|(name, time_s)| (name.as_str(), at(*time_s))).collect();
     context.output.result(
         &json!({
             "verified": true, "log": key.name(), "vkey": key.to_string(), "size": size, "root": root,
-            "kinds": journal.kinds, "newest_record": newest, "cosigned": names, "witnesses": witnesses.len(), "quorum": names.len() >= quorum,
-            "proof_files": proofs,
+            "kinds": journal.kinds, "newest_record": newest, "cosigned": cosigned.times,
+            "witnesses": cosigned.witnesses, "quorum": cosigned.is_quorum(), "proof_files": proofs,
         }),
         || {
             let kinds: Vec<_> = journal.kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
@@ -94,16 +89,7 @@ pub(super) fn folder(context: &Context, root: &Path, vkey: Option<&str>) -> Resu
             if size > 0 {
                 text.push_str(&format!("\n  newest record of {newest}"));
             }
-            for (name, time) in &names {
-                text.push_str(&format!("\n  cosigned by {name} at {time}"));
-            }
-            if names.len() < quorum {
-                text.push_str(&format!(
-                    "\n  WARNING: {} of {} witnesses cosigned it, {quorum} make a quorum",
-                    names.len(),
-                    witnesses.len()
-                ));
-            }
+            text.push_str(&cosigned.words());
             if proofs > 0 {
                 text.push_str(&format!("\n  {proofs} proof files hold"));
             }
@@ -124,25 +110,55 @@ pub(super) fn key_words(key: &NoteVerifier, given: bool) -> String {
     format!("\n  under the key {key}{whose}")
 }
 
-pub(super) fn at(time_s: u64) -> String {
-    Millis(time_s.saturating_mul(1000)).to_rfc3339()
+/// Who of a folder's witnesses cosigned its checkpoint.
+pub(super) struct Cosigned {
+    /// By key name: when (RFC 3339).
+    pub(super) times: BTreeMap<String, String>,
+    /// Witnesses in the folder.
+    pub(super) witnesses: usize,
 }
 
-/// The witnesses that cosigned, with their times in seconds. A false cosignature of a known witness is refused.
-pub(super) fn cosigned(
-    note: &[u8],
-    witnesses: &[CosignatureVerifier],
-) -> Result<Vec<(String, u64)>, Failure> {
-    let note = Note::parse(note).map_err(|error| wrong(error.to_string()))?;
-    let mut cosigned = Vec::new();
-    for witness in witnesses {
-        match witness.verify(&note) {
-            Ok(cosignature) => cosigned.push((witness.name().to_owned(), cosignature.time_s())),
-            Err(CheckpointError::Note(NoteError::UnknownSigners)) => {}
-            Err(error) => return Err(wrong(format!("cosignature of {}: {error}", witness.name()))),
+impl Cosigned {
+    /// A false cosignature of a known witness is refused.
+    pub(super) fn of(folder: &Folder, head: &VerifiedCheckpoint) -> Result<Self, Failure> {
+        let witnesses = keys::witness_keys(&folder.path(WITNESS_VKEYS))?;
+        let note = Note::parse(head.note()).map_err(|error| wrong(error.to_string()))?;
+        let mut times = BTreeMap::new();
+        for witness in &witnesses {
+            match witness.verify(&note) {
+                Ok(cosignature) => {
+                    let time = Millis(cosignature.time_s().saturating_mul(1000)).to_rfc3339();
+                    times.insert(witness.name().to_owned(), time);
+                }
+                Err(CheckpointError::Note(NoteError::UnknownSigners)) => {}
+                Err(error) => return Err(wrong(format!("cosignature of {}: {error}", witness.name()))),
+            }
         }
+        Ok(Self { times, witnesses: witnesses.len() })
     }
-    Ok(cosigned)
+
+    fn due(&self) -> usize {
+        self.witnesses / 2 + 1
+    }
+
+    pub(super) fn is_quorum(&self) -> bool {
+        self.times.len() >= self.due()
+    }
+
+    /// Lines that begin with a line feed.
+    pub(super) fn words(&self) -> String {
+        let mut text = String::new();
+        for (name, time) in &self.times {
+            text.push_str(&format!("\n  cosigned by {name} at {time}"));
+        }
+        if !self.is_quorum() {
+            let (found, of, due) = (self.times.len(), self.witnesses, self.due());
+            text.push_str(&format!(
+                "\n  WARNING: {found} of {of} witnesses cosigned it, {due} make a quorum"
+            ));
+        }
+        text
+    }
 }
 
 pub(super) fn stretch(folder: &Folder, id: BundleId, width: u16) -> Result<Stretch, Failure> {

@@ -6,7 +6,7 @@ use serde_json::json;
 use tacit_ledger::{
     bundle::BundleId,
     checkpoint::VerifiedCheckpoint,
-    layout::{LogFile, RANGE, WITNESS_VKEYS},
+    layout::{LogFile, RANGE},
     note::NoteVerifier,
     shard::{Shard, ShardTiles},
     tile::TILE_WIDTH,
@@ -16,8 +16,7 @@ use tacit_model::Millis;
 use super::{
     folder::Folder,
     fsck::{Journal, Stretch, on_all_cores},
-    keys,
-    offline::{BUNDLES, at, check_tile, cosigned, key_words, stretch, wrong},
+    offline::{BUNDLES, Cosigned, check_tile, key_words, stretch, wrong},
     progress,
     verify::tell_findings,
 };
@@ -72,9 +71,7 @@ pub(super) fn folder(
     given: bool,
 ) -> Result<Exit, Failure> {
     let shard = folder.range()?.ok_or_else(|| wrong(format!("{RANGE} is missing")))?;
-    let witnesses = keys::witness_keys(&folder.path(WITNESS_VKEYS))?;
-    let cosigned = cosigned(head.note(), &witnesses)?;
-    let quorum = witnesses.len() / 2 + 1;
+    let cosigned = Cosigned::of(folder, head)?;
     let size = head.size();
     let mut spine = Vec::new();
     for (id, width) in shard.spine(size) {
@@ -107,14 +104,13 @@ pub(super) fn folder(
         return tell_findings(context, &journal.findings);
     }
     let root = hex::encode(head.root());
-    let names: BTreeMap<&str, String> =
-        cosigned.iter().map(|(name, time_s)| (name.as_str(), at(*time_s))).collect();
     context.output.result(
         &json!({
             "verified": true, "log": key.name(), "vkey": key.to_string(), "size": size, "root": root,
             "year": shard.year, "first": shard.first, "end": shard.end, "records": shard.records(),
             "checked_first": held.start, "checked_end": held.end, "begins_there": begins, "ends_there": ends,
-            "kinds": journal.kinds, "cosigned": names, "witnesses": witnesses.len(), "quorum": names.len() >= quorum,
+            "kinds": journal.kinds, "cosigned": cosigned.times, "witnesses": cosigned.witnesses,
+            "quorum": cosigned.is_quorum(),
         }),
         || {
             let mut text = format!(
@@ -138,16 +134,7 @@ pub(super) fn folder(
                 held.start,
                 held.end - 1
             ));
-            for (name, time) in &names {
-                text.push_str(&format!("\n  cosigned by {name} at {time}"));
-            }
-            if names.len() < quorum {
-                text.push_str(&format!(
-                    "\n  WARNING: {} of {} witnesses cosigned it, {quorum} make a quorum",
-                    names.len(),
-                    witnesses.len()
-                ));
-            }
+            text.push_str(&cosigned.words());
             text.push_str(&key_words(key, given));
             text
         },
