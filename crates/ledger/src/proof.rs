@@ -102,12 +102,14 @@ impl TlogProof {
         if bytes.len() > MAX_LEN {
             return Err(TlogProofError::TooLong);
         }
-        std::str::from_utf8(bytes).map_err(|_| TlogProofError::Header)?;
-        let mut rest = bytes;
-        let mut line = || hashes::line(&mut rest).and_then(|line| std::str::from_utf8(line).ok());
-        if line() != Some(HEADER) {
-            return Err(TlogProofError::Header);
-        }
+        let text = std::str::from_utf8(bytes).map_err(|_| TlogProofError::Header)?;
+        let rest = text.strip_prefix(HEADER).and_then(|rest| rest.strip_prefix('\n'));
+        let mut rest = rest.ok_or(TlogProofError::Header)?;
+        let mut line = || {
+            let (line, after) = rest.split_once('\n')?;
+            rest = after;
+            Some(line)
+        };
         let mut next = line().ok_or(TlogProofError::Index)?;
         let mut extra = None;
         if let Some(encoded) = next.strip_prefix("extra ") {
@@ -115,7 +117,7 @@ impl TlogProof {
             next = line().ok_or(TlogProofError::Index)?;
         }
         let index = next.strip_prefix("index ").and_then(parse_decimal).ok_or(TlogProofError::Index)?;
-        let (hashes, checkpoint) = hashes::parse(rest).map_err(|broken| match broken {
+        let (hashes, checkpoint) = hashes::parse(rest.as_bytes()).map_err(|broken| match broken {
             Broken::Hash { number } => TlogProofError::Hash { number },
             Broken::TooMany => TlogProofError::TooLong,
             Broken::NoNote => TlogProofError::NoCheckpoint,

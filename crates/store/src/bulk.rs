@@ -91,31 +91,23 @@ pub async fn fetch_within<'q, K>(
     keys: &'q [K],
     mut bind: impl FnMut(Row, &'q K) -> Row,
 ) -> Result<Vec<AnyRow>, StoreError> {
-    let mut found = Vec::new();
-    for (sql, row) in keyed_parts(Dialect::of(conn), head, first, keys, &mut bind) {
+    let (dialect, mut found) = (Dialect::of(conn), Vec::new());
+    for (size, part) in keyed_parts(keys) {
+        let sql = number_marks(dialect, keyed_text(head, size));
+        let row = part.fold(first(Row::default()), &mut bind);
         let query = sqlx::query_with(AssertSqlSafe(sql), row.arguments()?);
         found.append(&mut query.fetch_all(&mut *conn).await?);
     }
     Ok(found)
 }
 
-/// The statements of a fetch, in the dialect's form.
-pub(crate) fn keyed_parts<'q, K>(
-    dialect: Dialect,
-    head: &'static str,
-    first: impl Fn(Row) -> Row,
-    keys: &'q [K],
-    mut bind: impl FnMut(Row, &'q K) -> Row,
-) -> Vec<(String, Row)> {
-    let mut statements = Vec::with_capacity(keys.len().div_ceil(KEYS[0]));
-    for part in keys.chunks(KEYS[0]) {
+/// The keys of each statement, and how many.
+pub(crate) fn keyed_parts<K>(keys: &[K]) -> impl Iterator<Item = (usize, impl Iterator<Item = &K>)> {
+    keys.chunks(KEYS[0]).map(|part| {
         // The smallest group that holds the part, so that texts are few; the gap repeats the last key.
         let size = KEYS.iter().rev().find(|size| **size >= part.len()).copied().unwrap_or(KEYS[0]);
-        let gap = part.last().into_iter().cycle().take(size - part.len());
-        let row = part.iter().chain(gap).fold(first(Row::default()), &mut bind);
-        statements.push((number_marks(dialect, keyed_text(head, size)), row));
-    }
-    statements
+        (size, part.iter().chain(part.last().into_iter().cycle().take(size - part.len())))
+    })
 }
 
 /// The values of a statement under construction, which takes one after the other.

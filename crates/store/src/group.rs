@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     Conn, Db, Dialect, StoreError, Writes,
-    bulk::{self, Row, number_marks},
+    bulk::{self, Row, keyed_text, number_marks},
     error::UnknownCommit,
     transaction::{BEGIN_AND_THEN, begin_locked, commit_locked, rollback},
 };
@@ -90,7 +90,6 @@ impl<'c> GroupTx<'c> {
         sql: &str,
         bind: impl FnOnce(Row) -> Row,
     ) -> Result<Vec<AnyRow>, StoreError> {
-        let sql = number_marks(self.dialect, sql.to_owned());
         self.fetch_all(sql, bind(Row::default())).await
     }
 
@@ -102,16 +101,18 @@ impl<'c> GroupTx<'c> {
         &mut self,
         head: &'static str,
         keys: &'q [K],
-        bind: impl FnMut(Row, &'q K) -> Row,
+        mut bind: impl FnMut(Row, &'q K) -> Row,
     ) -> Result<Vec<AnyRow>, StoreError> {
         let mut found = Vec::new();
-        for (sql, row) in bulk::keyed_parts(self.dialect, head, |row| row, keys, bind) {
-            found.append(&mut self.fetch_all(sql, row).await?);
+        for (size, part) in bulk::keyed_parts(keys) {
+            let row = part.fold(Row::default(), &mut bind);
+            found.append(&mut self.fetch_all(&keyed_text(head, size), row).await?);
         }
         Ok(found)
     }
 
-    async fn fetch_all(&mut self, mut sql: String, row: Row) -> Result<Vec<AnyRow>, StoreError> {
+    async fn fetch_all(&mut self, sql: &str, row: Row) -> Result<Vec<AnyRow>, StoreError> {
+        let mut sql = number_marks(self.dialect, sql.to_owned());
         if !self.begun && self.dialect == Dialect::Sqlite {
             self.begun = true;
             sql.insert_str(0, BEGIN_AND_THEN);

@@ -6,11 +6,10 @@
 //!
 //! SQLite is the embedded default: WAL with `synchronous = FULL`, so that a commit that returned is
 //! on the disk. Columns are BIGINT, TEXT and BLOB only. A query with parameters of its own numbers them
-//! (`$1`), which SQLite and PostgreSQL both read. The statements of [`bulk`], and the `head` texts that
-//! roles hand to [`bulk::fetch_within`], have the nameless `?` instead: SQLite finds a numbered
-//! parameter by walking over all of them, which thousands of parameters do not bear. PostgreSQL does not
-//! know `?`; to stand behind the same text it needs `$n` written there, which [`bulk`] alone can do,
-//! since every such text passes through it.
+//! (`$1`), which SQLite and PostgreSQL both read. The texts that roles hand to [`bulk`], [`Writes`] and
+//! [`GroupTx::fetch`] have the nameless `?` instead: SQLite finds a numbered parameter by walking over all of
+//! them, which thousands of parameters do not bear, and statements that go together count theirs through.
+//! PostgreSQL does not know `?`: these three write `$n` there.
 
 mod db;
 mod disk;

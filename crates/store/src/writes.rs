@@ -61,7 +61,8 @@ impl Writes {
         }
     }
 
-    /// `<head> (<keys>)`, where `head` ends in `IN`; each `?` of `head` in order is bound by `first`.
+    /// `<head> (<keys>)`, where `head` ends in `IN`; each `?` of `head` in order is bound by `first`. A key may stand there
+    /// more than once.
     pub fn keyed<'q, K>(
         &mut self,
         head: &'static str,
@@ -69,9 +70,8 @@ impl Writes {
         keys: &'q [K],
         mut bind: impl FnMut(Row, &'q K) -> Row,
     ) {
-        for part in bulk::parts(keys) {
-            let sql = keyed_text(head, part.len());
-            self.push(&sql, part.len() == 1, |row| part.iter().fold(first(row), &mut bind));
+        for (size, part) in bulk::keyed_parts(keys) {
+            self.push(&keyed_text(head, size), size == 1, |row| part.fold(first(row), &mut bind));
         }
     }
 
@@ -97,16 +97,9 @@ impl Writes {
         conn: &mut AnyConnection,
         begins: bool,
     ) -> Result<(), StoreError> {
-        let control = |sql: &str| Message { sql: sql.to_owned(), parameters: Row::default(), joins: true };
-        if begins {
-            match self.messages.first_mut().filter(|first| first.joins) {
-                Some(first) => first.sql.insert_str(0, BEGIN_AND_THEN),
-                None => self.messages.insert(0, control("BEGIN IMMEDIATE")),
-            }
-        }
-        match self.messages.last_mut().filter(|last| last.joins) {
-            Some(last) => last.sql.push_str(";COMMIT"),
-            None => self.messages.push(control("COMMIT")),
+        self.push("COMMIT", true, |row| row);
+        if let Some(first) = self.messages.first_mut().filter(|_| begins) {
+            first.sql.insert_str(0, BEGIN_AND_THEN);
         }
         self.flush(conn).await
     }

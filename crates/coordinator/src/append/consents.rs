@@ -13,10 +13,10 @@ use tacit_store::StoreError;
 use super::{ChangeJob, Commit, Done, NewRecord, records::commit_subject};
 use crate::{
     caller::signing_key,
-    opening::{ConsentOpening, Opening, seal},
+    opening::{ConsentOpening, Opening},
     store::{
         consents::{self, StoredConsent},
-        openings::{self, Chain, SealedOpening},
+        openings::{self, Chain},
         subjects,
     },
 };
@@ -118,13 +118,7 @@ impl Commit<'_> {
         let id = consent.id.to_string();
         let opening =
             Opening::Consent(ConsentOpening { link, salt_terms, consent: &id, number: consent.number });
-        let sealed = seal(&opening, &chain.opening_key, record.index, &mut self.rng)
-            .map_err(|_| StoreError::LogHead("an opening could not be sealed"))?;
-        let opening = SealedOpening { log_index: record.index, subject, sealed };
-        openings::store(self.last, &[opening]);
-        openings::store_chains(self.last, &[(subject, chain.after(record.index, leaf))]);
-        // The next job of this commit may be about the same pseudonym.
-        self.last.flush(self.conn).await?;
+        self.link_record(subject, chain.after(record.index, leaf), record.index, &opening).await?;
         Ok(record)
     }
 }

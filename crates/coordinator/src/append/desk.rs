@@ -46,10 +46,7 @@ impl Commit<'_> {
 
     /// Reads everything the decisions need, in a few statements.
     pub(super) async fn desk(&mut self, jobs: &[(usize, AuthorizeJob)]) -> Result<Desk, StoreError> {
-        if self.lately.catches_up() {
-            self.used.catch_up(self.conn, self.now).await?;
-        }
-        self.used.forget_before(self.now);
+        self.used.catch_up(self.conn, self.now).await?;
         let mut subjects = HashSet::new();
         let mut consent_ids = HashSet::new();
         let mut lists = HashMap::new();

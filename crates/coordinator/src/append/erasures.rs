@@ -7,11 +7,8 @@ use tacit_store::StoreError;
 use super::{Commit, Done, records::commit_subject};
 use crate::{
     erasures::{self, Entry},
-    opening::{ErasureOpening, Link, Opening, seal},
-    store::{
-        chains,
-        openings::{self, Chain, SealedOpening},
-    },
+    opening::{ErasureOpening, Link, Opening},
+    store::{chains, openings::Chain},
 };
 
 /// An erasure that an authority asked for.
@@ -79,13 +76,8 @@ impl Commit<'_> {
         let key = self.salt();
         chains::erase(self.conn, subject, &walked, &key).await?;
         let opening = Opening::Erasure(ErasureOpening { link });
-        let sealed = seal(&opening, &key, record.index, &mut self.rng)
-            .map_err(|_| StoreError::LogHead("an opening could not be sealed"))?;
-        openings::store(self.last, &[SealedOpening { log_index: record.index, subject, sealed }]);
         let next = Chain { opening_key: key, ..chain.after(record.index, leaf) };
-        openings::store_chains(self.last, &[(subject, next)]);
-        // The next job of this commit may be about the same pseudonym.
-        self.last.flush(self.conn).await?;
+        self.link_record(subject, next, record.index, &opening).await?;
         Ok(Done::Logged(record))
     }
 }

@@ -16,24 +16,12 @@ use crate::store::{
 /// After a failed commit, and when another process appended, all of it is dropped and read again.
 #[derive(Default)]
 pub(super) struct Lately {
-    /// Whether other processes may have used values that this one has not seen.
-    seen_all: bool,
     heads: HashMap<ListId, Vec<EpochHead>>,
     /// Permitted checks of one day, by agreement.
     agreement_uses: Option<(u64, HashMap<Ulid, u64>)>,
 }
 
 impl Lately {
-    /// Another process appended since.
-    pub(super) fn is_behind(&mut self) {
-        *self = Self::default();
-    }
-
-    /// Whether this is the first time since another process appended.
-    pub(super) fn catches_up(&mut self) -> bool {
-        !std::mem::replace(&mut self.seen_all, true)
-    }
-
     /// The newest two epochs of a list, newest first.
     pub(super) async fn heads(
         &mut self,

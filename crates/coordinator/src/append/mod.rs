@@ -145,7 +145,7 @@ pub(crate) struct Appender {
     pending: Option<Pending>,
     /// Record times never run backwards.
     last_time: Millis,
-    /// Size of the log up to which `last_time` is known to hold: other replicas have clocks of their own.
+    /// Size of the log up to which memory is known to hold: other replicas append too, by clocks of their own.
     last_size: u64,
     /// The newest year that has begun in the log, if that is known.
     year: Option<u16>,
@@ -182,9 +182,12 @@ impl Appender {
         }
     }
 
-    /// The time of this commit: by the clock, and never before that of a record in the log.
-    async fn time(&mut self, conn: &mut Conn, append: &Append) -> Result<Millis, StoreError> {
+    /// Lets memory know when another process appended, and tells the time of this commit: by the clock, and never
+    /// before that of a record in the log.
+    async fn catch_up(&mut self, conn: &mut Conn, append: &Append) -> Result<Millis, StoreError> {
         if append.start() != self.last_size {
+            self.lately = Lately::default();
+            self.used.is_behind();
             self.last_time = self.last_time.max(newest_time(&self.log, conn, append).await?);
             self.last_size = append.start();
         }
@@ -287,10 +290,7 @@ impl GroupWork for Appender {
     async fn apply(&mut self, tx: &mut GroupTx<'_>, jobs: Vec<Job>) -> Result<Vec<Done>, StoreError> {
         let append = self.log.begin(tx).await?;
         let (conn, last) = tx.begun().await?;
-        if append.start() != self.last_size {
-            self.lately.is_behind();
-        }
-        let now = self.time(conn, &append).await?;
+        let now = self.catch_up(conn, &append).await?;
         let mut commit = Commit {
             conn: &mut *conn,
             last: &mut *last,

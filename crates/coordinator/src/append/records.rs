@@ -10,7 +10,10 @@ use tacit_wire::{common, coordinator as pb};
 use super::{AuthorizeJob, Commit, NewRecord, ProvenCheck, checks::Decision, desk::Desk};
 use crate::{
     opening::{CheckBody, CheckOpening, Link, Opening, Raw, seal},
-    store::openings::{Chain, SealedOpening},
+    store::{
+        openings::{self, Chain, SealedOpening},
+        subjects::Number,
+    },
 };
 
 /// Milliseconds of a day.
@@ -69,6 +72,22 @@ impl Commit<'_> {
         desk.openings.push(SealedOpening { log_index: record.index, subject, sealed });
         desk.advance(subject, chain.after(record.index, leaf));
         Ok(self.outcome(record, decision))
+    }
+
+    /// Seals what opens a record that is no check's, under the key of its chain's next link, and moves the chain on: at
+    /// once, because the next job of this commit may be about the same pseudonym.
+    pub(super) async fn link_record(
+        &mut self,
+        subject: Number,
+        next: Chain,
+        log_index: u64,
+        opening: &Opening<'_>,
+    ) -> Result<(), StoreError> {
+        let sealed = seal(opening, &next.opening_key, log_index, &mut self.rng)
+            .map_err(|_| StoreError::LogHead("an opening could not be sealed"))?;
+        openings::store(self.last, &[SealedOpening { log_index, subject, sealed }]);
+        openings::store_chains(self.last, &[(subject, next)]);
+        self.last.flush(self.conn).await
     }
 
     /// The next link of a chain, under a fresh salt.

@@ -21,26 +21,32 @@ pub(super) struct Used {
     newest: Option<u64>,
     /// What the commit under way uses.
     added: Vec<Once>,
+    /// Whether no commit of another process can be missing.
+    seen_all: bool,
 }
 
 impl Used {
-    /// Learns of commits that it did not make.
-    pub(super) async fn catch_up(&mut self, conn: &mut Conn, now: Millis) -> Result<(), StoreError> {
-        for used in uses::used_after(conn, self.newest, now.0).await? {
-            self.values.extend(&used.values);
-            self.newest = Some(used.log_size);
-            self.commits.push_back((used.until_ms, used.values));
-        }
-        Ok(())
+    /// Another process appended since.
+    pub(super) fn is_behind(&mut self) {
+        self.seen_all = false;
     }
 
-    /// Forgets what is over.
-    pub(super) fn forget_before(&mut self, now: Millis) {
+    /// Learns of commits that it did not make, if there may be some, and forgets what is over.
+    pub(super) async fn catch_up(&mut self, conn: &mut Conn, now: Millis) -> Result<(), StoreError> {
+        if !self.seen_all {
+            for used in uses::used_after(conn, self.newest, now.0).await? {
+                self.values.extend(&used.values);
+                self.newest = Some(used.log_size);
+                self.commits.push_back((used.until_ms, used.values));
+            }
+            self.seen_all = true;
+        }
         while let Some((_, values)) = self.commits.pop_front_if(|(until, _)| *until < now.0) {
             for value in values {
                 self.values.remove(&value);
             }
         }
+        Ok(())
     }
 
     pub(super) fn contains(&self, value: &Once) -> bool {

@@ -196,12 +196,8 @@ impl Shared {
         requester: &MemberId,
         cosigned_size: u64,
     ) -> Result<Option<pb::AuthorizeResponse>, StoreError> {
-        match self.stored(fingerprint, requester).await? {
-            Some(stored) => {
-                self.again(&stored.outcome, Millis(stored.answered_ms), cosigned_size).await.map(Some)
-            }
-            None => Ok(None),
-        }
+        let Some(stored) = self.stored(fingerprint, requester).await? else { return Ok(None) };
+        self.again(&stored.outcome, Millis(stored.answered_ms), cosigned_size).await.map(Some)
     }
 
     /// What this requester was answered to the request of this fingerprint. Somebody else's request is

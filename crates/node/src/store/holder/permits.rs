@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::Row;
 use tacit_model::Millis;
 use tacit_store::{Conn, GroupTx, StoreError, Writes, bulk};
 
@@ -29,21 +29,15 @@ pub(crate) struct CountKey {
 
 /// The queries that these permits were answered for before.
 pub(crate) async fn used(conn: &mut Conn, ids: &[&str]) -> Result<HashMap<String, [u8; 32]>, StoreError> {
-    let mut found = HashMap::new();
-    for part in bulk::parts(ids) {
-        let marks = bulk::placeholders(1, part.len());
-        let sql = format!("SELECT id, query FROM used_permit WHERE id IN ({marks})");
-        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(part.len() == 1);
-        for id in part {
-            query = query.bind(*id);
-        }
-        for row in query.fetch_all(&mut *conn).await? {
+    let head = "SELECT id, query FROM used_permit WHERE id IN";
+    let rows = bulk::fetch(conn, head, ids, |row, id| row.bind(*id)).await?;
+    rows.iter()
+        .map(|row| {
             let id: String = row.try_get(0)?;
             let query = bytes32("used_permit", "query", &id, row.try_get(1)?)?;
-            found.insert(id, query);
-        }
-    }
-    Ok(found)
+            Ok((id, query))
+        })
+        .collect()
 }
 
 /// Notes permits as answered.
