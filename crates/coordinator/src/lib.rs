@@ -12,6 +12,7 @@
 mod answer;
 mod append;
 mod caller;
+mod comparison;
 mod config;
 mod erasures;
 mod http;
@@ -33,12 +34,16 @@ use tacit_wire::coordinator::{
     enrollment_service_server::EnrollmentServiceServer, log_service_server::LogServiceServer,
     registry_service_server::RegistryServiceServer, subject_service_server::SubjectServiceServer,
 };
-use tokio::sync::{broadcast, watch};
+use tokio::{
+    sync::{broadcast, oneshot, watch},
+    task::JoinHandle,
+};
 use tonic::server::NamedService;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
     append::{Appender, Write},
+    comparison::Comparison,
     erasures::Journal,
     services::{Service, Shared},
     witnesses::{Sealed, Witnesses},
@@ -152,11 +157,16 @@ pub enum ServeError {
     /// The disk.
     #[error("the database could not be written to its disk; find the cause, then start again")]
     WriterStopped,
+    /// What is stored contradicts itself; it was found beside the service.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// A running coordinator, not yet listening.
 pub struct Coordinator {
     shared: Arc<Shared>,
+    /// What the start did not wait for.
+    comparing: JoinHandle<Option<StoreError>>,
 }
 
 impl std::fmt::Debug for Coordinator {
@@ -186,6 +196,8 @@ impl Coordinator {
         if newest.since(now) > MAX_BEHIND_MS {
             return Err(StartError::ClockBehind { newest: newest.to_rfc3339(), now: now.to_rfc3339() });
         }
+        // Before anything is written.
+        let comparison = Comparison::begin(db.clone(), &deps.registry).await?;
         let consents = broadcast::channel(CHANGES).0;
         let appender = Appender::new(
             log.clone(),
@@ -228,28 +240,32 @@ impl Coordinator {
         if shared.db.dialect() == Dialect::Postgres {
             tokio::spawn(follow_replicas(shared.log.clone(), shared.closing.subscribe()));
         }
-        Ok(Self { shared })
+        let comparing = tokio::spawn(comparison.beside(shared.closing.subscribe()));
+        Ok(Self { shared, comparing })
     }
 
     /// Serves until `shutdown`, then lets what is under way end, for at most 10 s.
     ///
     /// # Errors
-    /// [`ServeError`]; after [`ServeError::WriterStopped`] the process should end and be started again.
+    /// [`ServeError`]; after [`ServeError::WriterStopped`] the process should end and be started again, after
+    /// [`ServeError::Store`] it should end and stay so until its database is restored.
     pub async fn serve(
         self,
         listener: MtlsListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServeError> {
-        let shared = self.shared;
+        let Self { shared, comparing } = self;
         let service = Service(shared.clone());
         let (reporter, health) = tonic_health::server::health_reporter();
         tell(&reporter, ServingStatus::Serving).await;
         let (writer, closing) = (shared.writer.clone(), shared.closing.clone());
         let (told, was_told) = (closing.clone(), closing.clone());
+        let (contradicted, mut contradiction) = oneshot::channel();
         let end = async move {
             tokio::select! {
                 () = shutdown => {}
                 () = writer.stopped() => {}
+                error = difference(comparing) => drop(contradicted.send(error)),
             }
             // Streams end by themselves; otherwise they would keep their connections open.
             told.send_replace(true);
@@ -288,8 +304,19 @@ impl Coordinator {
         if tokio::time::timeout(CLOSE, shared.db.close()).await.is_err() {
             tracing::warn!("the database was still in use when the time to close it was over");
         }
+        if let Ok(error) = contradiction.try_recv() {
+            return Err(error.into());
+        }
         served?;
         if stopped { Err(ServeError::WriterStopped) } else { Ok(()) }
+    }
+}
+
+/// What was found to be not as it was signed; pending for ever when nothing is.
+async fn difference(comparing: JoinHandle<Option<StoreError>>) -> StoreError {
+    match comparing.await {
+        Ok(Some(error)) => error,
+        Ok(None) | Err(_) => std::future::pending().await,
     }
 }
 

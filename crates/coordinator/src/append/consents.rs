@@ -32,22 +32,19 @@ impl Commit<'_> {
         let consent = signed.consent();
         if let Some(stored) = consents::by_ids(self.conn, &[consent.id]).await?.remove(&consent.id) {
             let same = stored.text == signed.bytes() && stored.number == 1;
-            return Ok(match state_of(&stored)? {
+            return Ok(match stored.state {
                 _ if same => Done::Before(stored.log_index),
                 state if state.is_dead() => Done::Refused(Reason::ConsentDead),
                 _ => Done::Refused(Reason::Conflict),
             });
         }
         let stored = StoredConsent {
-            id: consent.id,
-            authority: consent.authority.to_string(),
-            requester: consent.requester.to_string(),
-            pseudonym: consent.pseudonym,
+            terms: consent.clone(),
             text: signed.bytes().to_vec(),
-            signature: signed.signature().to_vec(),
-            state: ConsentState::Given.as_str().to_owned(),
+            signature: *signed.signature(),
+            state: ConsentState::Given,
             number: 1,
-            state_signature: state_signature.to_vec(),
+            state_signature,
             log_index: 0,
             uses: 0,
         };
@@ -62,28 +59,27 @@ impl Commit<'_> {
     pub(super) async fn change_consent(&mut self, job: &ChangeJob) -> Result<Done, StoreError> {
         let id = job.change.id;
         let found = consents::by_ids(self.conn, &[id]).await?.remove(&id);
-        let Some(stored) = found.filter(|stored| stored.authority == *job.authority) else {
+        let Some(stored) = found.filter(|stored| stored.terms.authority == job.authority) else {
             return Ok(Done::Refused(Reason::NotFound));
         };
         let key = signing_key(self.registry, &job.authority);
         if key.is_none_or(|key| SignedChange::verify(job.change, job.signature, &key).is_err()) {
             return Ok(Done::Refused(Reason::SignatureInvalid));
         }
-        let state = state_of(&stored)?;
-        if (state, stored.number) == (job.change.state, job.change.number) {
+        if (stored.state, stored.number) == (job.change.state, job.change.number) {
             return Ok(Done::Before(stored.log_index));
         }
-        let next =
-            match ConsentStatus::restored(state, stored.number).apply(job.change.state, job.change.number) {
-                // No gaps: a change that is missing here could be a withdrawal.
-                Ok(next) if next.number() == stored.number + 1 => next,
-                Err(InvalidTransition::Dead { .. }) => return Ok(Done::Refused(Reason::ConsentDead)),
-                Ok(_) | Err(_) => return Ok(Done::Refused(Reason::ConsentOrder)),
-            };
+        let status = ConsentStatus::restored(stored.state, stored.number);
+        let next = match status.apply(job.change.state, job.change.number) {
+            // No gaps: a change that is missing here could be a withdrawal.
+            Ok(next) if next.number() == stored.number + 1 => next,
+            Err(InvalidTransition::Dead { .. }) => return Ok(Done::Refused(Reason::ConsentDead)),
+            Ok(_) | Err(_) => return Ok(Done::Refused(Reason::ConsentOrder)),
+        };
         let stored = StoredConsent {
-            state: next.state().as_str().to_owned(),
+            state: next.state(),
             number: next.number(),
-            state_signature: job.signature.to_vec(),
+            state_signature: job.signature,
             ..stored
         };
         let record = self.log_consent(&stored).await?;
@@ -94,10 +90,10 @@ impl Commit<'_> {
     }
 
     async fn log_consent(&mut self, consent: &StoredConsent) -> Result<NewRecord, StoreError> {
-        let pseudonym = consent.pseudonym;
+        let pseudonym = consent.terms.pseudonym;
         let numbers = subjects::number(self.conn, &[pseudonym]).await?;
         let Some(subject) = numbers.get(&pseudonym).copied() else {
-            return Err(StoreError::corrupt("subject", "pseudonym", consent.id, "is missing"));
+            return Err(StoreError::corrupt("subject", "pseudonym", consent.terms.id, "is missing"));
         };
         let chain = match openings::chains(self.conn, &[subject]).await?.remove(&subject) {
             Some(chain) => chain,
@@ -109,20 +105,16 @@ impl Commit<'_> {
         let (record, leaf) = self.push(record::Consent {
             id,
             time_ms: self.now.0,
-            authority: consent.authority.clone(),
-            requester: consent.requester.clone(),
-            state: consent.state.clone(),
+            authority: consent.terms.authority.to_string(),
+            requester: consent.terms.requester.to_string(),
+            state: consent.state.as_str().to_owned(),
             terms: consent_terms(&salt_terms, &consent.text),
             subject: commit_subject(&link, &pseudonym),
         })?;
-        let id = consent.id.to_string();
+        let id = consent.terms.id.to_string();
         let opening =
             Opening::Consent(ConsentOpening { link, salt_terms, consent: &id, number: consent.number });
         self.link_record(subject, chain.after(record.index, leaf), record.index, &opening).await?;
         Ok(record)
     }
-}
-
-fn state_of(stored: &StoredConsent) -> Result<ConsentState, StoreError> {
-    stored.state.parse().map_err(|_| StoreError::corrupt("consent", "state", stored.id, "is not a state"))
 }

@@ -18,7 +18,7 @@ use crate::store::{
 
 /// A consent that a check of this commit names.
 struct KnownConsent {
-    text: Consent,
+    terms: Consent,
     status: ConsentStatus,
     /// Uses within its window, this commit's included.
     uses: u64,
@@ -100,16 +100,10 @@ impl Commit<'_> {
     async fn consents(&mut self, ids: &[Ulid]) -> Result<HashMap<Ulid, KnownConsent>, StoreError> {
         let mut known = HashMap::with_capacity(ids.len());
         for (id, stored) in consents::by_ids(self.conn, ids).await? {
-            let text = Consent::parse(&stored.text)
-                .map_err(|_| StoreError::corrupt("consent", "text", id, "does not parse"))?;
-            let state = stored
-                .state
-                .parse()
-                .map_err(|_| StoreError::corrupt("consent", "state", id, "is not a state"))?;
-            let status = ConsentStatus::restored(state, stored.number);
-            known.insert(id, KnownConsent { text, status, uses: 0 });
+            let status = ConsentStatus::restored(stored.state, stored.number);
+            known.insert(id, KnownConsent { terms: stored.terms, status, uses: 0 });
         }
-        let since = known.iter().map(|(id, known)| (*id, known.text.frequency.window_start(self.now)));
+        let since = known.iter().map(|(id, known)| (*id, known.terms.frequency.window_start(self.now)));
         for (id, uses) in consents::uses_since(self.conn, since).await? {
             if let Some(known) = known.get_mut(&id) {
                 known.uses = uses;
@@ -175,9 +169,10 @@ impl Desk {
     /// The consent that a basis names.
     pub(super) fn consent(&self, basis: Basis) -> Option<ConsentView<'_>> {
         match basis {
-            Basis::Consent(id) => {
-                self.consents.get(&id).map(|known| ConsentView { consent: &known.text, status: known.status })
-            }
+            Basis::Consent(id) => self
+                .consents
+                .get(&id)
+                .map(|known| ConsentView { consent: &known.terms, status: known.status }),
             Basis::Agreement(_) => None,
         }
     }

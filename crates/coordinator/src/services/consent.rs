@@ -173,7 +173,7 @@ async fn push_changes(
             change = changes.recv() => change,
         };
         let Ok(consent) = change else { return };
-        if consent.requester == *requester {
+        if consent.terms.requester == requester {
             let message = pb::WatchConsentsResponse { consent: Some(live(&consent)) };
             if sender.send(Ok(message)).await.is_err() {
                 return;

@@ -124,10 +124,10 @@ impl Shared {
 /// A consent as requesters and authorities see it.
 pub(crate) fn live(consent: &StoredConsent) -> pb::LiveConsent {
     pb::LiveConsent {
-        consent_id: consent.id.to_string(),
-        pseudonym: consent.pseudonym.to_vec().into(),
+        consent_id: consent.terms.id.to_string(),
+        pseudonym: consent.terms.pseudonym.to_vec().into(),
         consent: consent.text.clone().into(),
-        state: consent.state.clone(),
+        state: consent.state.as_str().to_owned(),
         state_number: consent.number,
         uses: consent.uses,
     }

@@ -1,12 +1,17 @@
 //! Consents and their use.
+//!
+//! The columns by which rows are selected repeat what the signed text in the row says. Every row that is read is parsed
+//! and compared, and what it says is taken from the text.
 
 use std::collections::{BTreeMap, HashMap};
 
-use sqlx::{Row, any::AnyRow};
+use sqlx::{Any, Decode, Row, Type, any::AnyRow};
 use tacit_model::{Millis, Ulid};
+use tacit_policy::{Consent, ConsentState};
 use tacit_store::{Conn, StoreError, Writes, bulk};
+use tokio_stream::StreamExt;
 
-use super::{bytes32, signed, ulid, unsigned};
+use super::{signed, ulid, unsigned};
 
 /// Most consents of one answer.
 const MOST: usize = 2048;
@@ -14,27 +19,49 @@ const MOST: usize = 2048;
 /// A stored consent.
 #[derive(Clone)]
 pub(crate) struct StoredConsent {
-    pub(crate) id: Ulid,
-    pub(crate) authority: String,
-    pub(crate) requester: String,
-    pub(crate) pseudonym: [u8; 32],
+    /// What the text says, and the columns of the row no other.
+    pub(crate) terms: Consent,
+    /// Its exact bytes.
     pub(crate) text: Vec<u8>,
-    pub(crate) signature: Vec<u8>,
-    pub(crate) state: String,
+    /// The authority's, over the text.
+    pub(crate) signature: [u8; 64],
+    pub(crate) state: ConsentState,
     pub(crate) number: u64,
-    pub(crate) state_signature: Vec<u8>,
+    /// The authority's, over id, state and number.
+    pub(crate) state_signature: [u8; 64],
     /// Log index of the record of the present state.
     pub(crate) log_index: u64,
     /// Checks permitted under it so far.
     pub(crate) uses: u64,
 }
 
+/// Columns in the order in which [`read`] takes them; the uses follow.
+const COLUMNS: [&str; 10] = [
+    "id",
+    "authority",
+    "requester",
+    "pseudonym",
+    "text",
+    "signature",
+    "state",
+    "number",
+    "state_signature",
+    "log_index",
+];
+
 macro_rules! columns {
     ($where:literal) => {
+        columns!(
+            "(SELECT CAST(COALESCE(SUM(uses), 0) AS BIGINT) FROM consent_use WHERE consent = consent.id)",
+            $where
+        )
+    };
+    ($uses:literal, $where:literal) => {
         concat!(
             "SELECT id, authority, requester, pseudonym, text, signature, state, number, state_signature, ",
-            "log_index, (SELECT CAST(COALESCE(SUM(uses), 0) AS BIGINT) FROM consent_use WHERE consent = consent.id) ",
-            "FROM consent WHERE ",
+            "log_index, ",
+            $uses,
+            " FROM consent WHERE ",
             $where
         )
     };
@@ -46,7 +73,7 @@ pub(crate) async fn by_ids(
     ids: &[Ulid],
 ) -> Result<HashMap<Ulid, StoredConsent>, StoreError> {
     let rows = bulk::fetch(conn, columns!("id IN"), ids, |row, id| row.bind(id.to_string())).await?;
-    rows.iter().map(|row| read(row).map(|consent| (consent.id, consent))).collect()
+    rows.iter().map(|row| read(row).map(|consent| (consent.terms.id, consent))).collect()
 }
 
 /// Consents under a requester's pseudonyms, ascending by id.
@@ -92,13 +119,39 @@ async fn under(
     )
     .await?;
     let mut found = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    found.sort_by_key(|consent| consent.id);
+    found.sort_by_key(|consent| consent.terms.id);
     Ok(newest(found))
 }
 
 /// The last ones: an old consent may be dead, and the one that counts is among the newest.
-fn newest(mut ascending: Vec<StoredConsent>) -> Vec<StoredConsent> {
+fn newest<T>(mut ascending: Vec<T>) -> Vec<T> {
     ascending.split_off(ascending.len().saturating_sub(MOST))
+}
+
+/// At most `most` consents ascending by id, after this one; `uses` is left at 0.
+pub(crate) async fn after(
+    conn: &mut Conn,
+    after: Option<Ulid>,
+    most: usize,
+) -> Result<Vec<StoredConsent>, StoreError> {
+    let mut rows = sqlx::query(columns!("CAST(0 AS BIGINT)", "id > $1 ORDER BY id LIMIT $2"))
+        .bind(after.map(|id| id.to_string()).unwrap_or_default())
+        .bind(i64::try_from(most).unwrap_or(i64::MAX))
+        .fetch(conn);
+    let mut found: Vec<StoredConsent> = Vec::with_capacity(most);
+    while let Some(row) = rows.next().await {
+        let row = row.map_err(|error| match error {
+            // Text that is none, or a type that no column has. Which row it is can be told by the one before only.
+            sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::AnyDriverError(_) => {
+                let before = found.last().map(|consent| consent.terms.id).or(after);
+                let before = before.map_or_else(|| "the first".to_owned(), |id| format!("after {id}"));
+                StoreError::corrupt("consent", "*", before, "cannot be read")
+            }
+            error => error.into(),
+        })?;
+        found.push(read(&row)?);
+    }
+    Ok(found)
 }
 
 /// Stores a new consent.
@@ -107,10 +160,10 @@ pub(crate) async fn store(conn: &mut Conn, consent: &StoredConsent) -> Result<()
         "INSERT INTO consent (id, authority, requester, pseudonym, text, signature, state, number, \
          state_signature, log_index) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
-    .bind(consent.id.to_string())
-    .bind(consent.authority.as_str())
-    .bind(consent.requester.as_str())
-    .bind(consent.pseudonym.as_slice())
+    .bind(consent.terms.id.to_string())
+    .bind(consent.terms.authority.as_str())
+    .bind(consent.terms.requester.as_str())
+    .bind(consent.terms.pseudonym.as_slice())
     .bind(consent.text.as_slice())
     .bind(consent.signature.as_slice())
     .bind(consent.state.as_str())
@@ -128,7 +181,7 @@ pub(crate) async fn change(conn: &mut Conn, next: &StoredConsent) -> Result<(), 
         "UPDATE consent SET state = $2, number = $3, state_signature = $4, log_index = $5 \
          WHERE id = $1 AND number < $3",
     )
-    .bind(next.id.to_string())
+    .bind(next.terms.id.to_string())
     .bind(next.state.as_str())
     .bind(signed(next.number))
     .bind(next.state_signature.as_slice())
@@ -136,7 +189,7 @@ pub(crate) async fn change(conn: &mut Conn, next: &StoredConsent) -> Result<(), 
     .execute(conn)
     .await?;
     if changed.rows_affected() != 1 {
-        return Err(StoreError::corrupt("consent", "number", next.id, "did not rise"));
+        return Err(StoreError::corrupt("consent", "number", next.terms.id, "did not rise"));
     }
     Ok(())
 }
@@ -176,19 +229,44 @@ pub(crate) fn add_uses(writes: &mut Writes, at_ms: u64, added: &[(Ulid, u64)]) {
     });
 }
 
+/// A value of the column at `place`, or corrupt data.
+fn value<'r, T: Decode<'r, Any> + Type<Any>>(
+    row: &'r AnyRow,
+    place: usize,
+    id: impl ToString,
+) -> Result<T, StoreError> {
+    row.try_get(place)
+        .map_err(|_| StoreError::corrupt("consent", COLUMNS[place], id, "is not of the column's type"))
+}
+
+fn signature(row: &AnyRow, place: usize, id: Ulid) -> Result<[u8; 64], StoreError> {
+    let bytes: &[u8] = value(row, place, id)?;
+    bytes.try_into().map_err(|_| StoreError::corrupt("consent", COLUMNS[place], id, "is not 64 bytes"))
+}
+
 fn read(row: &AnyRow) -> Result<StoredConsent, StoreError> {
-    let id = ulid("consent", "id", row.try_get(0)?)?;
+    let id = ulid("consent", "id", value(row, 0, "of an id that is no text")?)?;
+    let text: &[u8] = value(row, 4, id)?;
+    let terms =
+        Consent::parse(text).map_err(|_| StoreError::corrupt("consent", "text", id, "does not parse"))?;
+    let differs = [
+        terms.id != id,
+        terms.authority.as_str() != value::<&str>(row, 1, id)?,
+        terms.requester.as_str() != value::<&str>(row, 2, id)?,
+        terms.pseudonym.as_slice() != value::<&[u8]>(row, 3, id)?,
+    ];
+    if let Some(place) = differs.iter().position(|differs| *differs) {
+        return Err(StoreError::corrupt("consent", COLUMNS[place], id, "is not what the signed text says"));
+    }
+    let state = value::<&str>(row, 6, id)?.parse();
     Ok(StoredConsent {
-        id,
-        authority: row.try_get(1)?,
-        requester: row.try_get(2)?,
-        pseudonym: bytes32("consent", "pseudonym", id, row.try_get(3)?)?,
-        text: row.try_get(4)?,
-        signature: row.try_get(5)?,
-        state: row.try_get(6)?,
-        number: unsigned("consent", "number", row.try_get(7)?)?,
-        state_signature: row.try_get(8)?,
-        log_index: unsigned("consent", "log_index", row.try_get(9)?)?,
+        terms,
+        text: text.to_vec(),
+        signature: signature(row, 5, id)?,
+        state: state.map_err(|_| StoreError::corrupt("consent", "state", id, "is not a state"))?,
+        number: unsigned("consent", "number", value(row, 7, id)?)?,
+        state_signature: signature(row, 8, id)?,
+        log_index: unsigned("consent", "log_index", value(row, 9, id)?)?,
         uses: unsigned("consent_use", "uses", row.try_get(10)?)?,
     })
 }
@@ -199,23 +277,8 @@ mod tests {
 
     #[test]
     fn a_list_that_is_cut_keeps_the_newest_consents() {
-        let consent = |number: u64| StoredConsent {
-            id: Ulid::from_parts(number, 0),
-            authority: String::new(),
-            requester: String::new(),
-            pseudonym: [0; 32],
-            text: Vec::new(),
-            signature: Vec::new(),
-            state: "given".to_owned(),
-            number: 1,
-            state_signature: Vec::new(),
-            log_index: 0,
-            uses: 0,
-        };
-        let most = MOST as u64;
-        let kept = newest((0..most + 3).map(consent).collect());
-        assert_eq!(kept.len(), MOST);
-        assert_eq!(kept[0].id, Ulid::from_parts(3, 0));
-        assert_eq!(newest(vec![consent(1)]).len(), 1);
+        let kept = newest((0..MOST + 3).collect());
+        assert_eq!((kept.len(), kept[0]), (MOST, 3));
+        assert_eq!(newest(vec![1]).len(), 1);
     }
 }

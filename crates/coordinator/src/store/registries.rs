@@ -1,6 +1,7 @@
 //! Registry versions that were in force here.
 
 use sqlx::Row;
+use tacit_policy::registry_hash;
 use tacit_store::{Conn, StoreError};
 
 use super::{signed, unsigned};
@@ -48,4 +49,21 @@ pub(crate) async fn store(
         .execute(conn)
         .await?;
     Ok(())
+}
+
+/// The stored file of the version that follows number `after`, with its own number: exactly what was logged.
+pub(crate) async fn next(conn: &mut Conn, after: u64) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
+    let row = sqlx::query(
+        "SELECT number, hash, bytes FROM registry_version WHERE number > $1 ORDER BY number LIMIT 1",
+    )
+    .bind(signed(after))
+    .fetch_optional(conn)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let number = unsigned("registry_version", "number", row.try_get(0)?)?;
+    let bytes: Vec<u8> = row.try_get(2)?;
+    if row.try_get::<&[u8], _>(1)? != registry_hash(&bytes) {
+        return Err(StoreError::corrupt("registry_version", "bytes", number, "are not what their hash says"));
+    }
+    Ok(Some((number, bytes)))
 }

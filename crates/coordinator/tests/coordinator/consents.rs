@@ -27,7 +27,7 @@ impl Portal {
         Self::named(world, running, "portal").await
     }
 
-    async fn named(world: &World, running: &Running, name: &str) -> Self {
+    pub(crate) async fn named(world: &World, running: &Running, name: &str) -> Self {
         let channel = world.channel(running, Role::Authority, name).await;
         Self { client: ConsentServiceClient::new(channel), key: key(name), name: name.to_owned() }
     }

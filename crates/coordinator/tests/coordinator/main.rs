@@ -3,6 +3,7 @@
 // `cfg(test)` tells clippy that helpers without #[test] are tests too.
 #![cfg(test)]
 
+mod changed;
 mod checks;
 mod consents;
 mod enrollment;

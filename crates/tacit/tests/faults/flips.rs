@@ -21,6 +21,10 @@ use crate::{
 /// Tables of the short form, one column each.
 const SHORT: [&str; 5] = ["log_head", "log_entry", "manifest", "bucket", "table_bucket"];
 
+/// Columns of the coordinator's table `consent`, in the short form too, that repeat what its authority signed: a
+/// change in them hides a consent from who looks for it, so it must be found although nobody sees the row.
+const REPEATED: [&str; 4] = ["id", "authority", "requester", "pseudonym"];
+
 /// How a changed bit showed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Found {
@@ -42,6 +46,12 @@ enum Found {
 struct Place {
     table: String,
     column: String,
+}
+
+impl Place {
+    fn repeats_what_was_signed(&self) -> bool {
+        self.table == "consent" && REPEATED.contains(&self.column.as_str())
+    }
 }
 
 async fn connect(path: &Path) -> SqliteConnection {
@@ -180,11 +190,12 @@ async fn a_changed_bit_in_any_table_never_gives_a_wrong_answer() {
     federation.start_all();
 
     let mut outcomes: BTreeMap<(String, Found), Vec<String>> = BTreeMap::new();
-    let mut count = 0;
+    let (mut count, mut hidden) = (0, Vec::new());
     for member in ["coordinator", "custodian", "court"] {
         let mut tables = HashSet::new();
         for place in places(&copied.join(format!("{member}.db"))).await {
             let in_short = SHORT.contains(&place.table.as_str()) && tables.insert(place.table.clone());
+            let in_short = in_short || place.repeats_what_was_signed();
             if !support::is_soak() && !in_short {
                 continue;
             }
@@ -197,6 +208,9 @@ async fn a_changed_bit_in_any_table_never_gives_a_wrong_answer() {
             let found = outcome(&mut federation, &codes, &before);
             support::progress(&format!("{member} {}.{}: {found:?}", place.table, place.column));
             let name = format!("{}.{}", place.table, place.column);
+            if place.repeats_what_was_signed() && found != Found::Start {
+                hidden.push(name.clone());
+            }
             outcomes.entry((member.to_owned(), found)).or_default().push(name);
         }
     }
@@ -209,6 +223,7 @@ async fn a_changed_bit_in_any_table_never_gives_a_wrong_answer() {
         .flat_map(|(_, names)| names)
         .collect();
     assert_eq!(wrong, Vec::<&String>::new(), "a wrong answer");
+    assert_eq!(hidden, Vec::<String>::new(), "the coordinator starts");
     support::report(
         "a bit flipped in a column of a table",
         count,

@@ -217,6 +217,12 @@ impl World {
 }
 
 impl Running {
+    /// Waits until it ends by itself.
+    pub(crate) async fn ended(self) -> Result<(), ServeError> {
+        let patience = std::time::Duration::from_secs(30);
+        tokio::time::timeout(patience, self.serving).await.expect("it ends").unwrap()
+    }
+
     /// Ends it as SIGTERM does, and waits until it is done.
     pub(crate) async fn stop(self) {
         let _ = self.stop.send(());

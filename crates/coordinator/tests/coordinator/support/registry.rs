@@ -70,6 +70,8 @@ pub(crate) struct Draft {
     pub(crate) number: u64,
     pub(crate) agreements: BTreeMap<u64, Agreement>,
     pub(crate) members: BTreeMap<&'static str, Member>,
+    /// A member that has another signing key by now, that of the name with `/new`.
+    pub(crate) replaced: Option<&'static str>,
 }
 
 impl Default for Draft {
@@ -93,13 +95,20 @@ impl Default for Draft {
             (TAX, agreement(TAX, "tax", &defaulters, "eligibility", "procurement", false)),
             (PORTAL, agreement(PORTAL, "portal", &defaulters, SUBJECT_ACCESS, "subject-rights", false)),
         ];
-        Self { number: 1, agreements: agreements.into(), members: members.into() }
+        Self { number: 1, agreements: agreements.into(), members: members.into(), replaced: None }
     }
 }
 
 impl Draft {
     /// The signed file, and what it says.
-    pub(crate) fn sign(self) -> (Vec<u8>, Registry) {
+    pub(crate) fn sign(mut self) -> (Vec<u8>, Registry) {
+        let replaced = self.replaced;
+        let signing_name = |name: &str| {
+            if replaced == Some(name) { format!("{name}/new") } else { name.to_owned() }
+        };
+        for (name, member) in &mut self.members {
+            member.keys.signing = public(&signing_name(name));
+        }
         let (coordinator, custodian) = (id("coordinator"), id("custodian"));
         let builder =
             RegistryBuilder::new(FEDERATION, self.number, now(), coordinator.clone(), custodian.clone());
@@ -128,23 +137,23 @@ impl Draft {
                 Entry::PseudonymKey(_) => vec![custodian.clone()],
                 Entry::Purpose(_) | Entry::Scheme(_) | Entry::Category(_) => vec![coordinator.clone()],
             };
-            let keys: Vec<_> = signers.iter().map(|name| key(name)).collect();
+            let keys: Vec<_> = signers.iter().map(|name| key(&signing_name(name))).collect();
             let signers: Vec<_> = signers.iter().zip(&keys).map(|(id, key)| Signer { id, key }).collect();
             builder.signed(sign_entry(&entry, &signers).unwrap())
         });
         let bytes = builder.finish(&key("coordinator")).unwrap();
-        let registry = Registry::parse(&bytes, &pins()).unwrap();
+        let registry = Registry::parse(&bytes, &pins(signing_name)).unwrap();
         (bytes, registry)
     }
 }
 
-fn pins() -> Pins {
+fn pins(signing_name: impl Fn(&str) -> String) -> Pins {
     Pins {
         federation: FEDERATION.to_owned(),
         coordinator_key: key("coordinator").verifying_key(),
         custodian_key: key("custodian").verifying_key(),
         members: ["portal", "portal-two", "audit-office"]
-            .map(|name| (id(name), key(name).verifying_key()))
+            .map(|name| (id(name), key(&signing_name(name)).verifying_key()))
             .into(),
     }
 }
