@@ -11,12 +11,10 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use sqlx::{AssertSqlSafe, any::AnyRow};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    Conn, Db, Dialect, StoreError, Writes,
-    bulk::{self, Row, keyed_text, number_marks},
+    Conn, Db, Dialect, Reads, Rows, StoreError, Writes,
     error::UnknownCommit,
     transaction::{BEGIN_AND_THEN, begin_locked, commit_locked, rollback},
 };
@@ -80,45 +78,18 @@ impl<'c> GroupTx<'c> {
         Ok((self.conn, &mut self.last))
     }
 
-    /// The rows of a statement inside the transaction, whose parameters are `?`. The first of a transaction goes in one
-    /// message with its beginning.
+    /// Reads inside the transaction. The first ones of a transaction go in one message with its beginning.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn fetch(
-        &mut self,
-        sql: &str,
-        bind: impl FnOnce(Row) -> Row,
-    ) -> Result<Vec<AnyRow>, StoreError> {
-        self.fetch_all(sql, bind(Row::default())).await
-    }
-
-    /// [`GroupTx::fetch`] in the manner of [`bulk::fetch`].
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn fetch_keyed<'q, K>(
-        &mut self,
-        head: &'static str,
-        keys: &'q [K],
-        mut bind: impl FnMut(Row, &'q K) -> Row,
-    ) -> Result<Vec<AnyRow>, StoreError> {
-        let mut found = Vec::new();
-        for (size, part) in bulk::keyed_parts(keys) {
-            let row = part.fold(Row::default(), &mut bind);
-            found.append(&mut self.fetch_all(&keyed_text(head, size), row).await?);
-        }
-        Ok(found)
-    }
-
-    async fn fetch_all(&mut self, sql: &str, row: Row) -> Result<Vec<AnyRow>, StoreError> {
-        let mut sql = number_marks(self.dialect, sql.to_owned());
+    pub async fn fetch(&mut self, reads: Reads) -> Result<Rows, StoreError> {
+        let mut first = None;
         if !self.begun && self.dialect == Dialect::Sqlite {
             self.begun = true;
-            sql.insert_str(0, BEGIN_AND_THEN);
+            first = Some(BEGIN_AND_THEN);
         }
         let (conn, _) = self.begun().await?;
-        Ok(sqlx::query_with(AssertSqlSafe(sql), row.arguments()?).fetch_all(conn).await?)
+        reads.fetch_behind(conn, first).await
     }
 
     /// The writes that come last, in one message with the COMMIT: those that nothing in this transaction reads.

@@ -18,6 +18,7 @@ mod group;
 mod inspect;
 mod lease;
 mod postgres;
+mod reads;
 mod transaction;
 mod writes;
 
@@ -34,6 +35,7 @@ pub use error::{StoreError, UnknownCommit};
 pub use group::{Group, GroupTx, GroupWork, Overloaded};
 pub use inspect::{Inspector, Pending, Schema, Size, Table, file_of, free_bytes};
 pub use lease::Lease;
+pub use reads::{ReadId, Reads, Rows};
 pub use sqlx::AnyConnection as Conn;
 pub use transaction::{Tx, begin, execute_alone};
 pub use writes::Writes;

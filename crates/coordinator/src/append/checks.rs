@@ -5,10 +5,14 @@ use std::collections::HashMap;
 use tacit_blind::check::CheckItem;
 use tacit_model::{Millis, Reason};
 use tacit_policy::{Allowed, Asked, Question, RuleName, permission};
-use tacit_store::StoreError;
+use tacit_store::{Rows, StoreError};
 use tacit_wire::{Message, coordinator as pb};
 
-use super::{AuthorizeJob, Commit, Done, ProvenCheck, desk::Desk, records::Place};
+use super::{
+    AuthorizeJob, Commit, Done, ProvenCheck,
+    desk::{Desk, Early},
+    records::Place,
+};
 use crate::{
     answer::records_of,
     store::requests::{self, Answered, Stored},
@@ -31,9 +35,10 @@ impl Commit<'_> {
     pub(super) async fn authorize(
         &mut self,
         jobs: Vec<(usize, AuthorizeJob)>,
+        early: &Early,
+        rows: &mut Rows,
     ) -> Result<Vec<(usize, Done)>, StoreError> {
-        let fingerprints: Vec<_> = jobs.iter().map(|(_, job)| job.fingerprint).collect();
-        let mut answered = requests::find(self.conn, &fingerprints).await?;
+        let mut answered = early.answered(rows)?;
         // Repetitions are set apart first: what they use was used by their first time.
         let mut first_in_commit = HashMap::with_capacity(jobs.len());
         let (new, repeated): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|(place, job)| {
@@ -41,8 +46,8 @@ impl Commit<'_> {
                 && *first_in_commit.entry(job.fingerprint).or_insert(*place) == *place
         });
         let mut stored = Vec::with_capacity(new.len());
-        let mut done = Vec::with_capacity(fingerprints.len());
-        let mut desk = self.desk(&new).await?;
+        let mut done = Vec::with_capacity(new.len() + repeated.len());
+        let mut desk = self.desk(&new, early, rows).await?;
         for (place, job) in &new {
             let answer = self.decide_request(&mut desk, job)?;
             let request = Answered {

@@ -1,17 +1,18 @@
 //! What the decisions of a commit need to know, read for all its checks together, and what they add to it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use tacit_blind::check::CheckItem;
 use tacit_model::{Basis, ListId, Millis, Reason, Ulid};
 use tacit_policy::{Allowed, Consent, ConsentStatus, ConsentView, Counters, Permitted};
-use tacit_store::StoreError;
+use tacit_store::{Dialect, ReadId, Reads, Rows, StoreError};
 
-use super::{AuthorizeJob, Commit, ProvenCheck};
+use super::{AuthorizeJob, Commit, Job, ProvenCheck};
 use crate::store::{
     consents,
     manifests::EpochHead,
     openings::{self, Chain, SealedOpening},
+    requests::{self, Stored},
     subjects::Number,
     uses,
 };
@@ -38,21 +39,51 @@ pub(super) struct Desk {
     pub(super) openings: Vec<SealedOpening>,
 }
 
+/// What is read for the checks of a commit in one message with the head of the log.
+pub(super) struct Early {
+    requests: ReadId,
+    chains: ReadId,
+    day: u64,
+}
+
+impl Early {
+    pub(super) fn read(reads: &mut Reads, jobs: &[Job], day: u64) -> Self {
+        let checks = || jobs.iter().filter_map(Job::as_authorize);
+        let fingerprints: Vec<_> = checks().map(|job| job.fingerprint).collect();
+        let requests = requests::find_with(reads, &fingerprints);
+        Self { requests, chains: openings::read_chains_and_uses(reads, &subjects(checks()), day), day }
+    }
+
+    /// The requests of this commit that were answered before.
+    pub(super) fn answered(&self, rows: &mut Rows) -> Result<HashMap<[u8; 32], Stored>, StoreError> {
+        requests::found(&rows.take(self.requests))
+    }
+}
+
+/// The pseudonyms of these checks, in order, so that what lies together is read and written together.
+fn subjects<'j>(jobs: impl Iterator<Item = &'j AuthorizeJob>) -> Vec<Number> {
+    let proven = jobs.flat_map(|job| job.checks.iter().flatten());
+    proven.map(|proven| proven.subject).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
 impl Commit<'_> {
     /// Whether a check is neither too old nor too far ahead.
     pub(super) fn is_fresh(&self, asked: Millis) -> bool {
         self.now.since(asked) <= self.limits.freshness_ms && asked.since(self.now) <= self.limits.ahead_ms
     }
 
-    /// Reads everything the decisions need, in a few statements.
-    pub(super) async fn desk(&mut self, jobs: &[(usize, AuthorizeJob)]) -> Result<Desk, StoreError> {
+    /// Reads everything else that the decisions need, in a few statements.
+    pub(super) async fn desk(
+        &mut self,
+        jobs: &[(usize, AuthorizeJob)],
+        early: &Early,
+        rows: &mut Rows,
+    ) -> Result<Desk, StoreError> {
         self.used.catch_up(self.conn, self.now).await?;
-        let mut subjects = HashSet::new();
         let mut consent_ids = HashSet::new();
         let mut lists = HashMap::new();
         for proven in jobs.iter().flat_map(|(_, job)| job.checks.iter().flatten()) {
             let context = proven.check.context();
-            subjects.insert(proven.subject);
             if let Basis::Consent(id) = context.basis {
                 consent_ids.insert(id);
             }
@@ -62,17 +93,22 @@ impl Commit<'_> {
                 }
             }
         }
-        // In order, so that what lies together is read and written together.
-        let mut subjects: Vec<_> = subjects.into_iter().collect();
-        subjects.sort_unstable();
         for (list, heads) in &mut lists {
             *heads = self.lately.heads(self.conn, list).await?;
         }
         let today = self.now.utc_day();
-        let (chains, subject_uses) = openings::chains_and_uses(self.conn, &subjects, today).await?;
+        let mut chains = rows.take(early.chains);
+        // Other writes of this commit may have moved a chain since.
+        if self.wrote || early.day != today {
+            let mut reads = Reads::new(Dialect::of(self.conn));
+            let read =
+                openings::read_chains_and_uses(&mut reads, &subjects(jobs.iter().map(|(_, job)| job)), today);
+            chains = reads.fetch(self.conn).await?.take(read);
+        }
+        let (chains, subject_uses) = openings::chains_and_uses(&chains)?;
         Ok(Desk {
             chains,
-            moved: HashSet::with_capacity(subjects.len()),
+            moved: HashSet::with_capacity(jobs.len()),
             subject_uses,
             agreement_uses: self.lately.agreement_uses(self.conn, today).await?,
             consents: self.consents(&consent_ids.into_iter().collect::<Vec<_>>()).await?,

@@ -25,14 +25,14 @@ use tacit_ledger::{record::Record, shard::YearStart};
 use tacit_model::{Clock, MemberId, Millis, Reason, Ulid, entropy};
 use tacit_policy::{Registry, SignedConsent, StateChange};
 use tacit_store::{
-    Conn, GroupTx, GroupWork, StoreError, Writes,
+    Conn, GroupTx, GroupWork, Reads, StoreError, Writes,
     log::{Append, Log, Pending},
 };
 use tacit_wire::coordinator as pb;
 use tokio::sync::broadcast;
 
 pub(crate) use self::erasures::{Again, EraseJob};
-use self::{lately::Lately, rules::RuleSets, used::Used};
+use self::{desk::Early, lately::Lately, rules::RuleSets, used::Used};
 use crate::{
     config::Limits,
     erasures::Journal,
@@ -91,6 +91,15 @@ pub(crate) enum Job {
     /// Those of a commit are decided together, after its other writes.
     Authorize(Box<AuthorizeJob>),
     Write(Write),
+}
+
+impl Job {
+    fn as_authorize(&self) -> Option<&AuthorizeJob> {
+        match self {
+            Self::Authorize(job) => Some(job),
+            Self::Write(_) => None,
+        }
+    }
 }
 
 /// A write that decides no check.
@@ -226,6 +235,8 @@ struct Commit<'a> {
     conn: &'a mut Conn,
     /// What nothing in this commit reads again.
     last: &'a mut Writes,
+    /// Whether it made other writes than decisions.
+    wrote: bool,
     append: Append,
     log_size: u64,
     now: Millis,
@@ -288,12 +299,17 @@ impl GroupWork for Appender {
     type Done = Done;
 
     async fn apply(&mut self, tx: &mut GroupTx<'_>, jobs: Vec<Job>) -> Result<Vec<Done>, StoreError> {
-        let append = self.log.begin(tx).await?;
+        let mut reads = Reads::new(tx.dialect());
+        let head = Log::read_head(&mut reads);
+        let early = Early::read(&mut reads, &jobs, self.clock.now().utc_day());
+        let mut rows = tx.fetch(reads).await?;
         let (conn, last) = tx.begun().await?;
+        let append = self.log.begin(conn, &rows.take(head)).await?;
         let now = self.catch_up(conn, &append).await?;
         let mut commit = Commit {
             conn: &mut *conn,
             last: &mut *last,
+            wrote: false,
             log_size: append.start(),
             append,
             now,
@@ -314,11 +330,14 @@ impl GroupWork for Appender {
                     authorize.push((place, *job));
                     None
                 }
-                Job::Write(write) => Some(commit.write(write).await?),
+                Job::Write(write) => {
+                    commit.wrote = true;
+                    Some(commit.write(write).await?)
+                }
             });
         }
         if !authorize.is_empty() {
-            for (place, answer) in commit.authorize(authorize).await? {
+            for (place, answer) in commit.authorize(authorize, &early, &mut rows).await? {
                 done[place] = Some(answer);
             }
         }

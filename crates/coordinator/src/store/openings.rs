@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use sqlx::{Row, any::AnyRow};
-use tacit_store::{Conn, StoreError, Writes, bulk};
+use tacit_store::{Conn, ReadId, Reads, StoreError, Writes, bulk};
 
 use super::{bytes32, signed, subjects::Number, ulid, unsigned, uses::SubjectUses};
 
@@ -49,18 +49,18 @@ pub(crate) async fn chains(
     rows.iter().map(chain).collect()
 }
 
-/// Chains of these pseudonyms, and their permitted checks of `day`: who has no records has neither.
-pub(crate) async fn chains_and_uses(
-    conn: &mut Conn,
-    subjects: &[Number],
-    day: u64,
-) -> Result<(HashMap<Number, Chain>, SubjectUses), StoreError> {
+/// Adds the read of these pseudonyms' chains with their permitted checks of `day`; [`chains_and_uses`] takes its rows.
+pub(crate) fn read_chains_and_uses(reads: &mut Reads, subjects: &[Number], day: u64) -> ReadId {
     let head = "SELECT c.subject, c.sequence, c.leaf, c.last_index, c.opening_key, u.agreement, u.uses FROM chain c \
                 LEFT JOIN subject_use u ON u.day = ? AND u.subject = c.subject WHERE c.subject IN";
-    let day = |row: bulk::Row| row.bind(signed(day));
-    let (mut chains, mut uses) = (HashMap::with_capacity(subjects.len()), HashMap::new());
-    for row in bulk::fetch_within(conn, head, day, subjects, |row, subject| row.bind(subject.0)).await? {
-        let (subject, chain) = chain(&row)?;
+    reads.keyed(head, |row| row.bind(signed(day)), subjects, |row, subject| row.bind(subject.0))
+}
+
+/// Chains, and permitted checks of a day: who has no records has neither.
+pub(crate) fn chains_and_uses(rows: &[AnyRow]) -> Result<(HashMap<Number, Chain>, SubjectUses), StoreError> {
+    let (mut chains, mut uses) = (HashMap::with_capacity(rows.len()), HashMap::new());
+    for row in rows {
+        let (subject, chain) = chain(row)?;
         chains.insert(subject, chain);
         if let Some(agreement) = row.try_get::<Option<&str>, _>(5)? {
             let agreement = ulid("subject_use", "agreement", agreement)?;

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
-use sqlx::Row;
-use tacit_store::{Conn, StoreError, Writes, bulk};
+use sqlx::{Row, any::AnyRow};
+use tacit_store::{Conn, ReadId, Reads, StoreError, Writes, bulk};
 
 use super::{bytes32, signed, unsigned};
+
+const HEAD: &str = "SELECT request_hash, requester, answered_ms, outcome FROM request WHERE request_hash IN";
 
 /// A request that was answered.
 pub(crate) struct Answered {
@@ -26,13 +28,21 @@ pub(crate) struct Stored {
     pub(crate) outcome: Vec<u8>,
 }
 
+/// Adds the read that finds answers by request hash; [`found`] takes its rows.
+pub(crate) fn find_with(reads: &mut Reads, hashes: &[[u8; 32]]) -> ReadId {
+    reads.keyed(HEAD, |row| row, hashes, |row, hash| row.bind(hash.as_slice()))
+}
+
 /// Finds answers by request hash.
 pub(crate) async fn find(
     conn: &mut Conn,
     hashes: &[[u8; 32]],
 ) -> Result<HashMap<[u8; 32], Stored>, StoreError> {
-    let head = "SELECT request_hash, requester, answered_ms, outcome FROM request WHERE request_hash IN";
-    let rows = bulk::fetch(conn, head, hashes, |row, hash| row.bind(hash.as_slice())).await?;
+    found(&bulk::fetch(conn, HEAD, hashes, |row, hash| row.bind(hash.as_slice())).await?)
+}
+
+/// The answers in these rows.
+pub(crate) fn found(rows: &[AnyRow]) -> Result<HashMap<[u8; 32], Stored>, StoreError> {
     rows.iter()
         .map(|row| {
             let hash = bytes32("request", "request_hash", "", row.try_get(0)?)?;

@@ -129,7 +129,7 @@ pub(crate) async fn prune(conn: &mut Conn, now_ms: u64, today: u64) -> Result<bo
 
 #[cfg(test)]
 mod tests {
-    use tacit_store::Db;
+    use tacit_store::{Db, Reads};
 
     use super::*;
     use crate::store::{
@@ -168,7 +168,10 @@ mod tests {
         assert_eq!(used_after(&mut conn, Some(5), 0).await.unwrap().len(), 1);
         assert_eq!(used_after(&mut conn, None, 102).await.unwrap().len(), 0);
         let mut of_day = async |day| {
-            let (chains, uses) = openings::chains_and_uses(&mut conn, &[subject], day).await.unwrap();
+            let mut reads = Reads::new(db.dialect());
+            let read = openings::read_chains_and_uses(&mut reads, &[subject], day);
+            let rows = reads.fetch(&mut conn).await.unwrap().take(read);
+            let (chains, uses) = openings::chains_and_uses(&rows).unwrap();
             assert_eq!(chains[&subject].sequence, 1);
             uses
         };

@@ -12,7 +12,7 @@ use sqlx::Row;
 use tacit_blind::encoding::b3;
 use tacit_model::entropy::os_rng;
 use tacit_model::{ListId, Millis};
-use tacit_store::{Conn, GroupTx, StoreError, Writes};
+use tacit_store::{Conn, GroupTx, Reads, StoreError, Writes};
 use zeroize::Zeroizing;
 
 use super::{bytes32, signed, unsigned};
@@ -231,7 +231,9 @@ async fn recorded(
     permits.dedup();
     let mut found = HashMap::new();
     let head = "SELECT permit, list, batch, salt_window FROM permit_use WHERE permit IN";
-    for row in tx.fetch_keyed(head, &permits, |row, permit| row.bind(*permit)).await? {
+    let mut reads = Reads::new(tx.dialect());
+    let read = reads.keyed(head, |row| row, &permits, |row, permit| row.bind(*permit));
+    for row in tx.fetch(reads).await?.take(read) {
         let permit: String = row.try_get(0)?;
         let batch = bytes32("permit_use", "batch", &permit, row.try_get(2)?)?;
         let window = unsigned("permit_use", "salt_window", row.try_get(3)?)?;

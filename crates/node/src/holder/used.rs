@@ -1,15 +1,14 @@
 //! The record of use: a permit is durably noted before it is answered, once, and counted against the holder's own
 //! quota. Many calls share one commit.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use tacit_model::{Clock, Millis, Reason};
-use tacit_store::{Conn, Db, Group, GroupTx, GroupWork, Overloaded, StoreError};
+use tacit_store::{Db, Group, GroupTx, GroupWork, Overloaded, StoreError};
 
 use super::permit::Permit;
-use crate::store::holder::permits::{self, CountKey, NewUse};
+use crate::store::holder::permits::{self, CountKey, Known, NewUse};
 
 /// Calls that may wait; more are turned away.
 const WAITING: usize = 1024;
@@ -79,21 +78,17 @@ impl GroupWork for Uses {
         jobs: Vec<Vec<Permit>>,
     ) -> Result<Vec<Vec<Outcome>>, StoreError> {
         let now = self.clock.now();
-        // Another replica may have accepted a newer one.
-        let newest = permits::newest_accepted(tx).await?;
-        let (conn, last) = tx.begun().await?;
         let ids: Vec<&str> = jobs.iter().flatten().map(Permit::id).collect();
-        let mut commit = Commit {
-            now,
-            newest,
-            used: permits::used(conn, &ids).await?,
-            counts: load_counts(conn, &jobs, now.utc_day()).await?,
-            uses: Vec::new(),
-        };
+        let keys = jobs.iter().flatten().flat_map(|permit| count_keys(permit, now.utc_day())).collect();
+        // Another replica may have answered meanwhile, and accepted a newer record.
+        let Known { newest, used, counts } = permits::known(tx, &ids, keys).await?;
+        let counts = counts.into_iter().map(|(key, before)| (key, Count { before, now: before })).collect();
+        let mut commit = Commit { now, newest, used, counts, uses: Vec::new() };
         let done: Vec<Vec<Outcome>> = jobs
             .into_iter()
             .map(|job| job.into_iter().map(|permit| commit.decide(permit)).collect())
             .collect();
+        let last = tx.last();
         permits::add(last, &commit.uses);
         for (key, count) in &commit.counts {
             if count.now > count.before {
@@ -128,21 +123,6 @@ fn count_keys(permit: &Permit, day: u64) -> impl Iterator<Item = CountKey> {
         list: asked.list.to_string(),
         purpose: permit.purpose().to_owned(),
     })
-}
-
-async fn load_counts(
-    conn: &mut Conn,
-    jobs: &[Vec<Permit>],
-    day: u64,
-) -> Result<BTreeMap<CountKey, Count>, StoreError> {
-    let mut counts = BTreeMap::new();
-    for key in jobs.iter().flatten().flat_map(|permit| count_keys(permit, day)) {
-        if let Entry::Vacant(free) = counts.entry(key) {
-            let before = permits::count(conn, free.key()).await?;
-            free.insert(Count { before, now: before });
-        }
-    }
-    Ok(counts)
 }
 
 impl Commit {

@@ -1,7 +1,7 @@
 //! The transparency log's tables: appending inside a transaction, and proofs for what is committed.
 //!
 //! ```text
-//! begin(tx)    read log_head, compare with what was published, load the right edge
+//! begin(...)   read log_head, compare with what was published, load the right edge
 //! push(...)    leaf hashes, in order; nothing written yet
 //! finish(last) insert entries and tiles, sign, UPDATE log_head, which fails unless size and root are the old ones
 //! COMMIT       (the caller's)
@@ -19,6 +19,7 @@ mod tables;
 
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use sqlx::any::AnyRow;
 use tacit_ledger::{
     Hash,
     checkpoint::{Checkpoint, VerifiedCheckpoint},
@@ -28,7 +29,7 @@ use tacit_ledger::{
 };
 use tokio::sync::broadcast;
 
-use crate::{Conn, Db, GroupTx, StoreError, Writes, begin};
+use crate::{Conn, Db, ReadId, Reads, StoreError, Writes, begin};
 
 /// Checkpoints that a slow follower may be behind before it misses some.
 const NEWS: usize = 1024;
@@ -148,14 +149,19 @@ impl Log {
         self.inner.news.subscribe()
     }
 
-    /// Begins an append inside the transaction of a group.
+    /// The read that an append begins with; other reads may go with it.
+    #[must_use]
+    pub fn read_head(reads: &mut Reads) -> ReadId {
+        tables::lock_head(reads)
+    }
+
+    /// Begins an append inside the transaction of a group; `head` is what [`Log::read_head`] found in it.
     ///
     /// # Errors
     /// [`StoreError::LogHead`] when what is stored contradicts itself or what was published;
     /// [`StoreError::Database`].
-    pub async fn begin(&self, tx: &mut GroupTx<'_>) -> Result<Append, StoreError> {
-        let stored = tables::lock_head(tx).await?.ok_or(StoreError::LogHead("is missing"))?;
-        let (conn, _) = tx.begun().await?;
+    pub async fn begin(&self, conn: &mut Conn, head: &[AnyRow]) -> Result<Append, StoreError> {
+        let stored = head.first().map(tables::head).transpose()?.ok_or(StoreError::LogHead("is missing"))?;
         let published = self.head();
         let is_published = stored.size == published.size() && stored.root == *published.root();
         let stored = if is_published {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sqlx::{Row, any::AnyRow};
 use tacit_ledger::{Hash, checkpoint::VerifiedCheckpoint, tile::TileId, tree::TileUpdate};
 
-use crate::{Conn, Dialect, GroupTx, StoreError, Writes, bulk};
+use crate::{Conn, Dialect, ReadId, Reads, StoreError, Writes, bulk};
 
 /// Records read in one statement.
 const PAGE: u64 = 1024;
@@ -26,15 +26,15 @@ pub(super) async fn read_head(conn: &mut Conn) -> Result<Option<StoredHead>, Sto
 
 /// The head, which nobody else moves until this transaction ends. On SQLite the transaction has that lock already; on
 /// PostgreSQL it has one that all of our writers take, and this one stops whoever else there is.
-pub(super) async fn lock_head(tx: &mut GroupTx<'_>) -> Result<Option<StoredHead>, StoreError> {
-    let sql = match tx.dialect() {
+pub(super) fn lock_head(reads: &mut Reads) -> ReadId {
+    let sql = match reads.dialect() {
         Dialect::Sqlite => HEAD,
         Dialect::Postgres => HEAD_LOCKED,
     };
-    tx.fetch(sql, |row| row).await?.first().map(head).transpose()
+    reads.add(sql, |row| row)
 }
 
-fn head(row: &AnyRow) -> Result<StoredHead, StoreError> {
+pub(super) fn head(row: &AnyRow) -> Result<StoredHead, StoreError> {
     let size = row.try_get::<i64, _>(0)?;
     let root: Vec<u8> = row.try_get(1)?;
     Ok(StoredHead {

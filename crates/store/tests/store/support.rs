@@ -10,7 +10,7 @@ use tacit_ledger::{
     note::{NoteSigner, NoteVerifier},
 };
 use tacit_store::{
-    Db, Dialect, Group, GroupTx, GroupWork, Migrations, StoreError, conformance,
+    Db, Dialect, Group, GroupTx, GroupWork, Migrations, Reads, StoreError, conformance,
     log::{Log, Pending},
 };
 use tempfile::TempDir;
@@ -45,8 +45,11 @@ impl GroupWork for Appender {
     type Done = Vec<u64>;
 
     async fn apply(&mut self, tx: &mut GroupTx<'_>, jobs: Vec<Job>) -> Result<Vec<Vec<u64>>, StoreError> {
-        let mut append = self.log.begin(tx).await?;
+        let mut reads = Reads::new(tx.dialect());
+        let head = Log::read_head(&mut reads);
+        let head = tx.fetch(reads).await?.take(head);
         let (conn, last) = tx.begun().await?;
+        let mut append = self.log.begin(conn, &head).await?;
         let then = jobs.iter().map(|job| job.1).find(|then| *then != Then::Nothing).unwrap_or(Then::Nothing);
         let push = |record: Vec<u8>| append.push(String::from_utf8(record.clone()).unwrap(), record).0;
         let mut push = push;

@@ -1,10 +1,10 @@
 //! Answered permits and the holder's own counts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use sqlx::Row;
+use sqlx::{Row, any::AnyRow};
 use tacit_model::Millis;
-use tacit_store::{Conn, GroupTx, StoreError, Writes, bulk};
+use tacit_store::{Conn, GroupTx, Reads, StoreError, Writes};
 
 use crate::store::{bytes32, signed, unsigned};
 
@@ -27,17 +27,64 @@ pub(crate) struct CountKey {
     pub(crate) purpose: String,
 }
 
-/// The queries that these permits were answered for before.
-pub(crate) async fn used(conn: &mut Conn, ids: &[&str]) -> Result<HashMap<String, [u8; 32]>, StoreError> {
+/// What stands before a commit that answers permits.
+pub(crate) struct Known {
+    /// The newest record time that was accepted.
+    pub(crate) newest: Millis,
+    /// The queries that the permits were answered for before, by record id.
+    pub(crate) used: HashMap<String, [u8; 32]>,
+    /// Answers counted so far.
+    pub(crate) counts: BTreeMap<CountKey, u64>,
+}
+
+/// Reads what is known of these permits and counts.
+pub(crate) async fn known(
+    tx: &mut GroupTx<'_>,
+    ids: &[&str],
+    keys: BTreeSet<CountKey>,
+) -> Result<Known, StoreError> {
+    let mut reads = Reads::new(tx.dialect());
+    let newest = reads.add("SELECT newest_ms FROM accepted_time WHERE only_row = 1", |row| row);
     let head = "SELECT id, query FROM used_permit WHERE id IN";
-    let rows = bulk::fetch(conn, head, ids, |row, id| row.bind(*id)).await?;
-    rows.iter()
-        .map(|row| {
-            let id: String = row.try_get(0)?;
-            let query = bytes32("used_permit", "query", &id, row.try_get(1)?)?;
-            Ok((id, query))
+    let used = reads.keyed(head, |row| row, ids, |row, id| row.bind(*id));
+    let count =
+        "SELECT answers FROM answer_count WHERE day = ? AND requester = ? AND list = ? AND purpose = ?";
+    let counts: Vec<_> = keys
+        .into_iter()
+        .map(|key| {
+            let read = reads.add(count, |row| {
+                row.bind(signed(key.day))
+                    .bind(key.requester.as_str())
+                    .bind(key.list.as_str())
+                    .bind(key.purpose.as_str())
+            });
+            (key, read)
         })
-        .collect()
+        .collect();
+    let mut rows = tx.fetch(reads).await?;
+    let newest = rows.take(newest);
+    let newest =
+        newest.first().ok_or_else(|| StoreError::corrupt("accepted_time", "newest_ms", 1, "is missing"))?;
+    Ok(Known {
+        newest: Millis(unsigned("accepted_time", "newest_ms", newest.try_get(0)?)?),
+        used: rows.take(used).iter().map(used_row).collect::<Result<_, _>>()?,
+        counts: counts
+            .into_iter()
+            .map(|(key, read)| {
+                let answers = rows
+                    .take(read)
+                    .first()
+                    .map_or(Ok(0), |row| unsigned("answer_count", "answers", row.try_get(0)?));
+                answers.map(|answers| (key, answers))
+            })
+            .collect::<Result<_, StoreError>>()?,
+    })
+}
+
+fn used_row(row: &AnyRow) -> Result<(String, [u8; 32]), StoreError> {
+    let id: String = row.try_get(0)?;
+    let query = bytes32("used_permit", "query", &id, row.try_get(1)?)?;
+    Ok((id, query))
 }
 
 /// Notes permits as answered.
@@ -45,20 +92,6 @@ pub(crate) fn add(last: &mut Writes, uses: &[NewUse]) {
     last.insert("used_permit (id, query, expires_ms)", 3, "", uses, |row, new| {
         row.bind(new.id.as_str()).bind(new.query.as_slice()).bind(new.expires.to_i64())
     });
-}
-
-/// Answers counted so far.
-pub(crate) async fn count(conn: &mut Conn, key: &CountKey) -> Result<u64, StoreError> {
-    let row = sqlx::query(
-        "SELECT answers FROM answer_count WHERE day = $1 AND requester = $2 AND list = $3 AND purpose = $4",
-    )
-    .bind(signed(key.day))
-    .bind(key.requester.as_str())
-    .bind(key.list.as_str())
-    .bind(key.purpose.as_str())
-    .fetch_optional(conn)
-    .await?;
-    row.map_or(Ok(0), |row| unsigned("answer_count", "answers", row.try_get(0)?))
 }
 
 /// Sets a count.
@@ -74,14 +107,6 @@ pub(crate) fn set_count(last: &mut Writes, key: &CountKey, answers: u64) {
                 .bind(signed(answers))
         },
     );
-}
-
-/// The newest record time that was accepted.
-pub(crate) async fn newest_accepted(tx: &mut GroupTx<'_>) -> Result<Millis, StoreError> {
-    let rows = tx.fetch("SELECT newest_ms FROM accepted_time WHERE only_row = 1", |row| row).await?;
-    let row =
-        rows.first().ok_or_else(|| StoreError::corrupt("accepted_time", "newest_ms", 1, "is missing"))?;
-    Ok(Millis(unsigned("accepted_time", "newest_ms", row.try_get(0)?)?))
 }
 
 /// Raises the newest record time that was accepted.

@@ -13,7 +13,7 @@ use tacit_ledger::{
 };
 use tacit_model::{Clock, Millis, SystemClock, entropy, new_ulid};
 use tacit_store::{
-    Db, Group, GroupTx, GroupWork, StoreError,
+    Db, Group, GroupTx, GroupWork, Reads, StoreError,
     log::{Append, Log, Pending},
 };
 
@@ -134,7 +134,10 @@ impl GroupWork for Appends {
     type Done = ();
 
     async fn apply(&mut self, tx: &mut GroupTx<'_>, jobs: Vec<Vec<Entry>>) -> Result<Vec<()>, StoreError> {
-        let mut append: Append = self.log.begin(tx).await?;
+        let mut reads = Reads::new(tx.dialect());
+        let head = Log::read_head(&mut reads);
+        let head = tx.fetch(reads).await?.take(head);
+        let mut append: Append = self.log.begin(tx.begun().await?.0, &head).await?;
         let done = jobs.iter().map(|_| ()).collect();
         for (id, record) in jobs.into_iter().flatten() {
             append.push(id, record);
