@@ -123,8 +123,14 @@ impl Buckets {
                 None => Ok(None),
             }
         };
-        let (used, first) = tokio::join!(self.writer.use_permits(UsePermits { lists: uses }), first);
-        match used?? {
+        let ground = permits.iter().map(GoodPermit::ground).max_by_key(|ground| ground.size()).cloned();
+        let used = self.writer.use_permits(UsePermits { lists: uses, ground: ground.clone() });
+        let (used, first) = tokio::join!(used, first);
+        let used = used??;
+        if let Some(ground) = ground {
+            ground.settled().await.map_err(not_good)?;
+        }
+        match used {
             Use::Good => Ok((granted, first?)),
             Use::Used => Err(Stop::because(
                 Reason::PermitUsed,

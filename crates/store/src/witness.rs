@@ -1,10 +1,10 @@
 //! What a member has verified of the log, kept across restarts. The tables are `witness_state`, `witness_freeze` and
 //! `witness_restored`.
 
-use sqlx::Row;
+use sqlx::{Row, any::AnyRow};
 use tacit_ledger::{Hash, checkpoint::VerifiedCheckpoint};
 
-use crate::{Conn, StoreError, begin, execute_alone};
+use crate::{Conn, ReadId, Reads, StoreError, Writes, begin, execute_alone};
 
 /// Size and root of the checkpoint that stands in the database, as far as this process knows.
 pub type Stored = (u64, Hash);
@@ -82,6 +82,38 @@ pub async fn advance(
     }
     let other = load(conn).await?;
     other.map(Advanced::Other).ok_or(StoreError::corrupt("witness_state", "note", 1, "is missing"))
+}
+
+/// Reads, with what else begins a transaction, the row that [`stands`] judges.
+#[must_use]
+pub fn read_row(reads: &mut Reads) -> ReadId {
+    reads.add(
+        "SELECT size, root FROM witness_state WHERE only_row = 1 AND NOT EXISTS (SELECT 1 FROM witness_freeze)",
+        |row| row,
+    )
+}
+
+/// Whether the row is still the one that is `known`, and no replica froze: then the transaction that read it may
+/// [`replace`] it.
+///
+/// # Errors
+/// [`StoreError::Database`].
+pub fn stands(row: &[AnyRow], known: &Stored) -> Result<bool, StoreError> {
+    let Some(row) = row.first() else { return Ok(false) };
+    let (size, root): (i64, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?);
+    Ok(size == number(known.0)? && root == known.1)
+}
+
+/// Replaces the stored checkpoint with the commit whose last writes these are.
+///
+/// # Errors
+/// A size beyond the database's integers.
+pub fn replace(last: &mut Writes, new: &VerifiedCheckpoint) -> Result<(), StoreError> {
+    let size = number(new.size())?;
+    last.add("UPDATE witness_state SET size = ?, root = ?, note = ? WHERE only_row = 1", |row| {
+        row.bind(size).bind(new.root().as_slice()).bind(new.note())
+    });
+    Ok(())
 }
 
 /// The evidence on which the member froze, if it did.

@@ -11,6 +11,8 @@
 //!
 //! Source: <https://c2sp.org/tlog-witness>, section "add-checkpoint".
 
+use std::sync::atomic::Ordering;
+
 use tacit_ledger::{
     checkpoint::{CheckpointError, VerifiedCheckpoint},
     note::{Note, NoteError},
@@ -73,9 +75,12 @@ impl Shared {
         }
         let mut growing = self.grow().await;
         self.may_cosign()?;
+        // Then the row is the newest of the view, unless another replica moved it on.
+        self.persist(&mut growing).await.map_err(|reason| self.not_saved(reason))?;
+        let mut known = self.stored.lock().await;
         let row = self.row().await?;
         let stored = row.as_ref().map(|row| (row.size(), *row.root()));
-        self.compare(growing.as_ref(), row.as_ref(), &checkpoint).await?;
+        self.compare(known.as_ref(), row.as_ref(), &checkpoint).await?;
         let newest = row.as_ref().map_or(0, VerifiedCheckpoint::size);
         if submission.old_size != newest {
             return Err(NotAdded::Conflict { newest });
@@ -90,14 +95,15 @@ impl Shared {
                 Advanced::Other(note) => return Err(self.overtaken(&note)),
                 Advanced::Frozen => return Err(self.froze_elsewhere().await),
             }
-        } else if *growing != stored {
+        } else if *known != stored {
             // Another replica wrote the row: it was read, and must also be there to stay.
             self.db.settle().await.map_err(|error| NotAdded::failed(&error))?;
         }
         // Where another replica was ahead, the view is compared with the row when the view grows next.
-        if *growing == stored && checkpoint.size() > newest {
-            *growing = Some((checkpoint.size(), *checkpoint.root()));
-            self.show([checkpoint.clone()]);
+        if *known == stored && checkpoint.size() > newest {
+            *known = Some((checkpoint.size(), *checkpoint.root()));
+            self.durable.store(checkpoint.size(), Ordering::Release);
+            self.take(&mut growing, [&checkpoint]);
         }
         self.sign(&checkpoint).ok_or_else(NotAdded::unavailable)
     }
@@ -115,6 +121,13 @@ impl Shared {
                 Err(NotAdded::NotSigned)
             }
             Err(_) => Err(NotAdded::Malformed),
+        }
+    }
+
+    fn not_saved(&self, reason: Reason) -> NotAdded {
+        match self.may_cosign() {
+            Err(stopped) => stopped,
+            Ok(()) => NotAdded::Stopped { reason, again_s: 1 },
         }
     }
 

@@ -23,7 +23,7 @@ const RECONNECT: Duration = Duration::from_millis(250);
 /// The longest pause, when attempt after attempt brings nothing.
 const RECONNECT_MAX: Duration = Duration::from_secs(5);
 
-/// Checkpoints verified in one go before the newest of them is persisted.
+/// Checkpoints verified in one go before anybody sees them.
 const TOGETHER: usize = 64;
 
 /// Cosignatures that may wait for the connection.
@@ -144,7 +144,8 @@ async fn together(stream: &mut Streaming<WitnessResponse>) -> Result<Batch, Ende
 }
 
 impl Shared {
-    /// Proves each message against what stands before it, takes them all, and cosigns the last if that is asked.
+    /// Proves each message against what stands before it and takes them all. If that is asked, makes the last durable and
+    /// cosigns it.
     async fn receive(
         &self,
         growing: &mut Growing<'_>,
@@ -162,7 +163,7 @@ impl Shared {
                 // What a permit brought meanwhile may be ahead of the stream, and then the stream's proof
                 // starts from somewhere else.
                 Some(newest) if message.from_size != newest.size() || checkpoint.size() <= newest.size() => {
-                    self.take(growing, &proven).await.map_err(Ended::Refused)?;
+                    self.take(growing, &proven);
                     proven.clear();
                     match self.recognize(&checkpoint).await {
                         Some(outcome) => outcome.map_err(Ended::Refused)?,
@@ -185,8 +186,10 @@ impl Shared {
             }
             last = message.cosign.then_some(checkpoint);
         }
-        self.take(growing, &proven).await.map_err(Ended::Refused)?;
-        Ok(last.and_then(|checkpoint| self.cosign(&checkpoint)))
+        self.take(growing, &proven);
+        let Some(last) = last else { return Ok(None) };
+        self.persist(growing).await.map_err(Ended::Refused)?;
+        Ok(self.cosign(&last))
     }
 
     /// The cosignature of a checkpoint that is durable here; only of the largest one, which is what it says.

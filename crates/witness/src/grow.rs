@@ -1,4 +1,4 @@
-//! How the view grows: what enters it was proven against what is in it, and is durable.
+//! How the view grows: what enters it was proven against what is in it.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -6,7 +6,7 @@ use tacit_ledger::{Hash, checkpoint::VerifiedCheckpoint, merkle::ProofError};
 use tacit_model::Reason;
 use tacit_store::{
     StoreError,
-    witness::{self, Advanced, Stored},
+    witness::{self, Advanced},
 };
 use tacit_wire::coordinator::GetConsistencyRequest;
 use tokio::sync::MutexGuard;
@@ -22,8 +22,8 @@ const PROOF_DEADLINE: Duration = Duration::from_secs(5);
 /// How often another replica may have been first before this one gives up for now.
 const ATTEMPTS: usize = 8;
 
-/// The right to make the view grow, with what stands in the database.
-pub(crate) type Growing<'a> = MutexGuard<'a, Option<Stored>>;
+/// The right to make the view grow.
+pub(crate) type Growing<'a> = MutexGuard<'a, ()>;
 
 /// Who brought a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,14 +84,16 @@ impl Shared {
     ) -> Result<(), Reason> {
         let Some(newest) = self.newest() else {
             // Nothing was ever verified here: the first checkpoint is taken on the log's signature.
-            return self.take(growing, std::slice::from_ref(checkpoint)).await;
+            self.take(growing, [checkpoint]);
+            return Ok(());
         };
         if checkpoint.size() == 0 {
             // Its root is fixed, and every log begins with it.
             return Ok(());
         }
         self.ask_between(&newest, checkpoint, by).await?;
-        self.take(growing, std::slice::from_ref(checkpoint)).await
+        self.take(growing, [checkpoint]);
+        Ok(())
     }
 
     /// Asks the coordinator for the proof between two checkpoints, in whatever order, and verifies it.
@@ -151,29 +153,16 @@ impl Shared {
         }
     }
 
-    /// Takes checkpoints that were proven to agree with the view, ascending by size; the newest of all is
-    /// durable before anybody sees it.
-    pub(crate) async fn take(
+    /// Takes checkpoints that were proven to agree with the view into it, ascending by size: everybody sees them, with
+    /// the log's signature alone. Anybody can add to a note, and each is kept.
+    pub(crate) fn take<'c>(
         &self,
-        growing: &mut Growing<'_>,
-        proven: &[VerifiedCheckpoint],
-    ) -> Result<(), Reason> {
-        // Without what others put on the note: anybody can add to it, and each is kept.
-        let log = self.opener.log();
-        let proven: Vec<_> = proven.iter().map(|checkpoint| checkpoint.bare(log)).collect();
-        let Some(last) = proven.last() else { return Ok(()) };
-        let known = self.newest().map_or(0, |newest| newest.size());
-        let ahead = if last.size() > known { self.persist(growing, last).await? } else { None };
-        self.show(proven.into_iter().chain(ahead));
-        Ok(())
-    }
-
-    /// Lets everybody see checkpoints with the log's signature alone, ascending by size, the newest of which is
-    /// durable.
-    pub(crate) fn show(&self, durable: impl IntoIterator<Item = VerifiedCheckpoint>) {
+        _growing: &mut Growing<'_>,
+        proven: impl IntoIterator<Item = &'c VerifiedCheckpoint>,
+    ) {
         let now = self.clock.now();
         let mut view = self.view();
-        durable.into_iter().for_each(|checkpoint| view.adopt(checkpoint, now));
+        proven.into_iter().for_each(|checkpoint| view.adopt(checkpoint.bare(self.opener.log()), now));
         let newest = view.newest().map_or(0, VerifiedCheckpoint::size);
         drop(view);
         self.size.send_if_modified(|size| {
@@ -183,25 +172,27 @@ impl Shared {
         });
     }
 
-    /// Makes a checkpoint durable, unless another replica of this member has stored one that is further: then that
-    /// one is compared with it, and returned.
-    async fn persist(
-        &self,
-        growing: &mut Growing<'_>,
-        new: &VerifiedCheckpoint,
-    ) -> Result<Option<VerifiedCheckpoint>, Reason> {
+    /// Makes the newest checkpoint of the view durable, unless another replica of this member has stored one that is
+    /// further: then that one is compared with the view, and enters it.
+    pub(crate) async fn persist(&self, growing: &mut Growing<'_>) -> Result<(), Reason> {
         let failed = |error: StoreError| {
             tracing::error!(%error, "the verified checkpoint could not be saved");
             Reason::Unavailable
         };
+        let Some(new) = self.newest() else { return Ok(()) };
+        let mut stored = self.stored.lock().await;
         for _ in 0..ATTEMPTS {
+            if let Some((size, _)) = stored.filter(|(size, _)| *size >= new.size()) {
+                self.durable.store(size, Ordering::Release);
+                return Ok(());
+            }
             let mut conn = self.db.write().await.map_err(failed)?;
-            let advanced = witness::advance(&mut conn, growing.as_ref(), new).await.map_err(failed)?;
+            let advanced = witness::advance(&mut conn, stored.as_ref(), &new).await.map_err(failed)?;
             drop(conn);
             let note = match advanced {
                 Advanced::Done => {
-                    **growing = Some((new.size(), *new.root()));
-                    return Ok(None);
+                    *stored = Some((new.size(), *new.root()));
+                    continue;
                 }
                 Advanced::Frozen => {
                     self.learn_of_freeze().await.map_err(failed)?;
@@ -214,15 +205,12 @@ impl Shared {
             })?;
             match self.recognize(&other).await {
                 Some(outcome) => outcome?,
-                None if other.size() == new.size() && other.root() == new.root() => {}
-                None => self.ask_between(&other, new, Brought::ByCoordinator).await?,
+                None => self.ask_between(&other, &new, Brought::ByCoordinator).await?,
             }
             // It was read; it must also be there to stay before anything rests on it.
             self.db.settle().await.map_err(failed)?;
-            **growing = Some((other.size(), *other.root()));
-            if other.size() >= new.size() {
-                return Ok(Some(other));
-            }
+            *stored = Some((other.size(), *other.root()));
+            self.take(growing, [&other]);
         }
         Err(Reason::Unavailable)
     }

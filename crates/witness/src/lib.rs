@@ -1,16 +1,17 @@
 //! Follows the coordinator's log, and says whether a permit is good here: for holders and the custodian.
 //!
 //! ```text
-//! coordinator --stream of checkpoints, each with its consistency proof--> verify, persist, remember, cosign
+//! coordinator --stream of checkpoints, each with its consistency proof--> verify, remember; persist, cosign
 //!             --what a quorum of witnesses cosigned--> count, compare with the view
 //! permit under a checkpoint --> fresh quorum?  no: nothing is decided
 //!                           --> remembered?    yes: inclusion, then the rules every member shares
 //!                               newer or in between? wait a moment for the stream, then ask for the proof
+//! what it rests on --> durable with the commit that notes its use, or at once --> only then answered
 //! ```
 //!
 //! A [`Witness`] has one view of the log, which only grows: whatever enters it was proven, under one lock, to
-//! agree with the newest checkpoint in it, and the newest is durable before it is cosigned or relied on. A checkpoint
-//! that contradicts it is never accepted, whoever brings it; two signed roots of one size, or a false proof of the
+//! agree with the newest checkpoint in it. It is durable as far as anything was said on its strength: before a checkpoint
+//! is cosigned, and before what rests on it is answered ([`Ground`]). A checkpoint that contradicts it is never accepted, whoever brings it; two signed roots of one size, or a false proof of the
 //! coordinator's own, freeze the member for good, with the [`evidence`] kept. A [`GoodPermit`] can only be made here.
 //!
 //! Whoever has a checkpoint and its proof may bring it too, over HTTPS: [`AddCheckpointLayer`].
@@ -20,6 +21,7 @@
 mod add;
 pub mod evidence;
 mod follow;
+mod ground;
 mod grow;
 mod http;
 mod permit;
@@ -45,6 +47,7 @@ use tokio::task::JoinSet;
 use tonic::transport::Channel;
 
 use evidence::Evidence;
+pub use ground::{Carried, Ground};
 use grow::Brought;
 pub use http::{AddCheckpoint, AddCheckpointLayer};
 pub use permit::GoodPermit;
@@ -91,7 +94,11 @@ struct Shared {
     /// Size of the newest verified checkpoint; 0 when there is none.
     size: watch::Sender<u64>,
     /// Held by who makes the view grow, also while a proof is asked for: all who wait share one request.
-    growing: Mutex<Option<Stored>>,
+    growing: Mutex<()>,
+    /// What stands in the database, held by who replaces it. Taken after `growing` by who wants both.
+    stored: Arc<Mutex<Option<Stored>>>,
+    /// Size of the newest checkpoint that is durable.
+    durable: AtomicU64,
     /// Requests for a proof that did not reach the coordinator.
     unreached: AtomicU64,
     heard: std::sync::Mutex<Heard>,
@@ -147,7 +154,9 @@ impl Witness {
             clock: config.clock,
             view: std::sync::Mutex::new(view),
             size: watch::channel(stored.map_or(0, |(size, _)| size)).0,
-            growing: Mutex::new(stored),
+            growing: Mutex::new(()),
+            stored: Arc::new(Mutex::new(stored)),
+            durable: AtomicU64::new(stored.map_or(0, |(size, _)| size)),
             unreached: AtomicU64::new(0),
             heard: std::sync::Mutex::default(),
             quorum: watch::channel(None).0,
@@ -172,17 +181,30 @@ impl Witness {
         self.shared.view().newest().cloned()
     }
 
-    /// Verifies that a checkpoint is the log's and agrees with everything seen so far.
+    /// Verifies that a checkpoint is the log's and agrees with everything seen so far, and makes it durable that it was
+    /// seen.
     ///
     /// # Errors
     /// [`Reason::PermitNotLogged`] when the log did not sign it, [`Reason::LogInconsistent`] when it
     /// contradicts the view, [`Reason::LogFrozen`] when that or something before it is evidence of a fork,
     /// [`Reason::LogBehind`] when nobody can be asked, [`Reason::Unavailable`].
     pub async fn witness(&self, note: &[u8]) -> Result<VerifiedCheckpoint, Reason> {
+        let checkpoint = self.agreed(note).await?;
+        self.ground(&checkpoint).settled().await?;
+        Ok(checkpoint)
+    }
+
+    /// [`Witness::witness`], but that it is durable.
+    async fn agreed(&self, note: &[u8]) -> Result<VerifiedCheckpoint, Reason> {
         self.shared.not_frozen()?;
         let checkpoint = self.shared.opener.open(note).map_err(|_| Reason::PermitNotLogged)?;
         self.shared.agree(&checkpoint, Brought::ByOther).await?;
         Ok(checkpoint)
+    }
+
+    /// What rests on a checkpoint that agrees with the view.
+    fn ground(&self, checkpoint: &VerifiedCheckpoint) -> Ground {
+        Ground::new(Arc::clone(&self.shared), checkpoint.size())
     }
 
     /// Verifies records under one checkpoint. Each record has its own outcome.
@@ -195,12 +217,7 @@ impl Witness {
         records: &[common::LoggedRecord],
     ) -> Result<Vec<Result<VerifiedRecord, Reason>>, Reason> {
         let checkpoint = self.witness(note).await?;
-        if records.len() < HEAVY {
-            return Ok(records.iter().map(|record| verify_one(record, &checkpoint)).collect());
-        }
-        let records = records.to_vec();
-        let verify = move || records.iter().map(|record| verify_one(record, &checkpoint)).collect();
-        tokio::task::spawn_blocking(verify).await.map_err(|_| Reason::Internal)
+        verify_all(checkpoint, records).await
     }
 
     /// Verifies permits under one checkpoint by the rules that holders and the custodian share
@@ -216,13 +233,15 @@ impl Witness {
         peer: &PeerIdentity,
     ) -> Result<Vec<Result<GoodPermit, Reason>>, Reason> {
         self.shared.may_decide().await?;
-        let verified = self.verify(note, permits).await?;
+        let checkpoint = self.agreed(note).await?;
+        let ground = self.ground(&checkpoint);
+        let verified = verify_all(checkpoint, permits).await?;
         let now = self.shared.clock.now();
         let mut view = self.shared.view();
         Ok(verified
             .into_iter()
             .map(|record| {
-                let permit = GoodPermit::check(record?, peer, now, view.newest_accepted())?;
+                let permit = GoodPermit::check(record?, &ground, peer, now, view.newest_accepted())?;
                 view.accepted(permit.time());
                 Ok(permit)
             })
@@ -232,6 +251,18 @@ impl Witness {
 
 fn log_client(coordinator: Channel) -> LogServiceClient<Channel> {
     LogServiceClient::new(coordinator).max_decoding_message_size(1 << 20)
+}
+
+async fn verify_all(
+    checkpoint: VerifiedCheckpoint,
+    records: &[common::LoggedRecord],
+) -> Result<Vec<Result<VerifiedRecord, Reason>>, Reason> {
+    if records.len() < HEAVY {
+        return Ok(records.iter().map(|record| verify_one(record, &checkpoint)).collect());
+    }
+    let records = records.to_vec();
+    let verify = move || records.iter().map(|record| verify_one(record, &checkpoint)).collect();
+    tokio::task::spawn_blocking(verify).await.map_err(|_| Reason::Internal)
 }
 
 /// From the wire form to a verified record.

@@ -7,19 +7,24 @@ use tacit_ledger::{
 };
 use tacit_model::{Millis, Reason};
 
+use crate::Ground;
+
 /// How far the coordinator's clock may be ahead of ours, in milliseconds.
 const AHEAD_MS: u64 = 5_000;
 
 /// A permit whose record is in the witnessed log, made for the peer that presents it, and in time.
-/// Whether it is for this holder, list, version and query is the holder's to check.
+/// Whether it is for this holder, list, version and query is the holder's to check; and nothing is answered to it before
+/// its [`Ground`] is durable.
 #[derive(Debug, Clone)]
 pub struct GoodPermit {
     access: VerifiedRecord<Access>,
+    ground: Ground,
 }
 
 impl GoodPermit {
     pub(crate) fn check(
         record: VerifiedRecord,
+        ground: &Ground,
         peer: &PeerIdentity,
         now: Millis,
         newest_accepted: Millis,
@@ -43,12 +48,17 @@ impl GoodPermit {
         if now.0 >= expires || expires < newest_accepted.0 {
             return Err(Reason::PermitExpired);
         }
-        Ok(Self { access })
+        Ok(Self { access, ground: ground.clone() })
     }
 
     /// The access record.
     pub fn access(&self) -> &Access {
         self.access.record()
+    }
+
+    /// The checkpoint it is good under.
+    pub fn ground(&self) -> &Ground {
+        &self.ground
     }
 
     /// Leaf index of the record in the log.

@@ -8,11 +8,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rand_core::Rng as _;
-use sqlx::Row;
+use sqlx::{Row, any::AnyRow};
 use tacit_blind::encoding::b3;
 use tacit_model::entropy::os_rng;
 use tacit_model::{ListId, Millis};
-use tacit_store::{Conn, GroupTx, Reads, StoreError, Writes};
+use tacit_store::{Conn, GroupTx, ReadId, Reads, StoreError, Writes};
+use tacit_witness::{Carried, Ground};
 use zeroize::Zeroizing;
 
 use super::{bytes32, signed, unsigned};
@@ -28,6 +29,8 @@ const KEEP_MS: u64 = 10_000;
 pub(crate) struct UsePermits {
     /// Per list and epoch asked for.
     pub(crate) lists: Vec<ListUse>,
+    /// What its permits rest on.
+    pub(crate) ground: Option<Ground>,
 }
 
 /// The part of a request that is about one list and epoch.
@@ -66,6 +69,8 @@ impl BatchSecret {
 pub(super) struct Permits {
     secret: BatchSecret,
     salts: HashMap<u64, [u8; 32]>,
+    /// The checkpoint that goes with the commit under way.
+    carried: Option<Carried>,
 }
 
 /// What a row holds.
@@ -84,12 +89,20 @@ struct NewRow {
 
 impl Permits {
     pub(super) fn new(secret: BatchSecret) -> Self {
-        Self { secret, salts: HashMap::new() }
+        Self { secret, salts: HashMap::new(), carried: None }
+    }
+
+    /// The commit has returned.
+    pub(super) fn committed(&mut self) {
+        if let Some(carried) = self.carried.take() {
+            carried.committed();
+        }
     }
 
     /// Forgets what may not be in the database after a failed commit.
     pub(super) fn forget(&mut self) {
         self.salts.clear();
+        self.carried = None;
     }
 
     /// Decides all requests of one commit, in order.
@@ -104,8 +117,17 @@ impl Permits {
         }
         let window = now.0 / SALT_WINDOW_MS;
         self.salts.retain(|known, _| known + 1 >= window);
-        let mut recorded = recorded(tx, requests).await?;
+        let mut reads = Reads::new(tx.dialect());
+        let furthest =
+            requests.iter().filter_map(|request| request.ground.as_ref()).max_by_key(|ground| ground.size());
+        let carried = furthest.and_then(|ground| ground.carry(&mut reads));
+        let read = read_recorded(&mut reads, requests);
+        let mut rows = tx.fetch(reads).await?;
+        let mut recorded = recorded(&rows.take(read))?;
         let (conn, last) = tx.begun().await?;
+        if let Some(carried) = carried {
+            self.carried = carried.write(&mut rows, last)?;
+        }
         let salt = self.salt(conn, window).await?;
         for old in recorded.values().map(|row| row.window).filter(|&old| old != window).collect::<Vec<_>>() {
             // A row without its salt cannot be compared, and then counts as used.
@@ -217,11 +239,8 @@ async fn load_salt(conn: &mut Conn, window: u64) -> Result<Option<[u8; 32]>, Sto
     row.map(|row| bytes32("batch_salt", "salt", window, row.try_get(0)?)).transpose()
 }
 
-/// The rows of all permits of these requests, by permit and list.
-async fn recorded(
-    tx: &mut GroupTx<'_>,
-    requests: &[&UsePermits],
-) -> Result<HashMap<(String, String), Recorded>, StoreError> {
+/// Adds the read of the rows of all permits of these requests.
+fn read_recorded(reads: &mut Reads, requests: &[&UsePermits]) -> ReadId {
     let mut permits: Vec<&str> = requests
         .iter()
         .flat_map(|request| &request.lists)
@@ -229,17 +248,20 @@ async fn recorded(
         .collect();
     permits.sort_unstable();
     permits.dedup();
-    let mut found = HashMap::new();
     let head = "SELECT permit, list, batch, salt_window FROM permit_use WHERE permit IN";
-    let mut reads = Reads::new(tx.dialect());
-    let read = reads.keyed(head, |row| row, &permits, |row, permit| row.bind(*permit));
-    for row in tx.fetch(reads).await?.take(read) {
-        let permit: String = row.try_get(0)?;
-        let batch = bytes32("permit_use", "batch", &permit, row.try_get(2)?)?;
-        let window = unsigned("permit_use", "salt_window", row.try_get(3)?)?;
-        found.insert((permit, row.try_get(1)?), Recorded { batch, window });
-    }
-    Ok(found)
+    reads.keyed(head, |row| row, &permits, |row, permit| row.bind(*permit))
+}
+
+/// What is on record, by permit and list.
+fn recorded(rows: &[AnyRow]) -> Result<HashMap<(String, String), Recorded>, StoreError> {
+    rows.iter()
+        .map(|row| {
+            let permit: String = row.try_get(0)?;
+            let batch = bytes32("permit_use", "batch", &permit, row.try_get(2)?)?;
+            let window = unsigned("permit_use", "salt_window", row.try_get(3)?)?;
+            Ok(((permit, row.try_get(1)?), Recorded { batch, window }))
+        })
+        .collect()
 }
 
 fn insert(last: &mut Writes, window: u64, rows: &[NewRow]) {

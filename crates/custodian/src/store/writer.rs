@@ -31,7 +31,8 @@ impl Writer {
         })
     }
 
-    /// Decides whether permits may be used this way, and records it.
+    /// Decides whether permits may be used this way, and records it. What they rest on goes with it into the database, if
+    /// that can be; the caller makes sure of it.
     pub(crate) async fn use_permits(
         &self,
         request: UsePermits,
@@ -84,6 +85,10 @@ impl GroupWork for Decisions {
         Ok(done)
     }
 
+    fn committed(&mut self) {
+        self.permits.committed();
+    }
+
     fn failed(&mut self) {
         self.permits.forget();
     }
@@ -131,6 +136,7 @@ mod tests {
                     batch: [presenter; 32],
                     permits: vec![(format!("{permit:026}").into(), NOW.plus_ms(60_000))],
                 }],
+                ground: None,
             }
         }
         let mut presents = Vec::new();

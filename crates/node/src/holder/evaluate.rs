@@ -101,12 +101,7 @@ impl Evaluation {
                 Err(reason) => Some(reason),
             });
         }
-        let written = if permits.is_empty() { Ok(Ok(Vec::new())) } else { self.0.uses.record(permits).await };
-        let written = written.map_err(|_| Reason::Overloaded)?.map_err(|error| {
-            tracing::error!(%error, "used permits could not be recorded");
-            Reason::Unavailable
-        })?;
-        let mut written = written.into_iter();
+        let mut written = self.0.uses.record(permits).await?.into_iter();
         let merge = |refused: Option<NotAnswered>| match refused {
             Some(reason) => Err(reason),
             None => written.next().unwrap_or(Err(NotAnswered::Because(Reason::Internal))),

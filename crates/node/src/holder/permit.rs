@@ -9,7 +9,7 @@ use tacit_ledger::record::Access;
 use tacit_model::{ListId, MemberId, Millis, PurposeCode, Reason};
 
 use tacit_policy::{Asked, Registry, holder_decide};
-use tacit_witness::GoodPermit;
+use tacit_witness::{GoodPermit, Ground};
 
 use super::live::Live;
 use super::secret::ListSecret;
@@ -36,6 +36,11 @@ impl Permit {
     /// Record id, a ULID.
     pub(super) fn id(&self) -> &str {
         &self.good.access().id
+    }
+
+    /// What it rests on.
+    pub(super) fn ground(&self) -> &Ground {
+        self.good.ground()
     }
 
     /// Hash of M, as in the record.

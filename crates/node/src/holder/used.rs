@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use tacit_model::{Clock, Millis, Reason};
-use tacit_store::{Db, Group, GroupTx, GroupWork, Overloaded, StoreError};
+use tacit_store::{Db, Group, GroupTx, GroupWork, Overloaded, Reads, StoreError};
+use tacit_witness::{Carried, Ground};
 
 use super::permit::Permit;
 use crate::store::holder::permits::{self, CountKey, Known, NewUse};
@@ -17,8 +18,8 @@ const LARGEST: usize = 128;
 /// Milliseconds of a day.
 const DAY_MS: u64 = 86_400_000;
 
-/// A permit whose use is durable: the only thing that a list key answers. Made by the writer alone, and given out
-/// after its commit.
+/// A permit whose use is durable, and what it rests on too: the only thing that a list key answers. Made by the writer
+/// alone, and given out after its commit.
 pub(super) struct Recorded {
     permit: Permit,
 }
@@ -47,7 +48,7 @@ pub(super) struct UseWriter(Group<Uses>);
 
 impl UseWriter {
     pub(super) fn start(db: Db, clock: Arc<dyn Clock>) -> Self {
-        Self(Group::start(db, Uses { clock }, WAITING, LARGEST))
+        Self(Group::start(db, Uses { clock, carried: None }, WAITING, LARGEST))
     }
 
     /// Waits until nothing can be noted any more: the disk failed.
@@ -56,16 +57,22 @@ impl UseWriter {
     }
 
     /// Notes the permits of one call; each has its own outcome, in order.
-    pub(super) async fn record(
-        &self,
-        permits: Vec<Permit>,
-    ) -> Result<Result<Vec<Outcome>, StoreError>, Overloaded> {
-        self.0.try_submit(permits).await
+    pub(super) async fn record(&self, permits: Vec<Permit>) -> Result<Vec<Outcome>, Reason> {
+        let Some(ground) = ground(permits.iter()) else { return Ok(Vec::new()) };
+        let written = self.0.try_submit(permits).await.map_err(|Overloaded| Reason::Overloaded)?;
+        let outcomes = written.map_err(|error| {
+            tracing::error!(%error, "used permits could not be recorded");
+            Reason::Unavailable
+        })?;
+        ground.settled().await?;
+        Ok(outcomes)
     }
 }
 
 struct Uses {
     clock: Arc<dyn Clock>,
+    /// The checkpoint that goes with the commit under way.
+    carried: Option<Carried>,
 }
 
 impl GroupWork for Uses {
@@ -80,8 +87,15 @@ impl GroupWork for Uses {
         let now = self.clock.now();
         let ids: Vec<&str> = jobs.iter().flatten().map(Permit::id).collect();
         let keys = jobs.iter().flatten().flat_map(|permit| count_keys(permit, now.utc_day())).collect();
+        let mut reads = Reads::new(tx.dialect());
+        let carried = ground(jobs.iter().flatten()).and_then(|ground| ground.carry(&mut reads));
+        let known = permits::read_known(&mut reads, &ids, keys);
+        let mut rows = tx.fetch(reads).await?;
         // Another replica may have answered meanwhile, and accepted a newer record.
-        let Known { newest, used, counts } = permits::known(tx, &ids, keys).await?;
+        let Known { newest, used, counts } = permits::known(known, &mut rows)?;
+        if let Some(carried) = carried {
+            self.carried = carried.write(&mut rows, tx.last())?;
+        }
         let counts = counts.into_iter().map(|(key, before)| (key, Count { before, now: before })).collect();
         let mut commit = Commit { now, newest, used, counts, uses: Vec::new() };
         let done: Vec<Vec<Outcome>> = jobs
@@ -100,6 +114,21 @@ impl GroupWork for Uses {
         }
         Ok(done)
     }
+
+    fn committed(&mut self) {
+        if let Some(carried) = self.carried.take() {
+            carried.committed();
+        }
+    }
+
+    fn failed(&mut self) {
+        self.carried = None;
+    }
+}
+
+/// The furthest checkpoint that these permits rest on.
+fn ground<'p>(permits: impl Iterator<Item = &'p Permit>) -> Option<Ground> {
+    permits.map(Permit::ground).max_by_key(|ground| ground.size()).cloned()
 }
 
 struct Count {

@@ -135,8 +135,11 @@ async fn of_two_branches_brought_at_once_only_one_is_accepted() {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        let streamed = witness.newest().unwrap() == history.checkpoint(15);
-        assert_ne!(asked, streamed, "both branches were accepted, or none");
+        let newest = witness.newest().unwrap();
+        let (brought, streamed) = (newest == fork.checkpoint(20), newest == history.checkpoint(15));
+        assert_ne!(brought, streamed, "one of the branches is in the view");
+        // The other one may have stopped the member before what was brought was saved.
+        assert!(brought || !asked, "both branches were accepted");
     }
 }
 

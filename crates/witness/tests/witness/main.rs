@@ -6,6 +6,7 @@
 mod add;
 mod follows;
 mod forks;
+mod ground;
 mod permits;
 mod quorum;
 mod replicas;

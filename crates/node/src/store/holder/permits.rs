@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sqlx::{Row, any::AnyRow};
 use tacit_model::Millis;
-use tacit_store::{Conn, GroupTx, Reads, StoreError, Writes};
+use tacit_store::{Conn, ReadId, Reads, Rows, StoreError, Writes};
 
 use crate::store::{bytes32, signed, unsigned};
 
@@ -37,19 +37,21 @@ pub(crate) struct Known {
     pub(crate) counts: BTreeMap<CountKey, u64>,
 }
 
-/// Reads what is known of these permits and counts.
-pub(crate) async fn known(
-    tx: &mut GroupTx<'_>,
-    ids: &[&str],
-    keys: BTreeSet<CountKey>,
-) -> Result<Known, StoreError> {
-    let mut reads = Reads::new(tx.dialect());
+/// The reads that [`known`] takes the rows of.
+pub(crate) struct KnownReads {
+    newest: ReadId,
+    used: ReadId,
+    counts: Vec<(CountKey, ReadId)>,
+}
+
+/// Adds the reads of what is known of these permits and counts.
+pub(crate) fn read_known(reads: &mut Reads, ids: &[&str], keys: BTreeSet<CountKey>) -> KnownReads {
     let newest = reads.add("SELECT newest_ms FROM accepted_time WHERE only_row = 1", |row| row);
     let head = "SELECT id, query FROM used_permit WHERE id IN";
     let used = reads.keyed(head, |row| row, ids, |row, id| row.bind(*id));
     let count =
         "SELECT answers FROM answer_count WHERE day = ? AND requester = ? AND list = ? AND purpose = ?";
-    let counts: Vec<_> = keys
+    let counts = keys
         .into_iter()
         .map(|key| {
             let read = reads.add(count, |row| {
@@ -61,7 +63,12 @@ pub(crate) async fn known(
             (key, read)
         })
         .collect();
-    let mut rows = tx.fetch(reads).await?;
+    KnownReads { newest, used, counts }
+}
+
+/// What is known of permits and counts.
+pub(crate) fn known(reads: KnownReads, rows: &mut Rows) -> Result<Known, StoreError> {
+    let KnownReads { newest, used, counts } = reads;
     let newest = rows.take(newest);
     let newest =
         newest.first().ok_or_else(|| StoreError::corrupt("accepted_time", "newest_ms", 1, "is missing"))?;

@@ -1,0 +1,113 @@
+//! What an answer rests on: a checkpoint in the view. It need not be durable before the use of the permit is, and so goes
+//! into the same commit.
+//!
+//! ```text
+//! Group::apply   carry(reads)      take the row in hand, if nobody has it; read it with what else is read
+//!                write(rows, last) still the known one? replaced with the commit
+//! committed      committed()       durable
+//! the answer     settled()         at once if it was carried; otherwise persisted by itself
+//! ```
+
+use std::sync::{Arc, atomic::Ordering};
+
+use tacit_ledger::checkpoint::VerifiedCheckpoint;
+use tacit_model::Reason;
+use tacit_store::{
+    ReadId, Reads, Rows, StoreError, Writes,
+    witness::{self, Stored},
+};
+use tokio::sync::OwnedMutexGuard;
+
+use crate::Shared;
+
+/// A checkpoint that agreed with the member's view.
+#[derive(Clone)]
+pub struct Ground {
+    shared: Arc<Shared>,
+    size: u64,
+}
+
+impl std::fmt::Debug for Ground {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ground").field("size", &self.size).finish()
+    }
+}
+
+impl Ground {
+    pub(crate) fn new(shared: Arc<Shared>, size: u64) -> Self {
+        Self { shared, size }
+    }
+
+    /// Size of the checkpoint, in records.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Returns when the checkpoint, or one that continues it, is durable. Nothing that rests on it may be given out
+    /// before.
+    ///
+    /// # Errors
+    /// [`Reason::LogFrozen`] when another replica of this member has stored what contradicts it,
+    /// [`Reason::LogBehind`] when nobody can be asked about what another replica has stored, [`Reason::Unavailable`]
+    /// when it could not be saved.
+    pub async fn settled(&self) -> Result<(), Reason> {
+        self.shared.not_frozen()?;
+        if self.is_durable() {
+            return Ok(());
+        }
+        let mut growing = self.shared.grow().await;
+        self.shared.persist(&mut growing).await
+    }
+
+    /// Takes the checkpoint along with a commit, whose first reads these are, if it is not durable yet and nobody else
+    /// is just about to make it so. Never waits: who calls holds the database's writer.
+    pub fn carry(&self, reads: &mut Reads) -> Option<Carried> {
+        if self.is_durable() {
+            return None;
+        }
+        let stored = Arc::clone(&self.shared.stored).try_lock_owned().ok()?;
+        let newest = self.shared.newest().filter(|_| stored.is_some())?;
+        Some(Carried { shared: Arc::clone(&self.shared), stored, newest, read: witness::read_row(reads) })
+    }
+
+    fn is_durable(&self) -> bool {
+        self.shared.durable.load(Ordering::Acquire) >= self.size
+    }
+}
+
+/// A checkpoint on its way into the database. Dropped, it is as if it had not been taken along.
+pub struct Carried {
+    shared: Arc<Shared>,
+    stored: OwnedMutexGuard<Option<Stored>>,
+    newest: VerifiedCheckpoint,
+    read: ReadId,
+}
+
+impl std::fmt::Debug for Carried {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Carried").field("size", &self.newest.size()).finish()
+    }
+}
+
+impl Carried {
+    /// Writes it, unless another replica of this member has stored something else meanwhile, which must be compared
+    /// first, or froze.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn write(self, rows: &mut Rows, last: &mut Writes) -> Result<Option<Self>, StoreError> {
+        let Some(known) = *self.stored else { return Ok(None) };
+        if !witness::stands(&rows.take(self.read), &known)? {
+            return Ok(None);
+        }
+        witness::replace(last, &self.newest)?;
+        Ok(Some(self))
+    }
+
+    /// The commit has returned.
+    pub fn committed(mut self) {
+        *self.stored = Some((self.newest.size(), *self.newest.root()));
+        self.shared.durable.store(self.newest.size(), Ordering::Release);
+    }
+}
