@@ -84,7 +84,8 @@ impl<'c> GroupTx<'c> {
     /// What the database says.
     pub async fn fetch(&mut self, reads: Reads) -> Result<Rows, StoreError> {
         let mut first = None;
-        if !self.begun && self.dialect == Dialect::Sqlite {
+        // Where there is nothing to read, the beginning goes by itself.
+        if !self.begun && self.dialect == Dialect::Sqlite && !reads.is_empty() {
             self.begun = true;
             first = Some(BEGIN_AND_THEN);
         }

@@ -63,6 +63,12 @@ impl Reads {
         self.dialect
     }
 
+    /// Whether there is nothing to read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
     /// One statement.
     pub fn add(&mut self, sql: &str, bind: impl FnOnce(Row) -> Row) -> ReadId {
         let read = self.next();

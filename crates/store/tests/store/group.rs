@@ -1,6 +1,7 @@
 //! Group commit: who shares a commit, who waits for it, and what an error does.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -8,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{Connection, Row};
-use tacit_store::{Conn, Db, Group, GroupTx, GroupWork, StoreError};
+use sqlx::{Connection, Row as _, any::AnyRow};
+use tacit_store::{Conn, Db, Group, GroupTx, GroupWork, Reads, StoreError, bulk::Row};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
@@ -21,11 +22,16 @@ enum Job {
     Last(Vec<i64>),
     /// Waits inside the commit until it is let go.
     Wait(Arc<Notify>),
+    /// Reads the numbers up to each of these, inserts one, and fails.
+    ReadAndFail(Vec<i64>),
     /// Gives no result.
     Lose,
     /// Reads a file that is no database.
     Disk(String),
 }
+
+/// Numbers that are there to be read.
+const READ: i64 = 40;
 
 #[derive(Clone, Default)]
 struct Counts {
@@ -63,6 +69,26 @@ impl GroupWork for Work {
                     release.notified().await;
                     done.push(-1);
                 }
+                Job::ReadAndFail(limits) => {
+                    let mut reads = Reads::new(tx.dialect());
+                    let below = "SELECT value FROM noted WHERE value < ? ORDER BY value";
+                    let ids: Vec<_> =
+                        limits.iter().map(|limit| reads.add(below, |row| row.bind(*limit))).collect();
+                    let keyed =
+                        reads.keyed("SELECT value FROM noted WHERE value IN", |row| row, &limits, Row::bind);
+                    let mut rows = tx.fetch(reads).await?;
+                    for (id, limit) in ids.into_iter().zip(&limits) {
+                        assert_eq!(numbers(&rows.take(id)), (0..*limit).collect::<Vec<_>>());
+                        assert!(rows.take(id).is_empty());
+                    }
+                    let mut found = numbers(&rows.take(keyed));
+                    found.sort_unstable();
+                    found.dedup();
+                    let due: BTreeSet<_> = limits.iter().copied().filter(|limit| *limit < READ).collect();
+                    assert!(found.into_iter().eq(due));
+                    sqlx::query("INSERT INTO noted (value) VALUES (-1)").execute(tx.begun().await?.0).await?;
+                    return Err(StoreError::Stopped);
+                }
                 Job::Lose => {}
                 Job::Disk(path) => {
                     let mut broken = Conn::connect(&format!("sqlite:{path}")).await?;
@@ -80,6 +106,10 @@ impl GroupWork for Work {
     fn failed(&mut self) {
         self.0.failed.fetch_add(1, Ordering::SeqCst);
     }
+}
+
+fn numbers(rows: &[AnyRow]) -> Vec<i64> {
+    rows.iter().map(|row| row.get(0)).collect()
 }
 
 async fn start(waiting: usize, largest: usize) -> (TempDir, Db, Group<Work>, Counts) {
@@ -191,6 +221,21 @@ async fn an_error_undoes_its_group_and_the_next_one_is_written() {
     assert_eq!(counts.failed.load(Ordering::SeqCst), 1);
     group.submit(Job::Insert(3)).await.unwrap();
     assert_eq!(noted(&db).await, [1, 3]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_transaction_begins_by_reading_is_told_apart_and_inside_it_also_when_it_is_nothing() {
+    let (_folder, db, group, _) = start(16, 16).await;
+    for value in 0..READ {
+        group.submit(Job::Insert(value)).await.unwrap();
+    }
+    let all: Vec<i64> = (0..READ).collect();
+    // Many keys are several statements of one read.
+    for limits in [vec![], vec![0], vec![3, 0, 0, 5], (0..3_000).map(|n| n % (READ + 5)).collect()] {
+        let limits: Vec<i64> = limits.into_iter().map(|limit: i64| limit.min(READ)).collect();
+        assert!(group.submit(Job::ReadAndFail(limits.clone())).await.is_err());
+        assert_eq!(noted(&db).await, all, "the transaction had begun: {} reads", limits.len());
+    }
 }
 
 #[tokio::test]

@@ -122,6 +122,28 @@ async fn on_a_full_disk_nothing_is_half_done_and_it_goes_on_when_there_is_space(
     support::report("disk full (tmpfs)", rounds, &figures);
 }
 
+/// Lets no party do anything more, as when the power goes. Under a program that runs on, a file system that is shut down
+/// can report a sync as done whose journal commit it gave up: in 120 cuts eight programs that only append and sync saw
+/// that 48 times when they ran on, and never when they were stopped first.
+fn stop_at_once(federation: &Federation) {
+    let pids: Vec<String> = support::members().map(|member| federation.pid(member).to_string()).collect();
+    assert!(run("kill", &[&["-STOP"], &pids.iter().map(String::as_str).collect::<Vec<_>>()[..]].concat()));
+    for pid in pids {
+        while !is_stopped(&pid) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// Whether each thread is stopped, or in the kernel and stopped before it is out again.
+fn is_stopped(pid: &str) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("stat")).ok()).all(|stat| {
+        let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+        matches!(state, Some('T' | 'D' | 'Z' | 'X'))
+    })
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_power_cut_loses_nothing_acknowledged() {
     let codes = codes(200);
@@ -143,6 +165,7 @@ async fn a_power_cut_loses_nothing_acknowledged() {
         let load = Load::start(&federation, &codes).await;
         let random = u64::from(os_rng().next_u32() % 1_500);
         tokio::time::sleep(Duration::from_millis(1_000 + random)).await;
+        stop_at_once(&federation);
         if !run("python3", &["-c", POWER_CUT, text(&data)]) {
             return skipped("the file system cannot be shut down here: that needs root, python3 and ext4");
         }
