@@ -28,9 +28,12 @@ use tacit_policy::{
 use tacit_store::{Db, StoreError};
 use tokio::{sync::watch, time::Instant};
 
-use crate::store::{
-    consents::{self, StoredConsent},
-    registries,
+use crate::{
+    services::off_threads,
+    store::{
+        consents::{self, StoredConsent},
+        registries,
+    },
 };
 
 /// Consents of one page.
@@ -187,12 +190,6 @@ impl Keys {
         }
         Ok(())
     }
-}
-
-/// Arithmetic that takes long, off the threads that serve connections.
-async fn off_threads<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
-    // Only a panic or the end of the runtime stops it.
-    tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Stopped)
 }
 
 #[cfg(test)]

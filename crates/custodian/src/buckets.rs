@@ -18,7 +18,7 @@ use tacit_wire::concat32;
 use tacit_wire::custodian::bucket_service_server::BucketService;
 use tacit_wire::custodian::fetch_buckets_response::Part;
 use tacit_wire::custodian::{Bucket, BucketChunk, FetchBucketsRequest, FetchBucketsResponse, ListBuckets};
-use tacit_witness::{GoodPermit, Witness};
+use tacit_witness::{GoodPermit, Ground, Witness};
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
@@ -123,7 +123,7 @@ impl Buckets {
                 None => Ok(None),
             }
         };
-        let ground = permits.iter().map(GoodPermit::ground).max_by_key(|ground| ground.size()).cloned();
+        let ground = Ground::furthest(permits.iter().map(GoodPermit::ground)).cloned();
         let used = self.writer.use_permits(UsePermits { lists: uses, ground: ground.clone() });
         let (used, first) = tokio::join!(used, first);
         let used = used??;

@@ -46,17 +46,26 @@ pub trait GroupWork: Send + 'static {
 }
 
 /// The transaction of one group.
-#[derive(Debug)]
 pub struct GroupTx<'c> {
     conn: &'c mut Conn,
     dialect: Dialect,
     begun: bool,
     last: Writes,
+    then: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+impl std::fmt::Debug for GroupTx<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GroupTx")
+            .field("begun", &self.begun)
+            .field("last", &self.last)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'c> GroupTx<'c> {
     fn new(conn: &'c mut Conn, dialect: Dialect) -> Self {
-        Self { conn, dialect, begun: false, last: Writes::new(dialect) }
+        Self { conn, dialect, begun: false, last: Writes::new(dialect), then: Vec::new() }
     }
 
     /// Which database this is.
@@ -96,6 +105,11 @@ impl<'c> GroupTx<'c> {
     /// The writes that come last, in one message with the COMMIT: those that nothing in this transaction reads.
     pub fn last(&mut self) -> &mut Writes {
         &mut self.last
+    }
+
+    /// Has something done once the commit returned, before any result is given out; dropped when it fails.
+    pub fn once_committed(&mut self, then: impl FnOnce() + Send + 'static) {
+        self.then.push(Box::new(then));
     }
 
     async fn commit(&mut self) -> Result<(), StoreError> {
@@ -243,7 +257,10 @@ async fn commit_group<W: GroupWork>(
     let outcome = match work.apply(&mut tx, jobs).await {
         // Answers would go to the wrong askers.
         Ok(done) if done.len() != due => Err(StoreError::WrongCount { due, found: done.len() }),
-        Ok(done) => tx.commit().await.map(|()| done),
+        Ok(done) => tx.commit().await.map(|()| {
+            tx.then.drain(..).for_each(|then| then());
+            done
+        }),
         Err(error) => Err(error),
     };
     let begun = tx.begun;

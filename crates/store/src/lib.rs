@@ -7,7 +7,7 @@
 //! SQLite is the embedded default: WAL with `synchronous = FULL`, so that a commit that returned is
 //! on the disk. Columns are BIGINT, TEXT and BLOB only. A query with parameters of its own numbers them
 //! (`$1`), which SQLite and PostgreSQL both read. The texts that roles hand to [`bulk`], [`Writes`] and
-//! [`GroupTx::fetch`] have the nameless `?` instead: SQLite finds a numbered parameter by walking over all of
+//! [`Reads`] have the nameless `?` instead: SQLite finds a numbered parameter by walking over all of
 //! them, which thousands of parameters do not bear, and statements that go together count theirs through.
 //! PostgreSQL does not know `?`: these three write `$n` there.
 

@@ -11,8 +11,6 @@
 //!
 //! Source: <https://c2sp.org/tlog-witness>, section "add-checkpoint".
 
-use std::sync::atomic::Ordering;
-
 use tacit_ledger::{
     checkpoint::{CheckpointError, VerifiedCheckpoint},
     note::{Note, NoteError},
@@ -101,8 +99,7 @@ impl Shared {
         }
         // Where another replica was ahead, the view is compared with the row when the view grows next.
         if *known == stored && checkpoint.size() > newest {
-            *known = Some((checkpoint.size(), *checkpoint.root()));
-            self.durable.store(checkpoint.size(), Ordering::Release);
+            self.saved(&mut known, &checkpoint);
             self.take(&mut growing, [&checkpoint]);
         }
         self.sign(&checkpoint).ok_or_else(NotAdded::unavailable)

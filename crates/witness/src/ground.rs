@@ -2,10 +2,9 @@
 //! into the same commit.
 //!
 //! ```text
-//! Group::apply   carry(reads)      take the row in hand, if nobody has it; read it with what else is read
-//!                write(rows, last) still the known one? replaced with the commit
-//! committed      committed()       durable
-//! the answer     settled()         at once if it was carried; otherwise persisted by itself
+//! Group::apply   carry(reads)     take the row in hand, if nobody has it; read it with what else is read
+//!                write(rows, tx)  still the known one? replaced with the commit, and durable once that returned
+//! the answer     settled()        at once if it was carried; otherwise persisted by itself
 //! ```
 
 use std::sync::{Arc, atomic::Ordering};
@@ -13,7 +12,7 @@ use std::sync::{Arc, atomic::Ordering};
 use tacit_ledger::checkpoint::VerifiedCheckpoint;
 use tacit_model::Reason;
 use tacit_store::{
-    ReadId, Reads, Rows, StoreError, Writes,
+    GroupTx, ReadId, Reads, Rows, StoreError,
     witness::{self, Stored},
 };
 use tokio::sync::OwnedMutexGuard;
@@ -42,6 +41,11 @@ impl Ground {
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// The one of the largest checkpoint: what is durable for it is so for all.
+    pub fn furthest<'g>(grounds: impl Iterator<Item = &'g Self>) -> Option<&'g Self> {
+        grounds.max_by_key(|ground| ground.size)
     }
 
     /// Returns when the checkpoint, or one that continues it, is durable. Nothing that rests on it may be given out
@@ -91,23 +95,18 @@ impl std::fmt::Debug for Carried {
 }
 
 impl Carried {
-    /// Writes it, unless another replica of this member has stored something else meanwhile, which must be compared
-    /// first, or froze.
+    /// Writes it with the transaction, and tells whether; not if another replica of this member has stored something
+    /// else meanwhile, which must be compared first, or froze.
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub fn write(self, rows: &mut Rows, last: &mut Writes) -> Result<Option<Self>, StoreError> {
-        let Some(known) = *self.stored else { return Ok(None) };
+    pub fn write(mut self, rows: &mut Rows, tx: &mut GroupTx<'_>) -> Result<bool, StoreError> {
+        let Some(known) = *self.stored else { return Ok(false) };
         if !witness::stands(&rows.take(self.read), &known)? {
-            return Ok(None);
+            return Ok(false);
         }
-        witness::replace(last, &self.newest)?;
-        Ok(Some(self))
-    }
-
-    /// The commit has returned.
-    pub fn committed(mut self) {
-        *self.stored = Some((self.newest.size(), *self.newest.root()));
-        self.shared.durable.store(self.newest.size(), Ordering::Release);
+        witness::replace(tx.last(), &self.newest)?;
+        tx.once_committed(move || self.shared.saved(&mut self.stored, &self.newest));
+        Ok(true)
     }
 }

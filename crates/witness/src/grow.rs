@@ -6,7 +6,7 @@ use tacit_ledger::{Hash, checkpoint::VerifiedCheckpoint, merkle::ProofError};
 use tacit_model::Reason;
 use tacit_store::{
     StoreError,
-    witness::{self, Advanced},
+    witness::{self, Advanced, Stored},
 };
 use tacit_wire::coordinator::GetConsistencyRequest;
 use tokio::sync::MutexGuard;
@@ -182,8 +182,7 @@ impl Shared {
         let Some(new) = self.newest() else { return Ok(()) };
         let mut stored = self.stored.lock().await;
         for _ in 0..ATTEMPTS {
-            if let Some((size, _)) = stored.filter(|(size, _)| *size >= new.size()) {
-                self.durable.store(size, Ordering::Release);
+            if stored.is_some_and(|(size, _)| size >= new.size()) {
                 return Ok(());
             }
             let mut conn = self.db.write().await.map_err(failed)?;
@@ -191,7 +190,7 @@ impl Shared {
             drop(conn);
             let note = match advanced {
                 Advanced::Done => {
-                    *stored = Some((new.size(), *new.root()));
+                    self.saved(&mut stored, &new);
                     continue;
                 }
                 Advanced::Frozen => {
@@ -209,10 +208,16 @@ impl Shared {
             }
             // It was read; it must also be there to stay before anything rests on it.
             self.db.settle().await.map_err(failed)?;
-            *stored = Some((other.size(), *other.root()));
+            self.saved(&mut stored, &other);
             self.take(growing, [&other]);
         }
         Err(Reason::Unavailable)
+    }
+
+    /// This checkpoint stands in the database now, durably.
+    pub(crate) fn saved(&self, stored: &mut Option<Stored>, checkpoint: &VerifiedCheckpoint) {
+        *stored = Some((checkpoint.size(), *checkpoint.root()));
+        self.durable.store(checkpoint.size(), Ordering::Release);
     }
 
     /// Another replica of this member froze.

@@ -11,8 +11,9 @@
 //!
 //! A [`Witness`] has one view of the log, which only grows: whatever enters it was proven, under one lock, to
 //! agree with the newest checkpoint in it. It is durable as far as anything was said on its strength: before a checkpoint
-//! is cosigned, and before what rests on it is answered ([`Ground`]). A checkpoint that contradicts it is never accepted, whoever brings it; two signed roots of one size, or a false proof of the
-//! coordinator's own, freeze the member for good, with the [`evidence`] kept. A [`GoodPermit`] can only be made here.
+//! is cosigned, and before what rests on it is answered ([`Ground`]). A checkpoint that contradicts it is never accepted,
+//! whoever brings it; two signed roots of one size, or a false proof of the coordinator's own, freeze the member for good,
+//! with the [`evidence`] kept. A [`GoodPermit`] can only be made here.
 //!
 //! Whoever has a checkpoint and its proof may bring it too, over HTTPS: [`AddCheckpointLayer`].
 //!

@@ -80,12 +80,15 @@ pub(crate) async fn heavy<T: Send + 'static>(
     points: usize,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, StoreError> {
-    if points < HEAVY {
-        Ok(work())
-    } else {
-        // Only a panic or the end of the runtime stops it.
-        tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Stopped)
-    }
+    if points < HEAVY { Ok(work()) } else { off_threads(work).await }
+}
+
+/// Arithmetic that takes long, off the threads that serve connections.
+pub(crate) async fn off_threads<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StoreError> {
+    // Only a panic or the end of the runtime stops it.
+    tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Stopped)
 }
 
 impl Shared {

@@ -89,7 +89,6 @@ impl SubjectService for Service {
             return Err(malformed(&error, &metadata));
         }
         shared.writable(&metadata).await?;
-        shared.writable(&metadata).await?;
         let job = EraseJob { pseudonym, authority: peer.spiffe.member, ground: message.ground, again: None };
         let written = shared.write_logged(Write::Erase(Box::new(job))).await;
         let outcome = match written.map_err(|error| store_trouble(&error, &metadata))? {

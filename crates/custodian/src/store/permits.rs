@@ -13,7 +13,7 @@ use tacit_blind::encoding::b3;
 use tacit_model::entropy::os_rng;
 use tacit_model::{ListId, Millis};
 use tacit_store::{Conn, GroupTx, ReadId, Reads, StoreError, Writes};
-use tacit_witness::{Carried, Ground};
+use tacit_witness::Ground;
 use zeroize::Zeroizing;
 
 use super::{bytes32, signed, unsigned};
@@ -69,8 +69,6 @@ impl BatchSecret {
 pub(super) struct Permits {
     secret: BatchSecret,
     salts: HashMap<u64, [u8; 32]>,
-    /// The checkpoint that goes with the commit under way.
-    carried: Option<Carried>,
 }
 
 /// What a row holds.
@@ -89,20 +87,12 @@ struct NewRow {
 
 impl Permits {
     pub(super) fn new(secret: BatchSecret) -> Self {
-        Self { secret, salts: HashMap::new(), carried: None }
-    }
-
-    /// The commit has returned.
-    pub(super) fn committed(&mut self) {
-        if let Some(carried) = self.carried.take() {
-            carried.committed();
-        }
+        Self { secret, salts: HashMap::new() }
     }
 
     /// Forgets what may not be in the database after a failed commit.
     pub(super) fn forget(&mut self) {
         self.salts.clear();
-        self.carried = None;
     }
 
     /// Decides all requests of one commit, in order.
@@ -118,16 +108,15 @@ impl Permits {
         let window = now.0 / SALT_WINDOW_MS;
         self.salts.retain(|known, _| known + 1 >= window);
         let mut reads = Reads::new(tx.dialect());
-        let furthest =
-            requests.iter().filter_map(|request| request.ground.as_ref()).max_by_key(|ground| ground.size());
-        let carried = furthest.and_then(|ground| ground.carry(&mut reads));
+        let ground = Ground::furthest(requests.iter().filter_map(|request| request.ground.as_ref()));
+        let carried = ground.and_then(|ground| ground.carry(&mut reads));
         let read = read_recorded(&mut reads, requests);
         let mut rows = tx.fetch(reads).await?;
         let mut recorded = recorded(&rows.take(read))?;
-        let (conn, last) = tx.begun().await?;
         if let Some(carried) = carried {
-            self.carried = carried.write(&mut rows, last)?;
+            carried.write(&mut rows, tx)?;
         }
+        let (conn, last) = tx.begun().await?;
         let salt = self.salt(conn, window).await?;
         for old in recorded.values().map(|row| row.window).filter(|&old| old != window).collect::<Vec<_>>() {
             // A row without its salt cannot be compared, and then counts as used.

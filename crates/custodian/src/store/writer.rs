@@ -85,10 +85,6 @@ impl GroupWork for Decisions {
         Ok(done)
     }
 
-    fn committed(&mut self) {
-        self.permits.committed();
-    }
-
     fn failed(&mut self) {
         self.permits.forget();
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tacit_model::{Clock, Millis, Reason};
 use tacit_store::{Db, Group, GroupTx, GroupWork, Overloaded, Reads, StoreError};
-use tacit_witness::{Carried, Ground};
+use tacit_witness::Ground;
 
 use super::permit::Permit;
 use crate::store::holder::permits::{self, CountKey, Known, NewUse};
@@ -48,7 +48,7 @@ pub(super) struct UseWriter(Group<Uses>);
 
 impl UseWriter {
     pub(super) fn start(db: Db, clock: Arc<dyn Clock>) -> Self {
-        Self(Group::start(db, Uses { clock, carried: None }, WAITING, LARGEST))
+        Self(Group::start(db, Uses { clock }, WAITING, LARGEST))
     }
 
     /// Waits until nothing can be noted any more: the disk failed.
@@ -58,7 +58,9 @@ impl UseWriter {
 
     /// Notes the permits of one call; each has its own outcome, in order.
     pub(super) async fn record(&self, permits: Vec<Permit>) -> Result<Vec<Outcome>, Reason> {
-        let Some(ground) = ground(permits.iter()) else { return Ok(Vec::new()) };
+        let Some(ground) = Ground::furthest(permits.iter().map(Permit::ground)).cloned() else {
+            return Ok(Vec::new());
+        };
         let written = self.0.try_submit(permits).await.map_err(|Overloaded| Reason::Overloaded)?;
         let outcomes = written.map_err(|error| {
             tracing::error!(%error, "used permits could not be recorded");
@@ -71,8 +73,6 @@ impl UseWriter {
 
 struct Uses {
     clock: Arc<dyn Clock>,
-    /// The checkpoint that goes with the commit under way.
-    carried: Option<Carried>,
 }
 
 impl GroupWork for Uses {
@@ -88,13 +88,14 @@ impl GroupWork for Uses {
         let ids: Vec<&str> = jobs.iter().flatten().map(Permit::id).collect();
         let keys = jobs.iter().flatten().flat_map(|permit| count_keys(permit, now.utc_day())).collect();
         let mut reads = Reads::new(tx.dialect());
-        let carried = ground(jobs.iter().flatten()).and_then(|ground| ground.carry(&mut reads));
+        let ground = Ground::furthest(jobs.iter().flatten().map(Permit::ground));
+        let carried = ground.and_then(|ground| ground.carry(&mut reads));
         let known = permits::read_known(&mut reads, &ids, keys);
         let mut rows = tx.fetch(reads).await?;
         // Another replica may have answered meanwhile, and accepted a newer record.
         let Known { newest, used, counts } = permits::known(known, &mut rows)?;
         if let Some(carried) = carried {
-            self.carried = carried.write(&mut rows, tx.last())?;
+            carried.write(&mut rows, tx)?;
         }
         let counts = counts.into_iter().map(|(key, before)| (key, Count { before, now: before })).collect();
         let mut commit = Commit { now, newest, used, counts, uses: Vec::new() };
@@ -114,21 +115,6 @@ impl GroupWork for Uses {
         }
         Ok(done)
     }
-
-    fn committed(&mut self) {
-        if let Some(carried) = self.carried.take() {
-            carried.committed();
-        }
-    }
-
-    fn failed(&mut self) {
-        self.carried = None;
-    }
-}
-
-/// The furthest checkpoint that these permits rest on.
-fn ground<'p>(permits: impl Iterator<Item = &'p Permit>) -> Option<Ground> {
-    permits.map(Permit::ground).max_by_key(|ground| ground.size()).cloned()
 }
 
 struct Count {

@@ -6,15 +6,12 @@ use tacit_ledger::checkpoint::VerifiedCheckpoint;
 use tacit_model::Reason;
 use tacit_store::{Group, GroupTx, GroupWork, Reads, StoreError};
 use tacit_wire::coordinator::StreamedCheckpoint;
-use tacit_witness::{Carried, Ground, Witness};
+use tacit_witness::{Ground, Witness};
 
 use crate::support::*;
 
 /// A writer that takes grounds along, as holders and the custodian do; and fails when told to.
-#[derive(Default)]
-struct Uses {
-    carried: Option<Carried>,
-}
+struct Uses;
 
 impl GroupWork for Uses {
     type Job = (Ground, bool);
@@ -31,23 +28,11 @@ impl GroupWork for Uses {
         let carried = ground.carry(&mut reads);
         reads.add("SELECT 1", |row| row);
         let mut rows = tx.fetch(reads).await?;
-        if let Some(carried) = carried {
-            self.carried = carried.write(&mut rows, tx.last())?;
-        }
+        let carried = carried.map_or(Ok(false), |carried| carried.write(&mut rows, tx))?;
         if *fails {
             return Err(StoreError::Stopped);
         }
-        Ok(vec![self.carried.is_some()])
-    }
-
-    fn committed(&mut self) {
-        if let Some(carried) = self.carried.take() {
-            carried.committed();
-        }
-    }
-
-    fn failed(&mut self) {
-        self.carried = None;
+        Ok(vec![carried])
     }
 }
 
@@ -105,7 +90,7 @@ async fn what_an_answer_rests_on_is_durable_before_it_is_given() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_checkpoint_is_saved_with_the_commit_that_uses_a_permit_under_it() {
     let (world, _witness, _, ground) = setting().await;
-    let uses = Group::start(world.db.clone(), Uses::default(), 4, 4);
+    let uses = Group::start(world.db.clone(), Uses, 4, 4);
     assert!(uses.submit((ground.clone(), false)).await.unwrap());
     assert_eq!(saved(&world).await, 20);
     // Nothing is left to write: nobody else could now.
@@ -119,7 +104,7 @@ async fn a_checkpoint_is_saved_with_the_commit_that_uses_a_permit_under_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_fails_saves_no_checkpoint_and_claims_none() {
     let (world, _witness, _, ground) = setting().await;
-    let uses = Group::start(world.db.clone(), Uses::default(), 4, 4);
+    let uses = Group::start(world.db.clone(), Uses, 4, 4);
     assert!(uses.submit((ground.clone(), true)).await.is_err());
     assert_eq!(saved(&world).await, 10);
     ground.settled().await.unwrap();
@@ -133,7 +118,7 @@ async fn what_another_replica_saved_is_compared_before_anything_rests_on_it() {
     world.script.wait_opened(2).await;
     other.witness(history.checkpoint(30).note()).await.unwrap();
     assert_eq!((newest(&witness), saved(&world).await), (20, 30));
-    let uses = Group::start(world.db.clone(), Uses::default(), 4, 4);
+    let uses = Group::start(world.db.clone(), Uses, 4, 4);
     assert!(!uses.submit((ground.clone(), false)).await.unwrap(), "it overwrites nothing");
     assert_eq!(saved(&world).await, 30);
     ground.settled().await.unwrap();
@@ -150,7 +135,7 @@ async fn a_replica_on_another_branch_answers_nothing() {
     let fork = history.forked(25);
     world.script.answer(Answers::Proofs(fork.clone()));
     let ground = ground(&world, &witness, &fork, 30).await;
-    let uses = Group::start(world.db.clone(), Uses::default(), 4, 4);
+    let uses = Group::start(world.db.clone(), Uses, 4, 4);
     assert!(!uses.submit((ground.clone(), false)).await.unwrap());
     assert_eq!(ground.settled().await, Err(Reason::LogFrozen));
     assert!(witness.frozen().is_some());
