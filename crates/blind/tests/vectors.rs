@@ -30,6 +30,11 @@ fn protocol_vectors_b_hold_byte_for_byte() {
 }
 
 #[test]
+fn vectors_of_rotation_hold_byte_for_byte() {
+    assert_all_pass("rotate-v1.json", 14);
+}
+
+#[test]
 fn rfc_9497_vectors_hold_byte_for_byte() {
     assert_all_pass("rfc9497-allVectors.json", 20);
 }

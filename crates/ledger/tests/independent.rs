@@ -160,6 +160,13 @@ fn the_independent_program_agrees_with_the_published_values() {
 }
 
 #[test]
+fn a_second_implementation_agrees_with_the_vectors_of_rotation() {
+    let Some(python) = python() else { return };
+    let (verified, printed) = run(&python, "check_rotate.py", &[]);
+    assert!(verified, "{printed}");
+}
+
+#[test]
 fn an_export_of_every_shape_is_verified_by_a_program_without_our_code() {
     let Some(python) = python() else { return };
     for size in [0, 1, 255, 256, 257, 66_000] {

@@ -1,9 +1,9 @@
 //! The decision: a pure function from a question and what is known to a permission or a refusal.
 //!
 //! ```text
-//! question -> terms known? -> an agreement that covers it? -> consent, where needed? -> within quotas? -> Allowed
-//!                  |                    |                           |                      |
-//!                  +------- not_permitted (unknown_...) -----  consent_required  ------ quota_...
+//! question -> terms known? -> an agreement that covers it? -> consent, where needed? -> no rule forbids? -> quotas?
+//!                  |                    |                           |                        |               |
+//!                  +------- not_permitted (unknown_...) -----  consent_required  ----- not_permitted --- quota_...
 //! ```
 //! Everything that is not allowed is refused; a term that nobody defined is refused. The requester learns only the
 //! public reason, one word for all problems with consent and one for all problems with permission; the exact reason
@@ -24,6 +24,7 @@ pub use self::{
 use crate::{
     consent::{Consent, ConsentStatus},
     duration::Frequency,
+    own::OwnFacts,
     registry::{
         Registry,
         entry::{Agreement, MemberKind, Quotas},
@@ -92,6 +93,15 @@ pub struct Refusal {
 impl Refusal {
     fn new(exact: ExactReason) -> Self {
         Self { public: exact.public(), exact, rules: vec![Cow::Borrowed(exact.rule().as_str())] }
+    }
+}
+
+impl Refusal {
+    /// Rules of the federation's own forbid it.
+    fn by_own_rules(names: Vec<String>) -> Self {
+        let mut refusal = Self::new(ExactReason::FederationRule);
+        refusal.rules.extend(names.into_iter().map(|name| Cow::Owned(format!("federation:{name}"))));
+        refusal
     }
 }
 
@@ -245,7 +255,16 @@ pub fn permission<'r>(
             Some((id, view.consent.frequency))
         }
     };
+    let forbidding = registry.forbidding(&own_facts(&terms, agreement), consent.is_some());
+    if !forbidding.is_empty() {
+        return Err(Refusal::by_own_rules(forbidding));
+    }
+    rules.push(Cow::Borrowed(Rule::FederationRules.as_str()));
     Ok(Permitted { agreement, consent, rules })
+}
+
+fn own_facts<'a>(terms: &'a Terms<'_, '_>, agreement: &'a Agreement) -> OwnFacts<'a> {
+    OwnFacts { requester: terms.requester, purpose: terms.purpose, agreement, lists: &terms.lists }
 }
 
 /// Proof that a holder's own copy of the agreements allows a question. Only [`holder_decide`] makes one.
@@ -295,11 +314,22 @@ pub fn holder_decide(asked: &Asked<'_>, registry: &Registry, now: Millis) -> Res
     let terms = Terms::resolve(asked, registry)?;
     let mut agreements = Vec::new();
     let mut checks_per_day = 0u64;
+    let mut forbidding = Vec::new();
     for agreement in covering(&terms, registry, None, now)? {
+        let facts = own_facts(&terms, agreement);
+        // The holder does not know the basis: it refuses what is forbidden with a consent and without.
+        let without = registry.forbidding(&facts, false);
+        if !without.is_empty() && !registry.forbidding(&facts, true).is_empty() {
+            forbidding = without;
+            continue;
+        }
         agreements.push(agreement.id);
         checks_per_day = checks_per_day.saturating_add(agreement.quotas.checks_per_day);
     }
-    let named = AGREEMENT_RULES.iter().map(|(rule, _)| rule);
+    if agreements.is_empty() {
+        return Err(Refusal::by_own_rules(forbidding));
+    }
+    let named = AGREEMENT_RULES.iter().map(|(rule, _)| rule).chain([&Rule::FederationRules]);
     let rules = TERM_RULES.iter().chain(named).map(|rule| Cow::Borrowed(rule.as_str())).collect();
     Ok(HolderAllowed { agreements, checks_per_day, rules })
 }

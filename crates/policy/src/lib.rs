@@ -3,7 +3,8 @@
 //! * [`registry`]: the signed registry of a federation (members, lists, purposes, agreements), read and written;
 //! * [`consent`]: the text of a consent, its signature, and its states;
 //! * [`decide()`]: a pure function from a question to [`Allowed`] or [`Refusal`]; [`holder_decide`] is the holder's own
-//!   check by the same rules.
+//!   check by the same rules. After the built-in rules stand those of the federation's own, in Cedar
+//!   ([`RULES_SCHEMA`]).
 //!
 //! No input or output, no clock, no randomness, no storage, no counting: time and counters are arguments. Not here: the
 //! bind proof, freshness and list epochs (facts of protocol and log), and the quota of new subjects, which is charged
@@ -13,6 +14,7 @@ pub mod consent;
 mod decide;
 mod duration;
 mod keys;
+mod own;
 pub mod registry;
 
 pub use self::{
@@ -23,5 +25,6 @@ pub use self::{
     },
     duration::{Frequency, FrequencyError, MAX_VALUE, Span, Unit},
     keys::{Ed25519Key, PublicKey, Signature},
+    own::SCHEMA as RULES_SCHEMA,
     registry::{NoWitnesses, Pins, Registry, RegistryError, RegistryProblem, registry_hash},
 };

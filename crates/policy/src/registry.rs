@@ -15,6 +15,7 @@ mod check;
 mod cross;
 pub mod entry;
 mod error;
+mod matter;
 pub mod signed;
 mod text;
 mod witnesses;
@@ -30,10 +31,13 @@ pub use self::error::{RegistryError, RegistryProblem};
 pub use self::witnesses::NoWitnesses;
 use self::{
     cross::Loaded,
-    entry::{Agreement, Category, List, Member, PseudonymKey, Purpose, Role},
+    entry::{Act, Agreement, Category, FederationRule, List, Member, PseudonymKey, Purpose, Role},
     signed::{REGISTRY_DOMAIN, Signed, parse_json},
 };
-use crate::keys::{Ed25519Key, PublicKey};
+use crate::{
+    keys::{Ed25519Key, PublicKey},
+    own::OwnRules,
+};
 
 /// Largest registry file in bytes (64 MiB): about 100,000 entries.
 pub const MAX_REGISTRY_BYTES: usize = 64 << 20;
@@ -120,9 +124,12 @@ pub struct Registry {
     coordinator: MemberId,
     custodian: MemberId,
     members: BTreeMap<MemberId, Member>,
+    acts: BTreeMap<String, Act>,
     lists: BTreeMap<ListId, List>,
     purposes: BTreeMap<PurposeCode, Purpose>,
     categories: BTreeMap<u16, Category>,
+    rules: BTreeMap<String, FederationRule>,
+    own_rules: Option<OwnRules>,
     schemes: Schemes,
     /// Ascending by id.
     agreements: Vec<Agreement>,
@@ -168,10 +175,18 @@ impl Registry {
         check::range(body.number, 1..=u64::MAX, format_args!("number"))?;
         check::count(body.entries.len(), 1..=MAX_ENTRIES, "entries")?;
         let loaded = Loaded::load(&body, pins)?;
-        Ok(Self::index(registry_hash(bytes), body, loaded))
+        let own_rules = OwnRules::new(
+            loaded.rules.values(),
+            loaded.members.values(),
+            loaded.lists.values(),
+            loaded.purposes.values(),
+            loaded.acts.values(),
+        );
+        let own_rules = own_rules.at("entries")?;
+        Ok(Self::index(registry_hash(bytes), body, loaded, own_rules))
     }
 
-    fn index(hash: [u8; 32], body: Body, loaded: Loaded) -> Self {
+    fn index(hash: [u8; 32], body: Body, loaded: Loaded, own_rules: Option<OwnRules>) -> Self {
         let agreements: Vec<Agreement> = loaded.agreements.into_values().collect();
         let mut pairs = BTreeMap::<MemberId, BTreeMap<MemberId, Vec<usize>>>::new();
         for (i, agreement) in agreements.iter().enumerate() {
@@ -186,9 +201,12 @@ impl Registry {
             coordinator: body.coordinator,
             custodian: body.custodian,
             members: loaded.members,
+            acts: loaded.acts,
             lists: loaded.lists,
             purposes: loaded.purposes,
             categories: loaded.categories,
+            rules: loaded.rules,
+            own_rules,
             schemes: loaded.schemes,
             agreements,
             pairs,
@@ -241,6 +259,27 @@ impl Registry {
     /// All members, ascending by name.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
         self.members.values()
+    }
+
+    /// The act of this name.
+    #[must_use]
+    pub fn act(&self, id: &str) -> Option<&Act> {
+        self.acts.get(id)
+    }
+
+    /// All acts, ascending by name.
+    pub fn acts(&self) -> impl Iterator<Item = &Act> {
+        self.acts.values()
+    }
+
+    /// The federation's own rules, ascending by name.
+    pub fn rules(&self) -> impl Iterator<Item = &FederationRule> {
+        self.rules.values()
+    }
+
+    /// The same, to be asked.
+    pub(crate) fn own_rules(&self) -> Option<&OwnRules> {
+        self.own_rules.as_ref()
     }
 
     /// The list of this id.

@@ -10,6 +10,7 @@ mod evaluating;
 mod listing;
 mod logging;
 mod rfc9497;
+mod rotating;
 mod values;
 
 use serde_json::Value;
@@ -132,9 +133,10 @@ pub fn run(text: &str) -> Result<Vec<Outcome>, ConformanceError> {
 
 type Section = fn(&mut Run, &Node<'_>) -> Result<(), Mismatch>;
 
-const SECTIONS: [(&str, Section); 12] = [
+const SECTIONS: [(&str, Section); 13] = [
     ("subject", enrolling::subject),
     ("enroll", enrolling::enroll),
+    ("rotate", rotating::rotate),
     ("bind", asking::bind),
     ("consent", asking::consent),
     ("evaluate", evaluating::evaluate),

@@ -7,12 +7,17 @@
 //!
 //! The custodian sees a blinded subject, the coordinator a pseudonym; neither sees the code.
 
+mod carry;
 mod register;
 mod requester;
 
+pub use carry::{CARRY_PROOF_BYTES, Carry, Registered, prove_carry, verify_carries};
 pub use register::{Known, RegisterEntryIn, RegisterIn, Standing, VerifiedRegistration, standing};
 pub use requester::{Blinded, Enrolled, Enrollment, blind_subjects, prove_register, unblind};
 
+pub(crate) use carry::{
+    challenge as carry_challenge, prove_with_nonce as prove_carry_with_nonce, transcript as carry_transcript,
+};
 pub(crate) use register::push_equation;
 pub(crate) use requester::prove_with_nonce;
 

@@ -5,4 +5,5 @@
 mod answering;
 mod asking;
 mod enrolling;
+mod rotating;
 mod world;

@@ -46,9 +46,11 @@ pub(super) fn build(
     for list in &sample.list {
         entries.push(add(Entry::List(list.clone()), &[&list.id.holder_id()])?);
     }
-    let shared = sample.purpose.iter().cloned().map(Entry::Purpose);
+    let shared = sample.act.iter().cloned().map(Entry::Act);
+    let shared = shared.chain(sample.purpose.iter().cloned().map(Entry::Purpose));
     let shared = shared.chain(sample.scheme.iter().cloned().map(Entry::Scheme));
-    for entry in shared.chain(sample.category.iter().cloned().map(Entry::Category)) {
+    let shared = shared.chain(sample.category.iter().cloned().map(Entry::Category));
+    for entry in shared.chain(sample.rule.iter().cloned().map(Entry::Rule)) {
         entries.push(add(entry, &[coordinator])?);
     }
     for draft in &sample.agreement {

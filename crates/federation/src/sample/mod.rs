@@ -9,13 +9,15 @@ use tacit_model::{ListId, MemberId, PurposeCode};
 use tacit_policy::{
     Span,
     registry::entry::{
-        Category, CrossContext, LegalBasis, List, Measure, MemberKind, Purpose, Quotas, Role, Scheme,
+        Act, Category, CrossContext, FederationRule, LegalBasis, List, Measure, MemberKind, Purpose, Quotas,
+        Role, Scheme,
     },
 };
 
 /// The samples that come with the program: name and text.
 const SAMPLES: &[(&str, &str)] = &[
     ("procurement", include_str!("../../samples/procurement.toml")),
+    ("credit-reference", include_str!("../../samples/credit-reference.toml")),
     ("minimal", include_str!("../../samples/minimal.toml")),
 ];
 
@@ -35,6 +37,9 @@ pub struct Sample {
     pub federation: Federation,
     /// Its members: exactly one coordinator, one custodian; at least two auditors when anybody asks.
     pub member: Vec<SampleMember>,
+    /// Legal acts that the others cite.
+    #[serde(default)]
+    pub act: Vec<Act>,
     /// Lists.
     #[serde(default)]
     pub list: Vec<List>,
@@ -47,6 +52,9 @@ pub struct Sample {
     /// The catalogue of categories.
     #[serde(default)]
     pub category: Vec<Category>,
+    /// Rules of the federation's own.
+    #[serde(default)]
+    pub rule: Vec<FederationRule>,
     /// Agreements.
     #[serde(default)]
     pub agreement: Vec<SampleAgreement>,

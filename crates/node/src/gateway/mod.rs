@@ -44,6 +44,12 @@ pub use tokens::{Application, TokenError, Tokens};
 
 use json::App;
 
+/// The OpenAPI document of the local HTTP interface: every route and every name.
+#[must_use]
+pub fn openapi() -> &'static str {
+    json::openapi::text()
+}
+
 /// Why a gateway does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {

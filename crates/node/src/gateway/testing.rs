@@ -25,7 +25,10 @@ use tacit_wire::gateway::HeldList;
 use tokio::sync::{Semaphore, watch};
 
 use super::{Asker, GatewayLimits, NodeStatus, ReceiptFile, Tokens, json::App};
-use crate::records::{FLAG_CONTESTED, testing::list_entry};
+use crate::records::{
+    FLAG_CONTESTED,
+    testing::{category, list_entry},
+};
 
 pub(crate) const NOW: &str = "2026-11-21T02:32:09.481Z";
 pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -68,7 +71,7 @@ fn agreement(number: u128, holder: &str, list: &str, consent_required: bool) -> 
         lists: vec![list.parse().unwrap()],
         purposes: vec!["screening".parse().unwrap()],
         purpose_context: "justice".to_owned(),
-        legal_basis: LegalBasis { basis: None, rank: Rank::Statute, citation: "Art. 18".to_owned() },
+        legal_basis: LegalBasis::new("law", "Art. 18"),
         consent_required,
         cross_context: None,
         measures: Vec::new(),
@@ -122,7 +125,17 @@ pub(crate) fn registry() -> Registry {
         &["coordinator"],
     );
     add(
-        Entry::Category(Category { code: 301, title: "Judgment not carried out".to_owned() }),
+        Entry::Act(Act {
+            id: "law".to_owned(),
+            title: "A law".to_owned(),
+            rank: Rank::Statute,
+            issued_by: "Parliament".to_owned(),
+            published: "No. 1 of 2020".to_owned(),
+        }),
+        &["coordinator"],
+    );
+    add(
+        Entry::Category(Category { title: "Judgment not carried out".to_owned(), ..category(301) }),
         &["coordinator"],
     );
     for entry in

@@ -87,7 +87,7 @@ impl Worker {
         let Some(held) = lists::find(&mut *shared.db.read().await?, &self.list).await? else { return Ok(()) };
         let registry = shared.registry();
         let Some(entry) = registry.list(&self.list) else { return Ok(()) };
-        let rules = ListRules::of(entry)?;
+        let rules = ListRules::of(entry, &registry)?;
         let now = Arc::new(ListNow::new(&self.list, &held, rules, shared.clock.now()));
         let asked = requests::waiting(&mut *shared.db.read().await?, held.no).await?;
         let outcome = self.step(&held, &now, !asked.is_empty()).await;

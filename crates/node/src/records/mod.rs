@@ -15,7 +15,6 @@ mod rules;
 pub(crate) mod testing;
 mod view;
 
-use std::collections::HashSet;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -157,9 +156,10 @@ impl Records {
     ) -> Result<ImportReport, RecordsError> {
         check_by(&options.by)?;
         let entry = self.entry(list)?;
-        let rules = ListRules::of(entry)?;
+        let rules = ListRules::of(entry, &self.registry)?;
         let mut lines = csv::Lines::new(reader);
-        let categories: HashSet<u16> = self.registry.categories().map(|category| category.code).collect();
+        let categories =
+            self.registry.categories().map(|category| (category.code, rules.takes(category.code))).collect();
         let schemes = self.registry.schemes().clone();
         let rows = row::RowReader::new(lines.next()?, schemes, entry.scheme.clone(), categories)?;
 

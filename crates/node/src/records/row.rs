@@ -1,6 +1,6 @@
 //! From a line of text to a record: every problem has a name, and none of the names shows a code.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use tacit_model::{CodeError, Normalization, Reason, Schemes, SubjectCode};
 
@@ -108,6 +108,11 @@ pub enum RowProblem {
     /// Not in the registry's catalogue.
     #[error("category {0} is not in the registry's catalogue")]
     UnknownCategory(u16),
+    /// In the catalogue, but not for this list.
+    #[error(
+        "category {0} is not one of this list: its records come from another context, or count the other way"
+    )]
+    OtherCategory(u16),
     /// Not a day.
     #[error("{column} is not a day of the calendar, written YYYY-MM-DD, after 1970-01-01")]
     Date {
@@ -145,6 +150,7 @@ impl RowProblem {
             | Self::Control { .. }
             | Self::Category
             | Self::UnknownCategory(_)
+            | Self::OtherCategory(_)
             | Self::Contested => Reason::RowMalformed,
             Self::Code(error) => error.reason(),
             Self::Date { .. } | Self::Order { .. } => Reason::DateInvalid,
@@ -205,7 +211,8 @@ pub(super) struct RowReader {
     count: usize,
     schemes: Schemes,
     scheme: String,
-    categories: HashSet<u16>,
+    /// The catalogue, and whether a record of this list may be of that category.
+    categories: HashMap<u16, bool>,
     fields: Fields,
 }
 
@@ -215,7 +222,7 @@ impl RowReader {
         header: Option<Result<&str, Broken>>,
         schemes: Schemes,
         scheme: String,
-        categories: HashSet<u16>,
+        categories: HashMap<u16, bool>,
     ) -> Result<Self, HeaderProblem> {
         let line =
             header.ok_or(HeaderProblem::Empty)?.map_err(|broken| HeaderProblem::Unreadable(broken.into()))?;
@@ -295,10 +302,10 @@ impl RowReader {
             return Err(RowProblem::Category);
         }
         let category = text.parse().map_err(|_| RowProblem::Category)?;
-        if self.categories.contains(&category) {
-            Ok(category)
-        } else {
-            Err(RowProblem::UnknownCategory(category))
+        match self.categories.get(&category) {
+            Some(true) => Ok(category),
+            Some(false) => Err(RowProblem::OtherCategory(category)),
+            None => Err(RowProblem::UnknownCategory(category)),
         }
     }
 

@@ -1,10 +1,16 @@
-//! When a record is answered: the rules of its list, as the registry states them.
+//! When a record is answered: the rules of its list and of its category, as the registry states them, the stricter
+//! one of both.
+
+use std::{collections::HashMap, sync::Arc};
 
 use jiff::tz::TimeZone;
 use tacit_blind::encoding::b3;
 use tacit_blind::table::{Day, Label};
 use tacit_model::{ListId, Millis};
-use tacit_policy::registry::entry::{Contested, List};
+use tacit_policy::{
+    Registry,
+    registry::entry::{Category, Contested, List},
+};
 
 use super::day;
 
@@ -26,11 +32,28 @@ pub struct UnknownTimeZone {
 #[derive(Debug, Clone)]
 pub struct ListRules {
     adverse: bool,
+    /// Of each category whose records may stand on the list.
+    categories: Arc<HashMap<u16, Strict>>,
+    zone: TimeZone,
+    hash: [u8; 32],
+}
+
+/// The stricter of a list's rule and a category's.
+#[derive(Debug, Clone, Copy)]
+struct Strict {
     notice_days: u32,
     retention_days: u32,
     withhold: bool,
-    zone: TimeZone,
-    hash: [u8; 32],
+}
+
+impl Strict {
+    fn of(list: &List, category: &Category) -> Self {
+        Self {
+            notice_days: list.notice_days.max(category.notice_days).into(),
+            retention_days: list.retention_days.min(category.retention_days),
+            withhold: list.contested.max(category.contested) == Contested::Withhold,
+        }
+    }
 }
 
 /// State of a record.
@@ -103,6 +126,8 @@ pub enum Standing {
     },
     /// An adverse record whose subject was never notified.
     NotNotified,
+    /// Its category is not, or no longer, one that the registry's catalogue has for this list.
+    NotInCatalogue,
     /// Its time is over.
     Expired,
     /// Contested, and the list does not answer contested records.
@@ -118,6 +143,7 @@ impl Standing {
             Self::Listed { .. } => "listed",
             Self::NotYet { .. } => "not_yet_effective",
             Self::NotNotified => "not_notified",
+            Self::NotInCatalogue => "not_in_catalogue",
             Self::Expired => "expired",
             Self::Withheld => "withheld",
             Self::Removed => "removed",
@@ -126,25 +152,36 @@ impl Standing {
 }
 
 impl ListRules {
-    /// The rules of a list.
-    pub fn of(list: &List) -> Result<Self, UnknownTimeZone> {
+    /// The rules of a list of this registry.
+    pub fn of(list: &List, registry: &Registry) -> Result<Self, UnknownTimeZone> {
+        Self::with(list, registry.categories())
+    }
+
+    fn with<'a>(
+        list: &List,
+        categories: impl Iterator<Item = &'a Category>,
+    ) -> Result<Self, UnknownTimeZone> {
         let zone = TimeZone::get(&list.time_zone).map_err(|_| UnknownTimeZone { list: list.id.clone() })?;
-        let withhold = list.contested == Contested::Withhold;
-        let numbers =
-            [u32::from(list.adverse), u32::from(list.notice_days), list.retention_days, u32::from(withhold)];
-        let numbers: Vec<u8> = numbers.into_iter().flat_map(u32::to_be_bytes).collect();
+        let mut numbers = u32::from(list.adverse).to_be_bytes().to_vec();
+        let mut strict = HashMap::new();
+        // In the order of their codes, so that the hash is that of the rules.
+        for category in categories.filter(|category| category.fits(list)) {
+            let rule = Strict::of(list, category);
+            let terms =
+                [category.code.into(), rule.notice_days, rule.retention_days, u32::from(rule.withhold)];
+            numbers.extend(terms.into_iter().flat_map(u32::to_be_bytes));
+            strict.insert(category.code, rule);
+        }
         let hash = b3(
             "tacit v1 holder list rules",
             &[&numbers, list.scheme.as_bytes(), b"\n", list.time_zone.as_bytes()],
         );
-        Ok(Self {
-            adverse: list.adverse,
-            notice_days: list.notice_days.into(),
-            retention_days: list.retention_days,
-            withhold,
-            zone,
-            hash,
-        })
+        Ok(Self { adverse: list.adverse, categories: Arc::new(strict), zone, hash })
+    }
+
+    /// Whether the catalogue has this category for the list.
+    pub(crate) fn takes(&self, category: u16) -> bool {
+        self.categories.contains_key(&category)
     }
 
     /// Changes when any of the rules does: then the whole list is sealed anew.
@@ -157,27 +194,29 @@ impl ListRules {
         day::today(now, &self.zone)
     }
 
-    /// First and end day of a record's listing; `None` while an adverse record's subject is not notified. An adverse
-    /// listing begins no earlier than the notice period after the notice, and none outlasts the retention period.
+    /// First and end day of a record's listing; `None` while an adverse record's subject is not notified, or its
+    /// category is not in the catalogue. An adverse listing begins no earlier than the notice period after the notice,
+    /// and none outlasts the retention period.
     pub(crate) fn period(&self, facts: &Facts) -> Option<(u32, u32)> {
+        let rule = self.categories.get(&facts.category)?;
         let stated = if facts.effective_on > 0 { facts.effective_on } else { facts.decided_on };
         let from = match (self.adverse, facts.notified_on) {
             (true, 0) => return None,
-            (true, notified) => facts.effective_on.max(notified.saturating_add(self.notice_days)),
+            (true, notified) => facts.effective_on.max(notified.saturating_add(rule.notice_days)),
             (false, _) => stated,
         };
-        let longest = from.saturating_add(self.retention_days).min(Day::MAX.number());
+        let longest = from.saturating_add(rule.retention_days).min(Day::MAX.number());
         let until = if facts.expires_on > 0 { facts.expires_on.min(longest) } else { longest };
         Some((from, until))
     }
 
     /// Where a record stands on the day `today`.
     pub fn standing(&self, facts: &Facts, today: u32) -> Standing {
-        let contested = match facts.state {
-            RecordState::Removed => return Standing::Removed,
-            RecordState::Contested if self.withhold => return Standing::Withheld,
-            RecordState::Contested => true,
-            RecordState::Active => false,
+        let contested = match (facts.state, self.categories.get(&facts.category)) {
+            (RecordState::Removed, _) => return Standing::Removed,
+            (_, None) => return Standing::NotInCatalogue,
+            (RecordState::Contested, Some(rule)) if rule.withhold => return Standing::Withheld,
+            (state, Some(_)) => state == RecordState::Contested,
         };
         match self.period(facts) {
             None => Standing::NotNotified,
@@ -203,13 +242,48 @@ impl ListRules {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{facts, list_entry};
+    use super::super::testing::{category, facts, list_entry};
     use super::*;
 
     fn rules(change: impl FnOnce(&mut List)) -> ListRules {
-        let mut list = list_entry("court/defaulters");
-        change(&mut list);
-        ListRules::of(&list).unwrap()
+        both(|list, category| {
+            change(list);
+            category.adverse = list.adverse;
+        })
+    }
+
+    fn both(change: impl FnOnce(&mut List, &mut Category)) -> ListRules {
+        let (mut list, mut category) = (list_entry("court/defaulters"), category(facts().category));
+        change(&mut list, &mut category);
+        ListRules::with(&list, [category].iter()).unwrap()
+    }
+
+    #[test]
+    fn a_record_is_under_the_stricter_rule_of_its_list_and_its_category() {
+        let record = Facts { notified_on: 20_000, effective_on: 20_000, ..facts() };
+        for (list_days, category_days) in [(5, 10), (10, 5)] {
+            let rules = both(|list, category| {
+                (list.notice_days, category.notice_days) = (list_days, category_days);
+                (list.retention_days, category.retention_days) =
+                    (u32::from(category_days) * 10, u32::from(list_days) * 10);
+            });
+            assert_eq!(rules.period(&record), Some((20_010, 20_060)));
+        }
+        let contested = Facts { state: RecordState::Contested, ..facts() };
+        let withheld = both(|_, category| category.contested = Contested::Withhold);
+        assert_eq!(withheld.standing(&contested, 20_500), Standing::Withheld);
+    }
+
+    #[test]
+    fn a_record_whose_category_is_not_in_the_catalogue_for_its_list_is_not_answered() {
+        for rules in [
+            both(|_, category| category.code += 1),
+            both(|_, category| category.adverse = false),
+            both(|_, category| category.origin_context = "tax".to_owned()),
+        ] {
+            assert!(!rules.takes(facts().category));
+            assert_eq!(rules.standing(&facts(), 20_500), Standing::NotInCatalogue);
+        }
     }
 
     #[test]

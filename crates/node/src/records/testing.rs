@@ -1,6 +1,6 @@
 //! What tests of the holder share.
 
-use tacit_policy::registry::entry::{Contested, LegalBasis, List, Rank};
+use tacit_policy::registry::entry::{Category, Contested, InformationType, LegalBasis, List};
 
 use super::rules::{Facts, RecordState};
 
@@ -9,7 +9,7 @@ pub(crate) fn list_entry(id: &str) -> List {
         id: id.parse().unwrap(),
         title: "Judgment defaulters".to_owned(),
         scheme: "CN-USCC".to_owned(),
-        legal_basis: LegalBasis { basis: None, rank: Rank::Statute, citation: "Article 1".to_owned() },
+        legal_basis: LegalBasis::new("law", "Article 1"),
         origin_context: "justice".to_owned(),
         adverse: true,
         what_listing_means: "A judgment was not obeyed.".to_owned(),
@@ -19,6 +19,21 @@ pub(crate) fn list_entry(id: &str) -> List {
         notice_days: 0,
         contested: Contested::Flag,
         status_texts: Vec::new(),
+    }
+}
+
+/// A category that fits the list above and is no stricter.
+pub(crate) fn category(code: u16) -> Category {
+    Category {
+        code,
+        title: format!("Category {code}"),
+        information: InformationType::JudgmentsAndEnforcement,
+        origin_context: "justice".to_owned(),
+        adverse: true,
+        legal_basis: LegalBasis::new("law", "Article 1"),
+        notice_days: 0,
+        contested: Contested::Flag,
+        retention_days: 36_500,
     }
 }
 

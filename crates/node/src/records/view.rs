@@ -76,7 +76,7 @@ impl Records {
     /// [`RecordsError`].
     pub async fn show(&self, list: &ListId, typed: &str) -> Result<Option<RecordView>, RecordsError> {
         let code = self.code(list, typed)?;
-        let rules = ListRules::of(self.entry(list)?)?;
+        let rules = ListRules::of(self.entry(list)?, &self.registry)?;
         let mut conn = self.db.read().await?;
         let Some(held) = lists::find(&mut conn, list).await? else { return Ok(None) };
         let found = records::by_code(&mut conn, held.no, code.expose_code()).await?;

@@ -114,6 +114,8 @@ exact_reasons! {
     ConsentListNotCovered "consent_list_not_covered" ConsentRequired ConsentCovers
     /// It does not cover the purpose.
     ConsentPurposeNotCovered "consent_purpose_not_covered" ConsentRequired ConsentCovers
+    /// A rule of the federation's own forbids it.
+    FederationRule "federation_rule" NotPermitted FederationRules
     /// It was used as often as its frequency allows.
     ConsentFrequency "consent_frequency" ConsentRequired ConsentFrequency
     /// The agreement's checks of the day are used up.

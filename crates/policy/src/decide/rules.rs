@@ -1,5 +1,5 @@
-//! The built-in rules: not switchable, each with a stable name. Rules of a federation's own will stand after them and
-//! can only refuse what these allow.
+//! The built-in rules: not switchable, each with a stable name. Rules of a federation's own stand after them and can
+//! only refuse what these allow.
 
 use std::fmt;
 
@@ -56,6 +56,7 @@ rule_table! {
     ConsentOfThesePeople "consent-of-these-people" "The consent is of this subject, for this requester, signed by a consent authority."
     ConsentLive "consent-live" "The consent is given, resumed or renewed, and its time has begun and not ended."
     ConsentCovers "consent-covers" "The consent names every list asked and the purpose."
+    FederationRules "federation-rules" "No rule of the federation's own forbids it; those that do are named."
     ConsentFrequency "consent-frequency" "The consent is used no more often than it says."
     QuotaChecks "quota-checks" "No more checks a day than the agreement allows."
     QuotaSubject "quota-subject" "No more checks a day about one subject than the agreement allows."
@@ -84,8 +85,8 @@ pub(super) struct Terms<'a, 'r> {
     asked: &'a Asked<'a>,
     pub(super) requester: &'r Member,
     pub(super) holder: &'r Member,
-    lists: Vec<&'r List>,
-    purpose: &'r Purpose,
+    pub(super) lists: Vec<&'r List>,
+    pub(super) purpose: &'r Purpose,
 }
 
 impl<'a, 'r> Terms<'a, 'r> {

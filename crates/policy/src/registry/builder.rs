@@ -70,15 +70,17 @@ impl RegistryBuilder {
     }
 }
 
-/// Members, lists, purposes, schemes, categories, agreements, pseudonym keys; each ascending by id.
+/// Members, acts, lists, purposes, schemes, categories, rules, agreements, pseudonym keys; each ascending by id.
 fn sort_key(entry: &Entry) -> (u8, String) {
     match entry {
         Entry::Member(it) => (0, it.id.to_string()),
-        Entry::List(it) => (1, it.id.to_string()),
-        Entry::Purpose(it) => (2, it.code.to_string()),
-        Entry::Scheme(it) => (3, it.name.clone()),
-        Entry::Category(it) => (4, format!("{:05}", it.code)),
-        Entry::Agreement(it) => (5, it.id.to_string()),
-        Entry::PseudonymKey(it) => (6, format!("{}/{:010}", it.requester, it.epoch)),
+        Entry::Act(it) => (1, it.id.clone()),
+        Entry::List(it) => (2, it.id.to_string()),
+        Entry::Purpose(it) => (3, it.code.to_string()),
+        Entry::Scheme(it) => (4, it.name.clone()),
+        Entry::Category(it) => (5, format!("{:05}", it.code)),
+        Entry::Rule(it) => (6, it.id.clone()),
+        Entry::Agreement(it) => (7, it.id.to_string()),
+        Entry::PseudonymKey(it) => (8, format!("{}/{:010}", it.requester, it.epoch)),
     }
 }

@@ -10,9 +10,11 @@ use jiff::tz::TimeZoneDatabase;
 
 use super::{
     entry::{
-        Agreement, Entry, LegalBasis, List, Member, PseudonymKey, Purpose, Rank, Role, SUBJECT_ACCESS, Scheme,
+        Act, Agreement, Category, Entry, FederationRule, LegalBasis, List, Member, PseudonymKey, Purpose,
+        Role, SUBJECT_ACCESS, Scheme,
     },
     error::{At, RegistryError, RegistryProblem as Problem},
+    matter,
 };
 use crate::duration::{MAX_VALUE, Span};
 
@@ -22,9 +24,8 @@ const CITATION: usize = 1000;
 const LONG: usize = 2000;
 const STATEMENT: usize = 4000;
 
-/// What no list may come from and no answer may be used for.
-const FORBIDDEN_CONTEXTS: [&str; 8] =
-    ["biometrics", "ethnicity", "family", "health", "political-opinion", "publication", "religion", "score"];
+/// Characters of a rule of the federation's own.
+const RULE: usize = 8000;
 
 pub(super) type Checked = Result<(), RegistryError>;
 
@@ -32,10 +33,12 @@ pub(super) type Checked = Result<(), RegistryError>;
 pub(super) fn entry(entry: &Entry, path: &str) -> Checked {
     match entry {
         Entry::Member(it) => member(it, path),
+        Entry::Act(it) => act(it, path),
         Entry::List(it) => list(it, path),
         Entry::Purpose(it) => purpose(it, path),
         Entry::Scheme(it) => scheme(it, path),
-        Entry::Category(it) => text(&it.title, TITLE, format_args!("{path}.title")),
+        Entry::Category(it) => category(it, path),
+        Entry::Rule(it) => rule(it, path),
         Entry::Agreement(it) => agreement(it, path),
         Entry::PseudonymKey(PseudonymKey { requester: _, epoch: _, public_key: _ }) => Ok(()),
     }
@@ -76,8 +79,37 @@ fn member(member: &Member, path: &str) -> Checked {
     Ok(())
 }
 
+fn act(act: &Act, path: &str) -> Checked {
+    name(&act.id, format_args!("{path}.id"))?;
+    text(&act.title, SHORT, format_args!("{path}.title"))?;
+    text(&act.issued_by, TITLE, format_args!("{path}.issued_by"))?;
+    text(&act.published, CITATION, format_args!("{path}.published"))
+}
+
+fn category(category: &Category, path: &str) -> Checked {
+    text(&category.title, TITLE, format_args!("{path}.title"))?;
+    listable(&category.title, format_args!("{path}.title"))?;
+    context(&category.origin_context, format_args!("{path}.origin_context"))?;
+    basis(&category.legal_basis, format_args!("{path}.legal_basis"))?;
+    range(category.notice_days, 0..=365, format_args!("{path}.notice_days"))?;
+    range(category.retention_days, 1..=36_525, format_args!("{path}.retention_days"))
+}
+
+fn rule(rule: &FederationRule, path: &str) -> Checked {
+    name(&rule.id, format_args!("{path}.id"))?;
+    text(&rule.title, SHORT, format_args!("{path}.title"))?;
+    let found = rule.policy.chars().count();
+    if found > RULE {
+        return Err(Problem::Text { found, max: RULE }).at(format_args!("{path}.policy"));
+    }
+    // Whether it is a rule at all is for the schema to say.
+    crate::own::parse(rule).map(|_| ()).at(format_args!("{path}.policy"))
+}
+
 fn list(list: &List, path: &str) -> Checked {
     text(&list.title, TITLE, format_args!("{path}.title"))?;
+    listable(&list.title, format_args!("{path}.title"))?;
+    listable(list.id.as_str(), format_args!("{path}.id"))?;
     basis(&list.legal_basis, format_args!("{path}.legal_basis"))?;
     context(&list.origin_context, format_args!("{path}.origin_context"))?;
     text(&list.what_listing_means, LONG, format_args!("{path}.what_listing_means"))?;
@@ -123,14 +155,15 @@ fn agreement(agreement: &Agreement, path: &str) -> Checked {
     context(&agreement.purpose_context, format_args!("{path}.purpose_context"))?;
     basis(&agreement.legal_basis, format_args!("{path}.legal_basis"))?;
     if let Some(cross) = &agreement.cross_context {
+        name(&cross.act, format_args!("{path}.cross_context.act"))?;
         text(&cross.citation, CITATION, format_args!("{path}.cross_context.citation"))?;
         text(&cross.proportionality, STATEMENT, format_args!("{path}.cross_context.proportionality"))?;
     }
     count(agreement.measures.len(), 0..=64, format_args!("{path}.measures"))?;
     for (i, measure) in agreement.measures.iter().enumerate() {
         text(&measure.title, SHORT, format_args!("{path}.measures[{i}].title"))?;
-        if measure.restricts && agreement.legal_basis.rank == Rank::Memorandum {
-            return Err(Problem::MemorandumAlone).at(format_args!("{path}.measures[{i}]"));
+        if let Some(law) = &measure.legal_basis {
+            basis(law, format_args!("{path}.measures[{i}].legal_basis"))?;
         }
     }
     let quotas = &agreement.quotas;
@@ -159,7 +192,16 @@ fn basis(basis: &LegalBasis, path: Arguments<'_>) -> Checked {
     if let Some(term) = &basis.basis {
         text(term, TITLE, format_args!("{path}.basis"))?;
     }
+    name(&basis.act, format_args!("{path}.act"))?;
     text(&basis.citation, CITATION, format_args!("{path}.citation"))
+}
+
+/// A title or id of what may be listed.
+fn listable(words: &str, path: Arguments<'_>) -> Checked {
+    match matter::forbidden_in(words) {
+        Some((word, matter)) => Err(Problem::ForbiddenMatter { word, matter }).at(path),
+        None => Ok(()),
+    }
 }
 
 fn span(span: Span, path: Arguments<'_>) -> Checked {
@@ -182,7 +224,7 @@ pub(super) fn text(text: &str, max: usize, path: impl Display) -> Checked {
 /// A name that is allowed as a context.
 fn context(name: &str, path: Arguments<'_>) -> Checked {
     self::name(name, path)?;
-    if FORBIDDEN_CONTEXTS.contains(&name) {
+    if matter::is_forbidden_context(name) {
         return Err(Problem::ForbiddenContext { context: name.to_owned() }).at(path);
     }
     Ok(())

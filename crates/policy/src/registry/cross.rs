@@ -7,7 +7,10 @@ use tacit_model::{ListId, MemberId, PurposeCode, SchemeError, Schemes, Ulid};
 use super::{
     Body, Pins,
     check::{Checked, once},
-    entry::{Agreement, Category, Entry, List, Member, PseudonymKey, Purpose, Role, SUBJECT_ACCESS},
+    entry::{
+        Act, Agreement, Category, Entry, FederationRule, LegalBasis, List, Member, PseudonymKey, Purpose,
+        Rank, Role, SUBJECT_ACCESS,
+    },
     error::{At, RegistryError, RegistryProblem as Problem},
     signed::domain,
 };
@@ -17,9 +20,11 @@ use crate::keys::Ed25519Key;
 #[derive(Default)]
 pub(super) struct Loaded {
     pub(super) members: BTreeMap<MemberId, Member>,
+    pub(super) acts: BTreeMap<String, Act>,
     pub(super) lists: BTreeMap<ListId, List>,
     pub(super) purposes: BTreeMap<PurposeCode, Purpose>,
     pub(super) categories: BTreeMap<u16, Category>,
+    pub(super) rules: BTreeMap<String, FederationRule>,
     pub(super) schemes: Schemes,
     pub(super) agreements: BTreeMap<Ulid, Agreement>,
     pub(super) pseudonym_keys: BTreeMap<(MemberId, u32), PseudonymKey>,
@@ -85,7 +90,7 @@ impl Loaded {
         Ok(match entry {
             Entry::Member(member) => vec![owner(&member.id, "id")?],
             Entry::List(list) => vec![owner(&list.id.holder_id(), "id")?],
-            Entry::Purpose(_) | Entry::Scheme(_) | Entry::Category(_) => {
+            Entry::Act(_) | Entry::Purpose(_) | Entry::Scheme(_) | Entry::Category(_) | Entry::Rule(_) => {
                 vec![owner(&body.coordinator, "coordinator")?]
             }
             Entry::Agreement(it) => vec![owner(&it.holder, "holder")?, owner(&it.requester, "requester")?],
@@ -96,6 +101,14 @@ impl Loaded {
     fn insert(&mut self, entry: &Entry, path: &str) -> Checked {
         match entry {
             Entry::Member(_) => Ok(()),
+            Entry::Act(it) => {
+                let fresh = self.acts.insert(it.id.clone(), it.clone()).is_none();
+                once(fresh, &it.id, format_args!("{path}.id"))
+            }
+            Entry::Rule(it) => {
+                let fresh = self.rules.insert(it.id.clone(), it.clone()).is_none();
+                once(fresh, &it.id, format_args!("{path}.id"))
+            }
             Entry::List(it) => once(
                 self.lists.insert(it.id.clone(), it.clone()).is_none(),
                 &it.id,
@@ -133,8 +146,12 @@ impl Loaded {
 
     fn references(&self, entry: &Entry, path: &str) -> Checked {
         match entry {
-            Entry::Member(_) | Entry::Purpose(_) | Entry::Scheme(_) | Entry::Category(_) => Ok(()),
+            Entry::Member(_) | Entry::Act(_) | Entry::Purpose(_) | Entry::Scheme(_) | Entry::Rule(_) => {
+                Ok(())
+            }
+            Entry::Category(it) => self.law(&it.legal_basis, it.adverse, format_args!("{path}.legal_basis")),
             Entry::List(list) => {
+                self.law(&list.legal_basis, list.adverse, format_args!("{path}.legal_basis"))?;
                 self.with_role(&list.id.holder_id(), Role::Holder, format_args!("{path}.id"))?;
                 let problem = || Problem::UnknownScheme { name: list.scheme.chars().take(80).collect() };
                 self.schemes
@@ -172,6 +189,15 @@ impl Loaded {
                 return Err(Problem::AgreementKey { member: id.clone() }).at(format_args!("{path}.{field}"));
             }
         }
+        self.law(&agreement.legal_basis, false, format_args!("{path}.legal_basis"))?;
+        for (i, measure) in agreement.measures.iter().enumerate() {
+            // A measure may rest on a law of its own; what restricts needs one above a memorandum.
+            let law = measure.legal_basis.as_ref().unwrap_or(&agreement.legal_basis);
+            self.law(law, measure.restricts, format_args!("{path}.measures[{i}]"))?;
+        }
+        if let Some(cross) = &agreement.cross_context {
+            self.act(&cross.act, true, format_args!("{path}.cross_context.act"))?;
+        }
         for (i, code) in agreement.purposes.iter().enumerate() {
             let problem = || Problem::UnknownPurpose { code: code.clone() };
             let purpose =
@@ -192,6 +218,21 @@ impl Loaded {
             }
         }
         Ok(())
+    }
+
+    fn law(&self, basis: &LegalBasis, restricts: bool, path: impl std::fmt::Display) -> Checked {
+        self.act(&basis.act, restricts, format_args!("{path}.act"))
+    }
+
+    /// The act is known, and for what restricts it is more than a memorandum.
+    fn act(&self, id: &str, restricts: bool, path: impl std::fmt::Display) -> Checked {
+        match self.acts.get(id) {
+            None => Err(Problem::UnknownAct { id: id.to_owned() }).at(path),
+            Some(act) if restricts && act.rank == Rank::Memorandum => {
+                Err(Problem::MemorandumAlone { act: id.to_owned() }).at(path)
+            }
+            Some(_) => Ok(()),
+        }
     }
 
     fn known(&self, id: &MemberId, path: impl std::fmt::Display) -> Result<&Member, RegistryError> {

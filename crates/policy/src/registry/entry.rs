@@ -1,4 +1,4 @@
-//! What stands in a registry: members, lists, purposes, schemes, categories, agreements, pseudonym keys.
+//! What stands in a registry: members, acts, lists, purposes, schemes, categories, rules, agreements, pseudonym keys.
 //!
 //! These are the shapes of the document, written and read as JSON with exactly these field names. A value of one of
 //! these types proves nothing by itself; it is a fact when a [`Registry`](super::Registry) hands it out.
@@ -20,6 +20,8 @@ use crate::{
 pub enum Entry {
     /// A member, signed by itself.
     Member(Member),
+    /// A legal act that others cite, signed by the coordinator.
+    Act(Act),
     /// A list, signed by its holder.
     List(List),
     /// A purpose of the federation, signed by the coordinator.
@@ -28,6 +30,8 @@ pub enum Entry {
     Scheme(Scheme),
     /// A category of the federation's catalogue, signed by the coordinator.
     Category(Category),
+    /// A rule of the federation's own, signed by the coordinator.
+    Rule(FederationRule),
     /// An agreement, signed by holder and requester.
     Agreement(Box<Agreement>),
     /// The public pseudonym key of one requester and epoch, signed by the custodian.
@@ -171,6 +175,41 @@ pub enum Rank {
     Memorandum,
 }
 
+impl Rank {
+    /// The word used in the document.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Statute => "statute",
+            Self::Regulation => "regulation",
+            Self::Order => "order",
+            Self::Memorandum => "memorandum",
+        }
+    }
+}
+
+impl fmt::Display for Rank {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A legal act. Its rank stands here and nowhere else, so that nobody who cites a memorandum can call it a statute.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Act {
+    /// By what name entries cite it (a name).
+    pub id: String,
+    /// Its title, 1 to 500 characters.
+    pub title: String,
+    /// How strong it is.
+    pub rank: Rank,
+    /// Who issued it, 1 to 200 characters.
+    pub issued_by: String,
+    /// Where it is published: number, date, gazette; 1 to 1000 characters.
+    pub published: String,
+}
+
 /// The law that something rests on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -178,14 +217,22 @@ pub struct LegalBasis {
     /// DPV term, e.g. `eu-gdpr:A6-1-e-official-authority`, 1 to 200 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basis: Option<String>,
-    /// How strong it is.
-    pub rank: Rank,
-    /// Where it is written, 1 to 1000 characters.
+    /// The act, by its [`Act::id`]; it says how strong the basis is.
+    pub act: String,
+    /// Where in the act it is written, and what further acts say, 1 to 1000 characters.
     pub citation: String,
 }
 
-/// What a contested record answers until the objection is decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+impl LegalBasis {
+    /// A place in an act.
+    #[must_use]
+    pub fn new(act: &str, citation: &str) -> Self {
+        Self { basis: None, act: act.to_owned(), citation: citation.to_owned() }
+    }
+}
+
+/// What a contested record answers until the objection is decided, the milder first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Contested {
     /// Answered as listed, with the flag that it is contested.
@@ -267,7 +314,57 @@ pub struct Scheme {
     pub rules: PatternRules,
 }
 
-/// A category of the federation's catalogue, as it stands in labels.
+/// What a category is about: the twelve types of public credit information, and nothing beside them. Religion,
+/// ethnicity, political opinion, biometrics, health and family have no word here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InformationType {
+    /// Registration and its changes.
+    Registration,
+    /// Judgments and their enforcement.
+    JudgmentsAndEnforcement,
+    /// Licences, penalties and other administrative management.
+    AdministrativeManagement,
+    /// Professional titles and positions.
+    TitlesAndPositions,
+    /// Lists of irregular operation.
+    IrregularOperation,
+    /// Lists of the seriously untrustworthy.
+    SeriouslyUntrustworthy,
+    /// Performance of contracts.
+    ContractPerformance,
+    /// Pledges of credit and whether they were kept.
+    Pledges,
+    /// Results of assessments by public bodies.
+    Assessments,
+    /// Obedience to court orders and to law.
+    Compliance,
+    /// Honors and commendations.
+    Honors,
+    /// What the subject handed in itself.
+    VoluntaryInformation,
+}
+
+impl InformationType {
+    /// All types, in the order of the catalogue they come from.
+    pub const ALL: [Self; 12] = [
+        Self::Registration,
+        Self::JudgmentsAndEnforcement,
+        Self::AdministrativeManagement,
+        Self::TitlesAndPositions,
+        Self::IrregularOperation,
+        Self::SeriouslyUntrustworthy,
+        Self::ContractPerformance,
+        Self::Pledges,
+        Self::Assessments,
+        Self::Compliance,
+        Self::Honors,
+        Self::VoluntaryInformation,
+    ];
+}
+
+/// A category of the federation's catalogue, as it stands in labels. A record is under the stricter rule of its list
+/// and its category.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Category {
@@ -275,6 +372,42 @@ pub struct Category {
     pub code: u16,
     /// Its name in words, 1 to 200 characters.
     pub title: String,
+    /// What it is about.
+    #[serde(rename = "type")]
+    pub information: InformationType,
+    /// Where its records come from; they stand on lists of this context only.
+    pub origin_context: String,
+    /// True when it counts against the subject; such records stand on adverse lists only, others on favorable ones.
+    pub adverse: bool,
+    /// The law under which it is recorded.
+    pub legal_basis: LegalBasis,
+    /// Least days between notice and effect, 0 to 365.
+    pub notice_days: u16,
+    /// What a contested record of it answers.
+    pub contested: Contested,
+    /// Longest time a record of it may stay, 1 to 36,525 days.
+    pub retention_days: u32,
+}
+
+impl Category {
+    /// Whether its records may stand on this list.
+    #[must_use]
+    pub fn fits(&self, list: &List) -> bool {
+        self.adverse == list.adverse && self.origin_context == list.origin_context
+    }
+}
+
+/// A rule of the federation's own, beside the built-in ones: it can only forbid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FederationRule {
+    /// Its name, told in the record's opening when it forbids (a name).
+    pub id: String,
+    /// What it says, for people, 1 to 500 characters.
+    pub title: String,
+    /// One `forbid` policy of Cedar 4 under the schema of docs/rules.cedarschema, up to 8,000 characters; lines end
+    /// in LF.
+    pub policy: String,
 }
 
 /// Something the answer may lead to.
@@ -285,6 +418,9 @@ pub struct Measure {
     pub title: String,
     /// Whether it takes something away or refuses something: then a memorandum is not law enough.
     pub restricts: bool,
+    /// The law it rests on, where it is not the agreement's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legal_basis: Option<LegalBasis>,
 }
 
 /// How much may be asked under an agreement. Days are UTC days.
@@ -303,7 +439,9 @@ pub struct Quotas {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CrossContext {
-    /// The law that allows it, 1 to 1000 characters.
+    /// The act that allows it, by its [`Act::id`]; no memorandum.
+    pub act: String,
+    /// Where in the act, 1 to 1000 characters.
     pub citation: String,
     /// Why it is proportionate, 1 to 4000 characters.
     pub proportionality: String,

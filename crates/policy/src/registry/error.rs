@@ -279,11 +279,36 @@ pub enum RegistryProblem {
         /// As written.
         context: String,
     },
-    /// A restricting measure without law.
+    /// A title or an id that says what may not be listed.
     #[error(
-        "a measure that restricts rests here on a memorandum alone; cite a statute, regulation or order, or take the measure out"
+        "`{word}` is about {matter}, which may not be listed; this cannot be expressed; if the list is about something else, name that"
     )]
-    MemorandumAlone,
+    ForbiddenMatter {
+        /// The word that was found.
+        word: &'static str,
+        /// What it is about.
+        matter: &'static str,
+    },
+    /// A restriction without law.
+    #[error(
+        "what restricts rests here on a memorandum alone (`{act}`); cite a statute, regulation or order, or take the restriction out"
+    )]
+    MemorandumAlone {
+        /// The act cited.
+        act: String,
+    },
+    /// An act that no entry names.
+    #[error("there is no act `{id}` in this registry; add its entry or correct the name")]
+    UnknownAct {
+        /// The name used.
+        id: String,
+    },
+    /// A rule of the federation's own that cannot be taken.
+    #[error("not a rule that a federation can have: {problem}; correct it and sign it again")]
+    Rule {
+        /// What is wrong.
+        problem: String,
+    },
     /// `subject-access` for who is no authority, or an authority with another purpose.
     #[error(
         "purpose `subject-access` and the role `authority` go together and with nothing else, so that nobody can both ask for consent and use it; use another purpose or another requester (here `{member}`)"

@@ -140,10 +140,12 @@ pub(super) fn domain(entry: &Entry) -> &'static [u8] {
     match entry {
         Entry::Agreement(_) => AGREEMENT_DOMAIN,
         Entry::Member(_)
+        | Entry::Act(_)
         | Entry::List(_)
         | Entry::Purpose(_)
         | Entry::Scheme(_)
         | Entry::Category(_)
+        | Entry::Rule(_)
         | Entry::PseudonymKey(_) => ENTRY_DOMAIN,
     }
 }

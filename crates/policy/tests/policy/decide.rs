@@ -134,7 +134,10 @@ fn without_permission_all_refusals_look_alike() {
         case.refused(&registry, exact, Reason::NotPermitted);
     }
     let favorable = Case { lists: vec!["court/model-mediators"], purpose: "water-supply", ..case };
-    assert!(favorable.decide(&registry).is_ok(), "a favorable list may be asked for a basic service");
+    // The built-in rules allow that; a rule of this federation's own does not.
+    let refusal = favorable.decide(&registry).unwrap_err();
+    assert_eq!(refusal.exact, ExactReason::FederationRule);
+    assert_eq!(refusal.rules, ["federation-rules", "federation:no-favors-with-water"]);
 }
 
 #[test]

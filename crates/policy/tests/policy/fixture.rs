@@ -76,7 +76,7 @@ pub(crate) fn list(name: &str, adverse: bool, origin: &str) -> List {
         id: list_id(name),
         title: format!("List {name}"),
         scheme: "CN-USCC".to_owned(),
-        legal_basis: LegalBasis { basis: None, rank: Rank::Statute, citation: "Art. 255".to_owned() },
+        legal_basis: LegalBasis::new("procedure-law", "Art. 255"),
         origin_context: origin.to_owned(),
         adverse,
         what_listing_means: "A final judgment has not been carried out.".to_owned(),
@@ -86,6 +86,30 @@ pub(crate) fn list(name: &str, adverse: bool, origin: &str) -> List {
         notice_days: 10,
         contested: Contested::Flag,
         status_texts: vec![StatusText { status: 1, text: "listed".to_owned() }],
+    }
+}
+
+pub(crate) fn act(name: &str, rank: Rank) -> Act {
+    Act {
+        id: name.to_owned(),
+        title: format!("Act {name}"),
+        rank,
+        issued_by: "Parliament".to_owned(),
+        published: "No. 1 of 2020".to_owned(),
+    }
+}
+
+pub(crate) fn category(code: u16) -> Category {
+    Category {
+        code,
+        title: format!("Category {code}"),
+        information: InformationType::JudgmentsAndEnforcement,
+        origin_context: "justice".to_owned(),
+        adverse: true,
+        legal_basis: LegalBasis::new("procedure-law", "Art. 255"),
+        notice_days: 10,
+        contested: Contested::Flag,
+        retention_days: 730,
     }
 }
 
@@ -119,15 +143,20 @@ pub(crate) fn agreement(
         purpose_context: context.to_owned(),
         legal_basis: LegalBasis {
             basis: Some("eu-gdpr:A6-1-e-official-authority".to_owned()),
-            rank: Rank::Regulation,
-            citation: "Procurement Regulation, Art. 18".to_owned(),
+            act: "procurement-regulation".to_owned(),
+            citation: "Art. 18".to_owned(),
         },
         consent_required: false,
         cross_context: Some(CrossContext {
-            citation: "Procurement Act, Art. 22".to_owned(),
+            act: "procurement-regulation".to_owned(),
+            citation: "Art. 22".to_owned(),
             proportionality: "Only final judgments, only bidders.".to_owned(),
         }),
-        measures: vec![Measure { title: "exclusion from one tender".to_owned(), restricts: true }],
+        measures: vec![Measure {
+            title: "exclusion from one tender".to_owned(),
+            restricts: true,
+            legal_basis: None,
+        }],
         quotas: Quotas { checks_per_day: 1000, per_subject_per_day: 3, new_subjects_per_day: 500 },
         max_lists_per_check: 2,
         data_life: Span { value: 30, unit: Unit::Day },
@@ -175,7 +204,22 @@ pub(crate) fn entries() -> Vec<Entry> {
         title: "Permit number".to_owned(),
         rules: PatternRules { pattern: "P[0-9]{6}".to_owned(), normalize: Vec::new() },
     }));
-    entries.push(Entry::Category(Category { code: 301, title: "Judgment not carried out".to_owned() }));
+    entries.push(Entry::Category(category(301)));
+    entries.push(Entry::Rule(FederationRule {
+        id: "no-favors-with-water".to_owned(),
+        title: "Favorable lists are not asked for basic services.".to_owned(),
+        policy: "forbid (principal, action == Action::\"ask\", resource)\n\
+                 when { context.purpose.basic_service && !resource.adverse };"
+            .to_owned(),
+    }));
+    entries.extend(
+        [
+            act("procedure-law", Rank::Statute),
+            act("procurement-regulation", Rank::Regulation),
+            act("joint-memorandum", Rank::Memorandum),
+        ]
+        .map(Entry::Act),
+    );
     let both = ["court/judgment-defaulters", "court/model-mediators"];
     let mut importers =
         agreement(2, "procurement", &["customs/debarred-importers"], &["eligibility"], "procurement");
@@ -203,7 +247,9 @@ pub(crate) fn signed(entry: &Entry) -> Signed {
     let signers: Vec<MemberId> = match entry {
         Entry::Member(it) => vec![it.id.clone()],
         Entry::List(it) => vec![it.id.holder_id()],
-        Entry::Purpose(_) | Entry::Scheme(_) | Entry::Category(_) => vec![id("coordinator")],
+        Entry::Act(_) | Entry::Purpose(_) | Entry::Scheme(_) | Entry::Category(_) | Entry::Rule(_) => {
+            vec![id("coordinator")]
+        }
         Entry::Agreement(it) => vec![it.holder.clone(), it.requester.clone()],
         Entry::PseudonymKey(_) => vec![id("custodian")],
     };

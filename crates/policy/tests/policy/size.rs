@@ -1,16 +1,15 @@
-//! A registry of real size: 99 members, 51 agreements, thousands of categories; and how long a decision takes.
-
-use std::time::{Duration, Instant};
+//! A registry of real size: 99 members, 51 agreements, 3,441 categories, 226 acts. How long it takes is the bench's.
 
 use tacit_model::Basis;
 use tacit_policy::{Asked, Counters, Question, Registry, decide, registry::entry::*};
 
 use crate::fixture::{
-    PSEUDONYM, agreement, code, entries, file, id, list, list_id, member, now, pins, purpose, ulid,
+    PSEUDONYM, act, agreement, category, code, entries, file, id, list, list_id, member, now, pins, purpose,
+    ulid,
 };
 
 #[test]
-fn a_decision_in_a_federation_of_99_members_takes_less_than_20_microseconds() {
+fn a_federation_of_99_members_and_thousands_of_categories_is_read_and_decides() {
     let mut all = entries();
     let measures: Vec<String> = (1..=32).map(|n| format!("measure-{n:02}")).collect();
     let measures: Vec<&str> = measures.iter().map(String::as_str).collect();
@@ -26,13 +25,20 @@ fn a_decision_in_a_federation_of_99_members_takes_less_than_20_microseconds() {
         agreement.max_lists_per_check = 16;
         all.push(Entry::Agreement(Box::new(agreement)));
     }
-    all.extend(
-        (1000..4000).map(|code| Entry::Category(Category { code, title: format!("Category {code}") })),
-    );
+    all.push(Entry::Agreement(Box::new(agreement(
+        99,
+        "procurement",
+        &["court/model-mediators"],
+        &["eligibility"],
+        "procurement",
+    ))));
+    all.extend((3..226).map(|n| Entry::Act(act(&format!("act-{n}"), Rank::Statute))));
+    all.extend((1000..4440).map(|code| Entry::Category(category(code))));
     let registry = Registry::parse(&file(&all), &pins()).unwrap();
     assert_eq!(registry.members().count(), 99);
-    assert_eq!(registry.agreements().count(), 50);
-    assert_eq!(registry.categories().count(), 3001);
+    assert_eq!(registry.agreements().count(), 51);
+    assert_eq!(registry.categories().count(), 3441);
+    assert_eq!(registry.acts().count(), 226);
 
     // The worst that an agreement allows: 16 lists, the last purpose.
     let (requester, holder, purpose) = (id("requester-44"), id("holder-44"), code("measure-32"));
@@ -48,15 +54,4 @@ fn a_decision_in_a_federation_of_99_members_takes_less_than_20_microseconds() {
         decide(&question, &registry, None, &Counters::default(), now()).unwrap()
     };
     assert_eq!(ask().agreement(), ulid(144));
-    let round = || {
-        let start = Instant::now();
-        for _ in 0..1000 {
-            std::hint::black_box(ask());
-        }
-        start.elapsed() / 1000
-    };
-    // The best of several rounds: other tests share the machine.
-    let best = (0..20).map(|_| round()).min().unwrap();
-    assert!(best < Duration::from_micros(20), "{best:?} for one decision");
-    eprintln!("{best:?} for one decision");
 }

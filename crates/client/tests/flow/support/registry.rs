@@ -66,7 +66,7 @@ fn list(name: &str, scheme: &str) -> List {
         id: name.parse().unwrap(),
         title: name.to_owned(),
         scheme: scheme.to_owned(),
-        legal_basis: LegalBasis { basis: None, rank: Rank::Statute, citation: "Art. 255".to_owned() },
+        legal_basis: LegalBasis::new("law", "Art. 255"),
         origin_context: "justice".to_owned(),
         adverse: true,
         what_listing_means: "A final judgment has not been carried out.".to_owned(),
@@ -93,7 +93,7 @@ fn agreement(n: u128, holder: &str, lists: &[&str], consent_required: bool) -> A
         lists: lists.iter().map(|list| list.parse().unwrap()).collect(),
         purposes: vec!["screening".parse().unwrap()],
         purpose_context: "justice".to_owned(),
-        legal_basis: LegalBasis { basis: None, rank: Rank::Statute, citation: "Art. 18".to_owned() },
+        legal_basis: LegalBasis::new("law", "Art. 18"),
         consent_required,
         cross_context: None,
         measures: Vec::new(),
@@ -126,6 +126,16 @@ pub(crate) fn registry() -> Arc<Registry> {
     ] {
         add(Entry::Member(member(name, roles)), &[name]);
     }
+    add(
+        Entry::Act(Act {
+            id: "law".to_owned(),
+            title: "A law".to_owned(),
+            rank: Rank::Statute,
+            issued_by: "Parliament".to_owned(),
+            published: "No. 1 of 2020".to_owned(),
+        }),
+        &["hub"],
+    );
     for name in ["court/defaulters", "court/mediators", "court/sealed-never", "customs/importers"] {
         add(Entry::List(list(name, "CN-USCC")), &[name.split('/').next().unwrap()]);
     }

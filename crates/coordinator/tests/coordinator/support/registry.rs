@@ -10,7 +10,7 @@ use tacit_policy::{
     registry::{
         builder::RegistryBuilder,
         entry::{
-            Agreement, Contested, CrossContext, Entry, LegalBasis, List, Member, MemberKeys, MemberKind,
+            Act, Agreement, Contested, CrossContext, Entry, LegalBasis, List, Member, MemberKeys, MemberKind,
             PseudonymKey, Purpose, Quotas, Rank, Role, SUBJECT_ACCESS,
         },
         signed::{Signer, sign_entry},
@@ -128,14 +128,25 @@ impl Draft {
         });
         let agreements = self.agreements.into_values().map(|it| Entry::Agreement(Box::new(it)));
         let members = self.members.into_values().map(Entry::Member);
-        let entries = members.chain(lists).chain(purposes).chain(agreements).chain(keys);
+        let law = [Entry::Act(Act {
+            id: "law".to_owned(),
+            title: "A law".to_owned(),
+            rank: Rank::Statute,
+            issued_by: "Parliament".to_owned(),
+            published: "No. 1 of 2020".to_owned(),
+        })];
+        let entries = members.chain(law).chain(lists).chain(purposes).chain(agreements).chain(keys);
         let builder = entries.fold(builder, |builder, entry| {
             let signers: Vec<MemberId> = match &entry {
                 Entry::Member(it) => vec![it.id.clone()],
                 Entry::List(it) => vec![it.id.holder_id()],
                 Entry::Agreement(it) => vec![it.holder.clone(), it.requester.clone()],
                 Entry::PseudonymKey(_) => vec![custodian.clone()],
-                Entry::Purpose(_) | Entry::Scheme(_) | Entry::Category(_) => vec![coordinator.clone()],
+                Entry::Act(_)
+                | Entry::Purpose(_)
+                | Entry::Scheme(_)
+                | Entry::Category(_)
+                | Entry::Rule(_) => vec![coordinator.clone()],
             };
             let keys: Vec<_> = signers.iter().map(|name| key(&signing_name(name))).collect();
             let signers: Vec<_> = signers.iter().zip(&keys).map(|(id, key)| Signer { id, key }).collect();
@@ -188,7 +199,7 @@ fn list(name: &str) -> List {
         id: name.parse().unwrap(),
         title: format!("List {name}"),
         scheme: "CN-USCC".to_owned(),
-        legal_basis: LegalBasis { basis: None, rank: Rank::Statute, citation: "Art. 255".to_owned() },
+        legal_basis: LegalBasis::new("law", "Art. 255"),
         origin_context: "justice".to_owned(),
         adverse: true,
         what_listing_means: "A final judgment has not been carried out.".to_owned(),
@@ -230,14 +241,11 @@ fn agreement(
         lists,
         purposes: vec![purpose.parse().unwrap()],
         purpose_context: context.to_owned(),
-        legal_basis: LegalBasis {
-            basis: None,
-            rank: Rank::Regulation,
-            citation: "Procurement Regulation, Art. 18".to_owned(),
-        },
+        legal_basis: LegalBasis::new("law", "Procurement Regulation, Art. 18"),
         consent_required,
         cross_context: Some(CrossContext {
-            citation: "Procurement Act, Art. 22".to_owned(),
+            act: "law".to_owned(),
+            citation: "Art. 22".to_owned(),
             proportionality: "Only final judgments.".to_owned(),
         }),
         measures: Vec::new(),

@@ -58,7 +58,7 @@ fn list(name: &str) -> List {
         id: name.parse().unwrap(),
         title: name.to_owned(),
         scheme: "CN-USCC".to_owned(),
-        legal_basis: LegalBasis { basis: None, rank: Rank::Statute, citation: "Art. 255".to_owned() },
+        legal_basis: LegalBasis::new("law", "Art. 255"),
         origin_context: "justice".to_owned(),
         adverse: true,
         what_listing_means: "A final judgment has not been carried out.".to_owned(),
@@ -81,7 +81,7 @@ fn agreement(requester: &str) -> Agreement {
         lists: vec!["court/defaulters".parse().unwrap()],
         purposes: vec!["screening".parse().unwrap()],
         purpose_context: "justice".to_owned(),
-        legal_basis: LegalBasis { basis: None, rank: Rank::Statute, citation: "Art. 18".to_owned() },
+        legal_basis: LegalBasis::new("law", "Art. 18"),
         consent_required: false,
         cross_context: None,
         measures: Vec::new(),
@@ -115,6 +115,16 @@ pub(crate) fn file(seed: &[u8; 32], number: u64) -> Vec<u8> {
     ] {
         add(Entry::Member(member(name, roles)), &[name]);
     }
+    add(
+        Entry::Act(Act {
+            id: "law".to_owned(),
+            title: "A law".to_owned(),
+            rank: Rank::Statute,
+            issued_by: "Parliament".to_owned(),
+            published: "No. 1 of 2020".to_owned(),
+        }),
+        &["hub"],
+    );
     add(Entry::List(list("court/defaulters")), &["court"]);
     add(Entry::List(list("court/mediators")), &["court"]);
     add(Entry::List(list("customs/importers")), &["customs"]);

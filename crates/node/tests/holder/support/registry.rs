@@ -68,7 +68,7 @@ fn list(name: &str) -> List {
         id: name.parse().unwrap(),
         title: name.to_owned(),
         scheme: "CN-USCC".to_owned(),
-        legal_basis: LegalBasis { basis: None, rank: Rank::Statute, citation: "Art. 255".to_owned() },
+        legal_basis: LegalBasis::new("law", "Art. 255"),
         origin_context: "justice".to_owned(),
         adverse: true,
         what_listing_means: "A final judgment has not been carried out.".to_owned(),
@@ -91,7 +91,7 @@ fn agreement(terms: &Terms) -> Agreement {
         lists: vec!["court/defaulters".parse().unwrap(), "court/mediators".parse().unwrap()],
         purposes: vec!["screening".parse().unwrap()],
         purpose_context: "justice".to_owned(),
-        legal_basis: LegalBasis { basis: None, rank: Rank::Statute, citation: "Art. 18".to_owned() },
+        legal_basis: LegalBasis::new("law", "Art. 18"),
         consent_required: false,
         cross_context: None,
         measures: Vec::new(),
@@ -126,6 +126,16 @@ pub(crate) fn registry(terms: &Terms) -> Arc<Registry> {
     ] {
         add(Entry::Member(member(name, roles)), &[name]);
     }
+    add(
+        Entry::Act(Act {
+            id: "law".to_owned(),
+            title: "A law".to_owned(),
+            rank: Rank::Statute,
+            issued_by: "Parliament".to_owned(),
+            published: "No. 1 of 2020".to_owned(),
+        }),
+        &["hub"],
+    );
     for name in ["court/defaulters", "court/mediators", "customs/importers"] {
         let mut list = list(name);
         (terms.change_list)(&mut list);
@@ -142,7 +152,18 @@ pub(crate) fn registry(terms: &Terms) -> Arc<Registry> {
         add(Entry::Purpose(purpose), &["hub"]);
     }
     for code in 1..=3 {
-        add(Entry::Category(Category { code, title: format!("Category {code}") }), &["hub"]);
+        let category = Category {
+            code,
+            title: format!("Category {code}"),
+            information: InformationType::JudgmentsAndEnforcement,
+            origin_context: "justice".to_owned(),
+            adverse: true,
+            legal_basis: LegalBasis::new("law", "Art. 255"),
+            notice_days: 0,
+            contested: Contested::Flag,
+            retention_days: 36_500,
+        };
+        add(Entry::Category(category), &["hub"]);
     }
     add(Entry::Agreement(Box::new(agreement(terms))), &["court", "procurement"]);
     let bytes = builder.finish(&key("hub")).unwrap();

@@ -34,7 +34,7 @@ pub(super) struct Figure {
     pub(super) what: &'static str,
     /// The figure, in `unit`.
     pub(super) value: f64,
-    /// `1/s`, `ms`, `s`, `MB`, `bytes`.
+    /// `1/s`, `us`, `ms`, `s`, `MB`, `bytes`.
     pub(super) unit: &'static str,
     /// How near it comes to what the machine can do.
     pub(super) ratio: Option<Ratio>,

@@ -49,6 +49,8 @@ pub(super) enum Part {
     Crypto,
     /// All cryptography of a check, in memory.
     Protocol,
+    /// A registry of real size, and decisions under it.
+    Law,
     /// Durable log appends.
     Log,
     /// Appends of two replicas over one PostgreSQL database.

@@ -283,7 +283,7 @@ fn list_and_agreement(it: &Subjects) -> String {
 id = "{list}"
 title = "A list of {scheme}"
 scheme = "{scheme}"
-legal_basis = {{ rank = "statute", citation = "A law" }}
+legal_basis = {{ act = "government-procurement-law", citation = "Art. 22" }}
 origin_context = "procurement"
 adverse = false
 what_listing_means = "It is listed."
@@ -300,7 +300,7 @@ requester = "procurement"
 lists = ["{list}"]
 purposes = ["{PURPOSE}"]
 purpose_context = "procurement"
-legal_basis = {{ rank = "statute", citation = "A law" }}
+legal_basis = {{ act = "government-procurement-law", citation = "Art. 22" }}
 quotas = {{ checks_per_day = 1000, per_subject_per_day = 100, new_subjects_per_day = 1000 }}
 max_lists_per_check = 1
 data_life = {{ value = 1, unit = "DAY" }}

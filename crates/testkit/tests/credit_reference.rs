@@ -1,0 +1,85 @@
+//! Lenders and employers: under private law, and so never without the consent of whom they ask about.
+
+// `cfg(test)` tells clippy that helpers without #[test] are tests too.
+#![cfg(test)]
+
+use tacit_client::Grant;
+use tacit_model::{Millis, SubjectCode, entropy::seeded_rng, generate::generate_uscc};
+use tacit_policy::{ConsentState, Frequency, Unit};
+use tacit_testkit::{Federation, Options};
+use tacit_wire::gateway::{CheckOutcome, Question, check_outcome::Outcome, list_answer::Answer};
+
+const LIST: &str = "court/judgment-defaulters";
+
+fn question(purpose: &str) -> Question {
+    Question {
+        lists: vec![LIST.to_owned()],
+        purpose: purpose.to_owned(),
+        case_number: "APPLICATION-1".to_owned(),
+        officer: "li".to_owned(),
+        scheme: String::new(),
+    }
+}
+
+/// What became of a question: the answer, or the word of the refusal.
+fn word(outcome: CheckOutcome) -> String {
+    match outcome.outcome {
+        Some(Outcome::Answers(answers)) => match &answers.lists[0].answer {
+            Some(Answer::Listed(_)) => "listed".to_owned(),
+            Some(Answer::NotListed(_)) => "not_listed".to_owned(),
+            Some(Answer::Refusal(refusal)) => refusal.reason.clone(),
+            None => panic!("no answer"),
+        },
+        Some(Outcome::Refusal(refusal)) => refusal.reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn allow(federation: &Federation, requester: &str, purpose: &str, code: &str) -> tacit_model::Ulid {
+    let portal = federation.authority("portal").await.unwrap();
+    let subject: SubjectCode = federation.registry().schemes().parse("CN-USCC", code).unwrap().subject;
+    let now = federation.clock().now();
+    let grant = Grant {
+        requester: requester.parse().unwrap(),
+        lists: vec![LIST.parse().unwrap()],
+        purposes: vec![purpose.parse().unwrap()],
+        not_before: Millis(now.0 - 1000),
+        expires: now.plus_ms(30 * 86_400_000),
+        frequency: Frequency::new(4, Unit::Month).unwrap(),
+        notice: [5; 32],
+    };
+    portal.grant(grant, &subject).await.unwrap().id
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_private_member_needs_consent_whatever_its_agreement_says() {
+    let federation = Federation::start("credit-reference", Options::quick()).await.unwrap();
+    let mut rng = seeded_rng([3; 32]);
+    let codes: Vec<String> = (0..4).map(|_| generate_uscc(&mut rng)).collect();
+    federation.publish(LIST, federation.records_csv(101, &codes[..2])).await.unwrap();
+    for agreement in federation.registry().agreements() {
+        assert!(!agreement.consent_required, "the agreement alone would do");
+    }
+    let asks =
+        [("lender", "loan-application"), ("employer", "job-application"), ("guild", "loan-application")];
+    for (requester, purpose) in asks {
+        let ask =
+            async |code: &String| word(federation.ask(requester, question(purpose), code).await.unwrap());
+        for code in [&codes[0], &codes[2]] {
+            assert_eq!(ask(code).await, "consent_required", "{requester}");
+        }
+        let consent = allow(&federation, requester, purpose, &codes[0]).await;
+        allow(&federation, requester, purpose, &codes[2]).await;
+        assert_eq!(ask(&codes[0]).await, "listed", "{requester}");
+        assert_eq!(ask(&codes[2]).await, "not_listed", "{requester}");
+        // Nobody else's consent will do, and no other purpose.
+        assert_eq!(ask(&codes[1]).await, "consent_required", "{requester}");
+        let portal = federation.authority("portal").await.unwrap();
+        assert_eq!(portal.show(consent).await.unwrap().uses, 1);
+        portal.change(consent, ConsentState::Withdrawn).await.unwrap();
+        assert_eq!(ask(&codes[0]).await, "consent_required", "{requester}");
+    }
+    let other = federation.ask("lender", question("job-application"), &codes[0]).await.unwrap();
+    assert_eq!(word(other), "not_permitted");
+    federation.shut_down().await.unwrap();
+}
