@@ -70,8 +70,8 @@ impl RegistryBuilder {
     }
 }
 
-/// Members, lists, purposes, schemes, categories, agreements, pseudonym keys; each ascending by id.
-fn sort_key(entry: &Entry) -> (u8, String) {
+/// Members, lists, purposes, schemes, categories, agreements, pseudonym keys, endings; each ascending by id.
+pub(super) fn sort_key(entry: &Entry) -> (u8, String) {
     match entry {
         Entry::Member(it) => (0, it.id.to_string()),
         Entry::List(it) => (1, it.id.to_string()),
@@ -80,5 +80,6 @@ fn sort_key(entry: &Entry) -> (u8, String) {
         Entry::Category(it) => (4, format!("{:05}", it.code)),
         Entry::Agreement(it) => (5, it.id.to_string()),
         Entry::PseudonymKey(it) => (6, format!("{}/{:010}", it.requester, it.epoch)),
+        Entry::AgreementEnd(it) => (7, format!("{}/{}", it.agreement, it.member)),
     }
 }

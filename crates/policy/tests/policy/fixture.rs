@@ -206,6 +206,7 @@ pub(crate) fn signed(entry: &Entry) -> Signed {
         Entry::Purpose(_) | Entry::Scheme(_) | Entry::Category(_) => vec![id("coordinator")],
         Entry::Agreement(it) => vec![it.holder.clone(), it.requester.clone()],
         Entry::PseudonymKey(_) => vec![id("custodian")],
+        Entry::AgreementEnd(it) => vec![it.member.clone()],
     };
     let keys: Vec<_> = signers.iter().map(|name| key(name)).collect();
     let signers: Vec<_> = signers.iter().zip(&keys).map(|(id, key)| Signer { id, key }).collect();
