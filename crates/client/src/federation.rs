@@ -31,7 +31,9 @@ pub enum RegistryTrouble {
     #[error(transparent)]
     Version(#[from] Box<VersionRefused>),
     /// The coordinator has an older version in force than the one in use here, or another one of the same number.
-    #[error("the coordinator says that version {found} is in force, but another version {known} is known here")]
+    #[error(
+        "the coordinator says that version {found} is in force, but another version {known} is known here"
+    )]
     Older {
         /// What the coordinator says.
         found: u64,

@@ -16,10 +16,10 @@ mod comparison;
 mod config;
 mod erasures;
 mod http;
+pub mod offers;
 pub mod opening;
 mod services;
 mod store;
-pub mod offers;
 mod versions;
 mod witnesses;
 mod writer;
@@ -224,7 +224,9 @@ impl Coordinator {
             let (number, hash) = (registry.number(), registry.hash());
             let bytes = versions.in_force().bytes.clone();
             // Another replica may have been faster, also with another one.
-            if let Logged::Refused(_) = writer.log(Write::Registry { number, hash, bytes, after: None }).await? {
+            if let Logged::Refused(_) =
+                writer.log(Write::Registry { number, hash, bytes, after: None }).await?
+            {
                 return Err(StartError::RegistryOld);
             }
             versions.refresh(&db).await?;
@@ -267,7 +269,9 @@ impl Coordinator {
     ) -> Result<(), ServeError> {
         let Self { shared, comparing } = self;
         let service = Service(shared.clone());
-        tokio::spawn(shared.versions.clone().expel(listener.credentials().clone(), shared.closing.subscribe()));
+        tokio::spawn(
+            shared.versions.clone().expel(listener.credentials().clone(), shared.closing.subscribe()),
+        );
         let (reporter, health) = tonic_health::server::health_reporter();
         tell(&reporter, ServingStatus::Serving).await;
         let (writer, closing) = (shared.writer.clone(), shared.closing.clone());

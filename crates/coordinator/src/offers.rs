@@ -80,7 +80,9 @@ impl Offers {
         let mut conn = self.db.read().await?;
         if let Some(logged) = registries::find(&mut conn, hash).await? {
             let index = logged.log_index;
-            return Ok(logged.counted.map_or(Standing::Logged { index }, |since| Standing::Counts { index, since }));
+            return Ok(logged
+                .counted
+                .map_or(Standing::Logged { index }, |since| Standing::Counts { index, since }));
         }
         Ok(match registries::offered(&mut conn, hash).await? {
             None => Standing::Unknown,
@@ -115,5 +117,11 @@ impl Offers {
 
 fn version(stored: registries::StoredRegistry) -> Version {
     let registries::StoredRegistry { logged, bytes, cosigned: _ } = stored;
-    Version { number: logged.number, hash: logged.hash, index: logged.log_index, since: logged.counted, bytes }
+    Version {
+        number: logged.number,
+        hash: logged.hash,
+        index: logged.log_index,
+        since: logged.counted,
+        bytes,
+    }
 }

@@ -61,7 +61,9 @@ impl InForce {
         let mut keys = vec![member.keys.signing.0];
         let before = self.before.as_ref().filter(|_| now.since(self.since) < OLD_KEY_MS);
         let old = before.and_then(|before| before.member(requester)).map(|before| before.keys.signing);
-        keys.extend(old.filter(|old| *old != member.keys.signing && member.keys.leads_from(old)).map(|old| old.0));
+        keys.extend(
+            old.filter(|old| *old != member.keys.signing && member.keys.leads_from(old)).map(|old| old.0),
+        );
         keys
     }
 }
@@ -106,7 +108,12 @@ impl Versions {
         let Some(stored) = stored else { return Ok(()) };
         let registry = Registry::parse(&stored.bytes, &self.pins).map_err(|error| {
             tracing::error!(%error, "the registry in force cannot be read by these pins");
-            StoreError::corrupt("registry_version", "bytes", stored.logged.number, "are no registry by these pins")
+            StoreError::corrupt(
+                "registry_version",
+                "bytes",
+                stored.logged.number,
+                "are no registry by these pins",
+            )
         })?;
         let in_force = InForce {
             registry: Arc::new(registry),
@@ -133,7 +140,12 @@ impl Versions {
             let parsed = Registry::parse(&bytes, &self.pins);
             Arc::new(parsed.map_err(|error| {
                 tracing::error!(%error, number = logged.number, "the registry in force cannot be read");
-                StoreError::corrupt("registry_version", "bytes", logged.number, "are no registry by these pins")
+                StoreError::corrupt(
+                    "registry_version",
+                    "bytes",
+                    logged.number,
+                    "are no registry by these pins",
+                )
             })?)
         };
         metrics::gauge!("tacit_coordinator_registry_number").set(logged.number as f64);
@@ -277,11 +289,19 @@ impl Shared {
         let after = Some(in_force.registry.hash());
         match self.writer.log(Write::Registry { number, hash, bytes: bytes.into(), after }).await? {
             Logged::Record(record) => {
-                tracing::info!(number, index = record.index, "a registry version is logged; it waits for a quorum");
+                tracing::info!(
+                    number,
+                    index = record.index,
+                    "a registry version is logged; it waits for a quorum"
+                );
                 Ok(true)
             }
-            // Another replica was faster, with this one or another.
-            Logged::Before(_) | Logged::Refused(_) => Ok(false),
+            Logged::Before(_) => {
+                registries::refuse(&mut *self.db.write().await?, &hash, "it is in the log already").await?;
+                Ok(true)
+            }
+            // Another replica was faster with another one.
+            Logged::Refused(_) => Ok(false),
         }
     }
 
@@ -293,9 +313,8 @@ impl Shared {
             let stored = registries::next(&mut *self.db.read().await?, after).await?;
             let Some((number, bytes)) = stored else { return Ok(lineage) };
             after = number;
-            let parsed = off_threads(move || {
-                Pins::claimed_by(&bytes).and_then(|pins| Registry::parse(&bytes, &pins))
-            });
+            let parsed =
+                off_threads(move || Pins::claimed_by(&bytes).and_then(|pins| Registry::parse(&bytes, &pins)));
             match parsed.await? {
                 Ok(registry) => lineage.learn(&registry),
                 // Written by an earlier program, under rules that were others.

@@ -16,8 +16,8 @@ use tacit_model::{Clock, MemberId, Reason};
 use tacit_policy::registry::versions::{Lineage, Served};
 use tacit_policy::{Pins, Registry};
 use tacit_store::Db;
-use tacit_wire::coordinator::{GetRegistryRequest, GetRegistryResponse};
 use tacit_wire::coordinator::registry_service_client::RegistryServiceClient;
+use tacit_wire::coordinator::{GetRegistryRequest, GetRegistryResponse};
 use tacit_witness::Witness;
 use tonic::transport::Channel;
 
@@ -202,7 +202,8 @@ impl Source {
         };
         let served = Served { bytes: &answer.registry, logged: &logged };
         let now_s = self.clock.now().0 / 1000;
-        let next = known.follow(&current.lineage, served, &self.pins, &self.log_key, now_s).map_err(Box::new)?;
+        let next =
+            known.follow(&current.lineage, served, &self.pins, &self.log_key, now_s).map_err(Box::new)?;
         let number = next.number();
         let mut next = self.usable(next)?;
         next.lineage = current.lineage.clone();

@@ -159,11 +159,13 @@ pub async fn authority(
     let seed = |key, path| read_seed(path).map_err(|source: SeedError| ConnectError::Seed { key, source });
     let wrong = |source| ConnectError::Seed { key: "signing", source };
     let shown = registry.member(&file.member).map(|own| own.keys.signing);
-    let signing = match shown.map(|shown| signing_key(&file.keys.signing, shown)).transpose().map_err(wrong)?.flatten() {
-        Some(signing) => signing,
-        // The coordinator will say what is wrong with it.
-        None => SigningKey::from_seed(&*seed("signing", &file.keys.signing)?),
-    };
+    let signing =
+        match shown.map(|shown| signing_key(&file.keys.signing, shown)).transpose().map_err(wrong)?.flatten()
+        {
+            Some(signing) => signing,
+            // The coordinator will say what is wrong with it.
+            None => SigningKey::from_seed(&*seed("signing", &file.keys.signing)?),
+        };
     let keys = AuthorityKeys { signing, blind: seed("blind", &file.keys.blind)? };
     let config = AuthorityConfig { member: file.member.clone(), log_key: caller.log_key.clone(), deadlines };
     let custodian = caller.reach(Role::Custodian, &file.custodian)?;

@@ -152,7 +152,8 @@ impl RegistrySource {
             let (coordinator, now) = (self.coordinator.clone(), self.clock.now());
             let Known { registry, lineage } = &known;
             let next =
-                fetch_next(coordinator, registry, lineage, &self.pins, &self.log, &self.deadlines, now).await?;
+                fetch_next(coordinator, registry, lineage, &self.pins, &self.log, &self.deadlines, now)
+                    .await?;
             let Some(FetchedRegistry { registry, bytes }) = next else { break };
             // On disk before anybody obeys it: a restart never goes back.
             write_public(&self.path, &bytes)?;
@@ -262,7 +263,9 @@ fn with_endings(path: &Path, registry: &Arc<Registry>) -> Arc<Registry> {
     for line in text.lines() {
         match read_endings(line).and_then(|endings| ended.ended_too(&endings)) {
             Ok(changed) => ended = Arc::new(changed),
-            Err(error) => tracing::error!(%error, file = %path.display(), "an own ending of an agreement is not one"),
+            Err(error) => {
+                tracing::error!(%error, file = %path.display(), "an own ending of an agreement is not one")
+            }
         }
     }
     ended

@@ -21,6 +21,7 @@ mod error;
 pub mod keychange;
 pub mod signed;
 mod text;
+pub mod trial;
 pub mod versions;
 mod witnesses;
 

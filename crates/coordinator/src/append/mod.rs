@@ -106,15 +106,35 @@ impl Job {
 
 /// A write that decides no check.
 pub(crate) enum Write {
-    Register { requester: MemberId, epoch: u32, batch: Vec<VerifiedRegistration> },
-    PutConsent { consent: Box<SignedConsent>, state_signature: [u8; 64] },
+    Register {
+        requester: MemberId,
+        epoch: u32,
+        batch: Vec<VerifiedRegistration>,
+    },
+    PutConsent {
+        consent: Box<SignedConsent>,
+        state_signature: [u8; 64],
+    },
     ChangeConsent(Box<ChangeJob>),
     Manifest(Box<SignedManifest>),
-    Enrollment { custodian: MemberId, requester: MemberId, epoch: u32, count: u64 },
+    Enrollment {
+        custodian: MemberId,
+        requester: MemberId,
+        epoch: u32,
+        count: u64,
+    },
     /// A registry version; `after` is the one in force that it was compared with, none for the first ever.
-    Registry { number: u64, hash: [u8; 32], bytes: bytes::Bytes, after: Option<[u8; 32]> },
+    Registry {
+        number: u64,
+        hash: [u8; 32],
+        bytes: bytes::Bytes,
+        after: Option<[u8; 32]>,
+    },
     /// A logged registry version counts, by this cosigned checkpoint.
-    Counted { hash: [u8; 32], cosigned: bytes::Bytes },
+    Counted {
+        hash: [u8; 32],
+        cosigned: bytes::Bytes,
+    },
     Erase(Box<EraseJob>),
     Prune,
 }

@@ -12,7 +12,6 @@ use tonic::{Request, Response, Status};
 
 use super::{Service, Shared, heavy, malformed, parts, store_trouble};
 use crate::{
-    versions::InForce,
     answer::{self, Recorded},
     append::{AuthorizeJob, ProvenCheck},
     caller::{PerMinute, caller},
@@ -20,6 +19,7 @@ use crate::{
         pseudonyms::{self, Scope},
         requests,
     },
+    versions::InForce,
     writer::Authorized,
 };
 

@@ -71,7 +71,8 @@ impl Shared {
     ) -> Result<(common::LoggedRecord, bytes::Bytes), StoreError> {
         let index = version.logged.log_index;
         let Some(cosigned) = &version.cosigned else { return self.logged(index).await };
-        let checkpoint = tacit_ledger::checkpoint::VerifiedCheckpoint::open(cosigned, self.log.signer().verifier());
+        let checkpoint =
+            tacit_ledger::checkpoint::VerifiedCheckpoint::open(cosigned, self.log.signer().verifier());
         let checkpoint = checkpoint.map_err(|_| {
             StoreError::corrupt("registry_version", "cosigned", version.logged.number, "does not verify")
         })?;

@@ -47,11 +47,7 @@ fn logged(row: &AnyRow) -> Result<LoggedRegistry, StoreError> {
 }
 
 fn stored(row: &AnyRow) -> Result<StoredRegistry, StoreError> {
-    let stored = StoredRegistry {
-        logged: logged(row)?,
-        bytes: row.try_get(4)?,
-        cosigned: row.try_get(5)?,
-    };
+    let stored = StoredRegistry { logged: logged(row)?, bytes: row.try_get(4)?, cosigned: row.try_get(5)? };
     if stored.logged.hash != registry_hash(&stored.bytes) {
         let number = stored.logged.number;
         return Err(StoreError::corrupt(TABLE, "bytes", number, "are not what their hash says"));
@@ -61,11 +57,10 @@ fn stored(row: &AnyRow) -> Result<StoredRegistry, StoreError> {
 
 /// This version, if it is in the log.
 pub(crate) async fn find(conn: &mut Conn, hash: &[u8; 32]) -> Result<Option<LoggedRegistry>, StoreError> {
-    let row =
-        sqlx::query("SELECT hash, number, log_index, counted_ms FROM registry_version WHERE hash = $1")
-            .bind(hash.as_slice())
-            .fetch_optional(conn)
-            .await?;
+    let row = sqlx::query("SELECT hash, number, log_index, counted_ms FROM registry_version WHERE hash = $1")
+        .bind(hash.as_slice())
+        .fetch_optional(conn)
+        .await?;
     row.as_ref().map(logged).transpose()
 }
 
@@ -137,11 +132,7 @@ pub(crate) async fn next_counted(conn: &mut Conn, after: u64) -> Result<Option<S
 }
 
 /// Stores a version with its record, and takes it from the offers.
-pub(crate) async fn store(
-    conn: &mut Conn,
-    logged: &LoggedRegistry,
-    bytes: &[u8],
-) -> Result<(), StoreError> {
+pub(crate) async fn store(conn: &mut Conn, logged: &LoggedRegistry, bytes: &[u8]) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO registry_version (hash, number, bytes, log_index, counted_ms) VALUES ($1, $2, $3, $4, $5)",
     )
@@ -222,10 +213,7 @@ pub(crate) async fn waiting(conn: &mut Conn) -> Result<Option<Offer>, StoreError
 }
 
 /// Whether an offer is there, and why it was refused, if it was.
-pub(crate) async fn offered(
-    conn: &mut Conn,
-    hash: &[u8; 32],
-) -> Result<Option<Option<String>>, StoreError> {
+pub(crate) async fn offered(conn: &mut Conn, hash: &[u8; 32]) -> Result<Option<Option<String>>, StoreError> {
     let row = sqlx::query("SELECT refused FROM registry_offer WHERE hash = $1")
         .bind(hash.as_slice())
         .fetch_optional(conn)
@@ -235,8 +223,7 @@ pub(crate) async fn offered(
 
 /// Refuses an offer.
 pub(crate) async fn refuse(conn: &mut Conn, hash: &[u8; 32], why: &str) -> Result<(), StoreError> {
-    let write = sqlx::query("UPDATE registry_offer SET refused = $1 WHERE hash = $2")
-        .bind(why)
-        .bind(hash.as_slice());
+    let write =
+        sqlx::query("UPDATE registry_offer SET refused = $1 WHERE hash = $2").bind(why).bind(hash.as_slice());
     execute_alone(conn, write).await.map(drop)
 }

@@ -142,7 +142,7 @@ impl Loaded {
         }
     }
 
-    fn references(&self, entry: &Entry, path: &str) -> Checked {
+    pub(super) fn references(&self, entry: &Entry, path: &str) -> Checked {
         match entry {
             Entry::Member(_) | Entry::Purpose(_) | Entry::Scheme(_) | Entry::Category(_) => Ok(()),
             Entry::List(list) => {

@@ -176,6 +176,35 @@ impl Signed {
         Ok(entries)
     }
 
+    /// The file of signed entries, as [`Signed::read`] reads it.
+    ///
+    /// # Errors
+    /// [`RegistryError`], a fault of ours.
+    pub fn to_file(entries: &[Self]) -> Result<Vec<u8>, RegistryError> {
+        let text = match entries {
+            [one] => serde_json::to_string_pretty(one),
+            many => serde_json::to_string_pretty(many),
+        };
+        Ok((text.map_err(|source| Problem::Json { source }).at("file")? + "\n").into_bytes())
+    }
+
+    /// One entry on one line, as files of endings have it.
+    ///
+    /// # Errors
+    /// [`RegistryError`], a fault of ours.
+    pub fn to_line(&self) -> Result<String, RegistryError> {
+        serde_json::to_string(self).map_err(|source| Problem::Json { source }).at("line")
+    }
+
+    /// `b3("tacit v1 joining member", u32 length of the body || body || SHA-256 of the SPKI of its certificate
+    /// request)`: what a joining member and the coordinator's operator compare.
+    #[must_use]
+    pub fn joining_hash(&self, spki_sha256: &[u8; 32]) -> [u8; 32] {
+        let length = u32::try_from(self.body.len()).unwrap_or(u32::MAX).to_be_bytes();
+        let data = [&length, self.body.as_bytes(), spki_sha256].concat();
+        blake3::derive_key("tacit v1 joining member", &data)
+    }
+
     /// The same entry with `signer`'s signature in the place of its earlier one, for a changed key.
     ///
     /// # Errors

@@ -85,7 +85,9 @@ pub enum NotNext {
         id: Ulid,
     },
     /// An agreement that was ended is there without its end, or with a later one.
-    #[error("agreement {id} was ended by a party, and this version does not say so; what is ended stays ended")]
+    #[error(
+        "agreement {id} was ended by a party, and this version does not say so; what is ended stays ended"
+    )]
     Ended {
         /// The agreement.
         id: Ulid,
@@ -165,8 +167,9 @@ impl Registry {
     fn check_agreements(&self, lineage: &Lineage, next: &Self) -> Result<(), NotNext> {
         for agreement in next.agreements() {
             let id = agreement.id;
-            let ends =
-                |registry: &Self| registry.endings().filter(|it| it.agreement == id).map(|it| it.ended_at).min();
+            let ends = |registry: &Self| {
+                registry.endings().filter(|it| it.agreement == id).map(|it| it.ended_at).min()
+            };
             let (before, after) = (ends(self), ends(next));
             let later = before.is_some_and(|before| after.is_none_or(|after| after > before));
             if later || (lineage.ended.contains(&id) && after.is_none()) {
@@ -233,10 +236,13 @@ impl Registry {
     ) -> Result<Self, VersionRefused> {
         let next = Self::parse(served.bytes, pins).map_err(Box::new)?;
         self.check_next(lineage, &next)?;
-        let cosigned = self.witnesses().map_err(NotNext::from)?.open(&served.logged.checkpoint, log, now_s)?;
+        let cosigned =
+            self.witnesses().map_err(NotNext::from)?.open(&served.logged.checkpoint, log, now_s)?;
         let verified = served.logged.verify_under(cosigned.checkpoint())?;
         match verified.record() {
-            Record::Registry(record) if record.registry == next.hash && record.number == next.number => Ok(next),
+            Record::Registry(record) if record.registry == next.hash && record.number == next.number => {
+                Ok(next)
+            }
             _ => Err(VersionRefused::OtherRecord),
         }
     }

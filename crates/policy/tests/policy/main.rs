@@ -8,3 +8,4 @@ mod hostile;
 mod matrix;
 mod registry;
 mod size;
+mod versions;

@@ -261,7 +261,11 @@ impl RegistryService for TestLog {
         let (in_force_number, in_force_hash) = inner.in_force();
         if request.get_ref().after >= in_force_number {
             let in_force_hash = in_force_hash.to_vec().into();
-            return Ok(Response::new(GetRegistryResponse { in_force_number, in_force_hash, ..Default::default() }));
+            return Ok(Response::new(GetRegistryResponse {
+                in_force_number,
+                in_force_hash,
+                ..Default::default()
+            }));
         }
         Ok(Response::new(GetRegistryResponse {
             registry: registry.clone().into(),

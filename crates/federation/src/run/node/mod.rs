@@ -33,7 +33,9 @@ use tokio::{
 };
 use tonic::{server::NamedService, service::Routes, transport::Channel};
 
-use super::{DRAIN, GatewayAt, Running, StartError, Surroundings, credentials, listen, read_seed, signing_key};
+use super::{
+    DRAIN, GatewayAt, Running, StartError, Surroundings, credentials, listen, read_seed, signing_key,
+};
 use crate::{config::NodeFile, registry::RegistrySource};
 use asker::NodeAsker;
 use knowledge::Knowledge;
@@ -86,6 +88,11 @@ pub(super) async fn start(file: NodeFile, around: &Surroundings) -> Result<Runni
             tracing::warn!(%error, "the registry that was kept cannot be used any more");
             source.refresh().await?
         }
+    };
+    // A member that joined begins with the registry from before it did.
+    let registry = match registry.member(&file.member) {
+        Some(_) => registry,
+        None => source.refresh().await?,
     };
     let db = tacit_node::store::open(&file.database).await?;
     let clock = Arc::clone(&around.clock);

@@ -8,10 +8,7 @@ use tacit_model::MemberId;
 use tacit_node::holder::Holder;
 use tacit_policy::Registry;
 
-use crate::{
-    registry::RegistrySource,
-    run::signing_key,
-};
+use crate::{registry::RegistrySource, run::signing_key};
 
 /// How often the coordinator is asked for a newer version.
 const ASK_EVERY: Duration = Duration::from_secs(2);
