@@ -58,7 +58,7 @@ pub use batch::{AgreementLimit, GROUP, Plan};
 pub use codec::CodecError;
 pub use connections::Connections;
 pub use error::{ClientError, Party};
-pub use federation::{FetchedRegistry, RegistryTrouble, fetch_registry};
+pub use federation::{FetchedRegistry, RegistryTrouble, fetch_next, fetch_registry};
 pub use log_reader::{Entry, LogFinding, LogReader, VerifiedLog};
 pub use question::{
     Answer, ListAnswer, MAX_WORDS, Outcome, Question, RecordRef, Refusal, RowOutcome, Subject, TableVersion,

@@ -57,7 +57,7 @@ pub struct Requester(Arc<Inner>);
 
 struct Inner {
     config: RequesterConfig,
-    signing: SigningKey,
+    signing: RwLock<Arc<SigningKey>>,
     vault: Vault,
     registry: RwLock<Arc<Registry>>,
     log: WitnessedLog,
@@ -93,7 +93,7 @@ impl Requester {
         let key = config.log_key.clone();
         let log = WitnessedLog::new(key, &registry, coordinator, config.deadlines, Arc::clone(&clock));
         Self(Arc::new(Inner {
-            signing: keys.signing,
+            signing: RwLock::new(Arc::new(keys.signing)),
             vault: Vault::new(&keys.store),
             registry: RwLock::new(registry),
             manifests: Manifests::new(connections.coordinator(), log.clone(), config.deadlines),
@@ -127,6 +127,11 @@ impl Requester {
         self.0.exhausted.set(None);
     }
 
+    /// Signs with another key from the next request on: the registry shows its public half now.
+    pub fn set_signing(&self, key: SigningKey) {
+        *self.0.signing.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(key);
+    }
+
     /// How much is kept.
     ///
     /// # Errors
@@ -139,8 +144,8 @@ impl Requester {
         &self.0.config.deadlines
     }
 
-    pub(crate) fn signing(&self) -> &SigningKey {
-        &self.0.signing
+    pub(crate) fn signing(&self) -> Arc<SigningKey> {
+        Arc::clone(&self.0.signing.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn vault(&self) -> &Vault {

@@ -16,9 +16,11 @@ mod comparison;
 mod config;
 mod erasures;
 mod http;
+pub mod offers;
 pub mod opening;
 mod services;
 mod store;
+mod versions;
 mod witnesses;
 mod writer;
 
@@ -27,7 +29,7 @@ use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
 use tacit_identity::{MtlsListener, tune_server};
 use tacit_ledger::{note::NoteSigner, record::Record};
 use tacit_model::{Clock, Millis, entropy};
-use tacit_policy::{NoWitnesses, Registry};
+use tacit_policy::{NoWitnesses, Pins, Registry};
 use tacit_store::{Db, Dialect, Group, StoreError, log::Log};
 use tacit_wire::coordinator::{
     authorization_service_server::AuthorizationServiceServer, consent_service_server::ConsentServiceServer,
@@ -46,6 +48,8 @@ use crate::{
     comparison::Comparison,
     erasures::Journal,
     services::{Service, Shared},
+    store::registries,
+    versions::Versions,
     witnesses::{Sealed, Witnesses},
     writer::{Logged, Writer},
 };
@@ -95,10 +99,12 @@ pub struct CoordinatorDeps {
     /// File of the journal of erasures, made if it is missing. It is kept apart from the database's backups, so that
     /// what was erased stays erased when one is restored.
     pub erasures: PathBuf,
-    /// The registry in force, verified.
+    /// The registry in the configured file, verified: the first one ever, one that was in force here, or the next one.
     pub registry: Arc<Registry>,
     /// Its exact bytes.
     pub registry_bytes: Arc<[u8]>,
+    /// What the configuration knows beforehand; later versions are checked by it.
+    pub pins: Pins,
     /// Signs checkpoints; its name is the log's origin, `<coordinator>/log`.
     pub log_signer: NoteSigner,
     /// Time.
@@ -119,9 +125,9 @@ pub enum StartError {
     /// The configuration.
     #[error(transparent)]
     Limits(#[from] LimitError),
-    /// The registry is not the newest that was in force here.
+    /// The registry was never in force here, and cannot be the next one.
     #[error(
-        "the registry is not the newest version that was in force here, and its number is not above that one's; use the newest registry file"
+        "the registry file is none of the versions that were in force here, and its number is not above theirs; use the newest registry file"
     )]
     RegistryOld,
     /// The signing key of the log is not the one that the registry names.
@@ -184,11 +190,16 @@ impl Coordinator {
         deps.limits.check()?;
         check_log_key(&deps.registry, &deps.log_signer)?;
         let db = Db::open(&deps.database, &MIGRATIONS).await?;
+        let bytes = bytes::Bytes::from_owner(deps.registry_bytes);
+        let versions = Arc::new(Versions::new(deps.registry.clone(), bytes.clone(), deps.pins));
+        begin_versions(&db, &versions, &deps.registry, &bytes, deps.clock.now()).await?;
+        let registry = versions.registry();
+        check_log_key(&registry, &deps.log_signer)?;
         let (journal, lost) = Journal::open(&deps.erasures)?;
         let erasures = erasures::destroy_again(&db, lost, &mut entropy::os_rng()).await?;
         let log_key = deps.log_signer.verifier().clone();
         let log = Log::open(&db, deps.log_signer).await?;
-        let witnesses = deps.registry.witnesses()?;
+        let witnesses = registry.witnesses()?;
         let opened = Witnesses::open(witnesses, log.clone(), log_key, db.clone(), deps.clock.clone()).await?;
         let witnesses = opened.map_err(|Sealed| StartError::Sealed)?;
         let newest = newest_time(&log).await?;
@@ -197,11 +208,11 @@ impl Coordinator {
             return Err(StartError::ClockBehind { newest: newest.to_rfc3339(), now: now.to_rfc3339() });
         }
         // Before anything is written.
-        let comparison = Comparison::begin(db.clone(), &deps.registry).await?;
+        let comparison = Comparison::begin(db.clone(), &registry).await?;
         let consents = broadcast::channel(CHANGES).0;
         let appender = Appender::new(
             log.clone(),
-            deps.registry.clone(),
+            versions.clone(),
             deps.clock.clone(),
             deps.limits.clone(),
             journal,
@@ -209,21 +220,22 @@ impl Coordinator {
             newest,
         );
         let writer = Writer::new(Group::start(db.clone(), appender, deps.limits.waiting, deps.limits.group));
-        let (number, hash) = (deps.registry.number(), deps.registry.hash());
-        let registry_bytes = bytes::Bytes::from_owner(deps.registry_bytes);
-        let write = Write::Registry { number, hash, bytes: registry_bytes.clone() };
-        let registry_index = match writer.log(write).await? {
-            Logged::Record(record) => record.index,
-            Logged::Before(index) => index,
-            Logged::Refused(_) => return Err(StartError::RegistryOld),
-        };
+        if !versions.refresh(&db).await? && registries::newest(&mut *db.read().await?).await?.is_none() {
+            let (number, hash) = (registry.number(), registry.hash());
+            let bytes = versions.in_force().bytes.clone();
+            // Another replica may have been faster, also with another one.
+            if let Logged::Refused(_) =
+                writer.log(Write::Registry { number, hash, bytes, after: None }).await?
+            {
+                return Err(StartError::RegistryOld);
+            }
+            versions.refresh(&db).await?;
+        }
         let shared = Arc::new(Shared {
             db,
             log,
             writer: writer.clone(),
-            registry: deps.registry,
-            registry_bytes,
-            registry_index,
+            versions,
             clock: deps.clock,
             limits: deps.limits,
             bad_checks: Default::default(),
@@ -236,6 +248,7 @@ impl Coordinator {
         tokio::spawn(witnesses.clone().mark(shared.closing.subscribe()));
         tokio::spawn(log_lost_erasures(shared.clone()));
         tokio::spawn(witnesses.share(shared.closing.subscribe()));
+        tokio::spawn(versions::follow(shared.clone(), shared.closing.subscribe()));
         tokio::spawn(prune(writer, shared.closing.subscribe()));
         if shared.db.dialect() == Dialect::Postgres {
             tokio::spawn(follow_replicas(shared.log.clone(), shared.closing.subscribe()));
@@ -256,6 +269,9 @@ impl Coordinator {
     ) -> Result<(), ServeError> {
         let Self { shared, comparing } = self;
         let service = Service(shared.clone());
+        tokio::spawn(
+            shared.versions.clone().expel(listener.credentials().clone(), shared.closing.subscribe()),
+        );
         let (reporter, health) = tonic_health::server::health_reporter();
         tell(&reporter, ServingStatus::Serving).await;
         let (writer, closing) = (shared.writer.clone(), shared.closing.clone());
@@ -334,6 +350,30 @@ async fn drain(mut reporter: HealthReporter) {
     }
     // Who asks once more gets an answer all the same.
     tell(&reporter, ServingStatus::NotServing).await;
+}
+
+/// Puts in force what the database says; a file that was never there and has a higher number is offered as the next
+/// version, as the operator's command does.
+async fn begin_versions(
+    db: &Db,
+    versions: &Versions,
+    file: &Registry,
+    bytes: &bytes::Bytes,
+    now: Millis,
+) -> Result<(), StartError> {
+    let mut conn = db.read().await?;
+    let newest = registries::newest(&mut conn).await?;
+    let known = registries::find(&mut conn, &file.hash()).await?;
+    drop(conn);
+    match (newest, known) {
+        (Some(newest), None) if file.number() > newest.number => {
+            registries::offer(&mut *db.write().await?, &file.hash(), bytes, now).await?;
+        }
+        (Some(_), None) => return Err(StartError::RegistryOld),
+        (Some(_), Some(_)) | (None, _) => {}
+    }
+    versions.start(registries::in_force(&mut *db.read().await?).await?)?;
+    Ok(())
 }
 
 /// Members pin the log's key by the registry: records under another one would be worth nothing.

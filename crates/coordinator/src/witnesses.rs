@@ -49,7 +49,7 @@ const SHARE_EVERY: Duration = Duration::from_secs(1);
 
 /// What the coordinator keeps of its witnesses.
 pub(crate) struct Witnesses {
-    set: WitnessSet,
+    set: std::sync::RwLock<Arc<WitnessSet>>,
     log: Log,
     log_key: NoteVerifier,
     db: Db,
@@ -91,7 +91,7 @@ impl Witnesses {
         let was_empty = log.head().size() == 0;
         let this = Self {
             started_s: clock.now().0 / 1000,
-            set,
+            set: std::sync::RwLock::new(Arc::new(set)),
             log,
             log_key,
             db,
@@ -108,7 +108,7 @@ impl Witnesses {
                 .map_err(|_| StoreError::corrupt("log_cosigned", "note", 1, "does not verify"))?;
             if this.continues(&checkpoint).await? {
                 // Of another set of witnesses it may be no quorum any more.
-                if let Ok(cosigned) = this.set.open(&note, &this.log_key, this.started_s) {
+                if let Ok(cosigned) = this.set().open(&note, &this.log_key, this.started_s) {
                     this.cosigned.send_replace(Some(Arc::new(cosigned)));
                 }
             } else {
@@ -116,6 +116,25 @@ impl Witnesses {
             }
         }
         Ok(if this.is_sealed() { Err(Sealed) } else { Ok(Arc::new(this)) })
+    }
+
+    /// Whose cosignatures count.
+    fn set(&self) -> Arc<WitnessSet> {
+        Arc::clone(&self.set.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Counts these witnesses from now on. What a quorum of others stood behind is shown no longer, unless it is one
+    /// of these too, and new cosignatures are asked for.
+    pub(crate) async fn set_witnesses(&self, set: WitnessSet) {
+        if *self.set() == set {
+            return;
+        }
+        let known = self.cosigned.borrow().clone();
+        let now_s = self.clock.now().0 / 1000;
+        let still = known.and_then(|known| set.open(known.checkpoint().note(), &self.log_key, now_s).ok());
+        *self.set.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
+        self.cosigned.send_replace(still.map(Arc::new));
+        self.want();
     }
 
     /// Whether the log stopped itself.
@@ -224,7 +243,8 @@ impl Witnesses {
     /// Takes a cosignature of a member for a checkpoint that was marked. Others are ignored.
     pub(crate) fn cosign(&self, member: &MemberId, size: u64, line: String) {
         let name = format!("{member}/witness");
-        let Some(witness) = self.set.witness(&name) else { return };
+        let set = self.set();
+        let Some(witness) = set.witness(&name) else { return };
         let Some(checkpoint) = self.rounds().get(&size).map(|round| round.checkpoint.clone()) else { return };
         if let Err(error) = witness.verify_line(&checkpoint, &line) {
             metrics::counter!("tacit_coordinator_bad_cosignatures_total").increment(1);
@@ -239,10 +259,10 @@ impl Witnesses {
             round.lines.insert(name, line);
             // Counting means verifying all of them again: once for the quorum, and once when they are complete.
             let count = round.lines.len();
-            (count == self.set.quorum() || count == self.set.iter().len()).then(|| round.note())
+            (count == set.quorum() || count == set.iter().len()).then(|| round.note())
         };
         if let Some(note) = note {
-            match self.set.open(&note, &self.log_key, self.clock.now().0 / 1000) {
+            match set.open(&note, &self.log_key, self.clock.now().0 / 1000) {
                 Ok(cosigned) => {
                     self.confirmed.send_if_modified(|confirmed| !std::mem::replace(confirmed, true));
                     self.publish(cosigned);
@@ -299,7 +319,7 @@ impl Witnesses {
         if known {
             return Ok(());
         }
-        let Ok(cosigned) = self.set.open(&note, &self.log_key, self.clock.now().0 / 1000) else {
+        let Ok(cosigned) = self.set().open(&note, &self.log_key, self.clock.now().0 / 1000) else {
             return Ok(());
         };
         if !self.continues(cosigned.checkpoint()).await? {

@@ -95,6 +95,10 @@ impl Buckets {
         if request.permits.len() > MAX_PERMITS || request.lists.len() > MAX_LISTS {
             return Err(Stop::refused(Reason::TooMany));
         }
+        // Removed from the registry since its permits were given.
+        if self.federation.known().registry.member(call.member()).is_none() {
+            return Err(Stop::refused(Reason::UnknownMember));
+        }
         let permits = self.permits(call, &request).await?;
         let named = naming(&permits)?;
         let deadline = Instant::now() + self.patience;

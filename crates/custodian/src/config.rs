@@ -140,6 +140,6 @@ pub struct Schedule {
 
 impl Default for Schedule {
     fn default() -> Self {
-        Self { report_ms: 60_000, registry_ms: 30_000, cleaning_ms: 5_000, first_registry_ms: 60_000 }
+        Self { report_ms: 60_000, registry_ms: 2_000, cleaning_ms: 5_000, first_registry_ms: 60_000 }
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use tacit_identity::{CredentialError, EndpointError, FileError, Role};
 use tacit_model::{MemberId, Reason};
+use tacit_policy::registry::versions::VersionRefused;
 use tacit_store::{Overloaded, StoreError};
 use tacit_wire::common::Refusal;
 use tacit_wire::{Malformed, refusal};
@@ -65,6 +66,9 @@ pub enum RegistryTrouble {
     /// It is not in the log, or the log is not consistent. The coordinator is at fault.
     #[error("the registry is not proven to be in the log: {}", .0.meaning())]
     NotLogged(Reason),
+    /// It may not follow the one in use, or no quorum stands behind it.
+    #[error(transparent)]
+    Version(#[from] Box<VersionRefused>),
     /// Its record names another registry. The coordinator is at fault.
     #[error("the log's record is not of the registry that came with it")]
     OtherRegistry,

@@ -7,14 +7,17 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tacit_identity::Role;
+use tacit_identity::{Credentials, Role};
 use tacit_ledger::ed25519::VerifyingKey;
+use tacit_ledger::logged::LoggedRecord;
+use tacit_ledger::note::NoteVerifier;
 use tacit_ledger::record::Record;
-use tacit_model::{MemberId, Reason};
+use tacit_model::{Clock, MemberId, Reason};
+use tacit_policy::registry::versions::{Lineage, Served};
 use tacit_policy::{Pins, Registry};
 use tacit_store::Db;
-use tacit_wire::coordinator::GetRegistryRequest;
 use tacit_wire::coordinator::registry_service_client::RegistryServiceClient;
+use tacit_wire::coordinator::{GetRegistryRequest, GetRegistryResponse};
 use tacit_witness::Witness;
 use tonic::transport::Channel;
 
@@ -34,6 +37,8 @@ const MAX_MESSAGE: usize = 65 << 20;
 pub(crate) struct Known {
     pub(crate) registry: Registry,
     pub(crate) keys: Keys,
+    /// What earlier versions said.
+    lineage: Lineage,
 }
 
 /// What is needed to take a registry over.
@@ -48,6 +53,10 @@ pub(crate) struct Source {
     pub(crate) own_id: MemberId,
     /// The public half of the key that cosigns.
     pub(crate) witness_key: VerifyingKey,
+    pub(crate) log_key: NoteVerifier,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Whose open connections end when a member is removed.
+    pub(crate) credentials: Credentials,
 }
 
 /// The registry in use. Clones share it.
@@ -90,20 +99,32 @@ impl Federation {
                 Err(RegistryTrouble::Fetch(status)) => {
                     tracing::debug!(%status, "no registry from the coordinator")
                 }
-                Err(error) => tracing::error!(%error, "the coordinator's registry is not taken over"),
+                Err(error) => {
+                    metrics::counter!("tacit_registry_refusals_total").increment(1);
+                    tracing::error!(%error, "ALARM: the coordinator's registry is refused; the old one stays in use");
+                }
             }
             tokio::time::sleep(every).await;
         }
     }
 
-    /// Fetches the registry once.
+    /// Goes on, version by version, to the one in force.
     pub(crate) async fn refresh(&self) -> Result<(), RegistryTrouble> {
-        let current = self.known();
-        let Some(known) = self.0.source.fetch(Some(&current.registry)).await? else { return Ok(()) };
-        tracing::info!(number = known.registry.number(), "a new registry is in use");
-        self.0.source.witness.set_witnesses(known.registry.witnesses()?).await;
-        *self.0.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
-        Ok(())
+        let source = &self.0.source;
+        loop {
+            let current = self.known();
+            let Some(known) = source.next(&current).await? else { return Ok(()) };
+            tracing::info!(number = known.registry.number(), "a new registry is in use");
+            source.witness.set_witnesses(known.registry.witnesses()?).await;
+            let known = Arc::new(known);
+            *self.0.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&known);
+            let is_gone = |id: &&MemberId| known.registry.member(id).is_none();
+            let gone: Vec<_> = current.registry.members().map(|it| &it.id).filter(is_gone).cloned().collect();
+            if !gone.is_empty() {
+                tracing::warn!(members = ?gone, "removed from the registry: their connections end");
+                source.credentials.end_connections(&gone);
+            }
+        }
     }
 }
 
@@ -111,9 +132,8 @@ impl Source {
     async fn first(&self, patience: Duration) -> Result<Known, RegistryTrouble> {
         let until = tokio::time::Instant::now() + patience;
         loop {
-            let trouble = match self.fetch(None).await {
-                Ok(Some(known)) => return Ok(known),
-                Ok(None) => RegistryTrouble::OtherRegistry,
+            let trouble = match self.fetch().await {
+                Ok(known) => return Ok(known),
                 Err(trouble) => trouble,
             };
             let may_pass = matches!(
@@ -128,21 +148,23 @@ impl Source {
         }
     }
 
-    /// Fetches, proves and keeps the registry; `None` when it is the one in use.
-    async fn fetch(&self, current: Option<&Registry>) -> Result<Option<Known>, RegistryTrouble> {
+    /// One answer of the coordinator.
+    async fn ask(&self, after: u64) -> Result<GetRegistryResponse, RegistryTrouble> {
         let mut client =
             RegistryServiceClient::new(self.coordinator.clone()).max_decoding_message_size(MAX_MESSAGE);
-        let mut request = tonic::Request::new(GetRegistryRequest {});
+        let mut request = tonic::Request::new(GetRegistryRequest { after, ..Default::default() });
         request.set_timeout(FETCH_DEADLINE);
-        let answer = client.get_registry(request).await.map_err(Box::new)?.into_inner();
-        let hash = tacit_policy::registry_hash(&answer.registry);
-        if current.is_some_and(|known| known.hash() == hash) {
-            return Ok(None);
-        }
+        Ok(client.get_registry(request).await.map_err(Box::new)?.into_inner())
+    }
+
+    /// Fetches, proves and keeps the first registry: by the pins, and by the log.
+    async fn fetch(&self) -> Result<Known, RegistryTrouble> {
+        let answer = self.ask(0).await?;
         let record = answer.record.ok_or(RegistryTrouble::NotLogged(Reason::Malformed))?;
         let verified =
             self.witness.verify(&answer.checkpoint, &[record]).await.map_err(RegistryTrouble::NotLogged)?;
         let verified = verified.into_iter().next().ok_or(RegistryTrouble::OtherRegistry)?;
+        let hash = tacit_policy::registry_hash(&answer.registry);
         let number = match verified.map_err(RegistryTrouble::NotLogged)?.into_record() {
             Record::Registry(record) if record.registry == hash => record.number,
             _ => return Err(RegistryTrouble::OtherRegistry),
@@ -151,15 +173,51 @@ impl Source {
         if known.registry.number() != number {
             return Err(RegistryTrouble::OtherRegistry);
         }
-        if let Some(current) = current.filter(|current| current.number() >= number) {
-            return Err(RegistryTrouble::Older { found: number, known: current.number() });
-        }
         store::registry::keep(&mut *self.db.write().await?, number, &answer.registry).await?;
-        Ok(Some(known))
+        Ok(known)
+    }
+
+    /// Fetches, proves and keeps the version after the one in use, by a quorum of that one; `None` when there is none.
+    async fn next(&self, current: &Known) -> Result<Option<Known>, RegistryTrouble> {
+        let known = &current.registry;
+        let answer = self.ask(known.number()).await?;
+        let found = answer.in_force_number;
+        let is_other = found == known.number() && *answer.in_force_hash != known.hash();
+        if found < known.number() || is_other {
+            return Err(RegistryTrouble::Older { found, known: known.number() });
+        }
+        if answer.registry.is_empty() {
+            return Ok(None);
+        }
+        let record = answer.record.ok_or(RegistryTrouble::NotLogged(Reason::Malformed))?;
+        // That checkpoint is one of this log as it was seen here.
+        self.witness.witness(&answer.checkpoint).await.map_err(RegistryTrouble::NotLogged)?;
+        let inclusion = tacit_wire::chunks32("path", &record.path, 64)
+            .map_err(|_| RegistryTrouble::NotLogged(Reason::Malformed))?;
+        let logged = LoggedRecord {
+            record: record.record.to_vec(),
+            index: record.index,
+            inclusion,
+            checkpoint: answer.checkpoint.to_vec(),
+        };
+        let served = Served { bytes: &answer.registry, logged: &logged };
+        let now_s = self.clock.now().0 / 1000;
+        let next =
+            known.follow(&current.lineage, served, &self.pins, &self.log_key, now_s).map_err(Box::new)?;
+        let number = next.number();
+        let mut next = self.usable(next)?;
+        next.lineage = current.lineage.clone();
+        next.lineage.learn(&next.registry);
+        store::registry::keep(&mut *self.db.write().await?, number, &answer.registry).await?;
+        Ok(Some(next))
     }
 
     fn read(&self, bytes: &[u8]) -> Result<Known, RegistryTrouble> {
-        let registry = Registry::parse(bytes, &self.pins)?;
+        self.usable(Registry::parse(bytes, &self.pins)?)
+    }
+
+    /// Whether this custodian can work by it.
+    fn usable(&self, registry: Registry) -> Result<Known, RegistryTrouble> {
         for (role, found, expected) in [
             (Role::Coordinator, registry.coordinator(), &self.coordinator_id),
             (Role::Custodian, registry.custodian(), &self.own_id),
@@ -178,6 +236,7 @@ impl Source {
             return Err(RegistryTrouble::WitnessKey);
         }
         let keys = self.seeds.keys(&registry)?;
-        Ok(Known { registry, keys })
+        let lineage = Lineage::of(&registry);
+        Ok(Known { registry, keys, lineage })
     }
 }

@@ -120,7 +120,7 @@ impl Custodian {
         let witness = Witness::start(WitnessConfig {
             coordinator: coordinator.clone(),
             replicas,
-            log_key,
+            log_key: log_key.clone(),
             signer,
             db: db.clone(),
             clock: Arc::clone(&clock),
@@ -137,6 +137,9 @@ impl Custodian {
             coordinator_id: at.member.clone(),
             own_id: own.member.clone(),
             witness_key,
+            log_key,
+            clock: Arc::clone(&clock),
+            credentials: credentials.clone(),
         };
         let federation =
             Federation::start(source, Duration::from_millis(config.schedule.first_registry_ms)).await?;

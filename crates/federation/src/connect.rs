@@ -25,7 +25,7 @@ use zeroize::Zeroizing;
 use crate::{
     config::{AuditorFile, AuthorityFile, NodeFile, Pinned, Tls, WhereIs},
     registry::{RegistrySource, RegistryTrouble, read_kept},
-    run::{SeedError, read_seed},
+    run::{SeedError, read_seed, signing_key},
 };
 
 /// Largest message of a gateway, in bytes.
@@ -153,10 +153,19 @@ pub async fn authority(
         file.pins.for_registry(&file.federation),
         file.registry.clone(),
         deadlines,
+        Arc::clone(clock),
     );
     let registry = source.newest().await?;
     let seed = |key, path| read_seed(path).map_err(|source: SeedError| ConnectError::Seed { key, source });
-    let signing = SigningKey::from_seed(&*seed("signing", &file.keys.signing)?);
+    let wrong = |source| ConnectError::Seed { key: "signing", source };
+    let shown = registry.member(&file.member).map(|own| own.keys.signing);
+    let signing =
+        match shown.map(|shown| signing_key(&file.keys.signing, shown)).transpose().map_err(wrong)?.flatten()
+        {
+            Some(signing) => signing,
+            // The coordinator will say what is wrong with it.
+            None => SigningKey::from_seed(&*seed("signing", &file.keys.signing)?),
+        };
     let keys = AuthorityKeys { signing, blind: seed("blind", &file.keys.blind)? };
     let config = AuthorityConfig { member: file.member.clone(), log_key: caller.log_key.clone(), deadlines };
     let custodian = caller.reach(Role::Custodian, &file.custodian)?;
@@ -192,7 +201,9 @@ pub async fn records(
         None => {
             let caller = Caller::new(&file.federation, &file.tls, &file.coordinator, &file.pins, clock)?;
             let (coordinator, log) = (caller.coordinator, caller.log_key);
-            RegistrySource::new(coordinator, log, pins, file.registry.clone(), deadlines).refresh().await?
+            RegistrySource::new(coordinator, log, pins, file.registry.clone(), deadlines, Arc::clone(clock))
+                .refresh()
+                .await?
         }
     };
     let db = tacit_node::store::open(&file.database).await?;

@@ -9,7 +9,9 @@
 
 pub mod config;
 pub mod connect;
+pub mod drafts;
 pub mod found;
+pub mod joining;
 pub mod registry;
 pub mod run;
 pub mod sample;

@@ -10,8 +10,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, PublicKeyData as _, SanType,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType,
 };
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -67,6 +67,9 @@ pub enum CaError {
     /// The key in `ca.key` is not the one in `ca.pem`.
     #[error("ca.key does not belong to ca.pem")]
     KeyMismatch,
+    /// Not a certificate request (PKCS #10), or its signature is not by the key in it.
+    #[error("the certificate request cannot be used: {0}")]
+    Request(rcgen::Error),
     /// The CA certificate does not say which federation it is for.
     #[error("the CA certificate names no federation: {0}")]
     NoFederation(#[from] IdentityError),
@@ -117,6 +120,72 @@ impl IssuedLeaf {
         write_public(&folder.join(format!("{stem}.pem")), self.certificate_pem.as_bytes())?;
         Ok(())
     }
+}
+
+/// A certificate for a key that somebody else made.
+#[derive(Debug, Clone)]
+pub struct Certified {
+    /// The certificate, PEM.
+    pub certificate_pem: String,
+    /// Serial number, for revocation.
+    pub serial: Serial,
+    /// Who it names and its `cnf`.
+    pub identity: PeerIdentity,
+}
+
+/// A private key and the request for its certificate, made where the key stays. The key is wiped when dropped and shown
+/// by no Debug.
+pub struct CertificateRequest {
+    /// The request (PKCS #10, RFC 2986), PEM.
+    pub request_pem: String,
+    /// The private key, PKCS #8 in PEM.
+    pub key_pem: Zeroizing<String>,
+    /// SHA-256 of the public key (SPKI): what will be `cnf`.
+    pub spki_sha256: [u8; 32],
+}
+
+impl fmt::Debug for CertificateRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CertificateRequest").finish_non_exhaustive()
+    }
+}
+
+impl CertificateRequest {
+    /// A fresh ECDSA P-256 key, and the request for a certificate that names `id`.
+    ///
+    /// # Errors
+    /// [`CaError::Make`] when the operating system gives no randomness.
+    pub fn new(id: &SpiffeId) -> Result<Self, CaError> {
+        let key = KeyPair::generate()?;
+        Ok(Self {
+            request_pem: named(id)?.serialize_request(&key)?.pem()?,
+            spki_sha256: sha256(&key.subject_public_key_info()),
+            key_pem: Zeroizing::new(key.serialize_pem()),
+        })
+    }
+
+    /// SHA-256 of the public key (SPKI) in a request that another made.
+    ///
+    /// # Errors
+    /// [`CaError::Request`] when it is none.
+    pub fn spki_of(request_pem: &str) -> Result<[u8; 32], CaError> {
+        let request = CertificateSigningRequestParams::from_pem(request_pem).map_err(CaError::Request)?;
+        Ok(sha256(&request.public_key.subject_public_key_info()))
+    }
+}
+
+/// What names a party in a certificate.
+fn named(id: &SpiffeId) -> Result<CertificateParams, CaError> {
+    let mut params = CertificateParams::default();
+    // For people who read certificates; programs read the URI.
+    params.distinguished_name = name(&[
+        (DnType::OrganizationName, id.federation.as_str()),
+        (DnType::OrganizationalUnitName, id.role.as_str()),
+        (DnType::CommonName, &id.member),
+    ]);
+    params.subject_alt_names =
+        vec![SanType::URI(id.to_string().try_into()?), SanType::DnsName(id.dns_name().try_into()?)];
+    Ok(params)
 }
 
 /// The development CA of one federation, with its revocation list.
@@ -252,36 +321,46 @@ impl DevCa {
             return Err(CaError::OtherFederation { id: id.clone(), federation: self.federation.clone() });
         }
         let key = KeyPair::generate()?;
-        let serial = Serial::of_key(&key);
-        let mut params = CertificateParams::default();
+        let certified = self.certify(id, &key, now)?;
+        Ok(IssuedLeaf {
+            certificate_pem: certified.certificate_pem,
+            key_pem: Zeroizing::new(key.serialize_pem()),
+            serial: certified.serial,
+            identity: certified.identity,
+        })
+    }
+
+    /// A certificate for a key that its owner made: the request proves that it has the private half. Nothing else in
+    /// the request counts; who is named is said by who asks for it here.
+    ///
+    /// # Errors
+    /// As [`Self::issue`], and [`CaError::Request`] when it is no request, or not signed by its own key.
+    pub fn sign_request(&self, id: &SpiffeId, request_pem: &str, now: Millis) -> Result<Certified, CaError> {
+        let request = CertificateSigningRequestParams::from_pem(request_pem).map_err(CaError::Request)?;
+        self.certify(id, &request.public_key, now)
+    }
+
+    fn certify(&self, id: &SpiffeId, key: &impl PublicKeyData, now: Millis) -> Result<Certified, CaError> {
+        if id.federation != self.federation {
+            return Err(CaError::OtherFederation { id: id.clone(), federation: self.federation.clone() });
+        }
+        let serial = Serial::of_key(key);
+        let mut params = named(id)?;
         set_validity(&mut params, now, profile::LEAF_DAYS)?;
         params.serial_number = Some(serial.to_rcgen());
-        // For people who read certificates; programs read the URI.
-        params.distinguished_name = name(&[
-            (DnType::OrganizationName, self.federation.as_str()),
-            (DnType::OrganizationalUnitName, id.role.as_str()),
-            (DnType::CommonName, &id.member),
-        ]);
-        params.subject_alt_names =
-            vec![SanType::URI(id.to_string().try_into()?), SanType::DnsName(id.dns_name().try_into()?)];
         // Explicit, because rcgen writes the subject key identifier only beside basic constraints.
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         params.use_authority_key_identifier_extension = true;
-        let certificate = params.signed_by(&key, &self.issuer)?;
+        let certificate = params.signed_by(key, &self.issuer)?;
         let identity = PeerIdentity {
             spiffe: id.clone(),
             spki_sha256: sha256(&key.subject_public_key_info()),
             not_after: Millis(seconds_after(now, profile::LEAF_DAYS)?.saturating_mul(1000)),
         };
-        Ok(IssuedLeaf {
-            certificate_pem: certificate.pem(),
-            key_pem: Zeroizing::new(key.serialize_pem()),
-            serial,
-            identity,
-        })
+        Ok(Certified { certificate_pem: certificate.pem(), serial, identity })
     }
 
     /// Issues the next revocation list with these serial numbers added; those already on it stay.

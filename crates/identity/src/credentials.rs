@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use futures::task::AtomicWaker;
@@ -12,7 +12,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
-use tacit_model::{Clock, Millis};
+use tacit_model::{Clock, MemberId, Millis};
 use x509_parser::prelude::{CertificateRevocationList, FromDer as _};
 
 use crate::files::{FileError, read_private, read_public};
@@ -138,6 +138,9 @@ struct Inner {
     generation: AtomicU64,
     /// One reload at a time.
     reloading: Mutex<()>,
+    /// Members whose connections were ended, in that order; their number is looked at on every read.
+    removed: RwLock<Vec<MemberId>>,
+    removals: AtomicUsize,
     /// Tasks of open connections, to be woken by a reload.
     watchers: Mutex<Vec<Weak<AtomicWaker>>>,
 }
@@ -169,6 +172,8 @@ impl Credentials {
             generation: AtomicU64::new(snapshot.status.generation),
             current: RwLock::new(Arc::new(snapshot)),
             reloading: Mutex::new(()),
+            removed: RwLock::default(),
+            removals: AtomicUsize::new(0),
             watchers: Mutex::new(Vec::new()),
         })))
     }
@@ -199,11 +204,7 @@ impl Credentials {
         let status = snapshot.status.clone();
         *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
         self.0.generation.store(generation, Ordering::Release);
-        for watcher in self.0.watchers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            if let Some(waker) = watcher.upgrade() {
-                waker.wake();
-            }
-        }
+        self.wake();
         Ok(status)
     }
 
@@ -223,6 +224,38 @@ impl Credentials {
     #[must_use]
     pub fn status(&self) -> CredentialStatus {
         self.snapshot().status.clone()
+    }
+
+    /// Ends every open connection with these members, to them and from them. New ones are not affected: whether a
+    /// member is still one is asked with each call.
+    pub fn end_connections(&self, members: &[MemberId]) {
+        let count = {
+            let mut removed = self.0.removed.write().unwrap_or_else(PoisonError::into_inner);
+            removed.extend_from_slice(members);
+            removed.len()
+        };
+        self.0.removals.store(count, Ordering::Release);
+        self.wake();
+    }
+
+    /// Lets every open connection look again.
+    fn wake(&self) {
+        for watcher in self.0.watchers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            if let Some(waker) = watcher.upgrade() {
+                waker.wake();
+            }
+        }
+    }
+
+    /// How often connections of a member were ended.
+    pub(crate) fn removals(&self) -> usize {
+        self.0.removals.load(Ordering::Acquire)
+    }
+
+    /// Whether the connections of this member were ended after the first `known` times.
+    pub(crate) fn was_removed(&self, known: usize, member: &MemberId) -> bool {
+        let removed = self.0.removed.read().unwrap_or_else(PoisonError::into_inner);
+        removed.iter().skip(known).any(|removed| removed == member)
     }
 
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {

@@ -31,7 +31,7 @@ mod stream;
 mod tls;
 mod wire;
 
-pub use ca::{CaError, DevCa, IssuedLeaf, profile};
+pub use ca::{CaError, CertificateRequest, Certified, DevCa, IssuedLeaf, profile};
 pub use channel::{ConnectError, EndpointError, channel, connect, dial};
 pub use credentials::{CredentialError, CredentialFiles, CredentialStatus, Credentials};
 pub use files::{FileError, read_private, write_private, write_public};

@@ -50,6 +50,7 @@ pub struct MtlsListener {
     ready: mpsc::Receiver<MtlsStream>,
     local_addr: SocketAddr,
     accepting: AbortHandle,
+    credentials: Credentials,
 }
 
 impl MtlsListener {
@@ -72,14 +73,20 @@ impl MtlsListener {
     ) -> io::Result<Self> {
         let local_addr = listener.local_addr()?;
         let (sender, ready) = mpsc::channel(READY_MAX);
-        let accepting = tokio::spawn(accept(listener, credentials, limits, sender)).abort_handle();
-        Ok(Self { ready, local_addr, accepting })
+        let accepting = tokio::spawn(accept(listener, credentials.clone(), limits, sender)).abort_handle();
+        Ok(Self { ready, local_addr, accepting, credentials })
     }
 
     /// The address that clients connect to.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// The credentials that it accepts with.
+    #[must_use]
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     /// The next authenticated connection.

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use rcgen::{
-    CertificateRevocationListParams, Issuer, KeyIdMethod, KeyPair, PublicKeyData as _, RevokedCertParams,
-    SerialNumber, SigningKey,
+    CertificateRevocationListParams, Issuer, KeyIdMethod, PublicKeyData, RevokedCertParams, SerialNumber,
+    SigningKey,
 };
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
@@ -45,7 +45,7 @@ impl Serial {
     }
 
     /// First 16 bytes of the hash of the public key, made positive and of fixed length by the two top bits.
-    pub(crate) fn of_key(key: &KeyPair) -> Self {
+    pub(crate) fn of_key(key: &impl PublicKeyData) -> Self {
         let mut bytes = sha256(&key.subject_public_key_info())[..SERIAL_BYTES].to_vec();
         if let Some(first) = bytes.first_mut() {
             *first = (*first & 0x3f) | 0x40;

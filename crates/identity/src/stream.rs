@@ -34,6 +34,9 @@ pub enum ConnectionEnded {
         /// What rustls said.
         source: rustls::Error,
     },
+    /// The peer is no member any more.
+    #[error("{0} was removed from the registry")]
+    PeerRemoved(SpiffeId),
     /// We opened the connection with a key that a reload has replaced.
     #[error("our own key was replaced")]
     OwnKeyReplaced,
@@ -54,6 +57,7 @@ pub struct MtlsStream {
     end: End,
     credentials: Credentials,
     generation: u64,
+    removals: usize,
     reloaded: Arc<AtomicWaker>,
     /// Counts this connection against the listener's limit while it lives.
     _slot: Option<OwnedSemaphorePermit>,
@@ -108,6 +112,7 @@ impl MtlsStream {
             end,
             credentials: credentials.clone(),
             generation: snapshot.status.generation,
+            removals: credentials.removals(),
             reloaded: credentials.watcher(),
             _slot: slot,
         }
@@ -126,6 +131,13 @@ impl MtlsStream {
         self.reloaded.register(cx.waker());
         if self.credentials.clock().0.now() > self.peer.not_after {
             return Err(ConnectionEnded::PeerExpired(self.peer.spiffe.clone()));
+        }
+        let removals = self.credentials.removals();
+        if removals != self.removals {
+            if self.credentials.was_removed(self.removals, &self.peer.spiffe.member) {
+                return Err(ConnectionEnded::PeerRemoved(self.peer.spiffe.clone()));
+            }
+            self.removals = removals;
         }
         if self.credentials.generation() == self.generation {
             return Ok(());

@@ -4,7 +4,8 @@
 //! file = {"body": "<text>", "signatures": [coordinator]}         signed "tacit/v1/registry"       || body
 //! body = {federation, number, issued_at, coordinator, custodian, entries: [entry, ...]}
 //! entry = {"body": "<text>", "signatures": [owner, ...]}         signed "tacit/v1/registry-entry" || body
-//!                                                    (agreements: "tacit/v1/agreement" || body, holder then requester)
+//!                                                    (agreements: "tacit/v1/agreement" || body, holder then requester;
+//!                                                     their ends: "tacit/v1/agreement-end" || body, either party)
 //! ```
 //!
 //! Bodies are JSON *texts inside* JSON, so that what was signed is kept to the byte and nothing has to be canonical.
@@ -13,14 +14,19 @@
 pub mod builder;
 mod check;
 mod cross;
+pub mod draft;
+pub mod ended;
 pub mod entry;
 mod error;
+pub mod keychange;
 mod matter;
 pub mod signed;
 mod text;
+pub mod trial;
+pub mod versions;
 mod witnesses;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use tacit_ledger::ed25519::VerifyingKey;
@@ -31,6 +37,7 @@ pub use self::error::{RegistryError, RegistryProblem};
 pub use self::witnesses::NoWitnesses;
 use self::{
     cross::Loaded,
+    ended::AgreementEnd,
     entry::{Act, Agreement, Category, FederationRule, List, Member, PseudonymKey, Purpose, Role},
     signed::{REGISTRY_DOMAIN, Signed, parse_json},
 };
@@ -113,9 +120,20 @@ struct Body {
     entries: Vec<Signed>,
 }
 
+impl Body {
+    /// Whether the coordinator's entry leads from a pinned key to this one. Its signature is checked with the others.
+    fn leads_to(&self, key: Ed25519Key, pinned: Ed25519Key) -> bool {
+        let own = self.entries.iter().filter(|entry| entry.signers().eq([&self.coordinator]));
+        own.filter_map(|entry| entry.entry("coordinator").ok()).any(|entry| {
+            matches!(entry, entry::Entry::Member(it)
+                if it.id == self.coordinator && it.keys.signing == key && it.keys.leads_from(&pinned))
+        })
+    }
+}
+
 /// A registry whose every signature, bound and reference has been checked. There is no other way to get one than
 /// [`Registry::parse`], and it never changes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Registry {
     hash: [u8; 32],
     federation: String,
@@ -129,13 +147,14 @@ pub struct Registry {
     purposes: BTreeMap<PurposeCode, Purpose>,
     categories: BTreeMap<u16, Category>,
     rules: BTreeMap<String, FederationRule>,
-    own_rules: Option<OwnRules>,
+    own_rules: Option<Arc<OwnRules>>,
     schemes: Schemes,
     /// Ascending by id.
     agreements: Vec<Agreement>,
     /// Requester, then holder, to places in `agreements`, ascending.
     pairs: BTreeMap<MemberId, BTreeMap<MemberId, Vec<usize>>>,
     pseudonym_keys: BTreeMap<(MemberId, u32), PseudonymKey>,
+    endings: BTreeMap<(Ulid, MemberId), AgreementEnd>,
 }
 
 impl Registry {
@@ -153,16 +172,18 @@ impl Registry {
             .map_err(|_| Problem::Json { source: serde::de::Error::custom("not UTF-8 text") })
             .at("registry")?;
         let outer: Signed = parse_json(text, "")?;
-        // The signature first: nothing inside is looked at before the coordinator has answered for it.
-        let signer = outer.signers().next().cloned();
-        let coordinator_key = Ed25519Key(pins.coordinator_key);
-        let needed: Vec<_> = signer.iter().map(|id| (id, coordinator_key)).collect();
-        if needed.is_empty() {
+        // The signature first: nothing inside is looked at before somebody has answered for it. Whether that was the
+        // coordinator is known at once by the pinned key, and after a change of key by the chain that leads from it.
+        let Some(line) = outer.signatures.first() else {
             let (found, needed) = (String::new(), "the coordinator".to_owned());
             return Err(Problem::Signers { found, needed }).at("signatures");
-        }
-        outer.verify(REGISTRY_DOMAIN, &needed, "registry")?;
+        };
+        let (signer, key) = (Some(line.signer.clone()), line.key);
+        outer.verify(REGISTRY_DOMAIN, &[(&line.signer, key)], "registry")?;
         let body: Body = parse_json(&outer.body, "")?;
+        if key.0 != pins.coordinator_key && !body.leads_to(key, Ed25519Key(pins.coordinator_key)) {
+            return Err(Problem::KeyDiffers { signer: body.coordinator }).at("registry.signatures[0].key");
+        }
         if signer.as_ref() != Some(&body.coordinator) {
             let found = signer.map(String::from).unwrap_or_default();
             return Err(Problem::Signers { found, needed: body.coordinator.into() }).at("coordinator");
@@ -175,6 +196,9 @@ impl Registry {
         check::range(body.number, 1..=u64::MAX, format_args!("number"))?;
         check::count(body.entries.len(), 1..=MAX_ENTRIES, "entries")?;
         let loaded = Loaded::load(&body, pins)?;
+        if loaded.members.get(&body.coordinator).is_none_or(|coordinator| coordinator.keys.signing != key) {
+            return Err(Problem::KeyDiffers { signer: body.coordinator }).at("registry.signatures[0].key");
+        }
         let own_rules = OwnRules::new(
             loaded.rules.values(),
             loaded.members.values(),
@@ -187,7 +211,13 @@ impl Registry {
     }
 
     fn index(hash: [u8; 32], body: Body, loaded: Loaded, own_rules: Option<OwnRules>) -> Self {
-        let agreements: Vec<Agreement> = loaded.agreements.into_values().collect();
+        let mut agreements = loaded.agreements;
+        for ending in loaded.endings.values() {
+            if let Some(agreement) = agreements.get_mut(&ending.agreement) {
+                ending.apply(agreement);
+            }
+        }
+        let agreements: Vec<Agreement> = agreements.into_values().collect();
         let mut pairs = BTreeMap::<MemberId, BTreeMap<MemberId, Vec<usize>>>::new();
         for (i, agreement) in agreements.iter().enumerate() {
             let holders = pairs.entry(agreement.requester.clone()).or_default();
@@ -206,11 +236,12 @@ impl Registry {
             purposes: loaded.purposes,
             categories: loaded.categories,
             rules: loaded.rules,
-            own_rules,
+            own_rules: own_rules.map(Arc::new),
             schemes: loaded.schemes,
             agreements,
             pairs,
             pseudonym_keys: loaded.pseudonym_keys,
+            endings: loaded.endings,
         }
     }
 
@@ -279,7 +310,7 @@ impl Registry {
 
     /// The same, to be asked.
     pub(crate) fn own_rules(&self) -> Option<&OwnRules> {
-        self.own_rules.as_ref()
+        self.own_rules.as_deref()
     }
 
     /// The list of this id.
@@ -346,6 +377,12 @@ impl Registry {
     ) -> impl Iterator<Item = &Agreement> {
         let places = self.pairs.get(requester).and_then(|holders| holders.get(holder));
         places.into_iter().flatten().filter_map(|place| self.agreements.get(*place))
+    }
+
+    /// Endings of agreements, ascending by agreement and party. Who is ended by them is in force no longer than they
+    /// say: [`Agreement::valid_until`] is the earlier of both.
+    pub fn endings(&self) -> impl Iterator<Item = &AgreementEnd> {
+        self.endings.values()
     }
 
     /// The public pseudonym key of a requester in one of its epochs.

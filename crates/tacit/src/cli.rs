@@ -11,8 +11,8 @@ use tacit_model::{Clock, SystemClock};
 
 use crate::{
     commands::{
-        bench, check, completions, conformance, consent, db, demo, doctor, init, list, log, receipt, serve,
-        subject, up,
+        agreement, bench, check, completions, conformance, consent, db, demo, doctor, init, list, log,
+        member, receipt, registry, serve, subject, up,
     },
     exit::{Exit, Failure},
     output::Output,
@@ -78,6 +78,15 @@ enum Command {
     /// What proves answers: list and export receipts, verify them offline.
     #[command(subcommand)]
     Receipt(receipt::Command),
+    /// The registry: draft, publish and show its versions.
+    #[command(subcommand)]
+    Registry(registry::Command),
+    /// Members: join, change a key, remove.
+    #[command(subcommand)]
+    Member(member::Command),
+    /// Agreements: draft, read, sign, end.
+    #[command(subcommand)]
+    Agreement(agreement::Command),
     /// A role's database: status, migrations, backup and restore.
     #[command(subcommand)]
     Db(db::Command),
@@ -192,6 +201,9 @@ fn run_command(arguments: Arguments, output: Output) -> Result<Exit, Failure> {
         Command::Subject(command) => subject::run(&context, command),
         Command::Log(command) => log::run(&context, command),
         Command::Receipt(command) => receipt::run(&context, command),
+        Command::Registry(command) => registry::run(&context, command),
+        Command::Member(command) => member::run(&context, command),
+        Command::Agreement(command) => agreement::run(&context, command),
         Command::Db(command) => db::run(&context, command),
         Command::Bench(arguments) => bench::run(&context, &arguments),
         Command::Conformance(arguments) => conformance::run(&context, &arguments),

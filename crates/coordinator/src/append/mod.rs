@@ -25,7 +25,7 @@ use tacit_ledger::{record::Record, shard::YearStart};
 use tacit_model::{Clock, MemberId, Millis, Reason, Ulid, entropy};
 use tacit_policy::{Registry, SignedConsent, StateChange};
 use tacit_store::{
-    Conn, GroupTx, GroupWork, Reads, StoreError, Writes,
+    Conn, Dialect, GroupTx, GroupWork, Reads, StoreError, Writes,
     log::{Append, Log, Pending},
 };
 use tacit_wire::coordinator as pb;
@@ -39,10 +39,12 @@ use crate::{
     store::{
         consents::StoredConsent,
         pseudonyms::Registered,
+        registries,
         subjects::Number,
         uses::{self, Once},
         years,
     },
+    versions::Versions,
 };
 
 /// A check that passed the bind proof, with what its registration left.
@@ -104,12 +106,35 @@ impl Job {
 
 /// A write that decides no check.
 pub(crate) enum Write {
-    Register { requester: MemberId, epoch: u32, batch: Vec<VerifiedRegistration> },
-    PutConsent { consent: Box<SignedConsent>, state_signature: [u8; 64] },
+    Register {
+        requester: MemberId,
+        epoch: u32,
+        batch: Vec<VerifiedRegistration>,
+    },
+    PutConsent {
+        consent: Box<SignedConsent>,
+        state_signature: [u8; 64],
+    },
     ChangeConsent(Box<ChangeJob>),
     Manifest(Box<SignedManifest>),
-    Enrollment { custodian: MemberId, requester: MemberId, epoch: u32, count: u64 },
-    Registry { number: u64, hash: [u8; 32], bytes: bytes::Bytes },
+    Enrollment {
+        custodian: MemberId,
+        requester: MemberId,
+        epoch: u32,
+        count: u64,
+    },
+    /// A registry version; `after` is the one in force that it was compared with, none for the first ever.
+    Registry {
+        number: u64,
+        hash: [u8; 32],
+        bytes: bytes::Bytes,
+        after: Option<[u8; 32]>,
+    },
+    /// A logged registry version counts, by this cosigned checkpoint.
+    Counted {
+        hash: [u8; 32],
+        cosigned: bytes::Bytes,
+    },
     Erase(Box<EraseJob>),
     Prune,
 }
@@ -141,7 +166,7 @@ pub(crate) enum Done {
 /// The writer's memory between commits.
 pub(crate) struct Appender {
     log: Log,
-    registry: Arc<Registry>,
+    versions: Arc<Versions>,
     clock: Arc<dyn Clock>,
     limits: Limits,
     journal: Journal,
@@ -164,7 +189,7 @@ impl Appender {
     /// `last_time` is that of the newest record.
     pub(crate) fn new(
         log: Log,
-        registry: Arc<Registry>,
+        versions: Arc<Versions>,
         clock: Arc<dyn Clock>,
         limits: Limits,
         journal: Journal,
@@ -175,7 +200,7 @@ impl Appender {
             (Vec::new(), RuleSets::default(), Used::default(), Lately::default());
         Self {
             log,
-            registry,
+            versions,
             clock,
             limits,
             journal,
@@ -284,7 +309,10 @@ impl Commit<'_> {
             Write::Enrollment { custodian, requester, epoch, count } => {
                 self.enrollment(&custodian, &requester, epoch, count)
             }
-            Write::Registry { number, hash, bytes } => self.registry(number, hash, &bytes).await,
+            Write::Registry { number, hash, bytes, after } => {
+                self.registry(number, hash, &bytes, after).await
+            }
+            Write::Counted { hash, cosigned } => self.counted(hash, &cosigned).await,
             Write::Erase(job) => self.erase(&job).await,
             Write::Prune => {
                 let more = uses::prune(self.conn, self.now.0, self.now.utc_day()).await?;
@@ -302,10 +330,21 @@ impl GroupWork for Appender {
         let mut reads = Reads::new(tx.dialect());
         let head = Log::read_head(&mut reads);
         let early = Early::read(&mut reads, &jobs, self.clock.now().utc_day());
+        // Another replica may have put a version in force since.
+        let shared = tx.dialect() == Dialect::Postgres;
+        let in_force = shared.then(|| registries::read_in_force(&mut reads));
         let mut rows = tx.fetch(reads).await?;
         let (conn, last) = tx.begun().await?;
         let append = self.log.begin(conn, &rows.take(head)).await?;
         let now = self.catch_up(conn, &append).await?;
+        if let Some(in_force) = in_force
+            && let Some(hash) = registries::hash_in_force(&mut rows, in_force)?
+            && hash != self.versions.registry().hash()
+            && let Some(stored) = registries::in_force(conn).await?
+        {
+            self.versions.adopt(stored)?;
+        }
+        let in_force = self.versions.in_force();
         let mut commit = Commit {
             conn: &mut *conn,
             last: &mut *last,
@@ -314,7 +353,7 @@ impl GroupWork for Appender {
             append,
             now,
             rng: entropy::os_rng(),
-            registry: &self.registry,
+            registry: &in_force.registry,
             limits: &self.limits,
             journal: &self.journal,
             rules: &mut self.rules,

@@ -160,23 +160,37 @@ impl Commit<'_> {
         Ok(Done::Logged(record))
     }
 
-    /// Logs the registry version in force; once. Numbers never fall, also when the version was logged before.
+    /// Logs a registry version, once, if the one that it was compared with is still in force and nothing waits. The
+    /// first one ever counts at once: there is nobody yet who could cosign it.
     pub(super) async fn registry(
         &mut self,
         number: u64,
         hash: [u8; 32],
         bytes: &[u8],
+        after: Option<[u8; 32]>,
     ) -> Result<Done, StoreError> {
-        let highest = registries::highest(self.conn).await?;
-        match registries::find(self.conn, &hash).await? {
-            Some(logged) if logged.number == highest => return Ok(Done::Before(logged.log_index)),
-            None if number > highest => {}
-            Some(_) | None => return Ok(Done::Refused(Reason::RegistryInvalid)),
+        if let Some(logged) = registries::find(self.conn, &hash).await? {
+            return Ok(Done::Before(logged.log_index));
         }
+        let counted = match (registries::newest(self.conn).await?, after) {
+            (None, None) => Some(self.now),
+            (Some(newest), Some(after))
+                if newest.hash == after && newest.counted.is_some() && number > newest.number =>
+            {
+                None
+            }
+            _ => return Ok(Done::Refused(Reason::RegistryInvalid)),
+        };
         let id = self.ulid().to_string();
         let (record, _) = self.push(record::Registry { id, time_ms: self.now.0, number, registry: hash })?;
-        let logged = LoggedRegistry { number, log_index: record.index };
-        registries::store(self.conn, &hash, logged, bytes).await?;
+        let logged = LoggedRegistry { hash, number, log_index: record.index, counted };
+        registries::store(self.conn, &logged, bytes).await?;
         Ok(Done::Logged(record))
+    }
+
+    /// Notes that a logged registry version counts from now on.
+    pub(super) async fn counted(&mut self, hash: [u8; 32], cosigned: &[u8]) -> Result<Done, StoreError> {
+        registries::count(self.conn, &hash, cosigned, self.now).await?;
+        Ok(Done::Stored)
     }
 }

@@ -144,7 +144,7 @@ fn allow(
         Some(Asked::File(LogFile::Entries(..))) => &[Role::Auditor],
         Some(Asked::File(LogFile::Checkpoint | LogFile::Tile(..)) | Asked::Years) | None => &Role::ALL,
     };
-    caller(request, &shared.registry, roles).map_err(|status| match tacit_wire::reason_of(&status) {
+    caller(request, &shared.registry(), roles).map_err(|status| match tacit_wire::reason_of(&status) {
         Some(Reason::WrongRole) => Problem::WrongRole,
         _ => Problem::Unauthenticated,
     })?;

@@ -1,14 +1,11 @@
 //! Authorize and Recall.
 
-use std::sync::Arc;
-
 use tacit_blind::{
     check::{AuthorizeIn, CheckIn, Expected, SignedRequest},
     group::Point,
 };
 use tacit_identity::{PeerIdentity, Role};
 use tacit_model::{MemberId, Millis, Reason, entropy};
-use tacit_policy::Registry;
 use tacit_store::StoreError;
 use tacit_wire::coordinator::{self as pb, authorization_service_server::AuthorizationService};
 use tonic::{Request, Response, Status};
@@ -17,11 +14,12 @@ use super::{Service, Shared, heavy, malformed, parts, store_trouble};
 use crate::{
     answer::{self, Recorded},
     append::{AuthorizeJob, ProvenCheck},
-    caller::{PerMinute, caller, signing_key},
+    caller::{PerMinute, caller},
     store::{
         pseudonyms::{self, Scope},
         requests,
     },
+    versions::InForce,
     writer::Authorized,
 };
 
@@ -32,7 +30,7 @@ impl AuthorizationService for Service {
         request: Request<pb::AuthorizeRequest>,
     ) -> Result<Response<pb::AuthorizeResponse>, Status> {
         let shared = &self.0;
-        let peer = caller(&request, &shared.registry, &[Role::Node, Role::Authority])?;
+        let peer = caller(&request, &shared.registry(), &[Role::Node, Role::Authority])?;
         let (message, metadata) = parts(request);
         let now = shared.clock.now();
         if shared.bad_checks.over(&peer.spiffe.member, shared.limits.bad_checks_per_minute, now) {
@@ -53,7 +51,7 @@ impl AuthorizationService for Service {
         request: Request<pb::RecallRequest>,
     ) -> Result<Response<pb::RecallResponse>, Status> {
         let shared = &self.0;
-        let peer = caller(&request, &shared.registry, &[Role::Node, Role::Authority])?;
+        let peer = caller(&request, &shared.registry(), &[Role::Node, Role::Authority])?;
         let (message, metadata) = parts(request);
         let hash = tacit_wire::array("request_hash", &message.request_hash)
             .map_err(|error| malformed(&error, &metadata))?;
@@ -74,8 +72,8 @@ impl Shared {
         cosigned_size: u64,
     ) -> Result<pb::AuthorizeResponse, StoreError> {
         let requester = peer.spiffe.member.clone();
-        let (registry, checks) = (self.registry.clone(), arrived.checks.len());
-        let authenticated = heavy(checks, move || authenticate(&registry, arrived, &peer)).await?;
+        let (in_force, checks) = (self.versions.in_force(), arrived.checks.len());
+        let authenticated = heavy(checks, move || authenticate(&in_force, arrived, &peer, now)).await?;
         let (signed, fingerprint) = match authenticated {
             Ok(authenticated) => authenticated,
             Err(reason) => {
@@ -119,7 +117,7 @@ impl Shared {
     ) -> Result<AuthorizeJob, StoreError> {
         let hashes = signed.hashes().to_vec();
         let signature = *signed.signature();
-        let epoch = self.registry.member(&requester).and_then(|member| member.pseudonym_epoch).unwrap_or(0);
+        let epoch = self.registry().member(&requester).and_then(|member| member.pseudonym_epoch).unwrap_or(0);
         let pseudonyms: Vec<_> = signed.checks().iter().map(|check| *check.pseudonym()).collect();
         let mut conn = self.db.read().await?;
         let scope = Scope { requester: &requester, epoch };
@@ -241,22 +239,32 @@ fn arrived(message: pb::AuthorizeRequest) -> Result<AuthorizeIn, tacit_wire::Mal
 
 /// Form, addressee, certificate and signature; with the request's fingerprint.
 fn authenticate(
-    registry: &Arc<Registry>,
+    in_force: &InForce,
     arrived: AuthorizeIn,
     peer: &PeerIdentity,
+    now: Millis,
 ) -> Result<(SignedRequest, [u8; 32]), Reason> {
     let requester = &peer.spiffe.member;
-    let key = signing_key(registry, requester).ok_or(Reason::UnknownMember)?;
-    let expected = Expected {
-        coordinator: registry.coordinator(),
-        requester,
-        cnf: &peer.spki_sha256,
-        signing_key: key.as_bytes(),
-    };
+    let mut refused = Reason::UnknownMember;
     let parsed = arrived.parse().map_err(|error| error.reason())?;
-    let signed = parsed.authenticate(&expected).map_err(|error| error.reason())?;
-    let fingerprint = signed.fingerprint();
-    Ok((signed, fingerprint))
+    for key in in_force.signing_keys(requester, now) {
+        let expected = Expected {
+            coordinator: in_force.registry.coordinator(),
+            requester,
+            cnf: &peer.spki_sha256,
+            signing_key: key.as_bytes(),
+        };
+        match parsed.clone().authenticate(&expected) {
+            Ok(signed) => {
+                let fingerprint = signed.fingerprint();
+                return Ok((signed, fingerprint));
+            }
+            // The current key comes first: what it says is the reason.
+            Err(error) if refused == Reason::UnknownMember => refused = error.reason(),
+            Err(_) => {}
+        }
+    }
+    Err(refused)
 }
 
 /// Counts what was decided; how many items were refused.

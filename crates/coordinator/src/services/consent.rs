@@ -34,7 +34,7 @@ impl ConsentService for Service {
         request: Request<pb::PutConsentRequest>,
     ) -> Result<Response<pb::PutConsentResponse>, Status> {
         let shared = &self.0;
-        let peer = caller(&request, &shared.registry, &[Role::Authority])?;
+        let peer = caller(&request, &shared.registry(), &[Role::Authority])?;
         let (message, metadata) = parts(request);
         let signature = tacit_wire::array("signature", &message.signature)
             .map_err(|error| malformed(&error, &metadata))?;
@@ -60,7 +60,7 @@ impl ConsentService for Service {
         request: Request<pb::ChangeConsentStateRequest>,
     ) -> Result<Response<pb::ChangeConsentStateResponse>, Status> {
         let shared = &self.0;
-        let peer = caller(&request, &shared.registry, &[Role::Authority])?;
+        let peer = caller(&request, &shared.registry(), &[Role::Authority])?;
         let (message, metadata) = parts(request);
         let signature = tacit_wire::array("signature", &message.signature)
             .map_err(|error| malformed(&error, &metadata))?;
@@ -89,7 +89,7 @@ impl ConsentService for Service {
         request: Request<pb::ListConsentsRequest>,
     ) -> Result<Response<pb::ListConsentsResponse>, Status> {
         let shared = &self.0;
-        let peer = caller(&request, &shared.registry, &[Role::Node, Role::Authority])?;
+        let peer = caller(&request, &shared.registry(), &[Role::Node, Role::Authority])?;
         let (message, metadata) = parts(request);
         if message.pseudonyms.len() > MOST {
             return Err(tacit_wire::trouble(Reason::TooMany, &metadata));
@@ -119,7 +119,7 @@ impl ConsentService for Service {
         request: Request<pb::WatchConsentsRequest>,
     ) -> Result<Response<Self::WatchConsentsStream>, Status> {
         let shared = &self.0;
-        let peer = caller(&request, &shared.registry, &[Role::Node])?;
+        let peer = caller(&request, &shared.registry(), &[Role::Node])?;
         let (changes, closing) = (shared.consents.subscribe(), shared.closing.subscribe());
         let (sender, receiver) = mpsc::channel(AHEAD);
         tokio::spawn(push_changes(peer.spiffe.member, changes, closing, sender));
@@ -136,10 +136,10 @@ impl Shared {
         state_signature: [u8; 64],
         authority: &MemberId,
     ) -> Result<Write, Reason> {
-        let key = signing_key(&self.registry, authority).ok_or(Reason::UnknownMember)?;
+        let key = signing_key(&self.registry(), authority).ok_or(Reason::UnknownMember)?;
         let signed = SignedConsent::verify(text.to_vec(), signature, |named| {
             // Another authority's consent is refused below, and by its own key.
-            signing_key(&self.registry, named)
+            signing_key(&self.registry(), named)
         })
         .map_err(|_| Reason::ConsentInvalid)?;
         let consent = signed.consent();
@@ -148,7 +148,8 @@ impl Shared {
         }
         let asks =
             |member: &entry::Member| member.has(entry::Role::Requester) || member.has(entry::Role::Authority);
-        let requester = self.registry.member(&consent.requester);
+        let registry = self.registry();
+        let requester = registry.member(&consent.requester);
         if !requester.is_some_and(asks) || Point::decode(&consent.pseudonym).is_err() {
             return Err(Reason::ConsentInvalid);
         }

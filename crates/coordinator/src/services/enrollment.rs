@@ -22,7 +22,7 @@ impl EnrollmentService for Service {
         request: Request<pb::RegisterRequest>,
     ) -> Result<Response<pb::RegisterResponse>, Status> {
         let shared = &self.0;
-        let peer = caller(&request, &shared.registry, &[Role::Node, Role::Authority])?;
+        let peer = caller(&request, &shared.registry(), &[Role::Node, Role::Authority])?;
         let (message, metadata) = parts(request);
         let requester = peer.spiffe.member;
         let now = shared.clock.now();
@@ -51,7 +51,7 @@ impl Shared {
         arrived: RegisterIn,
         requester: &MemberId,
     ) -> Result<Result<Vec<VerifiedRegistration>, Reason>, StoreError> {
-        let (registry, requester) = (self.registry.clone(), requester.clone());
+        let (registry, requester) = (self.registry(), requester.clone());
         let current = registry.member(&requester).and_then(|member| member.pseudonym_epoch);
         if current != Some(arrived.epoch) {
             return Ok(Err(Reason::EpochNotCurrent));

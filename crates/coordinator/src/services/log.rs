@@ -29,7 +29,7 @@ impl LogService for Service {
         &self,
         request: Request<pb::GetCheckpointRequest>,
     ) -> Result<Response<pb::GetCheckpointResponse>, Status> {
-        caller(&request, &self.0.registry, &Role::ALL)?;
+        caller(&request, &self.0.registry(), &Role::ALL)?;
         // First, because it may wait: the head is at least as new then.
         let cosigned = self.0.witnesses.newest().await;
         let cosigned = cosigned.map(|it| it.checkpoint().note().to_vec().into()).unwrap_or_default();
@@ -44,7 +44,7 @@ impl LogService for Service {
         request: Request<Streaming<pb::WitnessRequest>>,
     ) -> Result<Response<Self::WitnessStream>, Status> {
         let shared = &self.0;
-        let peer = caller(&request, &shared.registry, &[Role::Node, Role::Custodian])?;
+        let peer = caller(&request, &shared.registry(), &[Role::Node, Role::Custodian])?;
         let (said, metadata) = parts(request);
         let stream = WitnessStream { shared: shared.clone(), member: peer.spiffe.member };
         stream.open(said, &metadata).await
@@ -54,7 +54,7 @@ impl LogService for Service {
         &self,
         request: Request<pb::GetConsistencyRequest>,
     ) -> Result<Response<pb::GetConsistencyResponse>, Status> {
-        caller(&request, &self.0.registry, &Role::ALL)?;
+        caller(&request, &self.0.registry(), &Role::ALL)?;
         let (message, metadata) = parts(request);
         let head = self.0.log.head();
         let to = if message.to_size == 0 { head.size() } else { message.to_size };
@@ -74,7 +74,7 @@ impl LogService for Service {
         &self,
         request: Request<pb::GetEntriesRequest>,
     ) -> Result<Response<Self::GetEntriesStream>, Status> {
-        caller(&request, &self.0.registry, &[Role::Auditor])?;
+        caller(&request, &self.0.registry(), &[Role::Auditor])?;
         let (message, metadata) = parts(request);
         let log = self.0.log.clone();
         let size = log.head().size();
@@ -95,7 +95,7 @@ impl LogService for Service {
         request: Request<pb::PublishManifestRequest>,
     ) -> Result<Response<pb::PublishManifestResponse>, Status> {
         let shared = &self.0;
-        let peer = caller(&request, &shared.registry, &[Role::Node])?;
+        let peer = caller(&request, &shared.registry(), &[Role::Node])?;
         let (message, metadata) = parts(request);
         shared.writable(&metadata).await?;
         let outcome = match shared.own_manifest(&message.manifest, &peer.spiffe.member) {
@@ -119,7 +119,7 @@ impl LogService for Service {
         request: Request<pb::GetManifestRequest>,
     ) -> Result<Response<pb::GetManifestResponse>, Status> {
         let shared = &self.0;
-        caller(&request, &shared.registry, &Role::ALL)?;
+        caller(&request, &shared.registry(), &Role::ALL)?;
         let (message, metadata) = parts(request);
         let found = shared.find_manifest(&message).await.map_err(|error| store_trouble(&error, &metadata))?;
         let outcome = match found {
@@ -134,9 +134,9 @@ impl LogService for Service {
         request: Request<pb::ReportEnrollmentRequest>,
     ) -> Result<Response<pb::ReportEnrollmentResponse>, Status> {
         let shared = &self.0;
-        let peer = caller(&request, &shared.registry, &[Role::Custodian])?;
+        let peer = caller(&request, &shared.registry(), &[Role::Custodian])?;
         let (message, metadata) = parts(request);
-        let requester = known_member(&message.requester, &shared.registry, &metadata)?;
+        let requester = known_member(&message.requester, &shared.registry(), &metadata)?;
         shared.writable(&metadata).await?;
         let (epoch, count) = (message.epoch, message.count);
         let write = Write::Enrollment { custodian: peer.spiffe.member, requester, epoch, count };

@@ -24,7 +24,7 @@ impl Shared {
         if list.holder() != holder.as_str() {
             return Err(Reason::WrongRole);
         }
-        let key = manifest_verifier(&self.registry, &list).ok_or(Reason::UnknownList)?;
+        let key = manifest_verifier(&self.registry(), &list).ok_or(Reason::UnknownList)?;
         SignedManifest::verify(note, &key).map_err(|error| {
             tracing::warn!(%error, list = list.as_str(), "a manifest was refused");
             Reason::ManifestRejected
@@ -37,7 +37,7 @@ impl Shared {
         asked: &pb::GetManifestRequest,
     ) -> Result<Result<pb::Manifest, Reason>, StoreError> {
         let list: Option<ListId> = asked.list_id.parse().ok();
-        let Some(list) = list.filter(|list| self.registry.list(list).is_some()) else {
+        let Some(list) = list.filter(|list| self.registry().list(list).is_some()) else {
             return Ok(Err(Reason::UnknownList));
         };
         let mut conn = self.db.read().await?;

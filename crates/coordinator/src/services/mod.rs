@@ -22,7 +22,7 @@ use tonic::{Request, Status, metadata::MetadataMap};
 
 use crate::{
     answer, append::Write, caller::PerMinute, config::Limits, erasures::Due, store::consents::StoredConsent,
-    witnesses::Witnesses, writer::Logged, writer::Writer,
+    versions::Versions, witnesses::Witnesses, writer::Logged, writer::Writer,
 };
 
 /// Points of a request from which on its arithmetic leaves the threads that serve connections: about a
@@ -34,10 +34,8 @@ pub(crate) struct Shared {
     pub(crate) db: Db,
     pub(crate) log: Log,
     pub(crate) writer: Writer,
-    pub(crate) registry: Arc<Registry>,
-    pub(crate) registry_bytes: Bytes,
-    /// Log index of the registry's record.
-    pub(crate) registry_index: u64,
+    /// The registry in force.
+    pub(crate) versions: Arc<Versions>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
     /// Checks that were refused before a record.
@@ -92,6 +90,11 @@ pub(crate) async fn off_threads<T: Send + 'static>(
 }
 
 impl Shared {
+    /// The registry in force.
+    pub(crate) fn registry(&self) -> Arc<Registry> {
+        self.versions.registry()
+    }
+
     /// Whether anything may be appended to the log now. Every method that leaves a record asks first.
     async fn writable(&self, metadata: &MetadataMap) -> Result<(), Status> {
         self.witnesses.may_append().await.map_err(|reason| tacit_wire::trouble(reason, metadata))?;

@@ -43,7 +43,7 @@ impl SubjectService for Service {
         &self,
         request: Request<pb::GetSubjectLogRequest>,
     ) -> Result<Response<Self::GetSubjectLogStream>, Status> {
-        caller(&request, &self.0.registry, &[Role::Authority])?;
+        caller(&request, &self.0.registry(), &[Role::Authority])?;
         let (message, metadata) = parts(request);
         let pseudonym = tacit_wire::array("pseudonym", &message.pseudonym)
             .map_err(|error| malformed(&error, &metadata))?;
@@ -80,7 +80,7 @@ impl SubjectService for Service {
 
     async fn erase(&self, request: Request<pb::EraseRequest>) -> Result<Response<pb::EraseResponse>, Status> {
         let shared = &self.0;
-        let peer = caller(&request, &shared.registry, &[Role::Authority])?;
+        let peer = caller(&request, &shared.registry(), &[Role::Authority])?;
         let (message, metadata) = parts(request);
         let pseudonym = tacit_wire::array("pseudonym", &message.pseudonym)
             .map_err(|error| malformed(&error, &metadata))?;
@@ -153,7 +153,7 @@ impl Shared {
     ) -> Result<(pb::SignedSubjectStatement, Walk), StoreError> {
         let (subject, chain) = chain.unwrap_or((Number(0), Chain::empty([0; 32])));
         let statement = SubjectStatement {
-            coordinator: self.registry.coordinator().to_string(),
+            coordinator: self.registry().coordinator().to_string(),
             pseudonym: *pseudonym,
             records: chain.sequence,
             head: chain.leaf,

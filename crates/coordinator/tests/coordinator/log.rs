@@ -144,7 +144,7 @@ async fn the_registry_in_force_is_in_the_log_once_and_never_falls_back() {
     let running = first.start().await;
     let channel = first.channel(&running, Role::Node, "tax").await;
     let response = RegistryServiceClient::new(channel)
-        .get_registry(pb::GetRegistryRequest {})
+        .get_registry(pb::GetRegistryRequest::default())
         .await
         .unwrap()
         .into_inner();

@@ -117,6 +117,7 @@ impl Seeds {
             self.0.get(&(member.clone(), Use::Box)).map(|seed| AuditorSecretKey::derive(seed).1.encode());
         MemberKeys {
             signing: self.signing(member),
+            changes: Vec::new(),
             manifest: public(Use::Manifest),
             witness: public(Use::Witness),
             log: public(Use::Log),

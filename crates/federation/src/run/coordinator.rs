@@ -23,7 +23,8 @@ pub(super) async fn start(file: CoordinatorFile, around: &Surroundings) -> Resul
     let registry_bytes = tokio::fs::read(&file.registry)
         .await
         .map_err(|source| StartError::RegistryFile { path: file.registry.clone(), source })?;
-    let registry = Registry::parse(&registry_bytes, &file.pins.for_registry(&file.federation))?;
+    let pins = file.pins.for_registry(&file.federation);
+    let registry = Registry::parse(&registry_bytes, &pins)?;
     if *registry.coordinator() != file.member {
         return Err(StartError::OtherCoordinator { found: registry.coordinator().clone() });
     }
@@ -32,6 +33,7 @@ pub(super) async fn start(file: CoordinatorFile, around: &Surroundings) -> Resul
         erasures: file.erasures,
         registry: Arc::new(registry),
         registry_bytes: registry_bytes.into(),
+        pins,
         log_signer,
         clock: Arc::clone(&around.clock),
         limits: file.limits,

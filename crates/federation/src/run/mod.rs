@@ -16,7 +16,7 @@ use tacit_model::{Clock, MemberId};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 pub use error::StartError;
-pub use secrets::{SeedError, read_seed};
+pub use secrets::{SeedError, next_key_file, read_seed, signing_key};
 pub use sockets::Sockets;
 
 use crate::config::{CoordinatorFile, CustodianFile, Environment, NodeFile, RoleFile as _, Tls, role_of};

@@ -1,8 +1,13 @@
 //! Files with seeds: 32 bytes in hexadecimal, mode 0600.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use tacit_identity::{FileError, read_private};
+use tacit_ledger::ed25519::SigningKey;
+use tacit_policy::Ed25519Key;
 use zeroize::Zeroizing;
 
 /// A seed cannot be used. Never shows what the file holds.
@@ -25,4 +30,29 @@ pub fn read_seed(path: &Path) -> Result<Zeroizing<[u8; 32]>, SeedError> {
     let mut seed = Zeroizing::new([0; 32]);
     hex::decode_to_slice(text.trim_ascii(), seed.as_mut()).map_err(|_| SeedError::Form(path.to_owned()))?;
     Ok(seed)
+}
+
+/// The file with the key that takes the place of the one in `path` once the registry shows it.
+#[must_use]
+pub fn next_key_file(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(".next");
+    name.into()
+}
+
+/// The private key whose public half the registry shows: from the file, or from `FILE.next` after a change of key.
+/// Blocking.
+///
+/// # Errors
+/// [`SeedError`].
+pub fn signing_key(path: &Path, shown: Ed25519Key) -> Result<Option<SigningKey>, SeedError> {
+    let next = next_key_file(path);
+    let files = std::iter::once(path.to_owned()).chain(next.exists().then_some(next));
+    for file in files {
+        let key = SigningKey::from_seed(&*read_seed(&file)?);
+        if Ed25519Key(key.verifying_key()) == shown {
+            return Ok(Some(key));
+        }
+    }
+    Ok(None)
 }

@@ -83,6 +83,30 @@ async fn a_revocation_ends_open_connections_at_once() {
 }
 
 #[tokio::test]
+async fn connections_with_a_removed_member_end_and_others_go_on() {
+    let world = World::new();
+    let (court, tax) = (world.party(Role::Node, "court"), world.party(Role::Node, "tax"));
+    let gone = world.party(Role::Node, "gone");
+    let (mut listener, address) = listen(&court).await;
+    let _removed = dial(&address, court.spiffe(), &gone).await.unwrap();
+    let mut removed_server = listener.accept().await.unwrap();
+    let mut honest = dial(&address, court.spiffe(), &tax).await.unwrap();
+    let mut honest_server = listener.accept().await.unwrap();
+
+    // Nothing is sent: the removal itself wakes the reader.
+    let reader = tokio::spawn(async move { removed_server.read_u8().await });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    court.end_connections(&["gone".parse().unwrap()]);
+    let error = tokio::time::timeout(Duration::from_secs(5), reader).await.unwrap().unwrap().unwrap_err();
+    assert!(error.to_string().contains("spiffe://demo/node/gone was removed"), "{error}");
+    greet(&mut honest, &mut honest_server).await;
+    // A new one is for the roles to refuse, with their words.
+    let mut again = dial(&address, court.spiffe(), &gone).await.unwrap();
+    let mut again_server = listener.accept().await.unwrap();
+    greet(&mut again, &mut again_server).await;
+}
+
+#[tokio::test]
 async fn connections_that_we_opened_end_when_our_own_key_changes_and_not_otherwise() {
     let mut world = World::new();
     let (court, tax) = (world.party(Role::Node, "court"), world.party(Role::Node, "tax"));

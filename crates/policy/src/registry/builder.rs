@@ -70,8 +70,9 @@ impl RegistryBuilder {
     }
 }
 
-/// Members, acts, lists, purposes, schemes, categories, rules, agreements, pseudonym keys; each ascending by id.
-fn sort_key(entry: &Entry) -> (u8, String) {
+/// Members, acts, lists, purposes, schemes, categories, rules, agreements, pseudonym keys, endings; each ascending by
+/// id.
+pub(super) fn sort_key(entry: &Entry) -> (u8, String) {
     match entry {
         Entry::Member(it) => (0, it.id.to_string()),
         Entry::Act(it) => (1, it.id.clone()),
@@ -82,5 +83,6 @@ fn sort_key(entry: &Entry) -> (u8, String) {
         Entry::Rule(it) => (6, it.id.clone()),
         Entry::Agreement(it) => (7, it.id.to_string()),
         Entry::PseudonymKey(it) => (8, format!("{}/{:010}", it.requester, it.epoch)),
+        Entry::AgreementEnd(it) => (9, format!("{}/{}", it.agreement, it.member)),
     }
 }

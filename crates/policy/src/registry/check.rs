@@ -9,6 +9,7 @@ use std::{
 use jiff::tz::TimeZoneDatabase;
 
 use super::{
+    ended::AgreementEnd,
     entry::{
         Act, Agreement, Category, Entry, FederationRule, LegalBasis, List, Member, PseudonymKey, Purpose,
         Role, SUBJECT_ACCESS, Scheme,
@@ -40,12 +41,14 @@ pub(super) fn entry(entry: &Entry, path: &str) -> Checked {
         Entry::Category(it) => category(it, path),
         Entry::Rule(it) => rule(it, path),
         Entry::Agreement(it) => agreement(it, path),
-        Entry::PseudonymKey(PseudonymKey { requester: _, epoch: _, public_key: _ }) => Ok(()),
+        Entry::PseudonymKey(PseudonymKey { requester: _, epoch: _, public_key: _ })
+        | Entry::AgreementEnd(AgreementEnd { agreement: _, member: _, ended_at: _ }) => Ok(()),
     }
 }
 
 fn member(member: &Member, path: &str) -> Checked {
     text(&member.title, TITLE, format_args!("{path}.title"))?;
+    super::keychange::check(member, path)?;
     count(member.roles.len(), 1..=6, format_args!("{path}.roles"))?;
     unique(&member.roles, format_args!("{path}.roles"))?;
     count(member.keys.boxes.len(), 0..=2, format_args!("{path}.keys.box"))?;

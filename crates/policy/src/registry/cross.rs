@@ -7,6 +7,7 @@ use tacit_model::{ListId, MemberId, PurposeCode, SchemeError, Schemes, Ulid};
 use super::{
     Body, Pins,
     check::{Checked, once},
+    ended::{self, AgreementEnd},
     entry::{
         Act, Agreement, Category, Entry, FederationRule, LegalBasis, List, Member, PseudonymKey, Purpose,
         Rank, Role, SUBJECT_ACCESS,
@@ -28,6 +29,7 @@ pub(super) struct Loaded {
     pub(super) schemes: Schemes,
     pub(super) agreements: BTreeMap<Ulid, Agreement>,
     pub(super) pseudonym_keys: BTreeMap<(MemberId, u32), PseudonymKey>,
+    pub(super) endings: BTreeMap<(Ulid, MemberId), AgreementEnd>,
 }
 
 impl Loaded {
@@ -95,6 +97,7 @@ impl Loaded {
             }
             Entry::Agreement(it) => vec![owner(&it.holder, "holder")?, owner(&it.requester, "requester")?],
             Entry::PseudonymKey(_) => vec![owner(&body.custodian, "custodian")?],
+            Entry::AgreementEnd(it) => vec![owner(&it.member, "member")?],
         })
     }
 
@@ -141,10 +144,18 @@ impl Loaded {
                     format_args!("{path}.epoch"),
                 )
             }
+            Entry::AgreementEnd(it) => {
+                let key = (it.agreement, it.member.clone());
+                once(
+                    self.endings.insert(key, it.clone()).is_none(),
+                    it.agreement,
+                    format_args!("{path}.agreement"),
+                )
+            }
         }
     }
 
-    fn references(&self, entry: &Entry, path: &str) -> Checked {
+    pub(super) fn references(&self, entry: &Entry, path: &str) -> Checked {
         match entry {
             Entry::Member(_) | Entry::Act(_) | Entry::Purpose(_) | Entry::Scheme(_) | Entry::Rule(_) => {
                 Ok(())
@@ -166,6 +177,11 @@ impl Loaded {
                 let role = if member.has(Role::Authority) { Role::Authority } else { Role::Requester };
                 self.with_role(&member.id, role, format_args!("{path}.requester"))
             }
+            Entry::AgreementEnd(ending) => {
+                let problem = || Problem::UnknownAgreement { id: ending.agreement };
+                let found = self.agreements.get(&ending.agreement).ok_or_else(problem);
+                ended::party(ending, found.at(format_args!("{path}.agreement"))?, path)
+            }
         }
     }
 
@@ -185,7 +201,7 @@ impl Loaded {
             (&agreement.holder, agreement.holder_key, "holder_key"),
             (&agreement.requester, agreement.requester_key, "requester_key"),
         ] {
-            if self.known(id, format_args!("{path}.{field}"))?.keys.signing != key {
+            if !self.known(id, format_args!("{path}.{field}"))?.keys.leads_from(&key) {
                 return Err(Problem::AgreementKey { member: id.clone() }).at(format_args!("{path}.{field}"));
             }
         }
@@ -259,13 +275,13 @@ fn pinned(member: &Member, body: &Body, pins: &Pins, path: &str) -> Checked {
             return Err(Problem::RoleAlone { member: member.id.clone(), role })
                 .at(format_args!("{path}.roles"));
         }
-        if member.id == *named && member.keys.signing.0 != key {
+        if member.id == *named && !member.keys.leads_from(&Ed25519Key(key)) {
             return Err(Problem::PinnedKey { member: member.id.clone() })
                 .at(format_args!("{path}.keys.signing"));
         }
     }
     match pins.members.get(&member.id) {
-        Some(key) if *key != member.keys.signing.0 => {
+        Some(key) if !member.keys.leads_from(&Ed25519Key(*key)) => {
             Err(Problem::PinnedKey { member: member.id.clone() }).at(format_args!("{path}.keys.signing"))
         }
         Some(_) => Ok(()),

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use tacit_model::{ListId, MemberId, Millis, PatternRules, PurposeCode, Ulid};
 
-use super::text;
+use super::{ended::AgreementEnd, keychange::KeyChange, text};
 use crate::{
     duration::Span,
     keys::{Ed25519Key, PublicKey},
@@ -36,6 +36,8 @@ pub enum Entry {
     Agreement(Box<Agreement>),
     /// The public pseudonym key of one requester and epoch, signed by the custodian.
     PseudonymKey(PseudonymKey),
+    /// The end of an agreement, signed by the party that ends it.
+    AgreementEnd(AgreementEnd),
 }
 
 /// What a member is before the law. Only public bodies can be covered by an agreement without consent.
@@ -125,6 +127,9 @@ impl Member {
 pub struct MemberKeys {
     /// Ed25519: registry entries, agreements, authorize requests; for an authority also consents.
     pub signing: Ed25519Key,
+    /// Its earlier signing keys, the first one first, each with its signature over the next.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<KeyChange>,
     /// Ed25519: list manifests, key name `<member>/manifest`; needed by holders.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest: Option<Ed25519Key>,
@@ -144,7 +149,7 @@ impl MemberKeys {
     /// Keys of a member that only signs.
     #[must_use]
     pub fn signing(signing: Ed25519Key) -> Self {
-        Self { signing, manifest: None, witness: None, log: None, boxes: Vec::new() }
+        Self { signing, changes: Vec::new(), manifest: None, witness: None, log: None, boxes: Vec::new() }
     }
 
     /// The bytes of all keys with the name of their field.
@@ -158,6 +163,7 @@ impl MemberKeys {
         .into_iter()
         .filter_map(|(name, key)| key.map(|key| (name, key.0.to_bytes())))
         .chain(self.boxes.iter().map(|key| ("box", key.0)))
+        .chain(self.changes.iter().map(|change| ("changes", change.key.0.to_bytes())))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use tacit_model::{ListId, MemberId, PurposeCode, SchemeError};
+use tacit_model::{ListId, MemberId, PurposeCode, SchemeError, Ulid};
 
 use super::entry::Role;
 
@@ -320,6 +320,18 @@ pub enum RegistryProblem {
     /// A period ends before it starts.
     #[error("the period ends before it starts; correct `valid_from` or `valid_until`")]
     Period,
+    /// An agreement that no entry names.
+    #[error("there is no agreement `{id}` in this registry; its ending says nothing without it")]
+    UnknownAgreement {
+        /// The id used.
+        id: Ulid,
+    },
+    /// An ending by who is no party.
+    #[error("`{member}` is no party of this agreement; only its holder or its requester can end it")]
+    NoParty {
+        /// Who signed the ending.
+        member: MemberId,
+    },
     /// The auditors' box keys are not two.
     #[error(
         "the auditors have {found} box keys together; needed are exactly two, held by different people, or none while there is no auditor"

@@ -6,6 +6,7 @@ use tacit_ledger::ed25519;
 use tacit_model::MemberId;
 
 use super::{
+    ended::AGREEMENT_END_DOMAIN,
     entry::Entry,
     error::{At, RegistryError, RegistryProblem as Problem},
 };
@@ -139,6 +140,7 @@ pub fn sign_entry(entry: &Entry, signers: &[Signer<'_>]) -> Result<Signed, Regis
 pub(super) fn domain(entry: &Entry) -> &'static [u8] {
     match entry {
         Entry::Agreement(_) => AGREEMENT_DOMAIN,
+        Entry::AgreementEnd(_) => AGREEMENT_END_DOMAIN,
         Entry::Member(_)
         | Entry::Act(_)
         | Entry::List(_)

@@ -252,6 +252,7 @@ pub(crate) fn signed(entry: &Entry) -> Signed {
         }
         Entry::Agreement(it) => vec![it.holder.clone(), it.requester.clone()],
         Entry::PseudonymKey(_) => vec![id("custodian")],
+        Entry::AgreementEnd(it) => vec![it.member.clone()],
     };
     let keys: Vec<_> = signers.iter().map(|name| key(name)).collect();
     let signers: Vec<_> = signers.iter().zip(&keys).map(|(id, key)| Signer { id, key }).collect();

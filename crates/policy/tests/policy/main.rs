@@ -9,3 +9,4 @@ mod hostile;
 mod matrix;
 mod registry;
 mod size;
+mod versions;

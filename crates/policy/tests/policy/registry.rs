@@ -68,6 +68,7 @@ fn a_registry_is_found_again_as_it_was_written() {
             Entry::PseudonymKey(it) => {
                 assert_eq!(registry.pseudonym_key(&it.requester, it.epoch), Some(it.public_key));
             }
+            Entry::AgreementEnd(it) => assert!(registry.endings().any(|ending| *ending == it)),
         }
     }
     assert_eq!(registry.pseudonym_key(&id("procurement"), 4), None);

@@ -1,5 +1,6 @@
 //! `tacit list ...`: a holder's own records, beside its running node.
 
+mod entry;
 mod import;
 
 use std::{
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     Seal(Seal),
     /// Show own lists, or one record.
     Show(Show),
+    /// Sign a list's entry for the registry.
+    Entry(entry::Arguments),
     /// Take a subject off a list.
     Remove(Remove),
     /// Note an objection to a listing, or that it was settled and the listing stands.
@@ -110,6 +113,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> 
             Command::Import(arguments) => import::run(context, arguments).await,
             Command::Seal(arguments) => seal(context, arguments).await,
             Command::Show(arguments) => show(context, arguments).await,
+            Command::Entry(arguments) => entry::run(context, arguments).await,
             Command::Remove(arguments) => {
                 let Remove { list, code, reason, common } = arguments;
                 let (records, ..) = parties::records(context, &common.config).await?;

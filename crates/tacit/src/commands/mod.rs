@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub(crate) mod agreement;
 pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod completions;
@@ -11,7 +12,9 @@ pub(crate) mod doctor;
 pub(crate) mod init;
 pub(crate) mod list;
 pub(crate) mod log;
+pub(crate) mod member;
 pub(crate) mod receipt;
+pub(crate) mod registry;
 pub(crate) mod serve;
 pub(crate) mod subject;
 pub(crate) mod up;

@@ -109,6 +109,7 @@ impl World {
             erasures: self.folder.path().join("erasures"),
             registry: self.registry.clone(),
             registry_bytes: self.registry_bytes.clone().into(),
+            pins: pins(str::to_owned),
             log_signer: NoteSigner::new("coordinator/log", key("coordinator/log")).unwrap(),
             clock: Arc::new(self.clock.clone()),
             limits: self.limits.clone(),

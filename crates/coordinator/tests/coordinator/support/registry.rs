@@ -107,7 +107,10 @@ impl Draft {
             if replaced == Some(name) { format!("{name}/new") } else { name.to_owned() }
         };
         for (name, member) in &mut self.members {
-            member.keys.signing = public(&signing_name(name));
+            if replaced == Some(*name) {
+                let new = key(&signing_name(name)).verifying_key();
+                member.keys = member.keys.clone().rotated(&member.id, &key(name), &new);
+            }
         }
         let (coordinator, custodian) = (id("coordinator"), id("custodian"));
         let builder =
@@ -142,6 +145,7 @@ impl Draft {
                 Entry::List(it) => vec![it.id.holder_id()],
                 Entry::Agreement(it) => vec![it.holder.clone(), it.requester.clone()],
                 Entry::PseudonymKey(_) => vec![custodian.clone()],
+                Entry::AgreementEnd(it) => vec![it.member.clone()],
                 Entry::Act(_)
                 | Entry::Purpose(_)
                 | Entry::Scheme(_)
@@ -158,7 +162,7 @@ impl Draft {
     }
 }
 
-fn pins(signing_name: impl Fn(&str) -> String) -> Pins {
+pub(crate) fn pins(signing_name: impl Fn(&str) -> String) -> Pins {
     Pins {
         federation: FEDERATION.to_owned(),
         coordinator_key: key("coordinator").verifying_key(),

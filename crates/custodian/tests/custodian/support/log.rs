@@ -30,6 +30,8 @@ struct Inner {
     signer: NoteSigner,
     records: Vec<Vec<u8>>,
     registry: (Vec<u8>, usize),
+    /// Its number.
+    number: u64,
     ids: u64,
     pub(crate) reports: Vec<ReportEnrollmentRequest>,
 }
@@ -45,6 +47,11 @@ impl Inner {
 
     fn size(&self) -> u64 {
         self.records.len() as u64
+    }
+
+    /// Number and hash of the registry in force.
+    fn in_force(&self) -> (u64, [u8; 32]) {
+        (self.number, tacit_policy::registry_hash(&self.registry.0))
     }
 
     fn checkpoint(&self) -> Vec<u8> {
@@ -96,6 +103,7 @@ impl TestLog {
             signer,
             records: Vec::new(),
             registry: (Vec::new(), 0),
+            number: 0,
             ids: 0,
             reports: Vec::new(),
         };
@@ -111,6 +119,7 @@ impl TestLog {
         let id = inner.next_id();
         let index = inner.append(&RegistryRecord { id, time_ms: NOW.0, number, registry }.into());
         inner.registry = (bytes, usize::try_from(index).unwrap());
+        inner.number = number;
     }
 
     pub(crate) fn next_id(&self) -> String {
@@ -244,12 +253,26 @@ impl LogService for TestLog {
 impl RegistryService for TestLog {
     async fn get_registry(
         &self,
-        _: Request<GetRegistryRequest>,
+        request: Request<GetRegistryRequest>,
     ) -> Result<Response<GetRegistryResponse>, Status> {
         let inner = self.0.lock().unwrap();
         let (registry, index) = &inner.registry;
         let record = Some(inner.logged(*index as u64));
-        let registry = registry.clone().into();
-        Ok(Response::new(GetRegistryResponse { registry, record, checkpoint: inner.checkpoint().into() }))
+        let (in_force_number, in_force_hash) = inner.in_force();
+        if request.get_ref().after >= in_force_number {
+            let in_force_hash = in_force_hash.to_vec().into();
+            return Ok(Response::new(GetRegistryResponse {
+                in_force_number,
+                in_force_hash,
+                ..Default::default()
+            }));
+        }
+        Ok(Response::new(GetRegistryResponse {
+            registry: registry.clone().into(),
+            record,
+            checkpoint: inner.cosigned(),
+            in_force_number,
+            in_force_hash: in_force_hash.to_vec().into(),
+        }))
     }
 }

@@ -2,6 +2,7 @@
 
 mod asker;
 mod knowledge;
+mod registry;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -32,13 +33,13 @@ use tokio::{
 };
 use tonic::{server::NamedService, service::Routes, transport::Channel};
 
-use super::{DRAIN, GatewayAt, Running, StartError, Surroundings, credentials, listen, read_seed};
+use super::{
+    DRAIN, GatewayAt, Running, StartError, Surroundings, credentials, listen, read_seed, signing_key,
+};
 use crate::{config::NodeFile, registry::RegistrySource};
 use asker::NodeAsker;
 use knowledge::Knowledge;
 
-/// How often the registry is fetched again.
-const REGISTRY_EVERY: Duration = Duration::from_secs(30);
 /// How often requests whose answer was lost are asked after.
 const RECOVER_EVERY: Duration = Duration::from_secs(20);
 
@@ -74,15 +75,24 @@ pub(super) async fn start(file: NodeFile, around: &Surroundings) -> Result<Runni
         file.pins.for_registry(&file.federation),
         file.registry.clone(),
         Deadlines::default(),
+        Arc::clone(&around.clock),
     );
     // With a kept registry a node starts without the coordinator too.
     let registry = match source.kept() {
-        Ok(Some(registry)) => registry,
+        Ok(Some(registry)) => {
+            source.begin();
+            registry
+        }
         Ok(None) => source.refresh().await?,
         Err(error) => {
             tracing::warn!(%error, "the registry that was kept cannot be used any more");
             source.refresh().await?
         }
+    };
+    // A member that joined begins with the registry from before it did.
+    let registry = match registry.member(&file.member) {
+        Some(_) => registry,
+        None => source.refresh().await?,
     };
     let db = tacit_node::store::open(&file.database).await?;
     let clock = Arc::clone(&around.clock);
@@ -105,7 +115,14 @@ pub(super) async fn start(file: NodeFile, around: &Surroundings) -> Result<Runni
     let listener = listen(ground.file.listen, &ground.credentials, &around.sockets).await?;
     let log = LogReader::new(ground.coordinator.clone(), ground.log_key.clone(), Deadlines::default());
     let learning = knowledge.follow(log, Arc::clone(&ground.clock)).boxed();
-    Ok(run(ground, Parts { holder, requester, gateway, source, learning }, listener, &member))
+    let follower = registry::Follower {
+        source,
+        member: member.id.clone(),
+        signing: ground.file.keys.signing.clone(),
+        credentials: ground.credentials.clone(),
+        in_use: Arc::clone(&ground.registry),
+    };
+    Ok(run(ground, Parts { holder, requester, gateway, follower, learning }, listener, &member))
 }
 
 /// What a node is made of.
@@ -113,7 +130,7 @@ struct Parts {
     holder: Option<Holder>,
     requester: Option<Requester>,
     gateway: Option<Gateway>,
-    source: RegistrySource,
+    follower: registry::Follower,
     /// Keeps the gateway's status fresh.
     learning: BoxFuture<'static, ()>,
 }
@@ -158,7 +175,10 @@ impl Ground {
     }
 
     fn requester(&self, member: &Member) -> Result<Requester, StartError> {
-        let signing = own_key("signing", &self.file.keys.signing, Some(member.keys.signing))?;
+        let path = &self.file.keys.signing;
+        let signing = signing_key(path, member.keys.signing)
+            .map_err(|source| StartError::Seed { key: "signing", source })?
+            .ok_or(StartError::NotRegistered { key: "signing" })?;
         let path = needed(self.file.keys.store.as_deref(), "keys.store", "requester")?;
         let store = read_seed(path).map_err(|source| StartError::Seed { key: "store", source })?;
         let config = RequesterConfig {
@@ -239,7 +259,7 @@ async fn serve(
         let _ = closes.wait_for(|closing| *closing).await;
     };
     let mut background = JoinSet::new();
-    background.spawn(follow_registry(parts.source, parts.holder.clone(), parts.requester.clone()));
+    background.spawn(parts.follower.run(parts.holder.clone(), parts.requester.clone()));
     if let Some(requester) = &parts.requester {
         background.spawn(parts.learning);
         background.spawn(requester.clone().follow_consents());
@@ -303,32 +323,6 @@ async fn disk_failed(holder: Option<Holder>) {
     match holder {
         Some(holder) => holder.disk_failed().await,
         None => std::future::pending().await,
-    }
-}
-
-/// Takes a newer registry over when the coordinator has one.
-async fn follow_registry(source: RegistrySource, holder: Option<Holder>, requester: Option<Requester>) {
-    let mut known = None;
-    loop {
-        match source.refresh().await {
-            Ok(registry) if known != Some(registry.hash()) => {
-                known = Some(registry.hash());
-                tracing::info!(number = registry.number(), "registry in use");
-                if let Some(holder) = &holder {
-                    holder.set_registry(Arc::clone(&registry));
-                    match registry.witnesses() {
-                        Ok(witnesses) => holder.witness().set_witnesses(witnesses).await,
-                        Err(error) => tracing::error!(%error, "the quorum is counted as before"),
-                    }
-                }
-                if let Some(requester) = &requester {
-                    requester.set_registry(registry);
-                }
-            }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, reason = %error.reason(), "the registry is not renewed"),
-        }
-        tokio::time::sleep(REGISTRY_EVERY).await;
     }
 }
 

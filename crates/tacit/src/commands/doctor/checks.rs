@@ -137,6 +137,17 @@ pub(super) fn at_rest(context: &Context, who: &str, file: &Loaded, findings: &mu
             }
         }
     }
+    let kept = match file {
+        Loaded::Node(node) => Some(&node.registry),
+        Loaded::Authority(authority) => Some(&authority.registry),
+        Loaded::Auditor(auditor) => Some(&auditor.registry),
+        Loaded::Coordinator(_) | Loaded::Custodian(_) => None,
+    };
+    if let Some(refused) = kept.and_then(|kept| tacit_federation::registry::refused(kept)) {
+        let next =
+            "compare the registry with other members by another way; the old version stays in use here";
+        findings.bad(who, "registry", format!("a newer version was refused: {refused}"), next);
+    }
     let unfit: Vec<_> = common.seeds.iter().filter_map(|path| read_seed(path).err()).collect();
     match unfit.first() {
         None => findings.good(who, "keys", format!("{} files, for their owner alone", common.seeds.len())),

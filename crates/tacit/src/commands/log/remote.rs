@@ -1,6 +1,6 @@
 //! The log at the coordinator: records by gRPC, tiles over HTTPS, and what both prove together.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use axum::{
     body::to_bytes,
@@ -22,7 +22,7 @@ use tacit_ledger::{
     shard::{YearStart, parse_years},
     tree::{TreeError, TreeView},
 };
-use tacit_model::{Millis, Reason};
+use tacit_model::{Millis, Reason, SystemClock};
 use tonic::{body::Body, client::GrpcService as _, transport::Channel};
 
 use crate::{
@@ -130,7 +130,9 @@ impl Remote {
     async fn witnesses(&self) -> Result<WitnessSet, Failure> {
         let pins = self.file.pins.for_registry(&self.file.federation);
         let (channel, kept) = (self.channel.clone(), self.file.registry.clone());
-        let registry = RegistrySource::new(channel, self.key.clone(), pins, kept, DEADLINES).newest().await?;
+        let clock = Arc::new(SystemClock);
+        let source = RegistrySource::new(channel, self.key.clone(), pins, kept, DEADLINES, clock);
+        let registry = source.newest().await?;
         registry.witnesses().map_err(Failure::internal)
     }
 
