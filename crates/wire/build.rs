@@ -10,6 +10,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "tacit/coordinator/v1/subject.proto",
         "tacit/custodian/v1/custodian.proto",
         "tacit/holder/v1/holder.proto",
+        "tacit/gateway/v1/consent.proto",
         "tacit/gateway/v1/gateway.proto",
     ];
     println!("cargo:rerun-if-changed={root}");

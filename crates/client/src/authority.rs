@@ -415,6 +415,12 @@ impl ConsentAuthority {
         *SignedChange::sign(change, &self.0.keys.signing).signature()
     }
 
+    /// The pinned key of the log.
+    #[must_use]
+    pub fn log_key(&self) -> &NoteVerifier {
+        &self.0.config.log_key
+    }
+
     /// A checkpoint of the log that its witnesses saw.
     pub(crate) async fn accept(&self, checkpoint: &[u8]) -> Result<(), ClientError> {
         self.0.log.accept_alone(checkpoint).await.map(|_| ())
