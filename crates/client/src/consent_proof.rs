@@ -192,7 +192,8 @@ impl ChangeProof {
                 requester: request.requester.clone(),
                 pseudonym: request.pseudonym,
             };
-            SignedRequest::verify(self.text.to_vec(), self.text_signature, |it| key(it)).map_err(|_| wrong)?;
+            SignedRequest::verify(self.text.to_vec(), self.text_signature, |it| key(it))
+                .map_err(|_| wrong)?;
             // After a consent there is no request again, and a request gives nothing.
             let first = proven.request.as_ref().is_none_or(|before| *before == request);
             let gives = self.state.is_live() || self.state == ConsentState::Paused;
@@ -248,14 +249,11 @@ impl ChangeProof {
         checkpoint: &VerifiedCheckpoint,
     ) -> Result<ConsentEvent, ConsentProofError> {
         let wrong = ConsentProofError::Record(self.index);
-        checkpoint
-            .verify_inclusion(&leaf_hash(&self.record), self.index, &self.path)
-            .map_err(|_| wrong)?;
+        checkpoint.verify_inclusion(&leaf_hash(&self.record), self.index, &self.path).map_err(|_| wrong)?;
         let record: record::Consent =
             record::Record::parse(&self.record).ok().and_then(|it| it.try_into().ok()).ok_or(wrong)?;
         let opens = record.terms == consent_terms(&self.salt_terms, &self.text)
-            && record.subject
-                == commit::subject(&self.salt, &about.pseudonym, self.sequence, &self.previous)
+            && record.subject == commit::subject(&self.salt, &about.pseudonym, self.sequence, &self.previous)
             && record.authority == *about.authority
             && record.requester == *about.requester
             && record.state == self.state.as_str();

@@ -24,8 +24,8 @@ use tacit_ledger::note::NoteVerifier;
 use tacit_ledger::record::{self, ERASURE_GROUNDS, Record};
 use tacit_ledger::statement::{SignedStatement, StatementError, SubjectStatement};
 use tacit_model::{Basis, MemberId, Millis, Reason};
-use tacit_policy::{Consent, ConsentRequest};
 use tacit_policy::consent::consent_terms;
+use tacit_policy::{Consent, ConsentRequest};
 use tacit_wire::chunks32;
 use tacit_wire::coordinator::subject_service_client::SubjectServiceClient;
 use tacit_wire::coordinator::{

@@ -6,9 +6,7 @@ mod state;
 mod text;
 
 pub use self::{
-    request::{
-        ConsentRequest, NotAsked, REQUEST_STANDS_MS, RequestError, SignedRequest, request_message,
-    },
+    request::{ConsentRequest, NotAsked, REQUEST_STANDS_MS, RequestError, SignedRequest, request_message},
     state::{
         ChangeSignatureInvalid, ConsentState, ConsentStatus, InvalidTransition, SignedChange, StateChange,
         UnknownState, state_message,

@@ -17,7 +17,8 @@ pub mod registry;
 
 pub use self::{
     consent::{
-        Consent, ConsentRequest, ConsentState, ConsentStatus, SignedChange, SignedConsent, SignedRequest, StateChange,
+        Consent, ConsentRequest, ConsentState, ConsentStatus, SignedChange, SignedConsent, SignedRequest,
+        StateChange,
     },
     decide::{
         Allowed, Asked, ConsentView, Counters, ExactReason, HolderAllowed, Permitted, Question, Refusal,

@@ -119,8 +119,7 @@ impl ConsentAuthority {
         }
         let signed = SignedConsent::sign(next, &self.0.keys.signing)
             .map_err(|_| ClientError::Question { reason: Reason::ConsentInvalid, field: "consent" })?;
-        let change =
-            StateChange { id, state: ConsentState::Renewed, number: kept.number.saturating_add(1) };
+        let change = StateChange { id, state: ConsentState::Renewed, number: kept.number.saturating_add(1) };
         let request = RenewConsentRequest {
             consent: Bytes::copy_from_slice(signed.bytes()),
             signature: Bytes::copy_from_slice(signed.signature()),

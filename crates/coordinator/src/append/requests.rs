@@ -77,7 +77,8 @@ impl Commit<'_> {
         for list in &terms.lists {
             let holder = list.holder_id();
             for purpose in &terms.purposes {
-                let asked = Asked { requester: &terms.requester, holder: &holder, lists: vec![list], purpose };
+                let asked =
+                    Asked { requester: &terms.requester, holder: &holder, lists: vec![list], purpose };
                 holder_decide(&asked, self.registry, self.now).map_err(|refusal| refusal.public)?;
             }
         }

@@ -24,13 +24,12 @@ impl Shared {
         signature: [u8; 64],
         requester: &MemberId,
     ) -> Result<Write, Reason> {
-        let signed = SignedRequest::verify(text.to_vec(), signature, |named| {
-            signing_key(&self.registry, named)
-        })
-        .map_err(|error| match error {
-            RequestError::Signature => Reason::SignatureInvalid,
-            _ => Reason::ConsentInvalid,
-        })?;
+        let signed =
+            SignedRequest::verify(text.to_vec(), signature, |named| signing_key(&self.registry, named))
+                .map_err(|error| match error {
+                    RequestError::Signature => Reason::SignatureInvalid,
+                    _ => Reason::ConsentInvalid,
+                })?;
         let request = signed.request();
         if request.requester != *requester {
             return Err(Reason::WrongRole);

@@ -34,7 +34,6 @@ pub(super) struct RawAsk {
 }
 
 /// A request whose terms exist.
-#[derive(Debug)]
 pub(super) struct CheckedAsk {
     wanted: ConsentWanted,
     scheme: String,
@@ -55,7 +54,11 @@ impl RawAsk {
             return Err(Problem::of_field(reason, "purposes", reason.meaning()));
         }
         if self.purposes.len() > MOST {
-            return Err(Problem::of_field(Reason::TooMany, "purposes", "A consent names 64 purposes at most."));
+            return Err(Problem::of_field(
+                Reason::TooMany,
+                "purposes",
+                "A consent names 64 purposes at most.",
+            ));
         }
         let purposes = self.purposes.iter().map(|code| question::purpose(code, registry));
         let purposes = purposes.collect::<Result<Vec<_>, _>>()?;

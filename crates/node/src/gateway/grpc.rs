@@ -8,8 +8,8 @@ use tacit_model::{LogSafe, Millis, Reason, RequestId};
 use tacit_wire::{
     RequestIds, common,
     gateway::{
-        self as pb, ask_consent_response, check_many_request, check_outcome, gateway_service_server::GatewayService,
-        get_receipt_response, list_answer, plan_request,
+        self as pb, ask_consent_response, check_many_request, check_outcome,
+        gateway_service_server::GatewayService, get_receipt_response, list_answer, plan_request,
     },
     status::trouble_with,
 };
@@ -20,9 +20,9 @@ use zeroize::Zeroizing;
 
 use super::{
     batch::{self, Arrived, Event, RowIn, RowOut},
+    consents::{self, RawAsk},
     json::App,
     metrics,
-    consents::{self, RawAsk},
     problem::Problem,
     question::{Checked, RawQuestion},
     receipts::{self, RawFilter},

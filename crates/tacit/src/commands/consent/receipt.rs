@@ -152,10 +152,8 @@ fn tell(context: &Context, proven: &ProvenConsent, file: &Path) -> Result<Exit, 
         "file": file.display().to_string(),
     });
     context.output.result(&value, || {
-        let mut text = format!(
-            "The receipt holds: consent {id} was {state} when the log had {} records.",
-            proven.size
-        );
+        let mut text =
+            format!("The receipt holds: consent {id} was {state} when the log had {} records.", proven.size);
         for event in &proven.events {
             text.push_str(&format!(
                 "\n  {} {}, record {}, log index {}",

@@ -182,13 +182,8 @@ pub(super) async fn refuse(context: &Context, one: One) -> Result<Exit, Failure>
 pub(super) async fn renew(context: &Context, arguments: Renew) -> Result<Exit, Failure> {
     let authority = parties::authority(context, &arguments.config).await?;
     let kept = authority.show(arguments.id).await?.consent;
-    let notice = notice_of(
-        arguments.notice.as_deref(),
-        &kept.requester,
-        &kept.lists,
-        &kept.purposes,
-        kept.frequency,
-    )?;
+    let notice =
+        notice_of(arguments.notice.as_deref(), &kept.requester, &kept.lists, &kept.purposes, kept.frequency)?;
     let expires = context.clock.now().plus_ms(u64::from(arguments.days).saturating_mul(DAY_MS));
     let logged = authority.renew(arguments.id, expires, notice).await?;
     tell(context, &logged)
