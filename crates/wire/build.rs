@@ -4,11 +4,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = "../../proto";
     let files = [
         "tacit/common/v1/common.proto",
+        "tacit/coordinator/v1/consent.proto",
         "tacit/coordinator/v1/coordinator.proto",
         "tacit/coordinator/v1/log.proto",
         "tacit/coordinator/v1/subject.proto",
         "tacit/custodian/v1/custodian.proto",
         "tacit/holder/v1/holder.proto",
+        "tacit/gateway/v1/consent.proto",
         "tacit/gateway/v1/gateway.proto",
     ];
     println!("cargo:rerun-if-changed={root}");

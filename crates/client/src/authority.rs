@@ -1,6 +1,8 @@
 //! The consent authority (protocol section 8): pseudonyms of its users for any requester, consents under them, and
 //! the proof that each change is in the log.
 
+mod requests;
+
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -37,6 +39,8 @@ use crate::quorum::WitnessedLog;
 use crate::requester::heavy;
 use crate::retry::{self, Deadlines};
 use crate::subject_log::SubjectChains;
+
+pub use requests::Narrower;
 
 /// Subjects of one call to the custodian.
 const AT_ONCE: usize = enroll::MAX_BATCH;
@@ -279,7 +283,6 @@ impl ConsentAuthority {
         rng: &mut impl CryptoRng,
     ) -> Result<Acknowledged, ClientError> {
         let id = new_ulid(self.0.clock.now(), rng);
-        let requester = grant.requester.clone();
         let consent = Consent {
             id,
             authority: self.0.config.member.clone(),
@@ -293,6 +296,12 @@ impl ConsentAuthority {
             frequency: grant.frequency,
             notice: grant.notice,
         };
+        self.sign_and_put(consent).await
+    }
+
+    /// Signs and stores a consent with its first state.
+    async fn sign_and_put(&self, consent: Consent) -> Result<Acknowledged, ClientError> {
+        let (id, requester) = (consent.id, consent.requester.clone());
         let signed = SignedConsent::sign(consent, &self.0.keys.signing).map_err(|error| {
             tracing::debug!(%error, "a consent was not signed");
             ClientError::Question { reason: Reason::ConsentInvalid, field: "consent" }
@@ -326,6 +335,11 @@ impl ConsentAuthority {
     pub async fn change(&self, id: Ulid, state: ConsentState) -> Result<Acknowledged, ClientError> {
         let kept = self.show(id).await?;
         let change = StateChange { id, state, number: kept.number.saturating_add(1) };
+        self.send(change, &kept.consent.requester).await
+    }
+
+    async fn send(&self, change: StateChange, requester: &MemberId) -> Result<Acknowledged, ClientError> {
+        let StateChange { id, state, .. } = change;
         let request = ChangeConsentStateRequest {
             consent_id: id.to_string(),
             state: state.as_str().to_owned(),
@@ -339,7 +353,7 @@ impl ConsentAuthority {
         .await?;
         match response.outcome {
             Some(change_consent_state_response::Outcome::Logged(logged)) => {
-                self.acknowledge(change, Some(&kept.consent.requester), logged).await
+                self.acknowledge(change, Some(requester), logged).await
             }
             Some(change_consent_state_response::Outcome::Refusal(refusal)) => {
                 Err(ClientError::Refused { party: Party::Coordinator, refusal: (&refusal).into() })
@@ -393,7 +407,23 @@ impl ConsentAuthority {
     }
 
     fn sign(&self, change: StateChange) -> Bytes {
-        Bytes::copy_from_slice(SignedChange::sign(change, &self.0.keys.signing).signature())
+        Bytes::copy_from_slice(&self.sign_change(change))
+    }
+
+    /// The signature over a change of state.
+    pub(crate) fn sign_change(&self, change: StateChange) -> [u8; 64] {
+        *SignedChange::sign(change, &self.0.keys.signing).signature()
+    }
+
+    /// The pinned key of the log.
+    #[must_use]
+    pub fn log_key(&self) -> &NoteVerifier {
+        &self.0.config.log_key
+    }
+
+    /// A checkpoint of the log that its witnesses saw.
+    pub(crate) async fn accept(&self, checkpoint: &[u8]) -> Result<(), ClientError> {
+        self.0.log.accept_alone(checkpoint).await.map(|_| ())
     }
 
     /// The record is in the log that its witnesses saw, and about this change.

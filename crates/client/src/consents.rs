@@ -163,7 +163,10 @@ impl Requester {
             .collect()
     }
 
-    async fn list_consents(&self, pseudonyms: &[[u8; 32]]) -> Result<Vec<LiveConsent>, ClientError> {
+    pub(crate) async fn list_consents(
+        &self,
+        pseudonyms: &[[u8; 32]],
+    ) -> Result<Vec<LiveConsent>, ClientError> {
         let mut told = Vec::new();
         for part in pseudonyms.chunks(AT_ONCE) {
             let pseudonyms = part.iter().map(|t| bytes::Bytes::copy_from_slice(t)).collect();

@@ -141,6 +141,19 @@ impl Requester {
         Ok(same.into_iter().map(ended).collect())
     }
 
+    /// The pseudonym of a subject that is enrolled already.
+    pub(crate) async fn pseudonym_of(&self, code: &SubjectCode) -> Result<Option<[u8; 32]>, ClientError> {
+        let registry = self.registry();
+        let epoch = registry.member(self.member()).and_then(|member| member.pseudonym_epoch);
+        let key = self.subject_key(code, epoch.ok_or(ClientError::Registry("our pseudonym epoch"))?);
+        let Some(row) = self.store().subjects(vec![key]).await?.pop().flatten() else { return Ok(None) };
+        let plain = self.vault().open(Kind::Subject, &key, &row.sealed)?;
+        Ok(match decode(&plain)?.known(code.clone(), row.state)? {
+            Opened::Enrolled(known) => Some(*known.enrolled.pseudonym()),
+            Opened::Pending(..) => None,
+        })
+    }
+
     /// Registers subjects again under what is kept of them: the coordinator does not know them, or knows another Ph.
     pub(crate) async fn register_again(
         &self,

@@ -21,11 +21,14 @@
 //! and holds no database. Nothing here writes a code, a pseudonym or an answer to a log, and an answer leaves only
 //! with its record in the log and its receipt on disk.
 
+mod asked;
+mod asking;
 mod authority;
 mod authorize;
 mod batch;
 mod codec;
 mod connections;
+mod consent_proof;
 mod consents;
 mod enroll;
 mod error;
@@ -51,12 +54,15 @@ mod subject_log;
 mod subject_row;
 mod vault;
 
+pub use asked::AskedConsent;
+pub use asking::{ConsentAsked, ConsentWanted};
 pub use authority::{
-    Acknowledged, AuthorityConfig, AuthorityKeys, ConsentAuthority, Grant, KeptConsent, Pseudonym,
+    Acknowledged, AuthorityConfig, AuthorityKeys, ConsentAuthority, Grant, KeptConsent, Narrower, Pseudonym,
 };
 pub use batch::{AgreementLimit, GROUP, Plan};
 pub use codec::CodecError;
 pub use connections::Connections;
+pub use consent_proof::{ChangeProof, ConsentEvent, ConsentProof, ConsentProofError, ProvenConsent};
 pub use error::{ClientError, Party};
 pub use federation::{FetchedRegistry, RegistryTrouble, fetch_next, fetch_registry};
 pub use log_reader::{Entry, LogFinding, LogReader, VerifiedLog};

@@ -23,9 +23,9 @@ use tacit_ledger::merkle::leaf_hash;
 use tacit_ledger::note::NoteVerifier;
 use tacit_ledger::record::{self, ERASURE_GROUNDS, Record};
 use tacit_ledger::statement::{SignedStatement, StatementError, SubjectStatement};
-use tacit_model::{Basis, Millis, Reason};
-use tacit_policy::Consent;
+use tacit_model::{Basis, MemberId, Millis, Reason};
 use tacit_policy::consent::consent_terms;
+use tacit_policy::{Consent, ConsentRequest};
 use tacit_wire::chunks32;
 use tacit_wire::coordinator::subject_service_client::SubjectServiceClient;
 use tacit_wire::coordinator::{
@@ -107,6 +107,13 @@ pub enum Details {
         /// The consent.
         consent: Box<Consent>,
         /// Number of the change.
+        number: u64,
+    },
+    /// Of a request for consent, its refusal or its end.
+    Request {
+        /// What was asked for.
+        request: Box<ConsentRequest>,
+        /// Number of the change; 0 of the request.
         number: u64,
     },
     /// Of an erasure.
@@ -410,13 +417,21 @@ fn details(record: &Record, entry: &SubjectEntry, pseudonym: &[u8; 32]) -> Optio
             })
         }
         (Record::Consent(record), Some(subject_entry::Opening::Consent(beside))) => {
-            let consent = Consent::parse(&beside.consent).ok()?;
             let salt: [u8; 32] = beside.salt_terms.as_ref().try_into().ok()?;
-            let holds = consent_terms(&salt, &beside.consent) == record.terms
-                && consent.pseudonym == *pseudonym
-                && *consent.authority == *record.authority
-                && *consent.requester == *record.requester;
-            holds.then(|| Details::Consent { consent: Box::new(consent), number: beside.number })
+            let number = beside.number;
+            let fits = |of: &[u8; 32], authority: &MemberId, requester: &MemberId| {
+                of == pseudonym && **authority == *record.authority && **requester == *record.requester
+            };
+            if consent_terms(&salt, &beside.consent) != record.terms {
+                return None;
+            }
+            if let Ok(request) = ConsentRequest::parse(&beside.consent) {
+                return fits(&request.pseudonym, &request.authority, &request.requester)
+                    .then(|| Details::Request { request: Box::new(request), number });
+            }
+            let consent = Consent::parse(&beside.consent).ok()?;
+            fits(&consent.pseudonym, &consent.authority, &consent.requester)
+                .then(|| Details::Consent { consent: Box::new(consent), number })
         }
         (Record::Erasure(record), None) => (record.openings <= entry.sequence).then_some(Details::Erasure),
         _ => None,

@@ -17,6 +17,8 @@
 //! a quarter of a processor at most: for a million consents the columns are done in less than a minute, the signatures
 //! in ten.
 
+mod requests;
+
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tacit_ledger::ed25519::VerifyingKey;
@@ -59,8 +61,25 @@ struct Keys {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Columns,
+    RequestColumns,
     Signatures,
+    RequestSignatures,
     Done,
+}
+
+impl Stage {
+    fn next(self) -> Self {
+        match self {
+            Self::Columns => Self::RequestColumns,
+            Self::RequestColumns => Self::Signatures,
+            Self::Signatures => Self::RequestSignatures,
+            Self::RequestSignatures | Self::Done => Self::Done,
+        }
+    }
+
+    fn is_columns(self) -> bool {
+        matches!(self, Self::Columns | Self::RequestColumns)
+    }
 }
 
 /// A comparison under way.
@@ -86,7 +105,7 @@ impl Comparison {
     async fn begin_within(wait: Duration, db: Db, keys: Keys) -> Result<Self, StoreError> {
         let mut begun = Self { db, keys: Arc::new(keys), stage: Stage::Columns, last: None, compared: 0 };
         let columns = async {
-            while begun.stage == Stage::Columns {
+            while begun.stage.is_columns() {
                 begun.page().await?;
             }
             Ok(())
@@ -124,11 +143,13 @@ impl Comparison {
 
     /// Compares the next page, or goes on to the next stage.
     async fn page(&mut self) -> Result<(), StoreError> {
+        if matches!(self.stage, Stage::RequestColumns | Stage::RequestSignatures) {
+            return self.page_of_requests().await;
+        }
         // Reading a row compares its columns.
         let page = consents::after(&mut *self.db.read().await?, self.last, PAGE).await?;
         let Some(last) = page.last().map(|consent| consent.terms.id) else {
-            let next = if self.stage == Stage::Columns { Stage::Signatures } else { Stage::Done };
-            (self.stage, self.last) = (next, None);
+            (self.stage, self.last) = (self.stage.next(), None);
             return Ok(());
         };
         if self.stage == Stage::Signatures {
@@ -145,16 +166,19 @@ impl Comparison {
         let differs = move |consent: &StoredConsent| keys.verify(consent).is_err();
         let differ = off_threads(|| page.into_iter().filter(differs).collect::<Vec<_>>());
         for consent in differ.await? {
-            self.verify_by_other_keys(&consent).await?;
+            self.verify_by_other_keys(|keys| keys.verify(&consent)).await?;
         }
         Ok(())
     }
 
-    /// A consent that no known key of its authority signed: the key may have been replaced in the registry since, or
+    /// What no known key of its signer signed: the key may have been replaced in the registry since, or
     /// by another replica with a newer registry.
-    async fn verify_by_other_keys(&mut self, consent: &StoredConsent) -> Result<(), StoreError> {
+    async fn verify_by_other_keys(
+        &mut self,
+        verify: impl Fn(&Keys) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         loop {
-            let Err(error) = self.keys.verify(consent) else { return Ok(()) };
+            let Err(error) = verify(&self.keys) else { return Ok(()) };
             let next = registries::next(&mut *self.db.read().await?, self.keys.known_to).await?;
             let Some((number, bytes)) = next else { return Err(error) };
             let claimed = off_threads(move || Pins::claimed_by(&bytes))

@@ -32,6 +32,10 @@ pub struct Limits {
     pub bad_checks_per_minute: u64,
     /// Records of kind refused, per requester and minute, before its requests are refused without a record.
     pub refused_records_per_minute: u64,
+    /// Requests for consent that may stand under one pseudonym, undecided.
+    pub open_consent_requests: u64,
+    /// Requests for consent of one requester in a UTC day.
+    pub consent_requests_per_day: u64,
     /// Writes that may wait for a commit.
     pub waiting: usize,
     /// Writes of one commit.
@@ -48,6 +52,8 @@ impl Default for Limits {
             epoch_grace_ms: 10_000,
             bad_checks_per_minute: 10_000,
             refused_records_per_minute: 10_000,
+            open_consent_requests: 8,
+            consent_requests_per_day: 10_000,
             waiting: 4096,
             group: 256,
         }
@@ -70,6 +76,8 @@ impl Limits {
             ("epoch_grace_ms", self.epoch_grace_ms, 0, 70_000u64.saturating_sub(self.permit_ms)),
             ("bad_checks_per_minute", self.bad_checks_per_minute, 1, u64::MAX),
             ("refused_records_per_minute", self.refused_records_per_minute, 1, u64::MAX),
+            ("open_consent_requests", self.open_consent_requests, 0, 1_000),
+            ("consent_requests_per_day", self.consent_requests_per_day, 0, 1_000_000),
             ("waiting", count(self.waiting), 1, 1 << 20),
             ("group", count(self.group), 1, 1 << 16),
         ] {

@@ -18,7 +18,10 @@ mod own;
 pub mod registry;
 
 pub use self::{
-    consent::{Consent, ConsentState, ConsentStatus, SignedChange, SignedConsent, StateChange},
+    consent::{
+        Consent, ConsentRequest, ConsentState, ConsentStatus, SignedChange, SignedConsent, SignedRequest,
+        StateChange,
+    },
     decide::{
         Allowed, Asked, ConsentView, Counters, ExactReason, HolderAllowed, Permitted, Question, Refusal,
         Rule, RuleName, UnknownExactReason, decide, holder_decide, permission,

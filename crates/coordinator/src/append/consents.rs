@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use tacit_ledger::record;
-use tacit_model::Reason;
+use tacit_model::{MemberId, Reason, Ulid};
 use tacit_policy::{
-    ConsentState, ConsentStatus, SignedChange, SignedConsent,
+    ConsentState, ConsentStatus, SignedChange, SignedConsent, StateChange,
     consent::{InvalidTransition, consent_terms},
 };
 use tacit_store::StoreError;
@@ -15,15 +15,45 @@ use crate::{
     caller::signing_key,
     opening::{ConsentOpening, Opening},
     store::{
+        consent_requests::{self, StoredRequest},
+        consent_texts,
         consents::{self, StoredConsent},
         openings::{self, Chain},
         subjects,
     },
 };
 
+/// A change of state as it goes to the log: of a consent, or of a request for one.
+pub(super) struct Change<'a> {
+    pub(super) id: Ulid,
+    pub(super) authority: &'a MemberId,
+    pub(super) requester: &'a MemberId,
+    pub(super) pseudonym: [u8; 32],
+    pub(super) state: ConsentState,
+    pub(super) number: u64,
+    /// The text that stands from now on.
+    pub(super) text: &'a [u8],
+}
+
+impl<'a> From<&'a StoredConsent> for Change<'a> {
+    fn from(consent: &'a StoredConsent) -> Self {
+        let StoredConsent { terms, text, state, number, .. } = consent;
+        Self {
+            id: terms.id,
+            authority: &terms.authority,
+            requester: &terms.requester,
+            pseudonym: terms.pseudonym,
+            state: *state,
+            number: *number,
+            text,
+        }
+    }
+}
+
 impl Commit<'_> {
     /// A consent and its first state. The very same again, while it is still in that state, is a lost answer:
-    /// it gets the same record. Played again later it is refused.
+    /// it gets the same record. Played again later it is refused. Where its id is that of a request, it gives what was
+    /// asked for, or less.
     pub(super) async fn put_consent(
         &mut self,
         signed: &SignedConsent,
@@ -38,6 +68,12 @@ impl Commit<'_> {
                 _ => Done::Refused(Reason::Conflict),
             });
         }
+        let asked = self.request(consent.id).await?;
+        if let Some(asked) = &asked
+            && let Err(reason) = self.may_give(asked, signed)
+        {
+            return Ok(Done::Refused(reason));
+        }
         let stored = StoredConsent {
             terms: consent.clone(),
             text: signed.bytes().to_vec(),
@@ -48,52 +84,123 @@ impl Commit<'_> {
             log_index: 0,
             uses: 0,
         };
-        let record = self.log_consent(&stored).await?;
+        let record = self.log_change(Change::from(&stored)).await?;
         let stored = StoredConsent { log_index: record.index, ..stored };
         consents::store(self.conn, &stored).await?;
+        if asked.is_some() {
+            self.note_decision(consent.id, ConsentState::Given, state_signature, record.index).await?;
+        }
         self.changed.push(Arc::new(stored));
         Ok(Done::Logged(record))
+    }
+
+    /// Whether this consent may follow that request.
+    fn may_give(&self, asked: &StoredRequest, signed: &SignedConsent) -> Result<(), Reason> {
+        match asked.state() {
+            // Another authority's request is none of this one's business.
+            _ if asked.terms.authority != signed.consent().authority => Err(Reason::Conflict),
+            ConsentState::Refused => Err(Reason::ConsentDead),
+            ConsentState::Requested if self.now < asked.until => {
+                asked.terms.allows(signed.consent()).map_err(|_| Reason::ConsentInvalid)
+            }
+            _ => Err(Reason::ConsentOrder),
+        }
     }
 
     /// The next state, signed by the authority that signed the consent. The last change again is a lost answer.
     pub(super) async fn change_consent(&mut self, job: &ChangeJob) -> Result<Done, StoreError> {
         let id = job.change.id;
-        let found = consents::by_ids(self.conn, &[id]).await?.remove(&id);
-        let Some(stored) = found.filter(|stored| stored.terms.authority == job.authority) else {
+        let Some(stored) = consents::by_ids(self.conn, &[id]).await?.remove(&id) else {
+            return match self.request(id).await?.filter(|asked| asked.terms.authority == job.authority) {
+                Some(asked) => self.end_request(&asked, job).await,
+                None => Ok(Done::Refused(Reason::NotFound)),
+            };
+        };
+        // A renewal is a text and comes by its own way.
+        if job.change.state == ConsentState::Renewed && !stored.state.is_dead() {
+            return Ok(Done::Refused(Reason::ConsentOrder));
+        }
+        match self.next_state(&stored, job) {
+            Ok(Some(next)) => self.change_to(next).await,
+            Ok(None) => Ok(Done::Before(stored.log_index)),
+            Err(reason) => Ok(Done::Refused(reason)),
+        }
+    }
+
+    /// The same consent with a later end, signed again by its authority, with the change of state.
+    pub(super) async fn renew_consent(
+        &mut self,
+        signed: &SignedConsent,
+        job: &ChangeJob,
+    ) -> Result<Done, StoreError> {
+        let id = job.change.id;
+        let Some(stored) = consents::by_ids(self.conn, &[id]).await?.remove(&id) else {
             return Ok(Done::Refused(Reason::NotFound));
         };
-        let key = signing_key(self.registry, &job.authority);
-        if key.is_none_or(|key| SignedChange::verify(job.change, job.signature, &key).is_err()) {
-            return Ok(Done::Refused(Reason::SignatureInvalid));
+        let next = match self.next_state(&stored, job) {
+            Ok(Some(next)) => next,
+            Ok(None) if stored.text == signed.bytes() => return Ok(Done::Before(stored.log_index)),
+            Ok(None) => return Ok(Done::Refused(Reason::Conflict)),
+            Err(reason) => return Ok(Done::Refused(reason)),
+        };
+        if stored.terms.renewed_by(signed.consent()).is_err() || signed.consent().expires <= self.now {
+            return Ok(Done::Refused(Reason::ConsentInvalid));
         }
-        if (stored.state, stored.number) == (job.change.state, job.change.number) {
-            return Ok(Done::Before(stored.log_index));
+        consent_texts::replace(self.conn, id, next.number, &stored.text, &stored.signature).await?;
+        let terms = signed.consent().clone();
+        let (text, signature) = (signed.bytes().to_vec(), *signed.signature());
+        self.change_to(StoredConsent { terms, text, signature, ..next }).await
+    }
+
+    /// The consent after a change that its authority signed; none when that is the change which brought it where it is.
+    fn next_state(&self, stored: &StoredConsent, job: &ChangeJob) -> Result<Option<StoredConsent>, Reason> {
+        let ChangeJob { authority, change, signature } = job;
+        if stored.terms.authority != *authority {
+            return Err(Reason::NotFound);
+        }
+        self.check_change(authority, *change, *signature)?;
+        if (stored.state, stored.number) == (change.state, change.number) {
+            return Ok(None);
         }
         let status = ConsentStatus::restored(stored.state, stored.number);
-        let next = match status.apply(job.change.state, job.change.number) {
-            // No gaps: a change that is missing here could be a withdrawal.
-            Ok(next) if next.number() == stored.number + 1 => next,
-            Err(InvalidTransition::Dead { .. }) => return Ok(Done::Refused(Reason::ConsentDead)),
-            Ok(_) | Err(_) => return Ok(Done::Refused(Reason::ConsentOrder)),
-        };
-        let stored = StoredConsent {
+        let next = follows(status, *change)?;
+        Ok(Some(StoredConsent {
             state: next.state(),
             number: next.number(),
-            state_signature: job.signature,
-            ..stored
-        };
-        let record = self.log_consent(&stored).await?;
-        let stored = StoredConsent { log_index: record.index, ..stored };
-        consents::change(self.conn, &stored).await?;
-        self.changed.push(Arc::new(stored));
+            state_signature: *signature,
+            ..stored.clone()
+        }))
+    }
+
+    /// Whether the authority signed this change.
+    pub(super) fn check_change(
+        &self,
+        authority: &MemberId,
+        change: StateChange,
+        signature: [u8; 64],
+    ) -> Result<(), Reason> {
+        let key = signing_key(self.registry, authority).ok_or(Reason::SignatureInvalid)?;
+        SignedChange::verify(change, signature, &key).map(|_| ()).map_err(|_| Reason::SignatureInvalid)
+    }
+
+    async fn change_to(&mut self, next: StoredConsent) -> Result<Done, StoreError> {
+        let record = self.log_change(Change::from(&next)).await?;
+        let next = StoredConsent { log_index: record.index, ..next };
+        consents::change(self.conn, &next).await?;
+        self.changed.push(Arc::new(next));
         Ok(Done::Logged(record))
     }
 
-    async fn log_consent(&mut self, consent: &StoredConsent) -> Result<NewRecord, StoreError> {
-        let pseudonym = consent.terms.pseudonym;
+    /// A stored request.
+    pub(super) async fn request(&mut self, id: Ulid) -> Result<Option<StoredRequest>, StoreError> {
+        Ok(consent_requests::by_ids(self.conn, &[id]).await?.remove(&id))
+    }
+
+    pub(super) async fn log_change(&mut self, change: Change<'_>) -> Result<NewRecord, StoreError> {
+        let pseudonym = change.pseudonym;
         let numbers = subjects::number(self.conn, &[pseudonym]).await?;
         let Some(subject) = numbers.get(&pseudonym).copied() else {
-            return Err(StoreError::corrupt("subject", "pseudonym", consent.terms.id, "is missing"));
+            return Err(StoreError::corrupt("subject", "pseudonym", change.id, "is missing"));
         };
         let chain = match openings::chains(self.conn, &[subject]).await?.remove(&subject) {
             Some(chain) => chain,
@@ -105,16 +212,25 @@ impl Commit<'_> {
         let (record, leaf) = self.push(record::Consent {
             id,
             time_ms: self.now.0,
-            authority: consent.terms.authority.to_string(),
-            requester: consent.terms.requester.to_string(),
-            state: consent.state.as_str().to_owned(),
-            terms: consent_terms(&salt_terms, &consent.text),
+            authority: change.authority.to_string(),
+            requester: change.requester.to_string(),
+            state: change.state.as_str().to_owned(),
+            terms: consent_terms(&salt_terms, change.text),
             subject: commit_subject(&link, &pseudonym),
         })?;
-        let id = consent.terms.id.to_string();
+        let id = change.id.to_string();
         let opening =
-            Opening::Consent(ConsentOpening { link, salt_terms, consent: &id, number: consent.number });
+            Opening::Consent(ConsentOpening { link, salt_terms, consent: &id, number: change.number });
         self.link_record(subject, chain.after(record.index, leaf), record.index, &opening).await?;
         Ok(record)
+    }
+}
+
+/// The status after a change; no gaps: a change that is missing here could be a withdrawal.
+pub(super) fn follows(status: ConsentStatus, change: StateChange) -> Result<ConsentStatus, Reason> {
+    match status.apply(change.state, change.number) {
+        Ok(next) if next.number() == status.number() + 1 => Ok(next),
+        Err(InvalidTransition::Dead { .. }) => Err(Reason::ConsentDead),
+        Ok(_) | Err(_) => Err(Reason::ConsentOrder),
     }
 }

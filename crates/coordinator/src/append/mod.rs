@@ -15,6 +15,7 @@ mod erasures;
 mod lately;
 mod others;
 mod records;
+mod requests;
 mod rules;
 mod used;
 
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use tacit_blind::{check::VerifiedCheck, enroll::VerifiedRegistration, table::SignedManifest};
 use tacit_ledger::{record::Record, shard::YearStart};
 use tacit_model::{Clock, MemberId, Millis, Reason, Ulid, entropy};
-use tacit_policy::{Registry, SignedConsent, StateChange};
+use tacit_policy::{Registry, SignedConsent, SignedRequest, StateChange};
 use tacit_store::{
     Conn, Dialect, GroupTx, GroupWork, Reads, StoreError, Writes,
     log::{Append, Log, Pending},
@@ -116,6 +117,8 @@ pub(crate) enum Write {
         state_signature: [u8; 64],
     },
     ChangeConsent(Box<ChangeJob>),
+    RenewConsent { consent: Box<SignedConsent>, change: Box<ChangeJob> },
+    RequestConsent(Box<SignedRequest>),
     Manifest(Box<SignedManifest>),
     Enrollment {
         custodian: MemberId,
@@ -305,6 +308,8 @@ impl Commit<'_> {
                 self.put_consent(&consent, state_signature).await
             }
             Write::ChangeConsent(job) => self.change_consent(&job).await,
+            Write::RenewConsent { consent, change } => self.renew_consent(&consent, &change).await,
+            Write::RequestConsent(request) => self.request_consent(&request).await,
             Write::Manifest(manifest) => self.manifest(&manifest).await,
             Write::Enrollment { custodian, requester, epoch, count } => {
                 self.enrollment(&custodian, &requester, epoch, count)

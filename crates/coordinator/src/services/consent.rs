@@ -2,19 +2,21 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tacit_blind::group::Point;
 use tacit_identity::Role;
 use tacit_model::{MemberId, Reason, parse_ulid};
-use tacit_policy::{ConsentState, SignedChange, SignedConsent, StateChange, registry::entry};
+use tacit_policy::{ConsentState, SignedChange, StateChange, registry::entry};
 use tacit_wire::coordinator::{
     self as pb, change_consent_state_response::Outcome as Changed, consent_service_server::ConsentService,
-    put_consent_response::Outcome as Put,
+    put_consent_response::Outcome as Put, renew_consent_response::Outcome as Renewed,
+    request_consent_response::Outcome as Requested,
 };
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, metadata::MetadataMap};
 
-use super::{Responses, Service, Shared, live, malformed, parts, store_trouble};
+use super::{Responses, Service, Shared, live, malformed, parts, requests::standing, store_trouble};
 use crate::{
     append::{ChangeJob, Write},
     caller::{caller, signing_key},
@@ -84,6 +86,73 @@ impl ConsentService for Service {
         Ok(Response::new(pb::ChangeConsentStateResponse { outcome: Some(outcome) }))
     }
 
+    async fn request_consent(
+        &self,
+        request: Request<pb::RequestConsentRequest>,
+    ) -> Result<Response<pb::RequestConsentResponse>, Status> {
+        let shared = &self.0;
+        let peer = caller(&request, &shared.registry(), &[Role::Node])?;
+        let (message, metadata) = parts(request);
+        let signature = tacit_wire::array("signature", &message.signature)
+            .map_err(|error| malformed(&error, &metadata))?;
+        shared.writable(&metadata).await?;
+        let outcome = match shared.requested(&message.request, signature, &peer.spiffe.member) {
+            Ok(write) => {
+                shared.write_logged(write).await.map_err(|error| store_trouble(&error, &metadata))?
+            }
+            Err(reason) => Err(reason),
+        };
+        let outcome = match outcome {
+            Ok((record, checkpoint)) => {
+                Requested::Logged(pb::ConsentLogged { record: Some(record), checkpoint })
+            }
+            Err(reason) => Requested::Refusal(tacit_wire::refusal(reason)),
+        };
+        Ok(Response::new(pb::RequestConsentResponse { outcome: Some(outcome) }))
+    }
+
+    async fn renew_consent(
+        &self,
+        request: Request<pb::RenewConsentRequest>,
+    ) -> Result<Response<pb::RenewConsentResponse>, Status> {
+        let shared = &self.0;
+        let peer = caller(&request, &shared.registry(), &[Role::Authority])?;
+        let (message, metadata) = parts(request);
+        let signature = tacit_wire::array("signature", &message.signature)
+            .map_err(|error| malformed(&error, &metadata))?;
+        let state_signature = tacit_wire::array("state_signature", &message.state_signature)
+            .map_err(|error| malformed(&error, &metadata))?;
+        shared.writable(&metadata).await?;
+        let pb::RenewConsentRequest { consent, number, .. } = message;
+        let outcome = match shared.renewed(&consent, signature, number, state_signature, &peer.spiffe.member)
+        {
+            Ok(write) => {
+                shared.write_logged(write).await.map_err(|error| store_trouble(&error, &metadata))?
+            }
+            Err(reason) => Err(reason),
+        };
+        let outcome = match outcome {
+            Ok((record, checkpoint)) => {
+                Renewed::Logged(pb::ConsentLogged { record: Some(record), checkpoint })
+            }
+            Err(reason) => Renewed::Refusal(tacit_wire::refusal(reason)),
+        };
+        Ok(Response::new(pb::RenewConsentResponse { outcome: Some(outcome) }))
+    }
+
+    async fn list_consent_requests(
+        &self,
+        request: Request<pb::ListConsentRequestsRequest>,
+    ) -> Result<Response<pb::ListConsentRequestsResponse>, Status> {
+        let shared = &self.0;
+        let peer = caller(&request, &shared.registry(), &[Role::Node, Role::Authority])?;
+        let (message, metadata) = parts(request);
+        let pseudonyms = pseudonyms(&message.pseudonyms, &metadata)?;
+        let found = shared.requests(peer.spiffe.role, &peer.spiffe.member, &pseudonyms).await;
+        let found = found.map_err(|error| store_trouble(&error, &metadata))?;
+        Ok(Response::new(pb::ListConsentRequestsResponse { requests: found.iter().map(standing).collect() }))
+    }
+
     async fn list_consents(
         &self,
         request: Request<pb::ListConsentsRequest>,
@@ -91,15 +160,7 @@ impl ConsentService for Service {
         let shared = &self.0;
         let peer = caller(&request, &shared.registry(), &[Role::Node, Role::Authority])?;
         let (message, metadata) = parts(request);
-        if message.pseudonyms.len() > MOST {
-            return Err(tacit_wire::trouble(Reason::TooMany, &metadata));
-        }
-        let pseudonyms = message
-            .pseudonyms
-            .iter()
-            .map(|pseudonym| tacit_wire::array("pseudonyms", pseudonym))
-            .collect::<Result<Vec<[u8; 32]>, _>>()
-            .map_err(|error| malformed(&error, &metadata))?;
+        let pseudonyms = pseudonyms(&message.pseudonyms, &metadata)?;
         let found = async {
             let mut conn = shared.db.read().await?;
             let member = &peer.spiffe.member;
@@ -137,15 +198,8 @@ impl Shared {
         authority: &MemberId,
     ) -> Result<Write, Reason> {
         let key = signing_key(&self.registry(), authority).ok_or(Reason::UnknownMember)?;
-        let signed = SignedConsent::verify(text.to_vec(), signature, |named| {
-            // Another authority's consent is refused below, and by its own key.
-            signing_key(&self.registry(), named)
-        })
-        .map_err(|_| Reason::ConsentInvalid)?;
+        let signed = self.signed_by(text, signature, authority)?;
         let consent = signed.consent();
-        if consent.authority != *authority {
-            return Err(Reason::WrongRole);
-        }
         let asks =
             |member: &entry::Member| member.has(entry::Role::Requester) || member.has(entry::Role::Authority);
         let registry = self.registry();
@@ -157,6 +211,15 @@ impl Shared {
         SignedChange::verify(given, state_signature, &key).map_err(|_| Reason::SignatureInvalid)?;
         Ok(Write::PutConsent { consent: Box::new(signed), state_signature })
     }
+}
+
+/// Pseudonyms to look under.
+fn pseudonyms(named: &[Bytes], metadata: &MetadataMap) -> Result<Vec<[u8; 32]>, Status> {
+    if named.len() > MOST {
+        return Err(tacit_wire::trouble(Reason::TooMany, metadata));
+    }
+    let pseudonyms = named.iter().map(|pseudonym| tacit_wire::array("pseudonyms", pseudonym));
+    pseudonyms.collect::<Result<_, _>>().map_err(|error| malformed(&error, metadata))
 }
 
 /// Tells a requester of every change that names it. Who falls behind is disconnected, reads the list again

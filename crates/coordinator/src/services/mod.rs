@@ -6,6 +6,7 @@ mod enrollment;
 mod log;
 mod manifest;
 mod registry;
+mod requests;
 mod subject;
 mod witness;
 

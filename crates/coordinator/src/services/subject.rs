@@ -6,7 +6,7 @@
 use tacit_blind::check::CheckContext;
 use tacit_identity::Role;
 use tacit_ledger::{checkpoint::VerifiedCheckpoint, record::ERASURE_GROUNDS, statement::SubjectStatement};
-use tacit_model::{Reason, parse_ulid};
+use tacit_model::{Reason, Ulid, parse_ulid};
 use tacit_store::{Conn, StoreError};
 use tacit_wire::{
     common,
@@ -23,7 +23,7 @@ use crate::{
     append::{EraseJob, Write},
     caller::caller,
     opening::{CheckOpening, ConsentOpening, Opening, open},
-    store::{chains, consents, openings::Chain, subjects::Number},
+    store::{chains, consent_requests, consent_texts, consents, openings::Chain, subjects::Number},
 };
 
 /// Records of one message of GetSubjectLog.
@@ -251,17 +251,32 @@ async fn details(
     }))
 }
 
-/// The consent whose change is on record.
+/// The text that stood when a change was recorded: of the consent, or of the request before there was one.
 async fn terms(
     conn: &mut Conn,
     opening: &ConsentOpening<'_>,
 ) -> Result<Option<pb::ConsentDetails>, StoreError> {
     let missing = || StoreError::corrupt("consent", "id", opening.consent, "is missing");
     let id = parse_ulid(opening.consent).ok_or_else(missing)?;
-    let consent = consents::by_ids(conn, &[id]).await?.remove(&id).ok_or_else(missing)?;
+    let (text, signature) = text_at(conn, id, opening.number).await?.ok_or_else(missing)?;
     Ok(Some(pb::ConsentDetails {
-        consent: consent.text.into(),
+        consent: text.into(),
         salt_terms: opening.salt_terms.to_vec().into(),
         number: opening.number,
+        signature: signature.into(),
     }))
+}
+
+/// A text and its signature.
+async fn text_at(conn: &mut Conn, id: Ulid, number: u64) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+    if number > 0 {
+        if let Some(old) = consent_texts::at(conn, id, number).await? {
+            return Ok(Some((old.text, old.signature)));
+        }
+        if let Some(consent) = consents::by_ids(conn, &[id]).await?.remove(&id) {
+            return Ok(Some((consent.text, consent.signature.to_vec())));
+        }
+    }
+    let request = consent_requests::by_ids(conn, &[id]).await?.remove(&id);
+    Ok(request.map(|request| (request.text, request.signature.to_vec())))
 }

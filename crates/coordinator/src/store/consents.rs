@@ -175,10 +175,10 @@ pub(crate) async fn store(conn: &mut Conn, consent: &StoredConsent) -> Result<()
     Ok(())
 }
 
-/// Moves a consent to its next state.
+/// Moves a consent to its next state, and to the text that a renewal brought.
 pub(crate) async fn change(conn: &mut Conn, next: &StoredConsent) -> Result<(), StoreError> {
     let changed = sqlx::query(
-        "UPDATE consent SET state = $2, number = $3, state_signature = $4, log_index = $5 \
+        "UPDATE consent SET state = $2, number = $3, state_signature = $4, log_index = $5, text = $6, signature = $7 \
          WHERE id = $1 AND number < $3",
     )
     .bind(next.terms.id.to_string())
@@ -186,6 +186,8 @@ pub(crate) async fn change(conn: &mut Conn, next: &StoredConsent) -> Result<(), 
     .bind(signed(next.number))
     .bind(next.state_signature.as_slice())
     .bind(signed(next.log_index))
+    .bind(next.text.as_slice())
+    .bind(next.signature.as_slice())
     .execute(conn)
     .await?;
     if changed.rows_affected() != 1 {

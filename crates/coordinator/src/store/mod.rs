@@ -1,6 +1,8 @@
 //! The coordinator's own tables: everything SQL of this role stands here.
 
 pub(crate) mod chains;
+pub(crate) mod consent_requests;
+pub(crate) mod consent_texts;
 pub(crate) mod consents;
 pub(crate) mod cosigned;
 pub(crate) mod manifests;

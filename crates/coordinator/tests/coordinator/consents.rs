@@ -10,6 +10,7 @@ use tacit_policy::{Consent, ConsentState, Frequency, SignedChange, SignedConsent
 use tacit_wire::coordinator::{
     self as pb, change_consent_state_response::Outcome as Changed,
     consent_service_client::ConsentServiceClient, put_consent_response::Outcome as Put,
+    renew_consent_response::Outcome as Renewed,
 };
 use tonic::transport::Channel;
 
@@ -84,6 +85,22 @@ impl Portal {
         self.change_with(n, state, number, self.change_signature(n, state, number)).await
     }
 
+    /// Renews, with a change of this number.
+    pub(crate) async fn renew(&self, next: &Consent, number: u64) -> Result<pb::ConsentLogged, String> {
+        let signed = SignedConsent::sign(next.clone(), &self.key).unwrap();
+        let change = StateChange { id: next.id, state: ConsentState::Renewed, number };
+        let request = pb::RenewConsentRequest {
+            consent: signed.bytes().to_vec().into(),
+            signature: signed.signature().to_vec().into(),
+            number,
+            state_signature: SignedChange::sign(change, &self.key).signature().to_vec().into(),
+        };
+        match self.client.clone().renew_consent(request).await.unwrap().into_inner().outcome.unwrap() {
+            Renewed::Logged(logged) => Ok(logged),
+            Renewed::Refusal(refusal) => Err(refusal.reason),
+        }
+    }
+
     async fn change_with(
         &self,
         n: u64,
@@ -106,22 +123,25 @@ impl Portal {
 }
 
 /// The record of a change, verified under its checkpoint: index and state.
-fn acknowledged(logged: &pb::ConsentLogged) -> (u64, String) {
+pub(crate) fn acknowledged(logged: &pb::ConsentLogged) -> (u64, String) {
     let record = verified(logged.record.as_ref().unwrap(), &logged.checkpoint);
     let Record::Consent(consent) = record.record() else { panic!("a consent's record is due") };
     (record.index(), consent.state.clone())
 }
 
-struct Setting {
-    world: World,
-    running: Running,
-    requester: Requester,
-    portal: Portal,
-    enrolled: Vec<Enrolled>,
+pub(crate) struct Setting {
+    pub(crate) world: World,
+    pub(crate) running: Running,
+    pub(crate) requester: Requester,
+    pub(crate) portal: Portal,
+    pub(crate) enrolled: Vec<Enrolled>,
 }
 
-async fn setting(subjects: usize) -> Setting {
-    let world = World::new();
+pub(crate) async fn setting(subjects: usize) -> Setting {
+    setting_in(World::new(), subjects).await
+}
+
+pub(crate) async fn setting_in(world: World, subjects: usize) -> Setting {
     let running = world.start_with_lists().await;
     let mut requester = Requester::new(&world, &running, "procurement").await;
     let portal = Portal::new(&world, &running).await;
@@ -130,13 +150,13 @@ async fn setting(subjects: usize) -> Setting {
 }
 
 impl Setting {
-    async fn ask(&mut self, consent: u64, subject: usize) -> Result<(), String> {
+    pub(crate) async fn ask(&mut self, consent: u64, subject: usize) -> Result<(), String> {
         let basis = Basis::Consent(ulid(consent));
         self.requester.ask_by(LISTS[2], basis, &self.enrolled[subject]).await
     }
 }
 
-fn refusal<T>(word: &str) -> Result<T, String> {
+pub(crate) fn refusal<T>(word: &str) -> Result<T, String> {
     Err(word.to_owned())
 }
 
@@ -156,7 +176,12 @@ async fn a_consent_allows_until_it_is_withdrawn_and_is_dead_then() {
         (ConsentState::Renewed, 5, true),
         (ConsentState::Withdrawn, 6, false),
     ] {
-        let logged = set.portal.change(9, state, number).await.unwrap();
+        let logged = if state == ConsentState::Renewed {
+            let later = Consent { expires: consent.expires.plus_ms(1), ..consent.clone() };
+            set.portal.renew(&later, number).await.unwrap()
+        } else {
+            set.portal.change(9, state, number).await.unwrap()
+        };
         assert_eq!(acknowledged(&logged).1, state.as_str());
         let due = if allowed { Ok(()) } else { refusal("consent_required") };
         assert_eq!(set.ask(9, 0).await, due, "{state}");

@@ -15,6 +15,7 @@ mod openings;
 mod quotas;
 mod repeated;
 mod replicas;
+mod requested;
 mod roles;
 mod subjects;
 mod support;

@@ -4,7 +4,10 @@
 use std::sync::Arc;
 
 use futures::{future::BoxFuture, stream::BoxStream};
-use tacit_client::{Plan, Question, ReceiptFilter, ReceiptPage, ReceiptSummary, RowOutcome, Subject};
+use tacit_client::{
+    AskedConsent, ConsentAsked, ConsentWanted, Plan, Question, ReceiptFilter, ReceiptPage, ReceiptSummary,
+    Refusal, RowOutcome, Subject,
+};
 use tacit_model::{MemberId, Millis, Reason, SubjectCode, Ulid};
 use tacit_policy::Registry;
 use tacit_wire::gateway::HeldList;
@@ -68,6 +71,19 @@ pub trait Asker: Send + Sync + 'static {
         question: Question,
         subjects: BoxStream<'static, SubjectCode>,
     ) -> BoxFuture<'static, Result<Plan, Reason>>;
+
+    /// Asks a subject for consent. Once the request is on record it stands, also when the caller goes away.
+    fn ask_consent(
+        &self,
+        wanted: ConsentWanted,
+        subject: SubjectCode,
+    ) -> BoxFuture<'static, Result<ConsentAsked, Refusal>>;
+
+    /// What became of requests for consent: about one subject, or all.
+    fn asked_consents(
+        &self,
+        subject: Option<SubjectCode>,
+    ) -> BoxFuture<'static, Result<Vec<AskedConsent>, Reason>>;
 
     /// How the node is, from what it knows itself: nobody outside is asked.
     fn status(&self) -> BoxFuture<'static, Result<NodeStatus, Reason>>;

@@ -8,8 +8,8 @@ use tacit_model::{LogSafe, Millis, Reason, RequestId};
 use tacit_wire::{
     RequestIds, common,
     gateway::{
-        self as pb, check_many_request, check_outcome, gateway_service_server::GatewayService,
-        get_receipt_response, list_answer, plan_request,
+        self as pb, ask_consent_response, check_many_request, check_outcome,
+        gateway_service_server::GatewayService, get_receipt_response, list_answer, plan_request,
     },
     status::trouble_with,
 };
@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 
 use super::{
     batch::{self, Arrived, Event, RowIn, RowOut},
+    consents::{self, RawAsk},
     json::App,
     metrics,
     problem::Problem,
@@ -252,6 +253,38 @@ impl GatewayService for Service {
             as_of_ms: state.as_of.map(|as_of| as_of.0),
             age_ms: state.as_of.map(|as_of| self.0.asker.now().since(as_of)),
         }))
+    }
+
+    async fn ask_consent(
+        &self,
+        request: Request<pb::AskConsentRequest>,
+    ) -> Result<Response<pb::AskConsentResponse>, Status> {
+        let mut call = Self::take("ask_consent", request)?;
+        let _slot = Self::slot(&self.0.requests, &call)?;
+        let typed = Zeroizing::new(std::mem::take(&mut call.message.code));
+        let raw = RawAsk::from(std::mem::take(&mut call.message));
+        let asking = async { Ok(consents::ask(&self.0, raw, &typed).await) };
+        let outcome = match self.patiently(&call, asking).await? {
+            Ok(asked) => ask_consent_response::Outcome::Asked(consents::told(&asked)),
+            Err(problem) => ask_consent_response::Outcome::Refusal(refusal(&problem)),
+        };
+        call.done("asked");
+        Ok(Response::new(pb::AskConsentResponse { outcome: Some(outcome) }))
+    }
+
+    async fn list_asked_consents(
+        &self,
+        request: Request<pb::ListAskedConsentsRequest>,
+    ) -> Result<Response<pb::ListAskedConsentsResponse>, Status> {
+        let mut call = Self::take("list_asked_consents", request)?;
+        let _slot = Self::slot(&self.0.requests, &call)?;
+        let typed = Zeroizing::new(std::mem::take(&mut call.message.code));
+        let scheme = std::mem::take(&mut call.message.scheme);
+        let asked = self.patiently(&call, consents::asked(&self.0, &typed, &scheme)).await?;
+        call.done("listed");
+        let now = self.0.asker.now();
+        let requests = asked.iter().map(|it| consents::message(it, now)).collect();
+        Ok(Response::new(pb::ListAskedConsentsResponse { requests }))
     }
 
     async fn list_receipts(

@@ -12,6 +12,7 @@
 mod asker;
 mod batch;
 mod config;
+mod consents;
 mod grpc;
 mod json;
 mod metrics;

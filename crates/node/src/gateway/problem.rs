@@ -238,7 +238,7 @@ pub(super) fn http_status(reason: Reason) -> StatusCode {
         | R::DateInvalid
         | R::SubjectRepeated
         | R::ConsentInvalid => StatusCode::UNPROCESSABLE_ENTITY,
-        R::QuotaChecks | R::QuotaSubject | R::QuotaNewSubjects | R::QuotaRate => {
+        R::QuotaChecks | R::QuotaSubject | R::QuotaNewSubjects | R::QuotaRate | R::QuotaRequests => {
             StatusCode::TOO_MANY_REQUESTS
         }
         // What another party or the flow between the parties did wrong: the application's request was good.

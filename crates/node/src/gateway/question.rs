@@ -88,7 +88,7 @@ impl RawQuestion {
 }
 
 /// A text for people: present, at most 200 bytes, without control characters.
-fn words(text: String, field: &'static str, missing: Reason) -> Result<String, Problem> {
+pub(super) fn words(text: String, field: &'static str, missing: Reason) -> Result<String, Problem> {
     if text.trim().is_empty() {
         let message = if missing == Reason::Malformed {
             "The officer who asks was not given."
@@ -106,7 +106,7 @@ fn words(text: String, field: &'static str, missing: Reason) -> Result<String, P
     Ok(text)
 }
 
-fn purpose(text: &str, registry: &Registry) -> Result<PurposeCode, Problem> {
+pub(super) fn purpose(text: &str, registry: &Registry) -> Result<PurposeCode, Problem> {
     let code: PurposeCode = text.parse().map_err(|_| {
         Problem::of_field(Reason::Malformed, "purpose", "A purpose code matches [a-z0-9][a-z0-9-]{0,62}.")
     })?;
@@ -116,7 +116,7 @@ fn purpose(text: &str, registry: &Registry) -> Result<PurposeCode, Problem> {
     Ok(code)
 }
 
-fn lists(texts: &[String]) -> Result<Vec<ListId>, Problem> {
+pub(super) fn lists(texts: &[String]) -> Result<Vec<ListId>, Problem> {
     if texts.is_empty() {
         return Err(Problem::of_field(Reason::Malformed, "lists", "No list was given."));
     }
@@ -159,7 +159,7 @@ fn lists(texts: &[String]) -> Result<Vec<ListId>, Problem> {
 }
 
 /// The one scheme that all lists name, and that the caller meant.
-fn scheme(wanted: &str, lists: &[ListId], registry: &Registry) -> Result<String, Problem> {
+pub(super) fn scheme(wanted: &str, lists: &[ListId], registry: &Registry) -> Result<String, Problem> {
     if !wanted.is_empty() && !registry.schemes().contains(wanted) {
         let reason = Reason::CodeSchemeUnknown;
         return Err(Problem::of_field(reason, "scheme", reason.meaning()));

@@ -9,8 +9,8 @@ use std::{
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::BoxStream};
 use tacit_blind::table::{Day, Label};
 use tacit_client::{
-    AgreementLimit, Answer, ListAnswer, Outcome, Plan, Question, ReceiptFilter, ReceiptPage, ReceiptSummary,
-    RecordRef, RowOutcome, Subject, TableVersion,
+    AgreementLimit, Answer, AskedConsent, ConsentAsked, ConsentWanted, ListAnswer, Outcome, Plan, Question,
+    ReceiptFilter, ReceiptPage, ReceiptSummary, RecordRef, Refusal, RowOutcome, Subject, TableVersion,
 };
 use tacit_ledger::ed25519::SigningKey;
 use tacit_model::{
@@ -18,7 +18,7 @@ use tacit_model::{
     generate::generate_uscc,
 };
 use tacit_policy::{
-    Ed25519Key, Pins, Registry, Span, Unit,
+    ConsentRequest, ConsentState, Ed25519Key, Frequency, Pins, Registry, SignedRequest, Span, Unit,
     registry::{builder::RegistryBuilder, entry::*, signed::Signer},
 };
 use tacit_wire::gateway::HeldList;
@@ -235,6 +235,25 @@ impl FakeAsker {
     }
 }
 
+/// A request for consent that nobody decided.
+fn asked_consent(now: Millis) -> AskedConsent {
+    let request = ConsentRequest {
+        id: Ulid::from_parts(now.0, 5),
+        authority: id("portal"),
+        requester: id("procurement"),
+        pseudonym: [7; 32],
+        epoch: 1,
+        lists: vec!["court/sealed".parse().unwrap()],
+        purposes: vec!["screening".parse().unwrap()],
+        not_before: now,
+        expires: now.plus_ms(365 * 86_400_000),
+        frequency: Frequency::new(4, Unit::Month).unwrap(),
+    };
+    let until = request.stands_until(now);
+    let signed = SignedRequest::sign(request, &key("procurement")).unwrap();
+    AskedConsent { signed, state: ConsentState::Requested, requested: now, until, uses: 0 }
+}
+
 impl Asker for FakeAsker {
     fn member(&self) -> &MemberId {
         &self.member
@@ -301,6 +320,31 @@ impl Asker for FakeAsker {
             Ok(Plan { checks, new_subjects: checks, limits: vec![limit] })
         }
         .boxed()
+    }
+
+    fn ask_consent(
+        &self,
+        wanted: ConsentWanted,
+        _: SubjectCode,
+    ) -> BoxFuture<'static, Result<ConsentAsked, Refusal>> {
+        let now = self.now();
+        let asked = ConsentAsked {
+            id: Ulid::from_parts(now.0, 5),
+            authority: wanted.authority.unwrap_or_else(|| id("portal")),
+            until: wanted.expires,
+            record: RecordRef { id: Ulid::from_parts(now.0, 6), index: 41_900 },
+            time: now,
+        };
+        let known = wanted.purposes.iter().all(|purpose| self.registry.purpose(purpose).is_some());
+        std::future::ready(if known { Ok(asked) } else { Err(Reason::UnknownPurpose.into()) }).boxed()
+    }
+
+    fn asked_consents(
+        &self,
+        subject: Option<SubjectCode>,
+    ) -> BoxFuture<'static, Result<Vec<AskedConsent>, Reason>> {
+        let found = if subject.is_some() { Vec::new() } else { vec![asked_consent(self.now())] };
+        std::future::ready(Ok(found)).boxed()
     }
 
     fn status(&self) -> BoxFuture<'static, Result<NodeStatus, Reason>> {

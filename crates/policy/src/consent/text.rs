@@ -155,12 +155,41 @@ impl Consent {
         Ok(consent)
     }
 
+    /// Whether `next` is this consent confirmed again: the same terms with a later `expires`, and perhaps a new notice.
+    ///
+    /// # Errors
+    /// [`NotRenewed`] names the first term that differs.
+    pub fn renewed_by(&self, next: &Self) -> Result<(), NotRenewed> {
+        for (fits, name) in [
+            (next.id == self.id, "id"),
+            (next.authority == self.authority, "authority"),
+            (next.requester == self.requester, "requester"),
+            (next.pseudonym == self.pseudonym, "pseudonym"),
+            (next.epoch == self.epoch, "epoch"),
+            (next.lists == self.lists, "lists"),
+            (next.purposes == self.purposes, "purposes"),
+            (next.not_before == self.not_before, "not-before"),
+            (next.expires > self.expires, "expires"),
+            (next.frequency == self.frequency, "frequency"),
+        ] {
+            if !fits {
+                return Err(NotRenewed(name));
+            }
+        }
+        Ok(())
+    }
+
     fn check(&self) -> Result<(), ConsentError> {
         check_names("lists", &self.lists)?;
         check_names("purposes", &self.purposes)?;
         if self.not_before < self.expires { Ok(()) } else { Err(ConsentError::Period) }
     }
 }
+
+/// A text that does not renew a consent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` does not renew the consent: only `expires` may be later, and `notice` another")]
+pub struct NotRenewed(pub &'static str);
 
 /// A consent whose signature has been checked, with its exact bytes. Debug leaves the pseudonym out.
 #[derive(Clone, PartialEq, Eq)]
@@ -234,22 +263,22 @@ pub fn consent_terms(salt: &[u8; 32], bytes: &[u8]) -> [u8; 32] {
     *blake3::Hasher::new_derive_key("tacit v1 consent terms").update(salt).update(bytes).finalize().as_bytes()
 }
 
-fn join<T: Display>(names: &[T]) -> String {
+pub(super) fn join<T: Display>(names: &[T]) -> String {
     names.iter().map(T::to_string).collect::<Vec<_>>().join(" ")
 }
 
-fn names<T: FromStr + PartialEq>(field: &'static str, text: &str) -> Result<Vec<T>, ConsentError> {
+pub(super) fn names<T: FromStr + PartialEq>(field: &'static str, text: &str) -> Result<Vec<T>, ConsentError> {
     // One more than allowed is enough to see that there are too many.
     let names =
         text.split(' ').take(MAX_NAMES + 1).map(|name| name.parse().map_err(|_| ConsentError::Value(field)));
     names.collect()
 }
 
-fn check_names<T: PartialEq>(field: &'static str, names: &[T]) -> Result<(), ConsentError> {
+pub(super) fn check_names<T: PartialEq>(field: &'static str, names: &[T]) -> Result<(), ConsentError> {
     let repeated = names.iter().enumerate().any(|(i, name)| names.iter().take(i).any(|other| other == name));
     if (1..=MAX_NAMES).contains(&names.len()) && !repeated { Ok(()) } else { Err(ConsentError::Names(field)) }
 }
 
-fn decimal(text: &str) -> Option<u32> {
+pub(super) fn decimal(text: &str) -> Option<u32> {
     text.parse().ok().filter(|number: &u32| number.to_string() == text)
 }

@@ -1,6 +1,10 @@
-//! `tacit consent ...`: as the consent authority, for a subject who logged in there.
+//! `tacit consent ...`: as the consent authority, for a subject who logged in there; and as a requester who asks.
 
-use std::path::PathBuf;
+mod asking;
+mod receipt;
+mod requests;
+
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -22,6 +26,20 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// `tacit consent ...`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// As a requester: ask a subject for consent, through its authority.
+    Ask(Box<asking::Ask>),
+    /// As a requester: show what became of one's requests for consent.
+    Asked(asking::Asked),
+    /// Show requests that wait for a decision.
+    Requests(requests::Requests),
+    /// A subject allows what a requester asked for, or less of it.
+    Allow(Box<requests::Allow>),
+    /// A subject refuses a request, for ever.
+    Refuse(One),
+    /// A subject confirms a consent again, until later.
+    Renew(requests::Renew),
+    /// Write a consent and all that became of it as a document with its proof, or verify one.
+    Receipt(receipt::Arguments),
     /// A subject allows a requester to ask lists for purposes.
     Grant(Box<GrantArguments>),
     /// A subject takes a consent back, for ever.
@@ -100,6 +118,13 @@ fn ulid(text: &str) -> Result<Ulid, String> {
 pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
     context.block_on(async {
         match command {
+            Command::Ask(arguments) => asking::ask(context, *arguments).await,
+            Command::Asked(arguments) => asking::asked(context, arguments).await,
+            Command::Requests(arguments) => requests::show(context, arguments).await,
+            Command::Allow(arguments) => requests::allow(context, *arguments).await,
+            Command::Refuse(one) => requests::refuse(context, one).await,
+            Command::Renew(arguments) => requests::renew(context, arguments).await,
+            Command::Receipt(arguments) => receipt::run(context, arguments).await,
             Command::Grant(arguments) => grant(context, *arguments).await,
             Command::Withdraw(one) => change(context, one, ConsentState::Withdrawn).await,
             Command::Pause(one) => change(context, one, ConsentState::Paused).await,
@@ -114,14 +139,13 @@ async fn grant(context: &Context, arguments: GrantArguments) -> Result<Exit, Fai
     let registry = authority.registry();
     let scheme = scheme_of(&registry, &arguments.lists)?;
     let subject = read_code(&registry, &scheme, arguments.code)?;
-    let notice = match &arguments.notice {
-        Some(path) => std::fs::read(path)
-            .map_err(|error| Failure::usage(format!("{} cannot be read", path.display())).why(error))?,
-        None => {
-            plain_notice(&arguments.requester, &arguments.lists, &arguments.purposes, arguments.frequency)
-                .into_bytes()
-        }
-    };
+    let notice = notice_of(
+        arguments.notice.as_deref(),
+        &arguments.requester,
+        &arguments.lists,
+        &arguments.purposes,
+        arguments.frequency,
+    )?;
     let now = context.clock.now();
     let terms = Grant {
         requester: arguments.requester,
@@ -130,7 +154,7 @@ async fn grant(context: &Context, arguments: GrantArguments) -> Result<Exit, Fai
         not_before: now,
         expires: now.plus_ms(u64::from(arguments.days).saturating_mul(DAY_MS)),
         frequency: arguments.frequency,
-        notice: b3("tacit v1 consent notice", &[&notice]),
+        notice,
     };
     let logged = authority.grant(terms, &subject).await?;
     tell(context, &logged)
@@ -267,6 +291,22 @@ pub(crate) fn read_code(registry: &Registry, scheme: &str, code: String) -> Resu
         Ok(parsed) => Ok(parsed.subject),
         Err(error) => Err(Failure::trouble("the code cannot be used").why(error).reason(error.reason())),
     }
+}
+
+/// Hash of the notice that the subject was shown: a file, or a plain text made of the terms.
+fn notice_of(
+    file: Option<&Path>,
+    requester: &MemberId,
+    lists: &[ListId],
+    purposes: &[PurposeCode],
+    frequency: Frequency,
+) -> Result<[u8; 32], Failure> {
+    let text = match file {
+        Some(path) => std::fs::read(path)
+            .map_err(|error| Failure::usage(format!("{} cannot be read", path.display())).why(error))?,
+        None => plain_notice(requester, lists, purposes, frequency).into_bytes(),
+    };
+    Ok(b3("tacit v1 consent notice", &[&text]))
 }
 
 /// The notice of a consent that was given on the command line.

@@ -1,7 +1,7 @@
 //! `tacit receipt ...`: what proves answers, listed and handed out by the agency's own node, verified anywhere.
 
 mod export;
-mod keys;
+pub(crate) mod keys;
 mod list;
 mod verify;
 mod words;

@@ -4,6 +4,7 @@
 
 mod broken;
 mod canary;
+mod consents;
 mod support;
 
 use std::{collections::HashSet, path::Path, time::Duration};

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::BoxStream};
-use tacit_client::{Outcome, Plan, Question, ReceiptFilter, ReceiptPage, Requester, RowOutcome, Subject};
+use tacit_client::{
+    AskedConsent, ConsentAsked, ConsentWanted, Outcome, Plan, Question, ReceiptFilter, ReceiptPage, Refusal,
+    Requester, RowOutcome, Subject,
+};
 use tacit_model::{Clock, MemberId, Millis, Reason, SubjectCode, Ulid};
 use tacit_node::{
     gateway::{Asker, NodeStatus, ReceiptFile},
@@ -67,6 +70,36 @@ impl Asker for NodeAsker {
         let requester = self.requester.clone();
         async move { requester.plan(&question, subjects).await.map_err(|error| trouble("plan", &error)) }
             .boxed()
+    }
+
+    fn ask_consent(
+        &self,
+        wanted: ConsentWanted,
+        subject: SubjectCode,
+    ) -> BoxFuture<'static, Result<ConsentAsked, Refusal>> {
+        let requester = self.requester.clone();
+        let asking = async move { requester.ask_consent(wanted, subject).await };
+        async move {
+            // A caller that goes away leaves no subject half enrolled.
+            let asked = tokio::spawn(asking).await.map_err(|_| Refusal::from(Reason::Internal))?;
+            asked.map_err(|error| {
+                trouble("ask consent", &error);
+                error.to_refusal()
+            })
+        }
+        .boxed()
+    }
+
+    fn asked_consents(
+        &self,
+        subject: Option<SubjectCode>,
+    ) -> BoxFuture<'static, Result<Vec<AskedConsent>, Reason>> {
+        let requester = self.requester.clone();
+        async move {
+            let asked = requester.asked_consents(subject.as_ref()).await;
+            asked.map_err(|error| trouble("asked consents", &error))
+        }
+        .boxed()
     }
 
     fn status(&self) -> BoxFuture<'static, Result<NodeStatus, Reason>> {

@@ -7,6 +7,7 @@
 //! One table, [`ROUTES`], is what the router is made of and what the OpenAPI document is compared with.
 
 mod answer;
+mod consents;
 mod envelope;
 mod handlers;
 mod lines;
@@ -101,11 +102,13 @@ impl Route {
     }
 }
 
-static ROUTES: [Route; 9] = [
+static ROUTES: [Route; 11] = [
     Route::post("/v1/checks", Guard::Token, || routing::post(handlers::check)),
     Route::post("/v1/checks/batch", Guard::Batch, || routing::post(handlers::batch)),
     Route::post("/v1/checks/plan", Guard::Batch, || routing::post(handlers::plan)),
     Route::get("/v1/lists", Guard::Token, || routing::get(handlers::lists)),
+    Route::post("/v1/consents", Guard::Token, || routing::post(consents::ask)),
+    Route::post("/v1/consents/search", Guard::Token, || routing::post(consents::search)),
     Route::post("/v1/receipts/search", Guard::Token, || routing::post(receipts::search)),
     Route::get("/v1/receipts/{record_id}", Guard::Token, || routing::get(receipts::receipt)),
     Route::get("/v1/status", Guard::Token, || routing::get(handlers::status)),

@@ -24,7 +24,7 @@ use utoipa::{
 
 use super::{
     answer::{EndBody, RowAnswerBody},
-    handlers, receipts,
+    consents, handlers, receipts,
     types::{QuestionBody, RowBody},
 };
 use crate::gateway::problem::{Problem, http_status};
@@ -119,12 +119,13 @@ fn add<T: ToSchema>(schemas: &mut Schemas) {
         license(name = "MIT OR Apache-2.0")
     ),
     paths(
-        handlers::check, handlers::batch, handlers::plan, receipts::search, receipts::receipt, handlers::lists,
-        handlers::status, handlers::openapi, handlers::health
+        handlers::check, handlers::batch, handlers::plan, consents::ask, consents::search, receipts::search,
+        receipts::receipt, handlers::lists, handlers::status, handlers::openapi, handlers::health
     ),
     security(("token" = [])),
     tags(
         (name = "checks", description = "Questions and their answers."),
+        (name = "consents", description = "Requests for consent, and what became of them."),
         (name = "receipts", description = "What proves answers, for those whom it concerns."),
         (name = "node", description = "What the node knows and how it is.")
     ),
@@ -161,14 +162,27 @@ fn outcomes() -> BTreeSet<Reason> {
 /// The reasons that a route can answer with instead of a success.
 pub(in crate::gateway) fn reasons(operation: &str) -> BTreeSet<Reason> {
     let mut reasons = BTreeSet::from([Reason::Unavailable, Reason::Overloaded, Reason::Deadline]);
-    if operation == "check" {
+    if matches!(operation, "check" | "askConsent") {
         reasons.extend(outcomes());
     }
-    if matches!(operation, "check" | "checkBatch" | "planBatch") {
+    if matches!(operation, "check" | "checkBatch" | "planBatch" | "askConsent") {
         reasons.extend(QUESTION);
     }
     match operation {
         "searchReceipts" => reasons.extend([Reason::Malformed, Reason::TooLarge]),
+        "askConsent" => reasons.extend([
+            Reason::UnknownMember,
+            Reason::ConsentInvalid,
+            Reason::Conflict,
+            Reason::ConsentDead,
+            Reason::WrongRole,
+        ]),
+        "searchConsents" => reasons.extend([
+            Reason::Malformed,
+            Reason::TooLarge,
+            Reason::CodeInvalid,
+            Reason::CodeSchemeUnknown,
+        ]),
         "receipt" => reasons.extend([Reason::Malformed, Reason::NotFound]),
         _ => {}
     }
@@ -181,7 +195,7 @@ pub(in crate::gateway) fn reasons(operation: &str) -> BTreeSet<Reason> {
 /// Statuses that HTTP has for one thing each, beside those of the reasons.
 fn special(operation: &str) -> &'static [(StatusCode, Reason, &'static str)] {
     match operation {
-        "check" | "checkBatch" | "planBatch" | "searchReceipts" => &[
+        "check" | "checkBatch" | "planBatch" | "searchReceipts" | "askConsent" | "searchConsents" => &[
             (StatusCode::REQUEST_TIMEOUT, Reason::Deadline, "The body did not arrive in time."),
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, Reason::Malformed, "The body is of another content type."),
         ],

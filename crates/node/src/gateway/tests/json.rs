@@ -25,6 +25,8 @@ async fn without_a_known_token_nothing_is_answered() {
         ("POST", "/v1/checks/plan"),
         ("GET", "/v1/lists"),
         ("GET", "/v1/status"),
+        ("POST", "/v1/consents"),
+        ("POST", "/v1/consents/search"),
         ("POST", "/v1/receipts/search"),
         ("GET", "/v1/receipts/01KAM2V7Q3ZJ6V6T1V8M3W9R5C"),
         ("GET", "/v1/nothing"),

@@ -132,6 +132,33 @@ impl Desk {
         Ok(Told::of(response.outcome.unwrap_or_default(), started.elapsed()))
     }
 
+    /// Asks a subject for consent, as `tacit consent ask` does.
+    pub(super) async fn ask_consent(
+        &mut self,
+        code: &str,
+        list: &str,
+        purpose: &str,
+        days: u32,
+        frequency: &str,
+    ) -> Result<pb::ConsentAsked, Failure> {
+        let request = pb::AskConsentRequest {
+            code: code.to_owned(),
+            lists: vec![list.to_owned()],
+            purposes: vec![purpose.to_owned()],
+            days,
+            frequency: frequency.to_owned(),
+            officer: OFFICER.to_owned(),
+            ..pb::AskConsentRequest::default()
+        };
+        match self.0.ask_consent(request).await.map_err(troubled)?.into_inner().outcome {
+            Some(pb::ask_consent_response::Outcome::Asked(asked)) => Ok(asked),
+            Some(pb::ask_consent_response::Outcome::Refusal(refusal)) => {
+                Err(Failure::of_refusal("the coordinator", &refusal))
+            }
+            None => Err(Failure::internal("the gateway sent an outcome of no kind")),
+        }
+    }
+
     /// What a batch would cost.
     pub(super) async fn plan(
         &mut self,

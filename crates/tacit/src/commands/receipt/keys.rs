@@ -14,8 +14,8 @@ use tacit_federation::{
 };
 use tacit_identity::{Federation, Role};
 use tacit_ledger::note::NoteVerifier;
-use tacit_model::MemberId;
-use tacit_policy::Registry;
+use tacit_model::{MemberId, Reason};
+use tacit_policy::{Pins, Registry};
 
 use crate::exit::Failure;
 
@@ -34,7 +34,7 @@ pub(crate) struct KeyArguments {
 }
 
 /// The keys.
-pub(super) struct Keys {
+pub(crate) struct Keys {
     log: NoteVerifier,
     registry: KnownRegistry,
 }
@@ -53,7 +53,7 @@ impl KeyArguments {
     }
 
     /// Reads what the arguments name. What is named on the command line counts more than the configuration.
-    pub(super) fn read(&self) -> Result<Keys, Failure> {
+    pub(crate) fn read(&self) -> Result<Keys, Failure> {
         if let (Some(vkey), Some(path)) = (&self.log_key, &self.registry) {
             let log = NoteVerifier::parse(vkey).map_err(|error| {
                 Failure::usage("--log-key is no public key of a log").why(error).next(
@@ -79,8 +79,21 @@ impl Keys {
     }
 
     /// The log's key, for showing.
-    pub(super) fn log(&self) -> &NoteVerifier {
+    pub(crate) fn log(&self) -> &NoteVerifier {
         &self.log
+    }
+
+    /// The registry; one whose bytes alone are known is taken at its own word, as the caller who named its file does.
+    pub(crate) fn registry_or_claimed(&self) -> Result<Arc<Registry>, Failure> {
+        match &self.registry {
+            KnownRegistry::Pinned(registry) => Ok(Arc::clone(registry)),
+            KnownRegistry::Bytes(bytes) => {
+                let parsed = Pins::claimed_by(bytes).and_then(|pins| Registry::parse(bytes, &pins));
+                parsed.map(Arc::new).map_err(|error| {
+                    Failure::usage("the registry cannot be used").why(error).reason(Reason::RegistryInvalid)
+                })
+            }
+        }
     }
 
     /// The registry; `None` when only its bytes are known.

@@ -80,6 +80,7 @@ fn grounds(details: &Details) -> String {
         Details::Check { exact, basis, .. } if exact.is_empty() => basis.to_string(),
         Details::Check { exact, basis, .. } => format!("{basis}: {exact}"),
         Details::Consent { consent, number } => format!("{} change {number}", consent.id),
+        Details::Request { request, number } => format!("{} change {number}", request.id),
         Details::Erasure => String::new(),
     }
 }
@@ -106,6 +107,9 @@ pub(super) fn entry(requester: Option<&MemberId>, entry: &ChainEntry) -> Value {
         }),
         (Details::Consent { consent, number }, Record::Consent(it)) => {
             json!({ "consent": consent.id.to_string(), "state": it.state, "number": number })
+        }
+        (Details::Request { request, number }, Record::Consent(it)) => {
+            json!({ "consent": request.id.to_string(), "state": it.state, "number": number })
         }
         (Details::Erasure, Record::Erasure(it)) => {
             json!({ "authority": it.authority, "ground": it.ground, "openings": it.openings })

@@ -196,6 +196,7 @@ fn consents(scene: &Scene) {
         scene.ends(0, &["consent", word, id, "--config", &config]);
     }
     scene.ends(3, &check(scene, code, CONSENT_LIST, "vendor-selection", &[]).words());
+    asked(scene, it);
     scene.ends(0, &["subject", "log", code, "--config", &config]);
     // The statement, which the authority keeps, names the pseudonym.
     scene.run_into("mine/subject-log", &["--json", "subject", "log", code, "--config", &config]);
@@ -203,6 +204,36 @@ fn consents(scene: &Scene) {
     scene.ends(1, &["subject", "log", &it.mistyped[1], "--config", &config]);
     let erased = &it.unlisted[1];
     scene.ends(0, &["subject", "erase", erased, "--ground", "objection", "--yes", "--config", &config]);
+}
+
+/// A request for consent, refused and asked once more, allowed, and shown in a receipt.
+fn asked(scene: &Scene, it: &Subjects) {
+    let (node, portal) = (scene.config("procurement"), scene.config("portal"));
+    let ask = |code: &str, done: i32| {
+        let what =
+            ["--json", "consent", "ask", code, "--list", CONSENT_LIST, "--purpose", "vendor-selection"];
+        let how = ["--days", "30", "--frequency", "4 DAY", "--case", CASE, "--officer", OFFICER];
+        scene.ends(done, &[&what[..], &how, &["--config", &node]].concat())
+    };
+    let code = &it.unlisted[0];
+    for code in &it.mistyped {
+        ask(code, 1);
+    }
+    let id = || {
+        let told: Value = serde_json::from_str(ask(code, 0).lines().last().unwrap()).unwrap();
+        told["consent"].as_str().unwrap().to_owned()
+    };
+    scene.ends(0, &["consent", "refuse", &id(), "--config", &portal]);
+    let id = id();
+    scene.ends(0, &["consent", "asked", code, "--config", &node]);
+    scene.ends(1, &["consent", "asked", &it.mistyped[0], "--config", &node]);
+    scene.ends(0, &["consent", "requests", code, "--requester", "procurement", "--config", &portal]);
+    scene.ends(0, &["consent", "allow", &id, "--days", "10", "--config", &portal]);
+    scene.ends(0, &["consent", "renew", &id, "--days", "20", "--config", &portal]);
+    // It names the pseudonym, and is the subject's own.
+    let out = scene.file("mine/consent");
+    scene.ends(0, &["consent", "receipt", &id, "--out", &out, "--config", &portal]);
+    scene.ends(0, &["consent", "receipt", "verify", &out, "--config", &node]);
 }
 
 fn receipts(scene: &Scene, record: &str) {

@@ -58,6 +58,27 @@ impl ConsentService for Hub {
         Ok(Response::new(ChangeConsentStateResponse { outcome: Some(outcome) }))
     }
 
+    async fn request_consent(
+        &self,
+        _: Request<RequestConsentRequest>,
+    ) -> Result<Response<RequestConsentResponse>, Status> {
+        Err(Status::unimplemented("tests of the whole program ask for consent"))
+    }
+
+    async fn list_consent_requests(
+        &self,
+        _: Request<ListConsentRequestsRequest>,
+    ) -> Result<Response<ListConsentRequestsResponse>, Status> {
+        Ok(Response::new(ListConsentRequestsResponse::default()))
+    }
+
+    async fn renew_consent(
+        &self,
+        _: Request<RenewConsentRequest>,
+    ) -> Result<Response<RenewConsentResponse>, Status> {
+        Err(Status::unimplemented("tests of the whole program renew consents"))
+    }
+
     async fn list_consents(
         &self,
         request: Request<ListConsentsRequest>,
