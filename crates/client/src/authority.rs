@@ -176,6 +176,20 @@ impl ConsentAuthority {
         SubjectChains::new(coordinator.clone(), config.log_key.clone(), config.deadlines)
     }
 
+    /// Who the authority is.
+    #[must_use]
+    pub fn member(&self) -> &MemberId {
+        &self.0.config.member
+    }
+
+    /// Whether a quorum of the witnesses stands behind a checkpoint: only then anything is taken from under it.
+    ///
+    /// # Errors
+    /// [`ClientError::Quorum`], [`ClientError::Log`] when it is on another branch; no answer.
+    pub async fn accept(&self, checkpoint: &[u8]) -> Result<(), ClientError> {
+        self.0.log.accept_alone(checkpoint).await.map(drop)
+    }
+
     /// The registry in use.
     #[must_use]
     pub fn registry(&self) -> Arc<Registry> {

@@ -71,5 +71,7 @@ pub use receipt::{
 pub use recover::Recovery;
 pub use requester::{Requester, RequesterConfig, RequesterKeys};
 pub use retry::Deadlines;
-pub use subject_log::{ChainEntry, ChainFinding, Details, Erasure, ReadChain, SubjectChains, SubjectLog};
-pub use vault::SealBroken;
+pub use subject_log::{
+    ChainEntry, ChainFinding, Details, EntryProof, Erasure, KnownChain, ReadChain, SubjectChains, SubjectLog,
+};
+pub use vault::{Kind, RowKey, SealBroken, Vault};

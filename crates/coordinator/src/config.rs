@@ -32,6 +32,8 @@ pub struct Limits {
     pub bad_checks_per_minute: u64,
     /// Records of kind refused, per requester and minute, before its requests are refused without a record.
     pub refused_records_per_minute: u64,
+    /// Pseudonyms that one consent authority may read in a day (UTC), each time it reads one counted.
+    pub reads_per_day: u64,
     /// Writes that may wait for a commit.
     pub waiting: usize,
     /// Writes of one commit.
@@ -48,6 +50,7 @@ impl Default for Limits {
             epoch_grace_ms: 10_000,
             bad_checks_per_minute: 10_000,
             refused_records_per_minute: 10_000,
+            reads_per_day: 10_000_000,
             waiting: 4096,
             group: 256,
         }
@@ -70,6 +73,7 @@ impl Limits {
             ("epoch_grace_ms", self.epoch_grace_ms, 0, 70_000u64.saturating_sub(self.permit_ms)),
             ("bad_checks_per_minute", self.bad_checks_per_minute, 1, u64::MAX),
             ("refused_records_per_minute", self.refused_records_per_minute, 1, u64::MAX),
+            ("reads_per_day", self.reads_per_day, 1, i64::MAX.unsigned_abs()),
             ("waiting", count(self.waiting), 1, 1 << 20),
             ("group", count(self.group), 1, 1 << 16),
         ] {

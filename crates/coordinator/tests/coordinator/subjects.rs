@@ -11,7 +11,7 @@ use tacit_model::{Basis, Reason};
 use tacit_policy::ConsentState;
 use tacit_store::Dialect;
 use tacit_wire::coordinator::{
-    EraseRequest, GetSubjectLogRequest, SubjectEntry, WitnessBegin, WitnessCosignature, WitnessRequest,
+    EraseRequest, GetSubjectLogRequest, SubjectEntry, SubjectFrom, WitnessBegin, WitnessCosignature, WitnessRequest,
     log_service_client::LogServiceClient, subject_service_client::SubjectServiceClient,
     witness_request::Message as Said, witness_response::Message as Heard,
 };
@@ -25,6 +25,14 @@ const PATIENCE: Deadlines = Deadlines { call_ms: 5_000, patience_ms: 5_000 };
 /// The portal's view of chains, over mTLS.
 pub(crate) async fn chains(world: &World, running: &Running) -> SubjectChains {
     SubjectChains::new(world.channel(running, Role::Authority, "portal").await, log_key(), PATIENCE)
+}
+
+fn reading(subjects: &[([u8; 32], u64)]) -> GetSubjectLogRequest {
+    let from = |(pseudonym, from_sequence): &([u8; 32], u64)| SubjectFrom {
+        pseudonym: pseudonym.to_vec().into(),
+        from_sequence: *from_sequence,
+    };
+    GetSubjectLogRequest { subjects: subjects.iter().map(from).collect() }
 }
 
 /// A subject with a permit, a refusal, a consent, its pause, and another permit.
@@ -115,7 +123,7 @@ async fn a_statement_counts_every_record() {
     assert!(!format!("{log:?}").contains("9, 9, 9"), "a pseudonym is not shown");
     // A part of it, from a place on.
     let channel = set.world.channel(&set.running, Role::Authority, "portal").await;
-    let request = GetSubjectLogRequest { pseudonym: set.subject().to_vec().into(), from_sequence: 132 };
+    let request = reading(&[(set.subject(), 132)]);
     let mut stream = SubjectServiceClient::new(channel).get_subject_log(request).await.unwrap().into_inner();
     let part = stream.message().await.unwrap().unwrap();
     assert_eq!(part.entries.iter().map(|entry| entry.sequence).collect::<Vec<_>>(), [134, 133, 132]);
@@ -377,7 +385,7 @@ async fn nobody_but_the_authority_reads_a_chain() {
     ] {
         let channel = set.world.channel(&set.running, role, member).await;
         let mut client = SubjectServiceClient::new(channel);
-        let request = GetSubjectLogRequest { pseudonym: pseudonym.clone(), from_sequence: 0 };
+        let request = reading(&[(set.subject(), 0)]);
         let read = client.get_subject_log(request).await.map(|_| ()).unwrap_err();
         let request = EraseRequest { pseudonym: pseudonym.clone(), ground: "unlawful".to_owned() };
         let erased = client.erase(request).await.map(|_| ()).unwrap_err();

@@ -15,11 +15,11 @@ use tacit_ledger::{
     note::{NoteSigner, NoteVerifier},
 };
 use tacit_model::{Clock, MemberId};
+use tacit_desk::store::requester::RequesterTables;
 use tacit_node::{
     gateway::Gateway,
     health::Health,
     holder::{Holder, HolderDeps},
-    store::requester::SqliteRequesterStore,
 };
 use tacit_policy::{
     Ed25519Key, Registry,
@@ -193,7 +193,7 @@ impl Ground {
             RequesterKeys { signing, store },
             Arc::clone(&self.registry),
             connections,
-            Arc::new(SqliteRequesterStore::new(self.db.clone())),
+            Arc::new(RequesterTables::new(self.db.clone())),
             Arc::clone(&self.clock),
         ))
     }
