@@ -10,6 +10,7 @@
 pub mod config;
 pub mod connect;
 pub mod drafts;
+pub mod desk;
 pub mod found;
 pub mod joining;
 pub mod registry;

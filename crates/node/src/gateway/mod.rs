@@ -20,7 +20,6 @@ mod question;
 mod receipts;
 mod request_id;
 mod serve;
-mod words;
 
 #[cfg(test)]
 mod testing;
@@ -31,7 +30,7 @@ use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use tacit_desk::{
     http::{BindError, bind_loopback},
-    problem, tokens,
+    problem, tokens, words,
 };
 use tacit_model::Clock;
 use tokio::{

@@ -100,7 +100,7 @@ fn free_ports(sample: &Sample, sockets: &Sockets) -> Result<Ports, Failure> {
     // All at once, so that no port is chosen twice.
     let mut passing = Vec::new();
     let ports = Ports::chosen(sample, |_, service| match service {
-        Service::GatewayGrpc | Service::GatewayHttp => {
+        Service::GatewayGrpc | Service::GatewayHttp | Service::Api => {
             let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
             let at = socket.local_addr()?;
             passing.push(socket);
