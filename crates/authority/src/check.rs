@@ -22,9 +22,33 @@ const MINUTE_MS: u64 = 60_000;
 /// Makes the checks.
 pub(crate) struct SelfChecks {
     pub(crate) requester: Requester,
-    /// Checks of a user in the minute of the number beside.
-    pub(crate) lately: Mutex<HashMap<RowKey, (u64, u32)>>,
-    pub(crate) per_minute: u32,
+    pub(crate) lately: Lately,
+}
+
+/// Counts checks of each user against the limit of a minute.
+pub(crate) struct Lately {
+    per_minute: u32,
+    /// Checks of a user, in the minute of the number beside.
+    counts: Mutex<HashMap<RowKey, (u64, u32)>>,
+}
+
+impl Lately {
+    pub(crate) fn new(per_minute: u32) -> Self {
+        Self { per_minute, counts: Mutex::default() }
+    }
+
+    /// Counts one check of a user.
+    fn count(&self, user: RowKey, now: Millis) -> Result<(), Problem> {
+        let minute = now.0 / MINUTE_MS;
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.retain(|_, (of, _)| *of == minute);
+        let (_, checks) = counts.entry(user).or_insert((minute, 0));
+        if *checks >= self.per_minute {
+            return Err(Problem::from(Reason::QuotaRate));
+        }
+        *checks += 1;
+        Ok(())
+    }
 }
 
 impl SelfChecks {
@@ -38,7 +62,7 @@ impl SelfChecks {
     ) -> Result<ListAnswer, Problem> {
         let registry = self.requester.registry();
         agreed(&registry, self.requester.member(), &list, now)?;
-        self.count(user, now)?;
+        self.lately.count(user, now)?;
         let purpose = SUBJECT_ACCESS.parse().map_err(|_| Problem::from(Reason::Internal))?;
         let question =
             Question { lists: vec![list], purpose, case: CASE.to_owned(), officer: OFFICER.to_owned() };
@@ -52,19 +76,6 @@ impl SelfChecks {
             Outcome::Refused(refusal) => Err(Problem::from(&refusal)),
             Outcome::NotAnswered(reason) => Err(Problem::not_answered(reason, &row.unanswered)),
         }
-    }
-
-    /// Counts a check of a user against the limit of a minute.
-    fn count(&self, user: RowKey, now: Millis) -> Result<(), Problem> {
-        let minute = now.0 / MINUTE_MS;
-        let mut lately = self.lately.lock().unwrap_or_else(PoisonError::into_inner);
-        lately.retain(|_, (of, _)| *of == minute);
-        let (_, checks) = lately.entry(user).or_insert((minute, 0));
-        if *checks >= self.per_minute {
-            return Err(Problem::from(Reason::QuotaRate));
-        }
-        *checks += 1;
-        Ok(())
     }
 }
 
@@ -87,4 +98,20 @@ fn agreed(registry: &Registry, own: &MemberId, list: &ListId, now: Millis) -> Re
          the list's contact for objections can be asked directly."
     );
     Err(Problem::of_field(Reason::NotPermitted, "list", message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_checks_as_often_as_a_minute_allows_and_no_more() {
+        let lately = Lately::new(2);
+        let at = |ms| Millis(1_795_300_140_000 + ms);
+        assert!(lately.count([1; 32], at(0)).is_ok() && lately.count([1; 32], at(1)).is_ok());
+        let refused = lately.count([1; 32], at(59_999)).unwrap_err();
+        assert_eq!(refused.reason(), Reason::QuotaRate);
+        assert!(lately.count([2; 32], at(59_999)).is_ok(), "another person");
+        assert!(lately.count([1; 32], at(60_000)).is_ok(), "another minute");
+    }
 }

@@ -25,7 +25,7 @@ mod users;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use tacit_client::{ConsentAuthority, Requester};
 use tacit_desk::{
@@ -47,7 +47,12 @@ pub use reading::{ReadingConfig, ReadingError};
 pub use sealed::RowError;
 pub use source::{ReadLog, Source, Wanted};
 
-use crate::{check::SelfChecks, reading::Readings, sealed::Rows, users::Users};
+use crate::{
+    check::{Lately, SelfChecks},
+    reading::Readings,
+    sealed::Rows,
+    users::Users,
+};
 
 /// What an authority runs on.
 pub struct AuthorityDeps {
@@ -69,7 +74,10 @@ pub struct AuthorityDeps {
 
 impl std::fmt::Debug for AuthorityDeps {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AuthorityDeps").field("reading", &self.reading).field("api", &self.api).finish_non_exhaustive()
+        f.debug_struct("AuthorityDeps")
+            .field("reading", &self.reading)
+            .field("api", &self.api)
+            .finish_non_exhaustive()
     }
 }
 
@@ -176,8 +184,7 @@ impl Authority {
             readings,
             checks: SelfChecks {
                 requester: deps.requester.clone(),
-                lately: std::sync::Mutex::new(HashMap::new()),
-                per_minute: deps.api.limits.checks_per_minute,
+                lately: Lately::new(deps.api.limits.checks_per_minute),
             },
             tokens,
             started: deps.clock.now(),
@@ -210,7 +217,12 @@ impl Authority {
         let limits = HttpLimits { header_ms: app.limits.header_ms, connections: app.limits.connections };
         let mut stopping = app.stopping.clone();
         let mut serving = JoinSet::new();
-        serving.spawn(tacit_desk::http::serve(listener, api::router(Arc::clone(&app)), limits, app.stopping.clone()));
+        serving.spawn(tacit_desk::http::serve(
+            listener,
+            api::router(Arc::clone(&app)),
+            limits,
+            app.stopping.clone(),
+        ));
         let readings = app.readings.clone();
         let reading = tokio::spawn(async move {
             tokio::select! {

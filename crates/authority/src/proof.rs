@@ -96,10 +96,10 @@ pub(crate) fn body(chain: &Chain, entry: Entry, checkpoint: &[u8]) -> ProofBody 
             }
             Opening::Erasure => OpeningBody::Erasure,
         },
-        statement: chain.statement.as_ref().map(|it| StatementBody {
-            text: it.text.clone(),
-            signature: BASE64.encode(&it.signature),
-        }),
+        statement: chain
+            .statement
+            .as_ref()
+            .map(|it| StatementBody { text: it.text.clone(), signature: BASE64.encode(&it.signature) }),
         warning: "This opens one record about a person. Whoever holds it and the person's pseudonym for this member can \
                   tell that the record is about them.",
     }

@@ -176,13 +176,23 @@ impl Readings {
         let next = began.plus_ms(self.config.pause_ms(rng)).max(self.clock.now());
         readings::end(&mut *self.db.write().await?, run, self.clock.now(), next).await?;
         metrics::counter!("tacit_authority_readings_total").increment(1);
-        tracing::info!(run, chains = read, next = next.to_rfc3339(), "what is on record about all users was read");
+        tracing::info!(
+            run,
+            chains = read,
+            next = next.to_rfc3339(),
+            "what is on record about all users was read"
+        );
         self.ended.notify_waiters();
         Ok(run)
     }
 
     /// Reads up to 1024 chains in their order, and stores what came.
-    async fn read_part(&self, run: u64, keys: &[RowKey], rng: &mut impl CryptoRng) -> Result<(), ReadingError> {
+    async fn read_part(
+        &self,
+        run: u64,
+        keys: &[RowKey],
+        rng: &mut impl CryptoRng,
+    ) -> Result<(), ReadingError> {
         let mut found: std::collections::HashMap<_, _> = chains::by_keys(&mut *self.db.read().await?, keys)
             .await?
             .into_iter()
@@ -279,7 +289,8 @@ impl Readings {
         people: &[(RowKey, SubjectCode)],
         rng: &mut impl CryptoRng,
     ) -> Result<bool, ReadingError> {
-        let keys: Vec<RowKey> = people.iter().map(|(user, _)| self.rows.chain(user, requester, epoch)).collect();
+        let keys: Vec<RowKey> =
+            people.iter().map(|(user, _)| self.rows.chain(user, requester, epoch)).collect();
         let known = chains::known(&mut *self.db.read().await?, &keys).await?;
         let missing: Vec<_> = keys.iter().zip(people).filter(|(key, _)| !known.contains(*key)).collect();
         if missing.is_empty() {

@@ -112,7 +112,8 @@ impl Rows {
     /// A name for a set of requesters with their epochs, in their order.
     pub(crate) fn covered(&self, requesters: &[(MemberId, u32)]) -> RowKey {
         let epochs: Vec<[u8; 4]> = requesters.iter().map(|(_, epoch)| epoch.to_be_bytes()).collect();
-        let parts = requesters.iter().zip(&epochs).flat_map(|((id, _), epoch)| [id.as_bytes(), epoch.as_slice()]);
+        let parts =
+            requesters.iter().zip(&epochs).flat_map(|((id, _), epoch)| [id.as_bytes(), epoch.as_slice()]);
         self.0.row_key(Kind::Chain, &parts.collect::<Vec<_>>())
     }
 

@@ -85,10 +85,8 @@ impl Source for ConsentAuthority {
 
 /// The members that ask, by name.
 fn requesters(registry: &Arc<Registry>) -> Vec<(MemberId, u32)> {
-    let mut asking: Vec<_> = registry
-        .members()
-        .filter_map(|member| Some((member.id.clone(), member.pseudonym_epoch?)))
-        .collect();
+    let mut asking: Vec<_> =
+        registry.members().filter_map(|member| Some((member.id.clone(), member.pseudonym_epoch?))).collect();
     asking.sort();
     asking
 }

@@ -130,7 +130,10 @@ pub(crate) fn tell(chain: &Chain, entry: &Entry, registry: &Registry) -> Option<
         consent: None,
         note: String::new(),
         record: RecordAt { id: record.id().to_owned(), index: entry.index, sequence: entry.sequence },
-        proof: chain.finding.as_ref().map_or_else(|| "verified".to_owned(), |finding| format!("NOT verified: {finding}")),
+        proof: chain
+            .finding
+            .as_ref()
+            .map_or_else(|| "verified".to_owned(), |finding| format!("NOT verified: {finding}")),
         at: Millis(record.time_ms()),
     };
     if let Opening::Check { exact, rules, agreement, basis } = &entry.opening {
@@ -157,7 +160,8 @@ pub(crate) fn tell(chain: &Chain, entry: &Entry, registry: &Registry) -> Option<
             usage.infosystem.clone_from(&it.holder);
             usage.lists = it.lists.iter().map(|id| list(registry, id)).collect();
             usage.purpose = Some(purpose(registry, &it.purpose));
-            usage.note = "The receiver heard the reason only; nothing about the person was answered.".to_owned();
+            usage.note =
+                "The receiver heard the reason only; nothing about the person was answered.".to_owned();
         }
         Record::Consent(it) => {
             usage.action = format!("a consent for the receiver is {} now", it.state);

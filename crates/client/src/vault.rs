@@ -114,12 +114,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`SealBroken`]: another key, another place, or changed bytes.
-    pub fn open(
-        &self,
-        kind: Kind,
-        row: &RowKey,
-        sealed: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, SealBroken> {
+    pub fn open(&self, kind: Kind, row: &RowKey, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealBroken> {
         let broken = SealBroken(kind.as_str());
         let (random, rest) = sealed.split_first_chunk::<RANDOM>().ok_or(broken)?;
         let (key, nonce) = self.key(kind, random);

@@ -5,8 +5,8 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tacit_ledger::record::{
-    Access, Audit, CONSENT_STATES, Consent, ERASURE_GROUNDS, Enrollment, Erasure, ListAt, MAX_RECORD_LEN, Manifest,
-    Record, RecordError, Refused, Registry,
+    Access, Audit, CONSENT_STATES, Consent, ERASURE_GROUNDS, Enrollment, Erasure, ListAt, MAX_RECORD_LEN,
+    Manifest, Record, RecordError, Refused, Registry,
 };
 
 fn access() -> Access {

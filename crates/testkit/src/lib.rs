@@ -16,6 +16,7 @@ mod role;
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -278,13 +279,21 @@ impl Federation {
         Ok(connect::authority(&self.file::<AuthorityFile>(member)?, &self.clock, DEADLINES).await?)
     }
 
-    /// Where an authority's interface listens, and a client of it with the command line's token.
+    /// A client of an authority's interface, with the command line's token.
     ///
     /// # Errors
     /// [`KitError`].
     pub fn desk(&self, member: &str) -> Result<DeskClient, KitError> {
         let token = connect::desk_token(&self.file::<AuthorityFile>(member)?, CLI_APPLICATION)?;
         Ok(DeskClient::new(self.role(member)?.address(), token))
+    }
+
+    /// Where an authority's interface listens.
+    ///
+    /// # Errors
+    /// [`KitError`].
+    pub fn desk_at(&self, member: &str) -> Result<SocketAddr, KitError> {
+        Ok(self.role(member)?.address())
     }
 
     /// An auditor's reader of the log.

@@ -83,7 +83,9 @@ pub(super) async fn find_usage(
     }
     let person = person(&app, &body.scheme, &body.code).await?;
     let mut usages = usages(&app, &person.kept);
-    usages.retain(|usage| from.is_none_or(|from| usage.at >= from) && until.is_none_or(|until| usage.at < until));
+    usages.retain(|usage| {
+        from.is_none_or(|from| usage.at >= from) && until.is_none_or(|until| usage.at < until)
+    });
     Ok(Json(UsagesBody {
         request_id: call.id.to_string(),
         total: usages.len(),
@@ -297,8 +299,11 @@ fn usages(app: &App, kept: &[Kept]) -> Vec<Usage> {
 /// Of a person whose chains were all read, the oldest of these times.
 async fn freshness(app: &App, kept: &[Kept]) -> Result<Freshness, Problem> {
     let times = app.readings.timetable().await.map_err(|error| trouble(&error.into()))?;
-    let read: Vec<&str> =
-        kept.iter().filter(|(chain, _)| chain.as_of_ms > 0).map(|(chain, _)| chain.requester.as_str()).collect();
+    let read: Vec<&str> = kept
+        .iter()
+        .filter(|(chain, _)| chain.as_of_ms > 0)
+        .map(|(chain, _)| chain.requester.as_str())
+        .collect();
     let asking = app.readings.source.requesters();
     let missing = asking.iter().map(|(id, _)| id.to_string()).filter(|id| !read.contains(&id.as_str()));
     let oldest = kept.iter().map(|(chain, _)| chain.as_of_ms).filter(|ms| *ms > 0).min();
@@ -331,7 +336,9 @@ fn trouble(error: &ReadingError) -> Problem {
     tracing::error!(%error, "the store could not be read or written");
     match error {
         ReadingError::Client(error) => Problem::from(error.reason()),
-        ReadingError::Store(_) | ReadingError::Row(_) | ReadingError::Scheme => Problem::from(Reason::Internal),
+        ReadingError::Store(_) | ReadingError::Row(_) | ReadingError::Scheme => {
+            Problem::from(Reason::Internal)
+        }
     }
 }
 

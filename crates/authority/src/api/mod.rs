@@ -70,7 +70,8 @@ async fn envelope(State(app): State<Shared>, mut request: Request, next: Next) -
     } else {
         metrics::counter!("tacit_authority_unauthenticated_total").increment(1);
         // An unknown address looks the same, so that strangers learn nothing.
-        Problem::new(Reason::Unauthenticated, "The access token is missing or not known here.").into_response()
+        Problem::new(Reason::Unauthenticated, "The access token is missing or not known here.")
+            .into_response()
     };
     let reason = finish(&mut response, &id);
     let status = response.status().as_u16();

@@ -111,7 +111,8 @@ pub(crate) async fn read(conn: &mut Conn, run: u64, changes: &[ChainChange]) -> 
                 .await?;
         }
         if let Some((hash, note)) = &change.checkpoint {
-            let sql = "INSERT INTO authority_checkpoint (hash, note) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING";
+            let sql =
+                "INSERT INTO authority_checkpoint (hash, note) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING";
             let query = sqlx::query(sql).bind(hash.as_slice()).bind(note.as_slice());
             query.execute(&mut *conn).await?;
         }

@@ -73,7 +73,8 @@ pub(crate) async fn end(conn: &mut Conn, run: u64, now: Millis, next: Millis) ->
 
 /// When the next reading begins.
 pub(crate) async fn next(conn: &mut Conn) -> Result<Option<Millis>, StoreError> {
-    let row = sqlx::query("SELECT next_ms FROM authority_schedule WHERE only_row = 1").fetch_optional(conn).await?;
+    let row =
+        sqlx::query("SELECT next_ms FROM authority_schedule WHERE only_row = 1").fetch_optional(conn).await?;
     row.map(|row| Ok(Millis(unsigned("authority_schedule", "next_ms", row.try_get(0)?)?))).transpose()
 }
 

@@ -11,8 +11,8 @@ use tacit_model::{Basis, Reason};
 use tacit_policy::ConsentState;
 use tacit_store::Dialect;
 use tacit_wire::coordinator::{
-    EraseRequest, GetSubjectLogRequest, SubjectEntry, SubjectFrom, WitnessBegin, WitnessCosignature, WitnessRequest,
-    log_service_client::LogServiceClient, subject_service_client::SubjectServiceClient,
+    EraseRequest, GetSubjectLogRequest, SubjectEntry, SubjectFrom, WitnessBegin, WitnessCosignature,
+    WitnessRequest, log_service_client::LogServiceClient, subject_service_client::SubjectServiceClient,
     witness_request::Message as Said, witness_response::Message as Heard,
 };
 use tokio::sync::mpsc;
@@ -395,4 +395,30 @@ async fn nobody_but_the_authority_reads_a_chain() {
     }
     assert_eq!(set.chains.log(&set.subject()).await.unwrap().entries.len(), 5);
     assert_eq!(count(&set.world, &set.running, "erasure").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reading_is_on_record_before_it_is_answered_and_bounded_by_the_day() {
+    let mut world = World::new();
+    world.limits.reads_per_day = 5;
+    let running = world.start_with_lists().await;
+    let portal = chains(&world, &running).await;
+    let some = |count: u8| (0..count).map(|n| ([n; 32], 0)).collect::<Vec<_>>();
+    let size = entries(&world, &running).await.len() as u64;
+    assert_eq!(portal.read_many(&some(3)).await.unwrap().len(), 3);
+    let Some(Record::Audit(audit)) = entries(&world, &running).await.pop() else { panic!() };
+    assert_eq!((audit.reader.as_str(), audit.pseudonyms, audit.from), ("portal", 3, size));
+    // The same ones again count again; what does not fit is not begun, and is no record.
+    let refused = portal.read_many(&some(3)).await.unwrap_err();
+    assert_eq!(refused.reason(), Reason::QuotaReads);
+    assert_eq!(count(&world, &running, "audit").await, 1);
+    assert!(portal.read_many(&some(2)).await.is_ok());
+    assert_eq!(portal.read_many(&some(1)).await.unwrap_err().reason(), Reason::QuotaReads);
+    // Malformed ones cost nothing, and the next day begins anew.
+    world.clock.advance_ms(86_400_000);
+    for wrong in [Vec::new(), [some(2), some(1)].concat(), some(1).repeat(1025)] {
+        assert!(portal.read_many(&wrong).await.is_err());
+    }
+    assert_eq!(count(&world, &running, "audit").await, 2);
+    assert!(portal.read_many(&some(5)).await.is_ok());
 }

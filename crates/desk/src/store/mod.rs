@@ -16,11 +16,7 @@ fn bytes32(
 }
 
 /// A count, number or time that the schema keeps at or above zero.
-fn unsigned<T: TryFrom<i64>>(
-    table: &'static str,
-    column: &'static str,
-    value: i64,
-) -> Result<T, StoreError> {
+fn unsigned<T: TryFrom<i64>>(table: &'static str, column: &'static str, value: i64) -> Result<T, StoreError> {
     T::try_from(value).map_err(|_| StoreError::corrupt(table, column, value, "is out of range"))
 }
 

@@ -152,9 +152,7 @@ impl Writer<'_> {
         }
         let names: &[(&str, Use)] = match role {
             Role::Coordinator => &[("log", Use::Log)],
-            Role::Authority => {
-                &[("signing", Use::Signing), ("blind", Use::Blind), ("store", Use::Store)]
-            }
+            Role::Authority => &[("signing", Use::Signing), ("blind", Use::Blind), ("store", Use::Store)],
             Role::Auditor => &[("box", Use::Box)],
             Role::Node | Role::Custodian => &[
                 ("signing", Use::Signing),

@@ -90,10 +90,7 @@ pub(super) async fn start(file: AuthorityFile, around: &Surroundings) -> Result<
     let (stop, stopped) = oneshot::channel::<()>();
     let handle = authority.registry_handle();
     let serving = tokio::spawn(async move {
-        let background = [
-            tokio::spawn(follow_registry(source, handle)),
-            tokio::spawn(recover(requester)),
-        ];
+        let background = [tokio::spawn(follow_registry(source, handle)), tokio::spawn(recover(requester))];
         let shutdown = async {
             // A dropped sender means the same.
             let _ = stopped.await;

@@ -17,7 +17,9 @@ pub enum StartError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// A file that only calls: nothing serves in this role.
-    #[error("a file for role `{role}` has nothing to serve; only coordinator, custodian, node and authority do")]
+    #[error(
+        "a file for role `{role}` has nothing to serve; only coordinator, custodian, node and authority do"
+    )]
     NothingToServe {
         /// The role.
         role: Role,

@@ -20,7 +20,9 @@ pub use error::StartError;
 pub use secrets::{SeedError, next_key_file, read_seed, signing_key};
 pub use sockets::Sockets;
 
-use crate::config::{AuthorityFile, CoordinatorFile, CustodianFile, Environment, NodeFile, RoleFile as _, Tls, role_of};
+use crate::config::{
+    AuthorityFile, CoordinatorFile, CustodianFile, Environment, NodeFile, RoleFile as _, Tls, role_of,
+};
 
 /// How long a role that was told to stop may let calls under way end.
 pub const DRAIN: Duration = Duration::from_secs(10);

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use tacit_client::store::{
-    ConsentRow, Counts, RecordOutcome, RecordRow, RequestRow, RequestState, RequesterStore as _, RowKey, Settled,
-    SubjectRow, SubjectState,
+    ConsentRow, Counts, RecordOutcome, RecordRow, RequestRow, RequestState, RequesterStore as _, RowKey,
+    Settled, SubjectRow, SubjectState,
 };
 use tacit_desk::store::requester::RequesterTables;
 use tacit_model::{Millis, Ulid};

@@ -4,7 +4,12 @@
 mod erase;
 mod words;
 
-use std::{fs::OpenOptions, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::{Path, PathBuf}};
+use std::{
+    fs::OpenOptions,
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use clap::Subcommand;
@@ -156,7 +161,10 @@ async fn ask(desk: &DeskClient, path: &str, body: Option<&Value>) -> Result<Valu
             .reason(reason),
         Err(_) => Failure::trouble("the authority did not do it").why(text("message")),
     };
-    Err(Failure { request_id: Some(text("request_id").into()).filter(|id: &Box<str>| !id.is_empty()), ..failure })
+    Err(Failure {
+        request_id: Some(text("request_id").into()).filter(|id: &Box<str>| !id.is_empty()),
+        ..failure
+    })
 }
 
 impl Person {
@@ -172,7 +180,11 @@ async fn enroll(context: &Context, arguments: Enroll) -> Result<Exit, Failure> {
     let answer = ask(&desk, "/v1/users", Some(&body)).await?;
     context.output.result(&answer, || {
         let word = if answer["new"].as_bool() == Some(true) { "a user now" } else { "a user already" };
-        format!("The person is {word}, since {}.\n{}", words::text(&answer["since"]), words::freshness(&answer))
+        format!(
+            "The person is {word}, since {}.\n{}",
+            words::text(&answer["since"]),
+            words::freshness(&answer)
+        )
     })?;
     Ok(Exit::Done)
 }
@@ -207,7 +219,8 @@ async fn log(context: &Context, arguments: Log) -> Result<Exit, Failure> {
     };
     if let Some(path) = &arguments.csv {
         write_new(path, words::csv(&usages)?.as_bytes())?;
-        let value = json!({ "file": path.display().to_string(), "records": usages.len(), "as_of": last["as_of"] });
+        let value =
+            json!({ "file": path.display().to_string(), "records": usages.len(), "as_of": last["as_of"] });
         context.output.result(&value, || {
             format!("{} records are in {}.\n{}", usages.len(), path.display(), words::freshness(&last))
         })?;

@@ -8,6 +8,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, future::BoxFuture};
 use tacit_client::{Connections, Deadlines, LogReader, Requester, RequesterConfig, RequesterKeys};
+use tacit_desk::store::requester::RequesterTables;
 use tacit_identity::{Credentials, MtlsListener, Role, SpiffeId, channel, tune_server};
 use tacit_ledger::{
     cosignature::CosignatureSigner,
@@ -15,7 +16,6 @@ use tacit_ledger::{
     note::{NoteSigner, NoteVerifier},
 };
 use tacit_model::{Clock, MemberId};
-use tacit_desk::store::requester::RequesterTables;
 use tacit_node::{
     gateway::Gateway,
     health::Health,

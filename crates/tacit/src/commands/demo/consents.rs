@@ -11,6 +11,7 @@ use super::{
     PROCUREMENT, TAX_LIST, TENDER, VENDOR_SELECTION, Walk,
     ask::{Question, Told},
     narrator::Tone,
+    person,
     questions::{answered, refused},
     report::Step,
 };
@@ -50,6 +51,7 @@ pub(super) async fn given(walk: &mut Walk<'_>) -> Result<Step, Failure> {
          under a pseudonym that means bidder C to the procurement office and nobody else."
     ));
     walk.narrator.gap();
+    person::logs_in(walk).await?;
     let now = walk.context.clock.now();
     let grant = Grant {
         requester: PROCUREMENT.parse().map_err(Failure::internal)?,
@@ -110,7 +112,10 @@ pub(super) async fn withdrawn(walk: &mut Walk<'_>) -> Result<Step, Failure> {
     walk.narrator.say(
         "To the procurement office, withdrawn and never given look the same. Answers that were given stay given.",
     );
+    walk.narrator.gap();
+    let seen = person::sees(walk).await?;
     let mut facts = told.facts(&walk.cast.consenting);
+    facts["person_sees"] = seen;
     facts["withdrawal"] = json!({ "record": record.index, "proven_in_size": size, "state": state.as_str() });
     Ok(Step::of("consent_withdrawn", "consent_required", told.word(), facts))
 }

@@ -99,8 +99,24 @@ fn ground(usage: &Value) -> String {
 pub(super) fn csv(usages: &[Value]) -> Result<String, Failure> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let header = [
-        "logtime", "action", "receiver", "receiver_name", "infosystem", "lists", "purpose", "outcome", "reason",
-        "exact_reason", "rules", "basis", "legal_basis", "restrictions", "consent", "record_id", "log_index", "proof",
+        "logtime",
+        "action",
+        "receiver",
+        "receiver_name",
+        "infosystem",
+        "lists",
+        "purpose",
+        "outcome",
+        "reason",
+        "exact_reason",
+        "rules",
+        "basis",
+        "legal_basis",
+        "restrictions",
+        "consent",
+        "record_id",
+        "log_index",
+        "proof",
     ];
     writer.write_record(header).map_err(Failure::internal)?;
     for usage in usages {

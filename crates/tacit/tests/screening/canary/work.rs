@@ -203,7 +203,10 @@ fn consents(scene: &Scene) {
     let out = scene.file("mine/subject-log.csv");
     scene.ends(0, &["subject", "log", code, "--csv", &out, "--config", &config]);
     // What the check answered is told to the person.
-    scene.run_into("mine/self-check", &["subject", "check", code, "--list", CONSENT_LIST, "--config", &config]);
+    scene.run_into(
+        "mine/self-check",
+        &["subject", "check", code, "--list", CONSENT_LIST, "--config", &config],
+    );
     scene.ends(1, &["subject", "log", &it.mistyped[1], "--config", &config]);
     let erased = &it.unlisted[1];
     scene.ends(0, &["subject", "erase", erased, "--ground", "objection", "--yes", "--config", &config]);
