@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn a_person_checks_as_often_as_a_minute_allows_and_no_more() {
         let lately = Lately::new(2);
-        let at = |ms| Millis(1_795_300_140_000 + ms);
+        let at = |ms: u64| Millis(1_795_300_140_000 + ms);
         assert!(lately.count([1; 32], at(0)).is_ok() && lately.count([1; 32], at(1)).is_ok());
         let refused = lately.count([1; 32], at(59_999)).unwrap_err();
         assert_eq!(refused.reason(), Reason::QuotaRate);

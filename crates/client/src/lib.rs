@@ -24,6 +24,7 @@
 mod authority;
 mod authorize;
 mod batch;
+mod chain_finding;
 mod codec;
 mod connections;
 mod consents;
@@ -55,6 +56,7 @@ pub use authority::{
     Acknowledged, AuthorityConfig, AuthorityKeys, ConsentAuthority, Grant, KeptConsent, Pseudonym,
 };
 pub use batch::{AgreementLimit, GROUP, Plan};
+pub use chain_finding::ChainFinding;
 pub use codec::CodecError;
 pub use connections::Connections;
 pub use error::{ClientError, Party};
@@ -72,6 +74,6 @@ pub use recover::Recovery;
 pub use requester::{Requester, RequesterConfig, RequesterKeys};
 pub use retry::Deadlines;
 pub use subject_log::{
-    ChainEntry, ChainFinding, Details, EntryProof, Erasure, KnownChain, ReadChain, SubjectChains, SubjectLog,
+    ChainEntry, Details, EntryProof, Erasure, KnownChain, ReadChain, SubjectChains, SubjectLog,
 };
 pub use vault::{Kind, RowKey, SealBroken, Vault};
