@@ -9,8 +9,8 @@
 
 pub mod config;
 pub mod connect;
-pub mod drafts;
 pub mod desk;
+pub mod drafts;
 pub mod found;
 pub mod joining;
 pub mod registry;

@@ -195,14 +195,16 @@ async fn a_reordered_chain_is_noticed() {
     let finding = set.finding(&chain, |entries| entries.push(entries[0].clone()));
     assert!(matches!(finding, ChainFinding::Misplaced { .. }), "{finding}");
     // Another record, other details, a record that is not in the log.
-    let others = set.chains.read(set.enrolled[1].pseudonym()).await.unwrap().0[0].entries[0].clone();
-    let finding = set.finding(&chain, |entries| entries[0].record = others.record);
+    let both = [(set.subject(), 0), (*set.enrolled[1].pseudonym(), 0)];
+    let [chain, others] = &set.chains.read_many(&both).await.unwrap()[..] else { panic!() };
+    let others = others.0[0].entries[0].clone();
+    let finding = set.finding(chain, |entries| entries[0].record = others.record);
     assert!(matches!(finding, ChainFinding::NotOpened { sequence: 4 }), "{finding}");
-    let finding = set.finding(&chain, |entries| entries[0].opening = None);
+    let finding = set.finding(chain, |entries| entries[0].opening = None);
     assert!(matches!(finding, ChainFinding::Malformed { sequence: 4 }), "{finding}");
-    let finding = set.finding(&chain, |entries| entries[1].opening = entries[2].opening.clone());
+    let finding = set.finding(chain, |entries| entries[1].opening = entries[2].opening.clone());
     assert!(matches!(finding, ChainFinding::Malformed { sequence: 3 }), "{finding}");
-    let finding = set.finding(&chain, |entries| entries[0].record.as_mut().unwrap().index -= 1);
+    let finding = set.finding(chain, |entries| entries[0].record.as_mut().unwrap().index -= 1);
     assert!(matches!(finding, ChainFinding::NotLogged { sequence: 4, .. }), "{finding}");
 }
 
