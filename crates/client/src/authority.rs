@@ -180,6 +180,20 @@ impl ConsentAuthority {
         SubjectChains::new(coordinator.clone(), config.log_key.clone(), config.deadlines)
     }
 
+    /// Who the authority is.
+    #[must_use]
+    pub fn member(&self) -> &MemberId {
+        &self.0.config.member
+    }
+
+    /// Whether a quorum of the witnesses stands behind a checkpoint: only then anything is taken from under it.
+    ///
+    /// # Errors
+    /// [`ClientError::Quorum`], [`ClientError::Log`] when it is on another branch; no answer.
+    pub async fn accept(&self, checkpoint: &[u8]) -> Result<(), ClientError> {
+        self.0.log.accept_alone(checkpoint).await.map(drop)
+    }
+
     /// The registry in use.
     #[must_use]
     pub fn registry(&self) -> Arc<Registry> {
@@ -419,11 +433,6 @@ impl ConsentAuthority {
     #[must_use]
     pub fn log_key(&self) -> &NoteVerifier {
         &self.0.config.log_key
-    }
-
-    /// A checkpoint of the log that its witnesses saw.
-    pub(crate) async fn accept(&self, checkpoint: &[u8]) -> Result<(), ClientError> {
-        self.0.log.accept_alone(checkpoint).await.map(|_| ())
     }
 
     /// The record is in the log that its witnesses saw, and about this change.

@@ -27,10 +27,10 @@ use tacit_wire::chunks32;
 use tacit_wire::coordinator::{ConsentDetails, SubjectEntry, subject_entry};
 
 use crate::authority::ConsentAuthority;
+use crate::chain_finding::ChainFinding;
 use crate::error::{ClientError, Party};
 use crate::question::RecordRef;
 use crate::records::MAX_PATH;
-use crate::subject_log::ChainFinding;
 
 /// One change of state with what proves it. `Debug` shows its place only.
 #[derive(Clone, PartialEq, Eq)]

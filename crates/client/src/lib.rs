@@ -26,6 +26,7 @@ mod asking;
 mod authority;
 mod authorize;
 mod batch;
+mod chain_finding;
 mod codec;
 mod connections;
 mod consent_proof;
@@ -60,6 +61,7 @@ pub use authority::{
     Acknowledged, AuthorityConfig, AuthorityKeys, ConsentAuthority, Grant, KeptConsent, Narrower, Pseudonym,
 };
 pub use batch::{AgreementLimit, GROUP, Plan};
+pub use chain_finding::ChainFinding;
 pub use codec::CodecError;
 pub use connections::Connections;
 pub use consent_proof::{ChangeProof, ConsentEvent, ConsentProof, ConsentProofError, ProvenConsent};
@@ -77,5 +79,7 @@ pub use receipt::{
 pub use recover::Recovery;
 pub use requester::{Requester, RequesterConfig, RequesterKeys};
 pub use retry::Deadlines;
-pub use subject_log::{ChainEntry, ChainFinding, Details, Erasure, ReadChain, SubjectChains, SubjectLog};
-pub use vault::SealBroken;
+pub use subject_log::{
+    ChainEntry, Details, EntryProof, Erasure, KnownChain, ReadChain, SubjectChains, SubjectLog,
+};
+pub use vault::{Kind, RowKey, SealBroken, Vault};

@@ -18,22 +18,23 @@ use bytes::Bytes;
 use tacit_blind::commit;
 use tacit_ledger::Hash;
 use tacit_ledger::checkpoint::VerifiedCheckpoint;
-use tacit_ledger::logged::LoggedError;
 use tacit_ledger::merkle::leaf_hash;
 use tacit_ledger::note::NoteVerifier;
 use tacit_ledger::record::{self, ERASURE_GROUNDS, Record};
-use tacit_ledger::statement::{SignedStatement, StatementError, SubjectStatement};
+use tacit_ledger::statement::{SignedStatement, SubjectStatement};
 use tacit_model::{Basis, MemberId, Millis, Reason};
 use tacit_policy::consent::consent_terms;
 use tacit_policy::{Consent, ConsentRequest};
 use tacit_wire::chunks32;
 use tacit_wire::coordinator::subject_service_client::SubjectServiceClient;
 use tacit_wire::coordinator::{
-    EraseRequest, GetSubjectLogRequest, GetSubjectLogResponse, SubjectEntry, erase_response, subject_entry,
+    EraseRequest, GetSubjectLogRequest, GetSubjectLogResponse, SubjectEntry, SubjectFrom, erase_response,
+    subject_entry,
 };
 use tonic::Request;
 use tonic::transport::Channel;
 
+use crate::chain_finding::ChainFinding;
 use crate::connections::MAX_MESSAGE;
 use crate::error::{ClientError, Party};
 use crate::judge::record_id;
@@ -48,6 +49,38 @@ pub struct SubjectChains {
     log: LogKey,
     key: NoteVerifier,
     deadlines: Deadlines,
+}
+
+/// How far a chain was read and verified before; what is new is verified from here on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KnownChain {
+    /// Records of the chain.
+    pub records: u64,
+    /// Leaf hash of the last of them; zeros when there are none.
+    pub head: Hash,
+    /// Of these, records whose openings were erased.
+    pub erased: u64,
+}
+
+/// What proves one record of a chain, as it came.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EntryProof {
+    /// The record's bytes.
+    pub record: Bytes,
+    /// Inclusion proof under the checkpoint of the reading.
+    pub path: Vec<Hash>,
+    /// Salt of the record's subject commitment.
+    pub salt: [u8; 32],
+    /// Leaf hash of the record before it in the chain.
+    pub previous: Hash,
+    /// Of a change of consent: the consent's text, and the salt of the record's terms commitment.
+    pub terms: Option<(Bytes, [u8; 32])>,
+}
+
+impl fmt::Debug for EntryProof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EntryProof(..)")
+    }
 }
 
 /// A chain as it came; anyone can have made it. [`SubjectChains::verify`] makes a [`SubjectLog`] of it.
@@ -71,7 +104,8 @@ pub struct SubjectLog {
     pub checkpoint: Bytes,
     /// Records whose openings were erased; they have the sequences below this number.
     pub erased: u64,
-    /// The others, oldest first. After an erasure the first one is its record.
+    /// The others, oldest first. After an erasure the first one is its record. When a part of the chain was known
+    /// before, what is new.
     pub entries: Vec<ChainEntry>,
 }
 
@@ -86,6 +120,8 @@ pub struct ChainEntry {
     pub record: Record,
     /// What the coordinator says beside it.
     pub details: Details,
+    /// What proves it.
+    pub proof: Box<EntryProof>,
 }
 
 /// What stands beside a record.
@@ -137,80 +173,6 @@ pub struct Erasure {
     pub checkpoint: Bytes,
 }
 
-/// What is wrong with a chain; the coordinator is at fault.
-#[derive(Debug, thiserror::Error)]
-pub enum ChainFinding {
-    /// There is no statement, or it is not the log's.
-    #[error("the statement: {0}")]
-    Statement(#[from] StatementError),
-    /// The statement is about something else than was asked, or than the checkpoint that came with it.
-    #[error("the statement is about another {0}")]
-    OtherStatement(&'static str),
-    /// A record that the statement counts did not come.
-    #[error("record {sequence} of {records} is missing")]
-    Missing {
-        /// Its place, from 0.
-        sequence: u64,
-        /// Number of records that the statement counts.
-        records: u64,
-    },
-    /// The records came in another order than their chain.
-    #[error("record {found} stands where record {due} belongs")]
-    Misplaced {
-        /// Whose place it is.
-        due: u64,
-        /// Whose record came.
-        found: u64,
-    },
-    /// A record does not open as this pseudonym's at this place.
-    #[error("record {sequence} does not open as one about this pseudonym in this place")]
-    NotOpened {
-        /// Its place, from 0.
-        sequence: u64,
-    },
-    /// A record is not the one that the record after it, or the statement, names.
-    #[error("record {sequence} is not the one that its chain names in this place")]
-    NotLinked {
-        /// Its place, from 0.
-        sequence: u64,
-    },
-    /// A record is not in the log.
-    #[error("record {sequence}: {problem}")]
-    NotLogged {
-        /// Its place, from 0.
-        sequence: u64,
-        /// What is wrong.
-        problem: LoggedError,
-    },
-    /// What came beside a record is not what belongs to one of its kind.
-    #[error("record {sequence}: what came beside it is malformed")]
-    Malformed {
-        /// Its place, from 0.
-        sequence: u64,
-    },
-    /// It could not be read to its end, or the log contradicts itself.
-    #[error(transparent)]
-    Client(#[from] ClientError),
-}
-
-impl ChainFinding {
-    /// The stable code that interfaces and logs carry.
-    #[must_use]
-    pub fn reason(&self) -> Reason {
-        match self {
-            Self::Client(error) => error.reason(),
-            Self::Statement(_) => Reason::SignatureInvalid,
-            Self::OtherStatement(_)
-            | Self::Missing { .. }
-            | Self::Misplaced { .. }
-            | Self::NotOpened { .. }
-            | Self::NotLinked { .. }
-            | Self::NotLogged { .. }
-            | Self::Malformed { .. } => Reason::LogInconsistent,
-        }
-    }
-}
-
 impl SubjectChains {
     /// Reads chains from `coordinator` under the log's pinned key.
     #[must_use]
@@ -233,10 +195,21 @@ impl SubjectChains {
     /// # Errors
     /// No answer.
     pub async fn read(&self, pseudonym: &[u8; 32]) -> Result<ReadChain, ClientError> {
+        let chains = self.read_many(&[(*pseudonym, 0)]).await?;
+        chains.into_iter().next().ok_or_else(|| ClientError::missing(Party::Coordinator, "statement"))
+    }
+
+    /// Chains of up to 1024 pseudonyms, each different, from these sequences on and in their order: one reading, which
+    /// is on record before any of it is answered, and counts against the limit of the day. Begun anew when a chain is
+    /// erased or the connection breaks meanwhile.
+    ///
+    /// # Errors
+    /// No answer; [`Reason::QuotaReads`] beyond the limit.
+    pub async fn read_many(&self, subjects: &[([u8; 32], u64)]) -> Result<Vec<ReadChain>, ClientError> {
         let mut patience = Patience::new(&self.deadlines);
         loop {
-            let status = match self.read_once(pseudonym).await {
-                Ok(chain) => return Ok(chain),
+            let status = match self.read_once(subjects).await {
+                Ok(chains) => return Ok(chains),
                 Err(status) => status,
             };
             if !is_passing(&status) || !patience.pause().await {
@@ -246,18 +219,25 @@ impl SubjectChains {
         }
     }
 
-    async fn read_once(&self, pseudonym: &[u8; 32]) -> Result<ReadChain, tonic::Status> {
-        let pseudonym = Bytes::copy_from_slice(pseudonym);
-        let request = GetSubjectLogRequest { pseudonym, from_sequence: 0 };
+    async fn read_once(&self, subjects: &[([u8; 32], u64)]) -> Result<Vec<ReadChain>, tonic::Status> {
+        let from = |(pseudonym, from_sequence): &([u8; 32], u64)| SubjectFrom {
+            pseudonym: Bytes::copy_from_slice(pseudonym),
+            from_sequence: *from_sequence,
+        };
+        let request = GetSubjectLogRequest { subjects: subjects.iter().map(from).collect() };
         let mut client = self.client.clone();
-        // A long chain takes long: no deadline for the stream, one for each message.
+        // Long chains take long: no deadline for the stream, one for each message.
         let mut stream = client.get_subject_log(Request::new(request)).await?.into_inner();
         let patience = Patience::new(&self.deadlines);
-        let mut chain = ReadChain::default();
+        let mut chains = vec![ReadChain::default(); subjects.len()];
         while let Some(message) = patience.once((), |_| stream.message()).await? {
-            chain.0.push(message);
+            // What is of no chain that was asked for is dropped; a chain that lacks it says so when it is verified.
+            let place = usize::try_from(message.subject).ok();
+            if let Some(chain) = place.and_then(|place| chains.get_mut(place)) {
+                chain.0.push(message);
+            }
         }
-        Ok(chain)
+        Ok(chains)
     }
 
     /// Verifies a chain: the statement, and every record from the newest back, each in the log under the statement's
@@ -266,6 +246,19 @@ impl SubjectChains {
     /// # Errors
     /// [`ChainFinding`] for the first thing that is wrong, from the newest record back.
     pub fn verify(&self, pseudonym: &[u8; 32], chain: &ReadChain) -> Result<SubjectLog, ChainFinding> {
+        self.verify_from(pseudonym, chain, KnownChain::default())
+    }
+
+    /// [`SubjectChains::verify`] of a chain that was known up to a record: from the newest back to that one.
+    ///
+    /// # Errors
+    /// As [`SubjectChains::verify`]; also when the chain does not continue what was known.
+    pub fn verify_from(
+        &self,
+        pseudonym: &[u8; 32],
+        chain: &ReadChain,
+        known: KnownChain,
+    ) -> Result<SubjectLog, ChainFinding> {
         let first = chain.0.first().and_then(|message| message.statement.as_ref());
         let first = first.ok_or_else(|| ClientError::missing(Party::Coordinator, "statement"))?;
         let signature = tacit_wire::array("signature", &first.signature)
@@ -279,6 +272,9 @@ impl SubjectChains {
         if (statement.size, &statement.root) != (checkpoint.size(), checkpoint.root()) {
             return Err(ChainFinding::OtherStatement("checkpoint"));
         }
+        if statement.records < known.records {
+            return Err(ChainFinding::Missing { sequence: known.records - 1, records: statement.records });
+        }
         let came: Vec<&SubjectEntry> = chain.0.iter().flat_map(|message| &message.entries).collect();
         let mut back = Back {
             statement: &statement,
@@ -287,23 +283,25 @@ impl SubjectChains {
             leaf: statement.head,
         };
         let mut entries = Vec::with_capacity(came.len());
-        let mut erased = 0;
+        let mut end = known;
         for entry in &came {
             let entry = back.step(entry, &came)?;
             if entry.details == Details::Erasure {
                 // The chain begins anew here: what was before is counted, and opens to nobody.
-                erased = entry.sequence;
+                end = KnownChain { erased: entry.sequence, ..KnownChain::default() };
                 back.due = 0;
             }
             entries.push(entry);
         }
-        if back.due > 0 {
+        if back.due > end.records {
             return Err(ChainFinding::Missing { sequence: back.due - 1, records: statement.records });
         }
-        if back.leaf != [0; 32] {
-            return Err(ChainFinding::NotLinked { sequence: erased });
+        if back.due < end.records || back.leaf != end.head {
+            let sequence = if end.records > 0 { end.records - 1 } else { end.erased };
+            return Err(ChainFinding::NotLinked { sequence });
         }
         entries.reverse();
+        let erased = end.erased;
         Ok(SubjectLog { statement, signed, checkpoint: first.checkpoint.clone(), erased, entries })
     }
 
@@ -371,7 +369,7 @@ impl Back<'_> {
                 false => ChainFinding::Missing { sequence, records },
             });
         }
-        let malformed = ChainFinding::Malformed { sequence };
+        let malformed = || ChainFinding::Malformed { sequence };
         let logged = entry.record.as_ref().ok_or(ChainFinding::Malformed { sequence })?;
         let inclusion =
             chunks32("path", &logged.path, MAX_PATH).map_err(|_| ChainFinding::Malformed { sequence })?;
@@ -386,7 +384,9 @@ impl Back<'_> {
             Record::Refused(it) => it.subject,
             Record::Consent(it) => it.subject,
             Record::Erasure(it) => it.subject,
-            Record::Manifest(_) | Record::Registry(_) | Record::Enrollment(_) => return Err(malformed),
+            Record::Manifest(_) | Record::Registry(_) | Record::Enrollment(_) | Record::Audit(_) => {
+                return Err(malformed());
+            }
         };
         let salt =
             tacit_wire::array("salt", &entry.salt).map_err(|_| ChainFinding::Malformed { sequence })?;
@@ -399,9 +399,17 @@ impl Back<'_> {
         if leaf != self.leaf {
             return Err(ChainFinding::NotLinked { sequence });
         }
-        let details = details(&record, entry, pseudonym).ok_or(malformed)?;
+        let details = details(&record, entry, pseudonym).ok_or_else(malformed)?;
         (self.due, self.leaf) = (sequence, previous);
-        Ok(ChainEntry { sequence, index: logged.index, record, details })
+        let terms = match &entry.opening {
+            Some(subject_entry::Opening::Consent(beside)) => {
+                let salt = tacit_wire::array("salt_terms", &beside.salt_terms).map_err(|_| malformed())?;
+                Some((beside.consent.clone(), salt))
+            }
+            _ => None,
+        };
+        let proof = EntryProof { record: logged.record.clone(), path: inclusion, salt, previous, terms };
+        Ok(ChainEntry { sequence, index: logged.index, record, details, proof: Box::new(proof) })
     }
 }
 

@@ -24,13 +24,25 @@ const SALT: usize = 12;
 
 /// Which kind of row; part of every row key and of what is authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// A requester's subject.
     Subject,
+    /// A requester's request.
     Request,
+    /// What proves the answers of a request.
     Answer,
+    /// A bucket.
     Bucket,
+    /// A consent, as a requester knows it.
     Consent,
+    /// A case number.
     Case,
+    /// A user of an authority.
+    User,
+    /// A user's chain with one requester, as an authority reads it.
+    Chain,
+    /// A record of a chain.
+    Entry,
 }
 
 impl Kind {
@@ -42,6 +54,9 @@ impl Kind {
             Self::Bucket => "bucket",
             Self::Consent => "consent",
             Self::Case => "case",
+            Self::User => "user",
+            Self::Chain => "chain",
+            Self::Entry => "entry",
         }
     }
 }
@@ -52,13 +67,15 @@ impl Kind {
 pub struct SealBroken(pub &'static str);
 
 /// Seals, opens and names rows. Keys are wiped on drop and never printed.
-pub(crate) struct Vault {
+pub struct Vault {
     index: Zeroizing<[u8; 32]>,
     seal: Zeroizing<[u8; 32]>,
 }
 
 impl Vault {
-    pub(crate) fn new(store_key: &[u8; 32]) -> Self {
+    /// Everything is named and sealed under this key.
+    #[must_use]
+    pub fn new(store_key: &[u8; 32]) -> Self {
         Self {
             index: Zeroizing::new(b3("tacit v1 requester index", &[store_key])),
             seal: Zeroizing::new(b3("tacit v1 requester seal", &[store_key])),
@@ -66,7 +83,8 @@ impl Vault {
     }
 
     /// The row key of these parts, each with its length, so that parts cannot run into each other.
-    pub(crate) fn row_key(&self, kind: Kind, parts: &[&[u8]]) -> RowKey {
+    #[must_use]
+    pub fn row_key(&self, kind: Kind, parts: &[&[u8]]) -> RowKey {
         let mut hasher = blake3::Hasher::new_keyed(&self.index);
         hasher.update(kind.as_str().as_bytes()).update(&[0]);
         for part in parts {
@@ -76,7 +94,8 @@ impl Vault {
     }
 
     /// Seals one row.
-    pub(crate) fn seal(&self, kind: Kind, row: &RowKey, plain: &[u8], rng: &mut impl CryptoRng) -> Vec<u8> {
+    #[must_use]
+    pub fn seal(&self, kind: Kind, row: &RowKey, plain: &[u8], rng: &mut impl CryptoRng) -> Vec<u8> {
         let mut random = [0; RANDOM];
         rng.fill_bytes(&mut random);
         let mut sealed = Vec::with_capacity(RANDOM + plain.len() + AES_256_GCM.tag_len());
@@ -92,12 +111,10 @@ impl Vault {
     }
 
     /// Opens one row.
-    pub(crate) fn open(
-        &self,
-        kind: Kind,
-        row: &RowKey,
-        sealed: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, SealBroken> {
+    ///
+    /// # Errors
+    /// [`SealBroken`]: another key, another place, or changed bytes.
+    pub fn open(&self, kind: Kind, row: &RowKey, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealBroken> {
         let broken = SealBroken(kind.as_str());
         let (random, rest) = sealed.split_first_chunk::<RANDOM>().ok_or(broken)?;
         let (key, nonce) = self.key(kind, random);

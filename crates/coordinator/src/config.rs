@@ -36,6 +36,8 @@ pub struct Limits {
     pub open_consent_requests: u64,
     /// Requests for consent of one requester in a UTC day.
     pub consent_requests_per_day: u64,
+    /// Pseudonyms that one consent authority may read in a day (UTC), each time it reads one counted.
+    pub reads_per_day: u64,
     /// Writes that may wait for a commit.
     pub waiting: usize,
     /// Writes of one commit.
@@ -54,6 +56,7 @@ impl Default for Limits {
             refused_records_per_minute: 10_000,
             open_consent_requests: 8,
             consent_requests_per_day: 10_000,
+            reads_per_day: 10_000_000,
             waiting: 4096,
             group: 256,
         }
@@ -78,6 +81,7 @@ impl Limits {
             ("refused_records_per_minute", self.refused_records_per_minute, 1, u64::MAX),
             ("open_consent_requests", self.open_consent_requests, 0, 1_000),
             ("consent_requests_per_day", self.consent_requests_per_day, 0, 1_000_000),
+            ("reads_per_day", self.reads_per_day, 1, i64::MAX.unsigned_abs()),
             ("waiting", count(self.waiting), 1, 1 << 20),
             ("group", count(self.group), 1, 1 << 16),
         ] {

@@ -43,7 +43,6 @@ struct Asked {
     asker: String,
     requester: MemberId,
     cap: u64,
-    enrolls: bool,
 }
 
 #[tonic::async_trait]
@@ -84,7 +83,7 @@ impl Pseudonyms {
             subjects,
             cap: asked.cap,
             day: now.utc_day(),
-            enrolls: asked.enrolls,
+            counted: call.member().to_string(),
         };
         match self.writer.admit(batch).await?? {
             Admission::Admitted { new } => self.count(call, &asked.requester, count, new),
@@ -96,22 +95,22 @@ impl Pseudonyms {
         heavy(count, move || evaluate(&key, &points)).await?
     }
 
-    /// A node asks for itself; an authority names the requester it acts for, under its own cap.
+    /// A node asks for itself; an authority for itself or for the requester that it names, under its own cap.
     fn asked(&self, call: &Call, acting_for: &str, known: &Known, now: Millis) -> Result<Asked, Stop> {
         let asker = format!("{}/{}", call.role(), call.member());
         match (call.role(), acting_for) {
-            (Role::Authority, "") => Err(Stop::because(
-                Reason::Malformed,
-                "acting_for: an authority names the requester it acts for",
-            )),
+            // For itself it asks so that its users can check lists about themselves.
+            (Role::Authority, "") => {
+                Ok(Asked { asker, requester: call.member().clone(), cap: self.authority_cap })
+            }
             (Role::Authority, requester) => {
                 let requester = requester.parse().map_err(|_| Stop::refused(Reason::UnknownMember))?;
-                Ok(Asked { asker, requester, cap: self.authority_cap, enrolls: false })
+                Ok(Asked { asker, requester, cap: self.authority_cap })
             }
             (_, "") => {
                 let requester = call.member().clone();
                 let cap = known.registry.new_subject_quota(&requester, now);
-                Ok(Asked { asker, requester, cap, enrolls: true })
+                Ok(Asked { asker, requester, cap })
             }
             (_, _) => Err(Stop::Trouble(Reason::WrongRole)),
         }

@@ -1,6 +1,10 @@
 //! The ends that only call: a consent authority, an auditor, a holder's own records, a gateway's client.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use tacit_client::{AuthorityConfig, AuthorityKeys, ConsentAuthority, Deadlines, LogReader};
 use tacit_identity::{
@@ -71,10 +75,10 @@ pub enum ConnectError {
         member: MemberId,
     },
     /// The file of tokens.
-    #[error("gateway.tokens: {0}")]
+    #[error("tokens: {0}")]
     Tokens(#[from] FileError),
     /// No token for this application.
-    #[error("gateway.tokens: {} has no line `NAME:TOKEN` for this application", path.display())]
+    #[error("tokens: {} has no line `NAME:TOKEN` for this application", path.display())]
     NoToken {
         /// The file.
         path: PathBuf,
@@ -264,11 +268,23 @@ pub fn gateway(file: &NodeFile, application: &str) -> Result<GatewayClient, Conn
 pub fn token(file: &NodeFile, application: &str) -> Result<Zeroizing<String>, ConnectError> {
     let gateway =
         file.gateway.as_ref().ok_or_else(|| ConnectError::NoGateway { member: file.member.clone() })?;
-    let text = read_private(&gateway.tokens)?;
+    token_in(&gateway.tokens, application)
+}
+
+/// The token of an application of this authority. Reads a file, blocking.
+///
+/// # Errors
+/// [`ConnectError`].
+pub fn desk_token(file: &AuthorityFile, application: &str) -> Result<Zeroizing<String>, ConnectError> {
+    token_in(&file.api.tokens, application)
+}
+
+fn token_in(path: &Path, application: &str) -> Result<Zeroizing<String>, ConnectError> {
+    let text = read_private(path)?;
     let lines = text.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
     let found = lines.filter(|line| !line.starts_with('#')).find_map(|line| {
         line.split_once(':').filter(|(name, _)| *name == application).map(|(_, token)| token)
     });
-    let missing = || ConnectError::NoToken { path: gateway.tokens.clone() };
+    let missing = || ConnectError::NoToken { path: path.to_owned() };
     found.map(|token| Zeroizing::new(token.to_owned())).ok_or_else(missing)
 }

@@ -9,6 +9,7 @@
 
 pub mod config;
 pub mod connect;
+pub mod desk;
 pub mod drafts;
 pub mod found;
 pub mod joining;

@@ -61,6 +61,9 @@ enum Command {
     /// An agency's node: holder and requester.
     #[command(subcommand)]
     Node(serve::Node),
+    /// The consent authority: its users, what is on record about them, their own checks.
+    #[command(subcommand)]
+    Authority(serve::Authority),
     /// The agency's own lists.
     #[command(subcommand)]
     List(list::Command),
@@ -69,7 +72,7 @@ enum Command {
     /// Consents, as the consent authority.
     #[command(subcommand)]
     Consent(consent::Command),
-    /// What is on record about a subject, as the consent authority.
+    /// What is on record about a person, and their own checks, through the consent authority.
     #[command(subcommand)]
     Subject(subject::Command),
     /// The log, as an auditor.
@@ -175,7 +178,11 @@ fn hide_codes(error: &mut clap::Error) {
 fn run_command(arguments: Arguments, output: Output) -> Result<Exit, Failure> {
     let serves = matches!(
         arguments.command,
-        Command::Up(_) | Command::Coordinator(_) | Command::Custodian(_) | Command::Node(_)
+        Command::Up(_)
+            | Command::Coordinator(_)
+            | Command::Custodian(_)
+            | Command::Node(_)
+            | Command::Authority(_)
     );
     let filter = arguments.log.as_deref().unwrap_or(if serves { "info" } else { "warn" });
     // The demonstration logs into its own folder.
@@ -195,6 +202,9 @@ fn run_command(arguments: Arguments, output: Output) -> Result<Exit, Failure> {
             serve::run(&context, Role::Custodian, arguments)
         }
         Command::Node(serve::Node::Serve(arguments)) => serve::run(&context, Role::Node, arguments),
+        Command::Authority(serve::Authority::Serve(arguments)) => {
+            serve::run(&context, Role::Authority, arguments)
+        }
         Command::List(command) => list::run(&context, command),
         Command::Check(arguments) => check::run(&context, arguments),
         Command::Consent(command) => consent::run(&context, command),

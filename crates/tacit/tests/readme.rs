@@ -119,7 +119,7 @@ fn every_command_of_the_readme_runs_as_shown_and_ctrl_c_drains() {
             run(&format!("{command} --base-port {}", free_base()), folder);
         } else if command.starts_with("tacit up ") {
             // Coordinator, custodian, three nodes.
-            up = Some(Up::start(&command, folder, 5));
+            up = Some(Up::start(&command, folder, 6));
         } else {
             said.push((command.clone(), run(&command, folder)));
         }

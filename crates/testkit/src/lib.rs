@@ -16,6 +16,7 @@ mod role;
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -25,6 +26,7 @@ use tacit_client::{ConsentAuthority, Deadlines, LogReader};
 use tacit_federation::{
     config::{AuditorFile, AuthorityFile, Environment, NodeFile, RoleFile, role_of},
     connect::{self, GatewayClient},
+    desk::DeskClient,
     found::{CLI_APPLICATION, Ports, Service, found},
     registry::read_kept,
     run::{GatewayAt, Sockets, Surroundings},
@@ -277,6 +279,23 @@ impl Federation {
         Ok(connect::authority(&self.file::<AuthorityFile>(member)?, &self.clock, DEADLINES).await?)
     }
 
+    /// A client of an authority's interface, with the command line's token.
+    ///
+    /// # Errors
+    /// [`KitError`].
+    pub fn desk(&self, member: &str) -> Result<DeskClient, KitError> {
+        let token = connect::desk_token(&self.file::<AuthorityFile>(member)?, CLI_APPLICATION)?;
+        Ok(DeskClient::new(self.role(member)?.address(), token))
+    }
+
+    /// Where an authority's interface listens.
+    ///
+    /// # Errors
+    /// [`KitError`].
+    pub fn desk_at(&self, member: &str) -> Result<SocketAddr, KitError> {
+        Ok(self.role(member)?.address())
+    }
+
     /// An auditor's reader of the log.
     ///
     /// # Errors
@@ -339,7 +358,7 @@ impl Federation {
         Ok(F::load(&self.config(member), Environment::Ignored)?)
     }
 
-    /// Files of roles that serve: coordinator, custodian, nodes.
+    /// Files of roles that serve: coordinator, custodian, nodes, authorities.
     fn serving(&self) -> Result<Vec<PathBuf>, KitError> {
         let mut files = Vec::new();
         for member in &self.sample.member {
@@ -348,7 +367,8 @@ impl Federation {
                 Role::Coordinator => 0,
                 Role::Custodian => 1,
                 Role::Node => 2,
-                Role::Authority | Role::Auditor => continue,
+                Role::Authority => 3,
+                Role::Auditor => continue,
             };
             files.push((place, path));
         }

@@ -50,6 +50,13 @@ impl Options {
         self
     }
 
+    /// From one reading of an authority to the next.
+    #[must_use]
+    pub fn reading_ms(mut self, reading_ms: u64) -> Self {
+        self.overrides.reading_ms = Some(reading_ms);
+        self
+    }
+
     /// Another length of list epochs.
     #[must_use]
     pub fn epoch_ms(mut self, epoch_ms: u64) -> Self {

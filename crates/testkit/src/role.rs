@@ -1,6 +1,6 @@
 //! One role on threads of its own.
 
-use std::{path::Path, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use tacit_federation::{
     config::Environment,
@@ -57,6 +57,10 @@ impl RunningRole {
 
     pub(crate) fn member(&self) -> &MemberId {
         &self.member
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.running.as_ref().map_or(([127, 0, 0, 1], 0).into(), Running::address)
     }
 
     pub(crate) fn gateway(&self) -> Option<GatewayAt> {

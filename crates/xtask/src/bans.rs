@@ -44,7 +44,7 @@ const RUSTLS_FEATURES: &[&str] = &["log", "logging", "ring", "std", "tls12"];
 /// The one registry.
 const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
-const ROLES: &[&str] = &["node", "coordinator", "custodian", "portal"];
+const ROLES: &[&str] = &["node", "coordinator", "custodian", "authority", "portal"];
 
 /// Who may use an outside crate, as folders of `crates/`; crates that are not named here are free to all.
 /// Tests (development dependencies, and the testkit) may use anything.
@@ -53,7 +53,7 @@ const OWNERS: &[(&[&str], &[&[&str]])] = &[
     (&["prost", "prost-types", "tonic-prost", "tonic-prost-build", "tonic-types", "protox"], &[&["wire"]]),
     (&["tonic", "tonic-health"], &[&["wire", "identity", "client", "witness", "federation", "tacit"], ROLES]),
     // SQL stands in `store` and in the `src/store/` of each role.
-    (&["sqlx"], &[&["store"], ROLES]),
+    (&["sqlx"], &[&["store", "desk"], ROLES]),
     // Certificates and TLS configuration are made in one place.
     (&["rustls", "rustls-pki-types", "tokio-rustls", "rcgen", "x509-parser"], &[&["identity"]]),
     // Each piece of cryptography has one room.
@@ -62,14 +62,14 @@ const OWNERS: &[(&[&str], &[&[&str]])] = &[
     // The floors below do no I/O and have no clock: time and randomness are arguments.
     (
         &["tokio", "tokio-stream", "futures"],
-        &[&["store", "identity", "client", "witness", "federation", "tacit"], ROLES],
+        &[&["store", "identity", "client", "witness", "desk", "federation", "tacit"], ROLES],
     ),
     (&["getrandom"], &[&["model"]]),
     (&["rand"], &[]),
     // Other implementations of the log, to compare ours with.
     (&["ct-merkle", "signed_note", "tlog_tiles"], &[]),
     // HTTP for people and applications.
-    (&["axum", "utoipa"], &[&["node", "portal", "tacit"]]),
+    (&["axum", "utoipa"], &[&["desk", "node", "authority", "portal", "tacit"]]),
     // Configuration files are read in one place; arguments and what prints belong to the binary.
     (&["figment"], &[&["federation"]]),
     (

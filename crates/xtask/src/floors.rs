@@ -13,12 +13,14 @@ const FLOORS: &[(&str, u8)] = &[
     ("tacit-identity", 3),
     ("tacit-client", 4),
     ("tacit-witness", 4),
-    ("tacit-node", 5),
-    ("tacit-coordinator", 5),
-    ("tacit-custodian", 5),
-    ("tacit-portal", 5),
-    ("tacit-federation", 6),
-    ("tacit-tacit", 7),
+    ("tacit-desk", 5),
+    ("tacit-node", 6),
+    ("tacit-coordinator", 6),
+    ("tacit-custodian", 6),
+    ("tacit-authority", 6),
+    ("tacit-portal", 6),
+    ("tacit-federation", 7),
+    ("tacit-tacit", 8),
 ];
 
 /// Crates beside the floors: they may use any floor, and only tests may use them.

@@ -17,7 +17,8 @@ const SKIPPED: &str = "SKIPPED:";
 
 /// Names the PostgreSQL server that the tests of [`POSTGRES_PACKAGES`] run on, in the place of SQLite.
 pub(crate) const ON_POSTGRES: &str = "TACIT_TEST_POSTGRES";
-const POSTGRES_PACKAGES: [&str; 4] = ["tacit-store", "tacit-coordinator", "tacit-custodian", "tacit-node"];
+const POSTGRES_PACKAGES: [&str; 5] =
+    ["tacit-store", "tacit-coordinator", "tacit-custodian", "tacit-node", "tacit-authority"];
 
 /// What came out of one or more runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -144,10 +144,10 @@ fn judge(path: &str, source: &str, report: &mut Report) {
     }
 }
 
-/// `crates/store`, and `src/store.rs` or `src/store/` of a role.
+/// `crates/store`, and `src/store.rs` or `src/store/` of a role and of desk.
 fn is_store(path: &str) -> bool {
     path.starts_with("crates/store/")
-        || ["node", "coordinator", "custodian", "portal"].iter().any(|role| {
+        || ["desk", "node", "coordinator", "custodian", "authority", "portal"].iter().any(|role| {
             path.strip_prefix("crates/")
                 .and_then(|path| path.strip_prefix(role))
                 .and_then(|path| path.strip_prefix("/src/store"))

@@ -8,7 +8,7 @@ use super::{Commit, Done, records::commit_subject};
 use crate::{
     erasures::{self, Entry},
     opening::{ErasureOpening, Link, Opening},
-    store::{chains, openings::Chain},
+    store::{chains, consents, openings::Chain},
 };
 
 /// An erasure that an authority asked for.
@@ -38,6 +38,10 @@ impl Commit<'_> {
         let Some((subject, chain)) = chains::head(self.conn, &job.pseudonym).await? else {
             return Ok(Done::Refused(Reason::NotFound));
         };
+        // Another authority's user too: only who signed all the consents there takes their chain away.
+        if job.again.is_none() && consents::has_others(self.conn, &job.pseudonym, &job.authority).await? {
+            return Ok(Done::Refused(Reason::NotPermitted));
+        }
         let walked = chains::walk(self.conn, subject, &chain).await?;
         if let [only] = walked.as_slice()
             && only.erasure

@@ -8,6 +8,7 @@
 //! Consents come before checks of the same commit, so that no check is permitted under a consent whose
 //! withdrawal stands earlier in the log.
 
+mod audits;
 mod checks;
 mod consents;
 mod desk;
@@ -117,7 +118,10 @@ pub(crate) enum Write {
         state_signature: [u8; 64],
     },
     ChangeConsent(Box<ChangeJob>),
-    RenewConsent { consent: Box<SignedConsent>, change: Box<ChangeJob> },
+    RenewConsent {
+        consent: Box<SignedConsent>,
+        change: Box<ChangeJob>,
+    },
     RequestConsent(Box<SignedRequest>),
     Manifest(Box<SignedManifest>),
     Enrollment {
@@ -137,6 +141,11 @@ pub(crate) enum Write {
     Counted {
         hash: [u8; 32],
         cosigned: bytes::Bytes,
+    },
+    /// An authority reads this many pseudonyms.
+    Audit {
+        reader: MemberId,
+        pseudonyms: u64,
     },
     Erase(Box<EraseJob>),
     Prune,
@@ -318,6 +327,7 @@ impl Commit<'_> {
                 self.registry(number, hash, &bytes, after).await
             }
             Write::Counted { hash, cosigned } => self.counted(hash, &cosigned).await,
+            Write::Audit { reader, pseudonyms } => self.audit(&reader, pseudonyms).await,
             Write::Erase(job) => self.erase(&job).await,
             Write::Prune => {
                 let more = uses::prune(self.conn, self.now.0, self.now.utc_day()).await?;

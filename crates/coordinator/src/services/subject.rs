@@ -3,6 +3,8 @@
 //! An authority that names a pseudonym knows whose it is: nobody else can, but the requester that it belongs to, whose
 //! certificate is of another role.
 
+use std::collections::HashSet;
+
 use tacit_blind::check::CheckContext;
 use tacit_identity::Role;
 use tacit_ledger::{checkpoint::VerifiedCheckpoint, record::ERASURE_GROUNDS, statement::SubjectStatement};
@@ -24,10 +26,14 @@ use crate::{
     caller::caller,
     opening::{CheckOpening, ConsentOpening, Opening, open},
     store::{chains, consent_requests, consent_texts, consents, openings::Chain, subjects::Number},
+    writer::Logged,
 };
 
 /// Records of one message of GetSubjectLog.
 const PAGE: usize = 64;
+
+/// Pseudonyms of one GetSubjectLog.
+const MAX_SUBJECTS: usize = 1024;
 
 /// Messages that may wait for a slow reader.
 const AHEAD: usize = 2;
@@ -43,35 +49,36 @@ impl SubjectService for Service {
         &self,
         request: Request<pb::GetSubjectLogRequest>,
     ) -> Result<Response<Self::GetSubjectLogStream>, Status> {
-        caller(&request, &self.0.registry(), &[Role::Authority])?;
+        let shared = &self.0;
+        let peer = caller(&request, &shared.registry(), &[Role::Authority])?;
         let (message, metadata) = parts(request);
-        let pseudonym = tacit_wire::array("pseudonym", &message.pseudonym)
-            .map_err(|error| malformed(&error, &metadata))?;
-        let shared = self.0.clone();
-        let begun = shared.statement(&pseudonym).await.map_err(|error| store_trouble(&error, &metadata))?;
-        let (statement, mut walk) =
-            begun.ok_or_else(|| tacit_wire::trouble(Reason::Unavailable, &metadata))?;
+        let wanted = wanted(message).map_err(|error| malformed(&error, &metadata))?;
+        shared.writable(&metadata).await?;
+        // On record before anything of it is answered.
+        let write = Write::Audit { reader: peer.spiffe.member, pseudonyms: wanted.len() as u64 };
+        match shared.writer.log(write).await.map_err(|error| store_trouble(&error, &metadata))? {
+            Logged::Record(_) => {}
+            Logged::Before(_) => return Err(tacit_wire::trouble(Reason::Internal, &metadata)),
+            Logged::Refused(reason) => return Err(tacit_wire::trouble(reason, &metadata)),
+        }
+        metrics::counter!("tacit_coordinator_pseudonyms_read_total").increment(wanted.len() as u64);
         let (sender, receiver) = mpsc::channel(AHEAD);
+        let shared = shared.clone();
         tokio::spawn(async move {
-            let mut statement = Some(statement);
-            loop {
-                let entries = match shared.page(&mut walk, message.from_sequence).await {
-                    Ok(Some(entries)) => entries,
-                    // It was erased meanwhile: the reader begins anew, with another statement.
-                    Ok(None) => {
-                        let _ = sender.send(Err(tacit_wire::trouble(Reason::Unavailable, &metadata))).await;
+            for (place, wanted) in (0..).zip(&wanted) {
+                match shared.send_chain(place, wanted, &sender).await {
+                    Ok(true) => {}
+                    // The reader is gone.
+                    Ok(false) => return,
+                    Err(trouble) => {
+                        let status = match trouble {
+                            Some(error) => store_trouble(&error, &metadata),
+                            // It moves too fast, or was erased meanwhile: the reader begins anew.
+                            None => tacit_wire::trouble(Reason::Unavailable, &metadata),
+                        };
+                        let _ = sender.send(Err(status)).await;
                         return;
                     }
-                    Err(error) => {
-                        let _ = sender.send(Err(store_trouble(&error, &metadata))).await;
-                        return;
-                    }
-                };
-                let done = entries.len() < PAGE;
-                let message = pb::GetSubjectLogResponse { statement: statement.take(), entries };
-                // The reader may be gone.
-                if sender.send(Ok(message)).await.is_err() || done {
-                    return;
                 }
             }
         });
@@ -109,6 +116,26 @@ impl SubjectService for Service {
     }
 }
 
+/// A pseudonym that is to be read, from which sequence on.
+struct Wanted {
+    pseudonym: [u8; 32],
+    from_sequence: u64,
+}
+
+fn wanted(message: pb::GetSubjectLogRequest) -> Result<Vec<Wanted>, tacit_wire::Malformed> {
+    let wrong = |problem| tacit_wire::Malformed { field: "subjects", problem };
+    if message.subjects.is_empty() || message.subjects.len() > MAX_SUBJECTS {
+        return Err(wrong("has not 1 to 1024 pseudonyms"));
+    }
+    let read = |subject: &pb::SubjectFrom| {
+        let pseudonym = tacit_wire::array("pseudonym", &subject.pseudonym)?;
+        Ok(Wanted { pseudonym, from_sequence: subject.from_sequence })
+    };
+    let wanted = message.subjects.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let different: HashSet<_> = wanted.iter().map(|it| it.pseudonym).collect();
+    if different.len() == wanted.len() { Ok(wanted) } else { Err(wrong("names a pseudonym twice")) }
+}
+
 /// Where a reading of a chain stands, from its head back.
 struct Walk {
     head: VerifiedCheckpoint,
@@ -119,6 +146,28 @@ struct Walk {
 }
 
 impl Shared {
+    /// Sends one chain; false when nobody reads any more, no error at hand when the reader should begin anew.
+    async fn send_chain(
+        &self,
+        place: u32,
+        wanted: &Wanted,
+        sender: &mpsc::Sender<Result<pb::GetSubjectLogResponse, Status>>,
+    ) -> Result<bool, Option<StoreError>> {
+        let (statement, mut walk) = self.statement(&wanted.pseudonym).await?.ok_or(None)?;
+        let mut statement = Some(statement);
+        loop {
+            let entries = self.page(&mut walk, wanted.from_sequence).await?.ok_or(None)?;
+            let done = entries.len() < PAGE;
+            let message = pb::GetSubjectLogResponse { statement: statement.take(), entries, subject: place };
+            if sender.send(Ok(message)).await.is_err() {
+                return Ok(false);
+            }
+            if done {
+                return Ok(true);
+            }
+        }
+    }
+
     /// The statement about a pseudonym under the newest checkpoint, and where its chain begins; none when the chain
     /// moves faster than it can be read.
     async fn statement(

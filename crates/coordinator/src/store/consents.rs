@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use sqlx::{Any, Decode, Row, Type, any::AnyRow};
-use tacit_model::{Millis, Ulid};
+use tacit_model::{MemberId, Millis, Ulid};
 use tacit_policy::{Consent, ConsentState};
 use tacit_store::{Conn, StoreError, Writes, bulk};
 use tokio_stream::StreamExt;
@@ -126,6 +126,20 @@ async fn under(
 /// The last ones: an old consent may be dead, and the one that counts is among the newest.
 fn newest<T>(mut ascending: Vec<T>) -> Vec<T> {
     ascending.split_off(ascending.len().saturating_sub(MOST))
+}
+
+/// Whether another authority has a consent under this pseudonym.
+pub(crate) async fn has_others(
+    conn: &mut Conn,
+    pseudonym: &[u8; 32],
+    authority: &MemberId,
+) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT COUNT(*) FROM consent WHERE pseudonym = $1 AND authority <> $2")
+        .bind(pseudonym.as_slice())
+        .bind(authority.as_str())
+        .fetch_one(conn)
+        .await?;
+    Ok(row.try_get::<i64, _>(0)? > 0)
 }
 
 /// At most `most` consents ascending by id, after this one; `uses` is left at 0.

@@ -8,6 +8,7 @@ pub(crate) mod cosigned;
 pub(crate) mod manifests;
 pub(crate) mod openings;
 pub(crate) mod pseudonyms;
+pub(crate) mod reads;
 pub(crate) mod registries;
 pub(crate) mod requests;
 pub(crate) mod subjects;

@@ -11,8 +11,8 @@ use tacit_model::{Basis, Reason};
 use tacit_policy::ConsentState;
 use tacit_store::Dialect;
 use tacit_wire::coordinator::{
-    EraseRequest, GetSubjectLogRequest, SubjectEntry, WitnessBegin, WitnessCosignature, WitnessRequest,
-    log_service_client::LogServiceClient, subject_service_client::SubjectServiceClient,
+    EraseRequest, GetSubjectLogRequest, SubjectEntry, SubjectFrom, WitnessBegin, WitnessCosignature,
+    WitnessRequest, log_service_client::LogServiceClient, subject_service_client::SubjectServiceClient,
     witness_request::Message as Said, witness_response::Message as Heard,
 };
 use tokio::sync::mpsc;
@@ -25,6 +25,14 @@ const PATIENCE: Deadlines = Deadlines { call_ms: 5_000, patience_ms: 5_000 };
 /// The portal's view of chains, over mTLS.
 pub(crate) async fn chains(world: &World, running: &Running) -> SubjectChains {
     SubjectChains::new(world.channel(running, Role::Authority, "portal").await, log_key(), PATIENCE)
+}
+
+fn reading(subjects: &[([u8; 32], u64)]) -> GetSubjectLogRequest {
+    let from = |(pseudonym, from_sequence): &([u8; 32], u64)| SubjectFrom {
+        pseudonym: pseudonym.to_vec().into(),
+        from_sequence: *from_sequence,
+    };
+    GetSubjectLogRequest { subjects: subjects.iter().map(from).collect() }
 }
 
 /// A subject with a permit, a refusal, a consent, its pause, and another permit.
@@ -115,7 +123,7 @@ async fn a_statement_counts_every_record() {
     assert!(!format!("{log:?}").contains("9, 9, 9"), "a pseudonym is not shown");
     // A part of it, from a place on.
     let channel = set.world.channel(&set.running, Role::Authority, "portal").await;
-    let request = GetSubjectLogRequest { pseudonym: set.subject().to_vec().into(), from_sequence: 132 };
+    let request = reading(&[(set.subject(), 132)]);
     let mut stream = SubjectServiceClient::new(channel).get_subject_log(request).await.unwrap().into_inner();
     let part = stream.message().await.unwrap().unwrap();
     assert_eq!(part.entries.iter().map(|entry| entry.sequence).collect::<Vec<_>>(), [134, 133, 132]);
@@ -187,14 +195,16 @@ async fn a_reordered_chain_is_noticed() {
     let finding = set.finding(&chain, |entries| entries.push(entries[0].clone()));
     assert!(matches!(finding, ChainFinding::Misplaced { .. }), "{finding}");
     // Another record, other details, a record that is not in the log.
-    let others = set.chains.read(set.enrolled[1].pseudonym()).await.unwrap().0[0].entries[0].clone();
-    let finding = set.finding(&chain, |entries| entries[0].record = others.record);
+    let both = [(set.subject(), 0), (*set.enrolled[1].pseudonym(), 0)];
+    let [chain, others] = &set.chains.read_many(&both).await.unwrap()[..] else { panic!() };
+    let others = others.0[0].entries[0].clone();
+    let finding = set.finding(chain, |entries| entries[0].record = others.record);
     assert!(matches!(finding, ChainFinding::NotOpened { sequence: 4 }), "{finding}");
-    let finding = set.finding(&chain, |entries| entries[0].opening = None);
+    let finding = set.finding(chain, |entries| entries[0].opening = None);
     assert!(matches!(finding, ChainFinding::Malformed { sequence: 4 }), "{finding}");
-    let finding = set.finding(&chain, |entries| entries[1].opening = entries[2].opening.clone());
+    let finding = set.finding(chain, |entries| entries[1].opening = entries[2].opening.clone());
     assert!(matches!(finding, ChainFinding::Malformed { sequence: 3 }), "{finding}");
-    let finding = set.finding(&chain, |entries| entries[0].record.as_mut().unwrap().index -= 1);
+    let finding = set.finding(chain, |entries| entries[0].record.as_mut().unwrap().index -= 1);
     assert!(matches!(finding, ChainFinding::NotLogged { sequence: 4, .. }), "{finding}");
 }
 
@@ -377,7 +387,7 @@ async fn nobody_but_the_authority_reads_a_chain() {
     ] {
         let channel = set.world.channel(&set.running, role, member).await;
         let mut client = SubjectServiceClient::new(channel);
-        let request = GetSubjectLogRequest { pseudonym: pseudonym.clone(), from_sequence: 0 };
+        let request = reading(&[(set.subject(), 0)]);
         let read = client.get_subject_log(request).await.map(|_| ()).unwrap_err();
         let request = EraseRequest { pseudonym: pseudonym.clone(), ground: "unlawful".to_owned() };
         let erased = client.erase(request).await.map(|_| ()).unwrap_err();
@@ -387,4 +397,30 @@ async fn nobody_but_the_authority_reads_a_chain() {
     }
     assert_eq!(set.chains.log(&set.subject()).await.unwrap().entries.len(), 5);
     assert_eq!(count(&set.world, &set.running, "erasure").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reading_is_on_record_before_it_is_answered_and_bounded_by_the_day() {
+    let mut world = World::new();
+    world.limits.reads_per_day = 5;
+    let running = world.start_with_lists().await;
+    let portal = chains(&world, &running).await;
+    let some = |count: u8| (0..count).map(|n| ([n; 32], 0)).collect::<Vec<_>>();
+    let size = entries(&world, &running).await.len() as u64;
+    assert_eq!(portal.read_many(&some(3)).await.unwrap().len(), 3);
+    let Some(Record::Audit(audit)) = entries(&world, &running).await.pop() else { panic!() };
+    assert_eq!((audit.reader.as_str(), audit.pseudonyms, audit.from), ("portal", 3, size));
+    // The same ones again count again; what does not fit is not begun, and is no record.
+    let refused = portal.read_many(&some(3)).await.unwrap_err();
+    assert_eq!(refused.reason(), Reason::QuotaReads);
+    assert_eq!(count(&world, &running, "audit").await, 1);
+    assert!(portal.read_many(&some(2)).await.is_ok());
+    assert_eq!(portal.read_many(&some(1)).await.unwrap_err().reason(), Reason::QuotaReads);
+    // Malformed ones cost nothing, and the next day begins anew.
+    world.clock.advance_ms(86_400_000);
+    for wrong in [Vec::new(), [some(2), some(1)].concat(), some(1).repeat(1025)] {
+        assert!(portal.read_many(&wrong).await.is_err());
+    }
+    assert_eq!(count(&world, &running, "audit").await, 2);
+    assert!(portal.read_many(&some(5)).await.is_ok());
 }

@@ -20,8 +20,8 @@ pub(crate) struct Admit {
     pub(crate) cap: u64,
     /// UTC day, in days since 1970-01-01.
     pub(crate) day: u64,
-    /// Whether new subjects count as enrolled by the requester (it asks for itself).
-    pub(crate) enrolls: bool,
+    /// Member whose count of subjects is reported: who asks, for whichever requester.
+    pub(crate) counted: String,
 }
 
 /// What was decided about a batch.
@@ -76,9 +76,7 @@ pub(super) async fn admit(conn: &mut Conn, batch: &Admit) -> Result<Admission, S
     .bind(signed(new))
     .execute(&mut *conn)
     .await?;
-    if batch.enrolls {
-        super::enrollment::add(conn, &batch.requester, batch.epoch, new).await?;
-    }
+    super::enrollment::add(conn, &batch.counted, batch.epoch, new).await?;
     Ok(Admission::Admitted { new })
 }
 

@@ -180,7 +180,7 @@ mod tests {
             subjects: (0..3).map(|subject| [n * 3 + subject; 32]).collect(),
             cap: 50,
             day: 20_000,
-            enrolls: true,
+            counted: "procurement".to_owned(),
         };
         let admits = (0..40_u8).map(|n| {
             let writer = replicas[usize::from(n % 2)].clone();

@@ -1,14 +1,15 @@
-//! Files of parties that only call: the consent authority and the auditor.
+//! Files of parties that listen to nobody else of the federation: the consent authority and the auditor.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use serde::Deserialize;
+use tacit_authority::{ApiConfig, ReadingConfig};
 use tacit_identity::{Federation, Role};
 use tacit_model::MemberId;
 
 use super::{Base, Pinned, RoleFile, Tls, WhereIs};
 
-/// What a consent authority needs to grant and withdraw: for example `portal.toml`.
+/// What a consent authority needs to serve its users, to grant and to withdraw: for example `portal.toml`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuthorityFile {
@@ -18,6 +19,10 @@ pub struct AuthorityFile {
     pub federation: Federation,
     /// Own name.
     pub member: MemberId,
+    /// Address and port of the metrics, on loopback; none without it.
+    pub metrics: Option<SocketAddr>,
+    /// Database URL, `sqlite:PATH` or `postgres://USER@HOST/DATABASE`. One process reads and writes it.
+    pub database: String,
     /// Where the newest verified registry is kept.
     pub registry: PathBuf,
     /// Where the coordinator is.
@@ -30,6 +35,11 @@ pub struct AuthorityFile {
     pub keys: AuthorityKeys,
     /// Keys known beforehand.
     pub pins: Pinned,
+    /// Where the portal and the command line ask about users.
+    pub api: ApiConfig,
+    /// When the coordinator is read for all users together.
+    #[serde(default)]
+    pub reading: ReadingConfig,
 }
 
 /// Files with private keys, mode 0600, each 32 bytes in hexadecimal.
@@ -40,6 +50,8 @@ pub struct AuthorityKeys {
     pub signing: PathBuf,
     /// What blinds are derived from, so that a subject asked about again costs no quota.
     pub blind: PathBuf,
+    /// What everything kept about users is sealed under. Losing it loses what was read; nobody else can open it.
+    pub store: PathBuf,
 }
 
 /// What an auditor needs to follow and verify the log: for example `auditor-a.toml`.
@@ -89,6 +101,9 @@ impl RoleFile for AuthorityFile {
         base.path(&mut self.registry);
         base.path(&mut self.keys.signing);
         base.path(&mut self.keys.blind);
+        base.path(&mut self.keys.store);
+        base.path(&mut self.api.tokens);
+        base.database(&mut self.database);
     }
 }
 

@@ -84,7 +84,7 @@ impl Writer<'_> {
         if let Some(at) = self.ports.get(id, Service::Metrics) {
             self.line(&format!("metrics = \"{at}\""));
         }
-        if self.ports.get(id, Service::Federation).is_some() {
+        if self.ports.get(id, Service::Federation).is_some() || role == Role::Authority {
             self.line(&format!("database = \"sqlite:data/{id}.db\""));
         }
         match role {
@@ -109,8 +109,10 @@ impl Writer<'_> {
         self.tls();
         self.keys(role);
         self.pins(pins);
-        if role == Role::Node {
-            self.node(overrides);
+        match role {
+            Role::Node => self.node(overrides),
+            Role::Authority => self.authority(overrides),
+            Role::Coordinator | Role::Custodian | Role::Auditor => {}
         }
         Ok(self.out)
     }
@@ -150,7 +152,7 @@ impl Writer<'_> {
         }
         let names: &[(&str, Use)] = match role {
             Role::Coordinator => &[("log", Use::Log)],
-            Role::Authority => &[("signing", Use::Signing), ("blind", Use::Blind)],
+            Role::Authority => &[("signing", Use::Signing), ("blind", Use::Blind), ("store", Use::Store)],
             Role::Auditor => &[("box", Use::Box)],
             Role::Node | Role::Custodian => &[
                 ("signing", Use::Signing),
@@ -179,6 +181,21 @@ impl Writer<'_> {
                 self.line(&format!("{id} = \"{key}\""));
             }
         }
+    }
+
+    fn authority(&mut self, overrides: Overrides) {
+        let id = self.member.id.clone();
+        self.line("\n# Where the portal and the command line ask about users, on this machine only.");
+        self.line("[api]");
+        if let Some(at) = self.ports.get(&id, Service::Api) {
+            self.line(&format!("http = \"{at}\""));
+        }
+        self.line(&format!("tokens = \"tokens/{id}.tokens\""));
+        self.line("\n# The coordinator is read for all users together, never when one of them asks; every time up to a");
+        self.line("# quarter earlier or later.");
+        self.line("[reading]");
+        let every = overrides.reading_ms.unwrap_or(tacit_authority::ReadingConfig::default().every_ms);
+        self.line(&format!("every_ms = {every}"));
     }
 
     fn node(&mut self, overrides: Overrides) {

@@ -30,7 +30,7 @@ pub enum Use {
     Box,
     /// Pseudonym keys, epoch 1.
     Pseudonym,
-    /// What a requester keeps about its questions.
+    /// What a requester keeps about its questions, and an authority about its users.
     Store,
     /// What an authority derives its blinds from.
     Blind,
@@ -63,7 +63,7 @@ impl Use {
                 Role::Coordinator => &[Self::Log],
                 Role::Auditor if sample.holds_box_key(&member.id) => &[Self::Box],
                 Role::Auditor => &[],
-                Role::Authority => &[Self::Blind],
+                Role::Authority => &[Self::Blind, Self::Store],
             });
         }
         uses

@@ -52,6 +52,8 @@ pub struct Overrides {
     pub epoch_ms: Option<u64>,
     /// Pause between publications of changes, in milliseconds.
     pub tick_ms: Option<u64>,
+    /// From one reading of an authority to the next, in milliseconds.
+    pub reading_ms: Option<u64>,
     /// Quotas of every agreement.
     pub quotas: Option<Quotas>,
 }
@@ -188,7 +190,7 @@ impl Founding<'_> {
         for member in &self.sample.member {
             let text = files::text(self.sample, member, &seeds, self.ports, self.overrides)?;
             self.public(&format!("{}.toml", member.id), text.as_bytes())?;
-            if member.is_node() {
+            if member.is_node() || role_of(member) == Role::Authority {
                 self.tokens(&member.id, rng)?;
             }
         }
@@ -232,7 +234,7 @@ impl Founding<'_> {
         let mut token = Zeroizing::new([0_u8; 32]);
         rng.fill_bytes(token.as_mut());
         let text = Zeroizing::new(format!(
-            "# Applications that may ask the gateway of {member}: name:token, one a line.\n{CLI_APPLICATION}:{}\n",
+            "# Applications that may ask at {member}: name:token, one a line.\n{CLI_APPLICATION}:{}\n",
             *Zeroizing::new(hex::encode(*token)),
         ));
         write_private(&self.folder.join("tokens").join(format!("{member}.tokens")), text.as_bytes())?;

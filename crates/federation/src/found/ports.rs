@@ -18,6 +18,8 @@ pub enum Service {
     GatewayGrpc,
     /// A node's gateway, JSON.
     GatewayHttp,
+    /// An authority's interface for its portal, JSON.
+    Api,
     /// Metrics.
     Metrics,
 }
@@ -33,6 +35,7 @@ pub struct TooManyPorts;
 
 impl Ports {
     /// Ports that people can remember: coordinator at `base` + 1, custodian + 2, nodes at + 11, + 21, + 31, ...
+    /// and authorities after them, with an interface (JSON) at + 3.
     /// Behind a node's port come its gateway (gRPC, then JSON) and its metrics.
     ///
     /// # Errors
@@ -56,6 +59,11 @@ impl Ports {
             put(&node.id, Service::GatewayGrpc, at + 2)?;
             put(&node.id, Service::GatewayHttp, at + 3)?;
             put(&node.id, Service::Metrics, at + 4)?;
+        }
+        for (number, authority) in (sample.nodes().count()..).zip(sample.authorities()) {
+            let at = 10 * (number + 1);
+            put(&authority.id, Service::Api, at + 3)?;
+            put(&authority.id, Service::Metrics, at + 4)?;
         }
         Ok(Self(places))
     }
@@ -81,6 +89,9 @@ impl Ports {
             for service in [Service::Federation, Service::GatewayGrpc, Service::GatewayHttp] {
                 places.insert((node.id.clone(), service), choose(&node.id, service)?);
             }
+        }
+        for authority in sample.authorities() {
+            places.insert((authority.id.clone(), Service::Api), choose(&authority.id, Service::Api)?);
         }
         Ok(Self(places))
     }
@@ -116,6 +127,7 @@ mod tests {
         assert_eq!(at("tax", Service::GatewayGrpc), Some(7422));
         assert_eq!(at("procurement", Service::GatewayHttp), Some(7433));
         assert_eq!(at("portal", Service::Federation), None);
+        assert_eq!(at("portal", Service::Api), Some(7443));
         let mut all: Vec<_> = ports.0.values().collect();
         let count = all.len();
         all.sort();

@@ -16,7 +16,8 @@ pub(super) fn text(sample: &Sample, ports: &Ports) -> String {
     for member in &sample.member {
         let roles: Vec<_> = member.roles.iter().map(|role| role.as_str()).collect();
         let at = ports.get(&member.id, Service::Federation);
-        let at = at.map(|at| format!("https://{at}")).unwrap_or_default();
+        let api = ports.get(&member.id, Service::Api).map(|at| format!("http://{at}"));
+        let at = at.map(|at| format!("https://{at}")).or(api).unwrap_or_default();
         let file = format!("{}.toml", member.id);
         let _ = writeln!(out, "  {:<18} {:<24} {:<22} {}", file, roles.join(", "), at, member.title);
     }
@@ -48,7 +49,7 @@ pub(super) fn text(sample: &Sample, ports: &Ports) -> String {
          \x20 ca/             the development CA; ca.key can make certificates for any party: keep it away from all of them\n\
          \x20 tls/            certificate and key of each party, the CA certificate, the revocation list\n\
          \x20 keys/           private keys of each party; never in version control\n\
-         \x20 tokens/         access tokens of the gateways\n\
+         \x20 tokens/         access tokens of gateways and authorities\n\
          \x20 data/           databases; empty before the first start\n",
     );
     first_steps(&mut out, sample);

@@ -17,7 +17,9 @@ pub enum StartError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// A file that only calls: nothing serves in this role.
-    #[error("a file for role `{role}` has nothing to serve; only coordinator, custodian and node do")]
+    #[error(
+        "a file for role `{role}` has nothing to serve; only coordinator, custodian, node and authority do"
+    )]
     NothingToServe {
         /// The role.
         role: Role,
@@ -100,6 +102,15 @@ pub enum StartError {
         /// This member.
         member: MemberId,
     },
+    /// The registry does not know this member as an authority.
+    #[error("member: the registry does not name `{member}` an authority")]
+    NoAuthority {
+        /// This member.
+        member: MemberId,
+    },
+    /// The authority.
+    #[error(transparent)]
+    Authority(#[from] tacit_authority::StartError),
     /// Something that the member's role needs is not in the file.
     #[error("{key}: missing; the registry names this member {role}, which needs it")]
     Missing {

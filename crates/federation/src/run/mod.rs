@@ -1,5 +1,6 @@
 //! Roles at work: from a configuration file to a role that serves, and back to nothing.
 
+mod authority;
 mod coordinator;
 mod custodian;
 mod error;
@@ -19,7 +20,9 @@ pub use error::StartError;
 pub use secrets::{SeedError, next_key_file, read_seed, signing_key};
 pub use sockets::Sockets;
 
-use crate::config::{CoordinatorFile, CustodianFile, Environment, NodeFile, RoleFile as _, Tls, role_of};
+use crate::config::{
+    AuthorityFile, CoordinatorFile, CustodianFile, Environment, NodeFile, RoleFile as _, Tls, role_of,
+};
 
 /// How long a role that was told to stop may let calls under way end.
 pub const DRAIN: Duration = Duration::from_secs(10);
@@ -82,7 +85,7 @@ impl Running {
         self.spiffe.role
     }
 
-    /// Where it listens for the federation.
+    /// Where it listens for the federation; an authority listens for its portal alone, on loopback.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -160,7 +163,8 @@ pub async fn start(
         }
         Role::Custodian => custodian::start(CustodianFile::load(path, environment)?, surroundings).await,
         Role::Node => node::start(NodeFile::load(path, environment)?, surroundings).await,
-        role @ (Role::Authority | Role::Auditor) => Err(StartError::NothingToServe { role }),
+        Role::Authority => authority::start(AuthorityFile::load(path, environment)?, surroundings).await,
+        role @ Role::Auditor => Err(StartError::NothingToServe { role }),
     }
 }
 

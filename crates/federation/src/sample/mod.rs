@@ -175,6 +175,11 @@ impl Sample {
         Ok(sample)
     }
 
+    /// Consent authorities that are no nodes, in their order.
+    pub fn authorities(&self) -> impl Iterator<Item = &SampleMember> {
+        self.member.iter().filter(|member| member.has(Role::Authority) && !member.is_node())
+    }
+
     /// The members that run a node, in the sample's order.
     pub fn nodes(&self) -> impl Iterator<Item = &SampleMember> {
         self.member.iter().filter(|it| it.is_node())

@@ -225,6 +225,16 @@ kinds! {
         "count" count: u64 = Number,
     }
 
+    /// A consent authority reads what is on record about pseudonyms, before it gets any of it.
+    Audit = "audit" {
+        /// Consent authority that reads.
+        "reader" reader: String = Name,
+        /// Number of pseudonyms that it named, at least 1; which ones is not said.
+        "pseudonyms" pseudonyms: u64 = Number,
+        /// Size of the log before this record: what it reads is at least that new.
+        "from" from: u64 = Number,
+    }
+
     /// What opens the records of a pseudonym was erased: all of its chain up to this record.
     Erasure = "erasure" {
         /// Consent authority that asked for it.
@@ -282,6 +292,12 @@ impl Check for Manifest {
 impl Check for Registry {}
 
 impl Check for Enrollment {}
+
+impl Check for Audit {
+    fn check(&self) -> Result<(), RecordError> {
+        if self.pseudonyms == 0 { Err(RecordError::Field("pseudonyms")) } else { Ok(()) }
+    }
+}
 
 impl Check for Erasure {
     fn check(&self) -> Result<(), RecordError> {

@@ -17,21 +17,22 @@ mod grpc;
 mod json;
 mod metrics;
 mod plan;
-mod problem;
 mod question;
 mod receipts;
 mod request_id;
 mod serve;
-mod tokens;
-mod words;
 
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
 
-use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
+use tacit_desk::{
+    http::{BindError, bind_loopback},
+    problem, tokens, words,
+};
 use tacit_model::Clock;
 use tokio::{
     net::TcpListener,
@@ -41,7 +42,7 @@ use tokio::{
 
 pub use asker::{Asker, NodeStatus, ReceiptFile};
 pub use config::{GatewayConfig, GatewayLimits};
-pub use tokens::{Application, TokenError, Tokens};
+pub use tacit_desk::tokens::{Application, TokenError, Tokens};
 
 use json::App;
 
@@ -54,24 +55,9 @@ pub fn openapi() -> &'static str {
 /// Why a gateway does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
-    /// The address is not of this machine alone.
-    #[error("{key} = {address}: the gateway listens on loopback only (127.0.0.1 or [::1])")]
-    NotLoopback {
-        /// Key of the configuration.
-        key: &'static str,
-        /// The address.
-        address: SocketAddr,
-    },
-    /// The address cannot be listened on.
-    #[error("{key} = {address}: {source}")]
-    Bind {
-        /// Key of the configuration.
-        key: &'static str,
-        /// The address.
-        address: SocketAddr,
-        /// What the operating system said.
-        source: io::Error,
-    },
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] BindError),
     /// The tokens.
     #[error("gateway.tokens: {0}")]
     Tokens(#[from] TokenError),
@@ -171,11 +157,5 @@ impl Gateway {
 
 async fn listen(key: &'static str, address: Option<SocketAddr>) -> Result<Option<TcpListener>, GatewayError> {
     let Some(address) = address else { return Ok(None) };
-    if !address.ip().to_canonical().is_loopback() {
-        return Err(GatewayError::NotLoopback { key, address });
-    }
-    match TcpListener::bind(address).await {
-        Ok(listener) => Ok(Some(listener)),
-        Err(source) => Err(GatewayError::Bind { key, address, source }),
-    }
+    Ok(Some(bind_loopback(key, address).await?))
 }

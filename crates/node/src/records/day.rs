@@ -1,10 +1,8 @@
 //! Days as the holder keeps them: the number of days since 1970-01-01, 0 for "not stated".
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
+pub use tacit_desk::words::format_day;
 use tacit_model::Millis;
-
-/// 9999-12-31, the last day of the calendar; a label could carry later ones.
-const LAST: i32 = 2_932_896;
 
 /// Reads `YYYY-MM-DD`, a day from 1970-01-02 on that exists; `None` for anything else.
 pub fn parse_day(text: &str) -> Option<u32> {
@@ -18,16 +16,6 @@ pub fn parse_day(text: &str) -> Option<u32> {
     let (year, month, day) = (number(&bytes[..4])?, number(&bytes[5..7])?, number(&bytes[8..])?);
     let date = Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()?;
     day_of(date).filter(|day| *day > 0)
-}
-
-/// Writes a day as `YYYY-MM-DD`; empty for 0.
-pub fn format_day(day: u32) -> String {
-    if day == 0 {
-        return String::new();
-    }
-    let day = i32::try_from(day).unwrap_or(LAST).min(LAST);
-    let date = Date::constant(1970, 1, 1).checked_add(jiff::Span::new().days(day));
-    date.unwrap_or(Date::MAX).to_string()
 }
 
 /// The day it is at `now` in this time zone.

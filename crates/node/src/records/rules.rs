@@ -17,8 +17,7 @@ use super::day;
 /// The label's status byte of a listing that is in effect.
 pub const STATUS_LISTED: u8 = 1;
 
-/// The label's flag bit of a contested listing.
-pub const FLAG_CONTESTED: u8 = 0x01;
+pub use tacit_desk::words::FLAG_CONTESTED;
 
 /// The registry names a time zone that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,8 @@
 //! The node's tables: every SQL statement of this crate stands below here.
 
 pub(crate) mod holder;
-pub mod requester;
+#[cfg(test)]
+mod requester_tests;
 
 use sqlx::migrate::Migrator;
 pub(crate) use tacit_store::begin;

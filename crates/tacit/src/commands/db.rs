@@ -17,7 +17,7 @@ use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 use tacit_custodian::{Config, SeedFile};
 use tacit_federation::config::{
-    CoordinatorFile, CustodianFile, Environment, NodeFile, RoleFile as _, role_of,
+    AuthorityFile, CoordinatorFile, CustodianFile, Environment, NodeFile, RoleFile as _, role_of,
 };
 use tacit_identity::{Federation, FileError, Role};
 use tacit_model::MemberId;
@@ -124,9 +124,22 @@ impl Site {
                     erasures: None,
                 }
             }
-            role @ (Role::Authority | Role::Auditor) => {
+            role @ Role::Authority => {
+                let file = AuthorityFile::load(path, environment)?;
+                Self {
+                    role,
+                    federation: file.federation,
+                    member: file.member,
+                    url: file.database,
+                    listen: file.api.http,
+                    migrations: &tacit_authority::store::MIGRATIONS,
+                    seeds: Vec::new(),
+                    erasures: None,
+                }
+            }
+            role @ Role::Auditor => {
                 return Err(Failure::usage(format!("a role `{role}` has no database"))
-                    .next("name the configuration of a coordinator, custodian or node"));
+                    .next("name the configuration of a coordinator, custodian, node or authority"));
             }
         })
     }

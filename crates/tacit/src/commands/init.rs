@@ -22,7 +22,8 @@ pub(crate) struct Arguments {
     /// Which federation: the name of a sample, or a file in the same form.
     #[arg(long, default_value = sample::DEFAULT)]
     sample: String,
-    /// Ports are counted from here: coordinator + 1, custodian + 2, nodes + 11, + 21, + 31, ...
+    /// Ports are counted from here: coordinator + 1, custodian + 2, nodes + 11, + 21, + 31, ..., then
+    /// authorities.
     #[arg(long, default_value_t = DEFAULT_BASE_PORT)]
     base_port: u16,
     /// Length of a list epoch, in milliseconds; 24 hours unless given.
@@ -31,13 +32,21 @@ pub(crate) struct Arguments {
     /// Pause between publications of list changes, in milliseconds; 10 seconds unless given.
     #[arg(long)]
     tick_ms: Option<u64>,
+    /// From one reading of a consent authority to the next, in milliseconds; 6 hours unless given.
+    #[arg(long)]
+    reading_ms: Option<u64>,
 }
 
 pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<Exit, Failure> {
     let sample = read_sample(&arguments.sample)?;
     let ports = Ports::from_base(&sample, arguments.base_port)
         .map_err(|error| Failure::usage("the ports do not fit").why(error))?;
-    let overrides = Overrides { epoch_ms: arguments.epoch_ms, tick_ms: arguments.tick_ms, quotas: None };
+    let overrides = Overrides {
+        epoch_ms: arguments.epoch_ms,
+        tick_ms: arguments.tick_ms,
+        reading_ms: arguments.reading_ms,
+        ..Overrides::default()
+    };
     let founded = found(&arguments.folder, &sample, &ports, overrides, context.clock.now(), &mut os_rng())
         .map_err(|error| Failure::trouble("the federation was not founded").why(error))?;
     let members: Vec<_> = sample.member.iter().map(|member| member.id.as_str()).collect();

@@ -1,10 +1,10 @@
-//! `tacit coordinator|custodian|node serve --config F`: one role in its own process.
+//! `tacit coordinator|custodian|node|authority serve --config F`: one role in its own process.
 
 use std::path::PathBuf;
 
 use clap::Subcommand;
 use tacit_federation::{
-    config::{CoordinatorFile, CustodianFile, Environment, NodeFile, RoleFile as _, role_of},
+    config::{AuthorityFile, CoordinatorFile, CustodianFile, Environment, NodeFile, RoleFile as _, role_of},
     run::{DRAIN, Running, Surroundings, start},
 };
 use tacit_identity::Role;
@@ -34,6 +34,13 @@ pub(crate) enum Custodian {
 /// `tacit node ...`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Node {
+    /// Serve until SIGTERM or Ctrl-C; SIGHUP reads certificates and revocation lists again.
+    Serve(Arguments),
+}
+
+/// `tacit authority ...`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Authority {
     /// Serve until SIGTERM or Ctrl-C; SIGHUP reads certificates and revocation lists again.
     Serve(Arguments),
 }
@@ -147,7 +154,8 @@ pub(super) fn metrics_address(path: &std::path::Path) -> Result<Option<std::net:
         Role::Coordinator => CoordinatorFile::load(path, environment)?.metrics,
         Role::Custodian => CustodianFile::load(path, environment)?.metrics,
         Role::Node => NodeFile::load(path, environment)?.metrics,
-        Role::Authority | Role::Auditor => None,
+        Role::Authority => AuthorityFile::load(path, environment)?.metrics,
+        Role::Auditor => None,
     })
 }
 

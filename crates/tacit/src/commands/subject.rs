@@ -1,210 +1,289 @@
-//! `tacit subject ...`: what is on record about a subject, and its erasure; as the consent authority.
+//! `tacit subject ...`: what is on record about a person and their own checks, through the authority that serves them;
+//! and erasure.
 
+mod erase;
 mod words;
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    fs::OpenOptions,
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use clap::Subcommand;
-use serde_json::json;
-use tacit_client::{ChainFinding, ClientError, ConsentAuthority, SubjectLog};
-use tacit_ledger::record::ERASURE_GROUNDS;
-use tacit_model::{MemberId, Reason};
+use serde_json::{Value, json};
+use tacit_federation::{
+    config::{AuthorityFile, Environment, RoleFile as _},
+    connect,
+    desk::DeskClient,
+    found::CLI_APPLICATION,
+};
+use tacit_model::{ListId, Millis, Reason, Ulid, parse_ulid};
 
-use super::consent::read_code;
+use super::list::typed;
 use crate::{
     cli::Context,
     exit::{Exit, Failure},
-    parties,
 };
 
 /// `tacit subject ...`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show every record about a subject, and prove that none is missing.
+    /// Make a person a user of the authority, so that records about them are read from the next reading on.
+    Enroll(Enroll),
+    /// Show who asked about a person, as of the last reading of the log; nobody outside is asked.
     Log(Log),
-    /// Destroy what opens the records about a subject, for good. The log keeps the records, which say nothing of whom.
-    Erase(Erase),
+    /// Ask one list about the person themself. The check is on record, and its receipt is kept.
+    Check(Check),
+    /// Write the receipt of a person's own check to a file.
+    Receipt(Receipt),
+    /// Destroy what opens the records about a person, for good. The log keeps the records, which say nothing of whom.
+    Erase(erase::Erase),
 }
 
 /// Whom it is about.
 #[derive(Debug, clap::Args)]
-struct Whom {
-    /// The subject's code, `-` to read it from standard input.
-    #[arg(required_unless_present = "pseudonym")]
-    code: Option<String>,
+struct Person {
+    /// The person's or company's code, `-` to read it from standard input.
+    code: String,
     /// The code's scheme.
     #[arg(long, default_value = "CN-USCC")]
     scheme: String,
-    /// Requesters whose records are meant; all that the registry names without it. Each new one counts against the
-    /// authority's cap at the custodian.
-    #[arg(long = "requester", value_name = "MEMBER")]
-    requesters: Vec<MemberId>,
-    /// One pseudonym instead, 64 hexadecimal digits.
-    #[arg(long, value_name = "HEX", conflicts_with_all = ["code", "requesters"], value_parser = pseudonym)]
-    pseudonym: Option<[u8; 32]>,
     /// The authority's configuration.
     #[arg(long, env = "TACIT_CONFIG", value_name = "FILE")]
     config: PathBuf,
+}
+
+/// Arguments of `subject enroll`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Enroll {
+    #[command(flatten)]
+    person: Person,
 }
 
 /// Arguments of `subject log`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Log {
     #[command(flatten)]
-    whom: Whom,
-    /// Write the records as CSV.
-    #[arg(long)]
-    csv: bool,
+    person: Person,
+    /// Records of this time and later, as in 2026-11-22T00:00:00Z.
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    from: Option<Millis>,
+    /// Records before this time.
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    until: Option<Millis>,
+    /// Write the records to this file as CSV.
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Show one record with everything that proves it, as JSON.
+    #[arg(long, value_name = "RECORD_ID", value_parser = ulid, conflicts_with_all = ["from", "until", "csv"])]
+    proof: Option<Ulid>,
 }
 
-/// Arguments of `subject erase`.
+/// Arguments of `subject check`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Erase {
-    #[command(flatten)]
-    whom: Whom,
-    /// Why.
-    #[arg(long, value_parser = ERASURE_GROUNDS)]
-    ground: String,
-    /// Yes, for good: there is no way back.
-    #[arg(long)]
-    yes: bool,
+pub(crate) struct Check {
+    /// The person's or company's code, `-` to read it from standard input.
+    code: String,
+    /// The list, one at a time.
+    #[arg(long, value_name = "HOLDER/NAME")]
+    list: ListId,
+    /// The authority's configuration.
+    #[arg(long, env = "TACIT_CONFIG", value_name = "FILE")]
+    config: PathBuf,
 }
 
-fn pseudonym(text: &str) -> Result<[u8; 32], String> {
-    let bytes = hex::decode(text).ok().and_then(|bytes| bytes.try_into().ok());
-    bytes.ok_or_else(|| "a pseudonym is 64 hexadecimal digits".to_owned())
+/// Arguments of `subject receipt`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Receipt {
+    /// Record of the check.
+    #[arg(value_parser = ulid, value_name = "RECORD_ID")]
+    record: Ulid,
+    /// The file to write; it must not be there.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// The authority's configuration.
+    #[arg(long, env = "TACIT_CONFIG", value_name = "FILE")]
+    config: PathBuf,
+}
+
+/// Entries of one page.
+const PAGE: usize = 1000;
+
+fn ulid(text: &str) -> Result<Ulid, String> {
+    parse_ulid(text).ok_or_else(|| "an id is a ULID: 26 characters, capitals and digits".to_owned())
+}
+
+fn instant(text: &str) -> Result<Millis, String> {
+    text.parse().map_err(|_| "a time is written as in 2026-11-22T00:00:00Z".to_owned())
 }
 
 pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
     context.block_on(async {
         match command {
+            Command::Enroll(arguments) => enroll(context, arguments).await,
             Command::Log(arguments) => log(context, arguments).await,
-            Command::Erase(arguments) => erase(context, arguments).await,
+            Command::Check(arguments) => check(context, arguments).await,
+            Command::Receipt(arguments) => receipt(context, arguments).await,
+            Command::Erase(arguments) => erase::erase(context, arguments).await,
         }
     })
 }
 
-/// A pseudonym, and whose it is when that is known.
-struct Of {
-    requester: Option<MemberId>,
-    pseudonym: [u8; 32],
+/// The authority's interface, with the command line's token.
+fn desk(config: &Path) -> Result<DeskClient, Failure> {
+    let file = AuthorityFile::load(config, Environment::Read)?;
+    let token = connect::desk_token(&file, CLI_APPLICATION)?;
+    Ok(DeskClient::new(file.api.http, token))
 }
 
-impl Of {
-    /// How the output calls it.
-    fn name(&self) -> &str {
-        self.requester.as_deref().unwrap_or("the pseudonym")
+/// What the authority answers, or why it does not.
+async fn ask(desk: &DeskClient, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+    let answer = match body {
+        Some(body) => desk.post(path, body).await,
+        None => desk.get(path).await,
+    };
+    let answer = answer.map_err(|error| {
+        Failure::new(Exit::Unreachable, "the authority cannot be reached")
+            .why(error)
+            .next("see that it runs: tacit authority serve --config FILE")
+    })?;
+    if answer.status == 200 {
+        return Ok(answer.body);
+    }
+    let text = |field: &str| answer.body[field].as_str().unwrap_or_default().to_owned();
+    let failure = match text("reason").parse::<Reason>() {
+        Ok(reason) => Failure::new(Exit::of(reason), format!("the authority did not do it: {reason}"))
+            .why(text("message"))
+            .next(text("advice"))
+            .reason(reason),
+        Err(_) => Failure::trouble("the authority did not do it").why(text("message")),
+    };
+    Err(Failure {
+        request_id: Some(text("request_id").into()).filter(|id: &Box<str>| !id.is_empty()),
+        ..failure
+    })
+}
+
+impl Person {
+    /// The body that names the person.
+    fn body(self) -> Result<Value, Failure> {
+        Ok(json!({ "scheme": self.scheme, "code": *typed(self.code)? }))
     }
 }
 
-/// The pseudonyms that are meant. The custodian evaluates, and learns neither code nor pseudonym.
-async fn pseudonyms(authority: &ConsentAuthority, whom: Whom) -> Result<Vec<Of>, Failure> {
-    if let Some(pseudonym) = whom.pseudonym {
-        return Ok(vec![Of { requester: None, pseudonym }]);
-    }
-    let registry = authority.registry();
-    let code = whom.code.ok_or_else(|| Failure::usage("no subject was named"))?;
-    let subject = read_code(&registry, &whom.scheme, code)?;
-    let mut requesters: BTreeSet<MemberId> = whom.requesters.into_iter().collect();
-    if requesters.is_empty() {
-        let asks = registry.members().filter(|member| member.pseudonym_epoch.is_some());
-        requesters = asks.map(|member| member.id.clone()).collect();
-    }
-    let mut found = Vec::with_capacity(requesters.len());
-    for requester in requesters {
-        for it in authority.pseudonyms(&requester, std::slice::from_ref(&subject)).await? {
-            found.push(Of { requester: Some(requester.clone()), pseudonym: it.pseudonym });
-        }
-    }
-    Ok(found)
+async fn enroll(context: &Context, arguments: Enroll) -> Result<Exit, Failure> {
+    let desk = desk(&arguments.person.config)?;
+    let body = arguments.person.body()?;
+    let answer = ask(&desk, "/v1/users", Some(&body)).await?;
+    context.output.result(&answer, || {
+        let word = if answer["new"].as_bool() == Some(true) { "a user now" } else { "a user already" };
+        format!(
+            "The person is {word}, since {}.\n{}",
+            words::text(&answer["since"]),
+            words::freshness(&answer)
+        )
+    })?;
+    Ok(Exit::Done)
 }
 
 async fn log(context: &Context, arguments: Log) -> Result<Exit, Failure> {
-    let authority = parties::authority(context, &arguments.whom.config).await?;
-    let chains = authority.chains();
-    let mut logs: Vec<(Of, SubjectLog)> = Vec::new();
-    for of in pseudonyms(&authority, arguments.whom).await? {
-        let log = chains.log(&of.pseudonym).await?;
-        logs.push((of, log));
-    }
-    if arguments.csv && !context.output.is_json() {
-        return words::csv(context, &logs).map(|()| Exit::Done);
-    }
-    for (of, log) in &logs {
-        if context.output.is_json() {
-            for entry in &log.entries {
-                context.output.json_line(&words::entry(of.requester.as_ref(), entry))?;
-            }
-            context.output.json_line(&words::statement(of.requester.as_ref(), log))?;
-        } else {
-            context.output.line(&words::text(of.name(), log))?;
-        }
-    }
-    Ok(Exit::Done)
-}
-
-async fn erase(context: &Context, arguments: Erase) -> Result<Exit, Failure> {
-    if !arguments.yes {
-        return Err(Failure::usage("nothing was erased: an erasure cannot be taken back")
-            .next("look at it with tacit subject log, then add --yes"));
-    }
-    let authority = parties::authority(context, &arguments.whom.config).await?;
-    let chains = authority.chains();
-    for of in pseudonyms(&authority, arguments.whom).await? {
-        let erased = match chains.erase(&of.pseudonym, &arguments.ground).await {
-            Ok(erased) => erased,
-            Err(ClientError::Refused { refusal, .. }) if refusal.reason == Reason::NotFound => {
-                let value = json!({ "requester": of.requester, "erased": false });
-                context.output.result(&value, || format!("{}: nothing is on record", of.name()))?;
-                continue;
-            }
-            Err(error) => return Err(error.into()),
-        };
-        // It is this subject's chain that begins anew with that record.
-        let log = chains.log(&of.pseudonym).await?;
-        let begins = log.entries.first().is_some_and(|entry| entry.index >= erased.record.index);
-        if !begins {
-            return Err(Failure::trouble("the log has an erasure, but what was to be erased still opens")
-                .reason(Reason::LogInconsistent));
-        }
-        let value = json!({
-            "requester": of.requester,
-            "erased": true,
-            "openings": erased.openings,
-            "ground": erased.ground,
-            "time": erased.time.to_rfc3339(),
-            "record": { "id": erased.record.id.to_string(), "index": erased.record.index },
-            "checkpoint": String::from_utf8_lossy(&erased.checkpoint),
-        });
-        context.output.result(&value, || {
-            format!(
-                "{}: what opens {} was erased at {}, ground {}\n  record {}, log index {}, proven; the records stay in \
-                 the log and say nothing of whom",
-                of.name(),
-                words::records(erased.openings),
-                erased.time.to_rfc3339(),
-                erased.ground,
-                erased.record.id,
-                erased.record.index
-            )
+    let desk = desk(&arguments.person.config)?;
+    let mut body = arguments.person.body()?;
+    if let Some(record) = arguments.proof {
+        body["record_id"] = json!(record.to_string());
+        let answer = ask(&desk, "/v1/proofs", Some(&body)).await?;
+        context.output.result(&answer, || {
+            serde_json::to_string_pretty(&answer).unwrap_or_else(|_| answer.to_string())
         })?;
+        return Ok(Exit::Done);
     }
+    for (field, time) in [("from", arguments.from), ("until", arguments.until)] {
+        if let Some(time) = time {
+            body[field] = json!(time.to_rfc3339());
+        }
+    }
+    body["limit"] = json!(PAGE);
+    let mut usages: Vec<Value> = Vec::new();
+    let last = loop {
+        body["offset"] = json!(usages.len() + 1);
+        let mut answer = ask(&desk, "/v1/findUsage", Some(&body)).await?;
+        let page = answer["usage"].as_array_mut().map(std::mem::take).unwrap_or_default();
+        let full = page.len() == PAGE;
+        usages.extend(page);
+        if !full {
+            break answer;
+        }
+    };
+    if let Some(path) = &arguments.csv {
+        write_new(path, words::csv(&usages)?.as_bytes())?;
+        let value =
+            json!({ "file": path.display().to_string(), "records": usages.len(), "as_of": last["as_of"] });
+        context.output.result(&value, || {
+            format!("{} records are in {}.\n{}", usages.len(), path.display(), words::freshness(&last))
+        })?;
+        return Ok(Exit::Done);
+    }
+    if context.output.is_json() {
+        for usage in &usages {
+            context.output.json_line(usage)?;
+        }
+        context.output.json_line(&json!({
+            "total": last["total"], "as_of": last["as_of"], "not_read_yet": last["not_read_yet"],
+            "findings": last["findings"], "next_reading": last["next_reading"],
+        }))?;
+    } else {
+        context.output.line(&words::log(&usages, &last))?;
+    }
+    let broken = last["findings"].as_array().is_some_and(|findings| !findings.is_empty());
+    Ok(if broken { Exit::Trouble } else { Exit::Done })
+}
+
+async fn check(context: &Context, arguments: Check) -> Result<Exit, Failure> {
+    let desk = desk(&arguments.config)?;
+    let body = json!({ "code": *typed(arguments.code)?, "list": arguments.list });
+    let answer = ask(&desk, "/v1/checks", Some(&body)).await?;
+    context.output.result(&answer, || words::checked(&answer))?;
+    Ok(if answer["answer"] == "refused" { Exit::Refused } else { Exit::Done })
+}
+
+async fn receipt(context: &Context, arguments: Receipt) -> Result<Exit, Failure> {
+    let desk = desk(&arguments.config)?;
+    let mut answer = ask(&desk, &format!("/v1/receipts/{}", arguments.record), None).await?;
+    let file = BASE64.decode(words::text(&answer["file"])).map_err(Failure::internal)?;
+    write_new(&arguments.out, &file)?;
+    if let Some(fields) = answer.as_object_mut() {
+        fields.remove("file");
+        fields.insert("file".to_owned(), json!(arguments.out.display().to_string()));
+    }
+    context.output.result(&answer, || {
+        format!(
+            "The receipt of record {} is in {} ({} bytes, readable by you alone).\n{}\nWhoever gets it checks it with: \
+             tacit receipt verify FILE --registry REGISTRY --log-key KEY",
+            arguments.record,
+            arguments.out.display(),
+            file.len(),
+            words::text(&answer["warning"]),
+        )
+    })?;
     Ok(Exit::Done)
 }
 
-impl From<ChainFinding> for Failure {
-    fn from(finding: ChainFinding) -> Self {
-        match finding {
-            ChainFinding::Client(error) => error.into(),
-            finding => {
-                let reason = finding.reason();
-                Self::new(
-                    Exit::of(reason),
-                    "what is on record about the subject is NOT complete and in order",
-                )
-                .why(finding)
-                .reason(reason)
-            }
-        }
-    }
+/// Writes a new file that its owner alone can read.
+fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let cannot = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => Failure::usage(format!("{} is there already", path.display()))
+            .why("what was written before is not overwritten")
+            .next("name another file"),
+        _ => Failure::trouble(format!("{} cannot be written", path.display())).why(error),
+    };
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(cannot)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    written.map_err(|error| {
+        // Half a file is none.
+        let _ = std::fs::remove_file(path);
+        cannot(error)
+    })
 }

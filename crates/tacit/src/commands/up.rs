@@ -58,7 +58,7 @@ async fn start_all(context: &Context, files: &[PathBuf], roles: &mut Vec<Running
     Ok(())
 }
 
-/// The files of a folder that have something to serve: coordinator, custodian, then nodes by name.
+/// The files of a folder that have something to serve: coordinator, custodian, then nodes and authorities by name.
 pub(crate) fn serving_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
     for path in configuration_files(folder)? {
@@ -66,7 +66,8 @@ pub(crate) fn serving_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
             Role::Coordinator => files.push((0, path)),
             Role::Custodian => files.push((1, path)),
             Role::Node => files.push((2, path)),
-            Role::Authority | Role::Auditor => {}
+            Role::Authority => files.push((3, path)),
+            Role::Auditor => {}
         }
     }
     files.sort();
@@ -97,7 +98,9 @@ pub(crate) fn configuration_files(folder: &Path) -> Result<Vec<PathBuf>, Failure
 
 /// The one line that says that a role is ready.
 pub(super) fn ready(context: &Context, role: &Running) -> Result<(), Failure> {
-    let endpoint = format!("https://{}", role.address());
+    // An authority listens for its portal alone, without TLS on loopback.
+    let scheme = if role.role() == Role::Authority { "http" } else { "https" };
+    let endpoint = format!("{scheme}://{}", role.address());
     context.output.result(
         &json!({
             "ready": role.member(),

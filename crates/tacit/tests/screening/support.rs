@@ -20,12 +20,13 @@ use std::{
 use serde_json::Value;
 
 /// Roles that serve, in the order in which they start.
-pub(crate) const ROLES: [(&str, &str); 5] = [
+pub(crate) const ROLES: [(&str, &str); 6] = [
     ("coordinator", "coordinator"),
     ("custodian", "custodian"),
     ("court", "node"),
     ("tax", "node"),
     ("procurement", "node"),
+    ("portal", "authority"),
 ];
 
 /// The longest wait for anything.

@@ -8,6 +8,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, future::BoxFuture};
 use tacit_client::{Connections, Deadlines, LogReader, Requester, RequesterConfig, RequesterKeys};
+use tacit_desk::store::requester::RequesterTables;
 use tacit_identity::{Credentials, MtlsListener, Role, SpiffeId, channel, tune_server};
 use tacit_ledger::{
     cosignature::CosignatureSigner,
@@ -19,7 +20,6 @@ use tacit_node::{
     gateway::Gateway,
     health::Health,
     holder::{Holder, HolderDeps},
-    store::requester::SqliteRequesterStore,
 };
 use tacit_policy::{
     Ed25519Key, Registry,
@@ -193,7 +193,7 @@ impl Ground {
             RequesterKeys { signing, store },
             Arc::clone(&self.registry),
             connections,
-            Arc::new(SqliteRequesterStore::new(self.db.clone())),
+            Arc::new(RequesterTables::new(self.db.clone())),
             Arc::clone(&self.clock),
         ))
     }

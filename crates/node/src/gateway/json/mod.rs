@@ -13,7 +13,8 @@ mod handlers;
 mod lines;
 mod lists;
 pub(super) mod openapi;
-mod parse;
+#[cfg(test)]
+mod parse_tests;
 mod receipts;
 mod types;
 
@@ -25,6 +26,7 @@ use axum::{
     middleware,
     routing::{self, MethodRouter},
 };
+use tacit_desk::parse;
 use tacit_model::{Clock, Reason};
 use tokio::sync::{Semaphore, watch};
 

@@ -29,21 +29,6 @@ use super::{
 };
 use crate::gateway::problem::{Problem, http_status};
 
-/// A stable reason code: every reason that can leave the gateway.
-pub(in crate::gateway) struct ReasonCode;
-
-impl PartialSchema for ReasonCode {
-    fn schema() -> RefOr<Schema> {
-        let codes: BTreeSet<&str> = Reason::all().map(|reason| reason.outward().as_str()).collect();
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .description(Some("Stable reason code; new ones may be added."))
-            .enum_values(Some(codes))
-            .into()
-    }
-}
-impl ToSchema for ReasonCode {}
-
 /// A list id as text.
 pub(super) struct ListIdText;
 

@@ -41,7 +41,10 @@ async fn only_loopback_is_listened_on() {
         ("[::ffff:10.0.0.1]:0", "127.0.0.1:0", "gateway.http"),
     ] {
         let refused = bind(&config(folder.path(), http, grpc), FakeAsker::new()).await.unwrap_err();
-        assert!(matches!(refused, GatewayError::NotLoopback { key: found, .. } if found == key), "{refused}");
+        assert!(
+            matches!(refused, GatewayError::Listen(tacit_desk::http::BindError::NotLoopback { key: found, .. }) if found == key),
+            "{refused}"
+        );
     }
     let mut zero = config(folder.path(), "127.0.0.1:0", "127.0.0.1:0");
     zero.limits.requests = 0;

@@ -92,7 +92,7 @@ impl Rig {
         let ports = Ports::chosen(&sample, |_, service| match service {
             Service::Federation | Service::Metrics => surroundings.sockets.reserve(),
             // A gateway finds a free port itself.
-            Service::GatewayGrpc | Service::GatewayHttp => Ok((Ipv4Addr::LOCALHOST, 0).into()),
+            Service::GatewayGrpc | Service::GatewayHttp | Service::Api => Ok((Ipv4Addr::LOCALHOST, 0).into()),
         })?;
         let overrides = Overrides { quotas: Some(QUOTAS), ..Overrides::default() };
         let founded = found(folder, &sample, &ports, overrides, clock.now(), &mut entropy::os_rng())?;

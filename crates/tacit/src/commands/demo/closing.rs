@@ -44,6 +44,9 @@ pub(super) fn keeps_running(narrator: &Narrator, stage: &Stage, cast: &Cast) {
         "tacit check {} --list {TAX_LIST} --purpose {VENDOR_SELECTION} --case TENDER-2026-0150 --config {PROCUREMENT}.toml",
         cast.consenting
     ));
+    comment("what bidder C sees, and whether it is listed itself");
+    command(&format!("tacit subject log {} --config {PORTAL}.toml", cast.consenting));
+    command(&format!("tacit subject check {} --list {COURT_LIST} --config {PORTAL}.toml", cast.consenting));
     comment("what the auditor sees of all this, and whether the log still holds");
     command(&format!("tacit log tail --config {AUDITOR}.toml"));
     command(&format!("tacit log verify --config {AUDITOR}.toml"));

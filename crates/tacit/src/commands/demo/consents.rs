@@ -12,6 +12,7 @@ use super::{
     TAX_LIST, TENDER, VENDOR_SELECTION, Walk,
     ask::{Question, Told},
     narrator::Tone,
+    person,
     questions::{answered, refused},
     report::Step,
 };
@@ -69,6 +70,7 @@ pub(super) async fn given(walk: &mut Walk<'_>) -> Result<Step, Failure> {
          consent stands under a pseudonym that means bidder C to the procurement office and nobody else."
     ));
     walk.narrator.gap();
+    person::logs_in(walk).await?;
     let id = consent(walk)?;
     let asked = walk.portal.request(id).await?;
     let narrower = Narrower {
@@ -123,8 +125,11 @@ pub(super) async fn withdrawn(walk: &mut Walk<'_>) -> Result<Step, Failure> {
     walk.narrator.say(
         "To the procurement office, withdrawn and never given look the same. Answers that were given stay given.",
     );
+    walk.narrator.gap();
+    let seen = person::sees(walk).await?;
     let mut facts = told.facts(&walk.cast.consenting);
     (facts["paused"], facts["resumed"]) = (json!(paused.word()), json!(resumed.word()));
+    facts["person_sees"] = seen;
     facts["withdrawal"] = json!({ "record": record.index, "proven_in_size": size, "state": state.as_str() });
     Ok(Step::of("consent_withdrawn", "consent_required", told.word(), facts))
 }

@@ -8,6 +8,7 @@ mod consents;
 mod founding;
 mod lists;
 mod narrator;
+mod person;
 mod questions;
 mod report;
 mod search;

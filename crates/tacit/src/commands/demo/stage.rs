@@ -18,6 +18,7 @@ use tacit_policy::Registry;
 use tempfile::TempDir;
 use tracing_subscriber::EnvFilter;
 
+use super::person::READING_MS;
 use crate::{cli::Context, commands::up::serving_files, exit::Failure};
 
 /// What all roles write of their work.
@@ -53,19 +54,19 @@ impl Stage {
         };
         let surroundings = Surroundings::new(context.clock.clone());
         let ports = free_ports(&sample, &surroundings.sockets)?;
-        let founded =
-            found(&folder, &sample, &ports, Overrides::default(), context.clock.now(), &mut os_rng())
-                .map_err(|error| {
-                    Failure::usage("the federation was not founded")
-                        .why(error)
-                        .next("name a new folder with --dir; an older one is started again by `tacit up`")
-                })?;
+        let overrides = Overrides { reading_ms: Some(READING_MS), ..Overrides::default() };
+        let founded = found(&folder, &sample, &ports, overrides, context.clock.now(), &mut os_rng())
+            .map_err(|error| {
+                Failure::usage("the federation was not founded")
+                    .why(error)
+                    .next("name a new folder with --dir; an older one is started again by `tacit up`")
+            })?;
         DirBuilder::new().mode(0o700).create(folder.join(LISTS))?;
         log_to(&folder.join(LOG_FILE))?;
         Ok(Self { folder, registry: founded.registry, roles: Vec::new(), surroundings, temporary })
     }
 
-    /// Starts every role: coordinator, custodian, then the nodes.
+    /// Starts every role: coordinator, custodian, the nodes, then the portal.
     pub(super) async fn start(&mut self) -> Result<(), Failure> {
         for file in serving_files(&self.folder)? {
             self.roles.push(self.start_file(&file).await?);
@@ -100,7 +101,7 @@ fn free_ports(sample: &Sample, sockets: &Sockets) -> Result<Ports, Failure> {
     // All at once, so that no port is chosen twice.
     let mut passing = Vec::new();
     let ports = Ports::chosen(sample, |_, service| match service {
-        Service::GatewayGrpc | Service::GatewayHttp => {
+        Service::GatewayGrpc | Service::GatewayHttp | Service::Api => {
             let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
             let at = socket.local_addr()?;
             passing.push(socket);

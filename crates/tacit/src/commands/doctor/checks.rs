@@ -88,7 +88,7 @@ impl Loaded {
                 pins: &it.pins,
                 coordinator: Some(&it.coordinator),
                 custodian: Some(&it.custodian),
-                seeds: vec![&it.keys.signing, &it.keys.blind],
+                seeds: vec![&it.keys.signing, &it.keys.blind, &it.keys.store],
             },
             Self::Auditor(it) => Common {
                 federation: &it.federation,

@@ -52,6 +52,9 @@ pub(super) fn line(index: u64, record: &Record) -> String {
         Record::Enrollment(it) => {
             format!("{} enrolled {} subjects with {}", it.requester, it.count, it.custodian)
         }
+        Record::Audit(it) => {
+            format!("{} reads what is on record about {} pseudonyms", it.reader, it.pseudonyms)
+        }
         Record::Erasure(it) => {
             format!("{} had {} openings erased: {}", it.authority, it.openings, it.ground)
         }

@@ -1,166 +1,162 @@
-//! A subject's records in words, JSON and CSV.
+//! What an authority tells of a person, in words, columns and CSV.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use serde_json::{Value, json};
-use tacit_client::{ChainEntry, Details, SubjectLog};
-use tacit_ledger::record::Record;
-use tacit_model::{MemberId, Millis};
+use serde_json::Value;
 
-use super::Of;
-use crate::{cli::Context, exit::Failure, output::columns};
+use crate::{exit::Failure, output::columns};
 
-/// "1 record", "7 records".
-pub(super) fn records(count: u64) -> String {
-    if count == 1 { "1 record".to_owned() } else { format!("{count} records") }
+/// A text of an answer; empty when it is none.
+pub(super) fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
 }
 
-/// The log of one pseudonym, with what was proven.
-pub(super) fn text(name: &str, log: &SubjectLog) -> String {
-    let statement = &log.statement;
-    let count = match statement.records {
-        0 => "no records".to_owned(),
-        all => format!("{}, none missing", records(all)),
+fn texts(value: &Value, field: &str) -> Vec<String> {
+    let of = |one: &Value| if field.is_empty() { text(one) } else { text(&one[field]) };
+    value.as_array().map(|all| all.iter().map(of).collect()).unwrap_or_default()
+}
+
+/// As of when, what is lacking, and when more comes.
+pub(super) fn freshness(answer: &Value) -> String {
+    let mut said = match answer["as_of"].as_str() {
+        Some(as_of) => format!("Everything recorded up to {as_of} is here."),
+        None => "Nothing was read about this person yet.".to_owned(),
     };
-    let mut text = format!(
-        "{name}: {count}, as of tree size {}; statement signed by {} at {}",
-        statement.size,
-        statement.coordinator,
-        Millis(statement.time_ms).to_rfc3339()
-    );
-    if log.erased > 0 {
-        text.push_str(&format!("\n  what opens the first {} was erased", log.erased));
+    let waiting = texts(&answer["not_read_yet"], "");
+    if answer["as_of"].is_string() && !waiting.is_empty() {
+        said.push_str(&format!("\nNot read yet: records of {}.", waiting.join(", ")));
     }
-    let mut rows =
-        vec![["NO.", "INDEX", "TIME", "KIND", "WHAT", "ON WHAT GROUNDS"].map(str::to_owned).to_vec()];
-    for entry in &log.entries {
-        rows.push(vec![
-            entry.sequence.to_string(),
-            entry.index.to_string(),
-            Millis(entry.record.time_ms()).to_rfc3339(),
-            entry.record.kind().to_owned(),
-            what(&entry.record),
-            grounds(&entry.details),
-        ]);
+    for finding in texts(&answer["findings"], "") {
+        said.push_str(&format!("\nWRONG: {finding}"));
     }
-    if rows.len() > 1 {
-        text.push('\n');
-        text.push_str(&columns(&rows));
+    if let Some(next) = answer["next_reading"].as_str() {
+        said.push_str(&format!(
+            "\nThe next reading is at about {next}, for all persons together; there is none on demand."
+        ));
     }
-    text
+    said
 }
 
-/// What a record says.
-fn what(record: &Record) -> String {
-    match record {
-        Record::Access(it) => format!("{} may ask {} for {}", it.requester, lists(record), it.purpose),
-        Record::Refused(it) => {
-            format!("{} was refused {} for {}: {}", it.requester, lists(record), it.purpose, it.reason)
+/// The table of a person's log.
+pub(super) fn log(usages: &[Value], answer: &Value) -> String {
+    let mut said = String::new();
+    if usages.is_empty() {
+        said.push_str("Nothing is on record in this period.\n");
+    } else {
+        let head = ["TIME", "WHO", "OUTCOME", "LIST", "PURPOSE", "LEGAL BASIS", "RECORD", "PROOF"];
+        let mut rows = vec![head.map(str::to_owned).to_vec()];
+        rows.extend(usages.iter().map(row));
+        said.push_str(&columns(&rows));
+        said.push('\n');
+        let mut notes: Vec<String> = usages.iter().map(|usage| text(&usage["note"])).collect();
+        notes.retain(|note| !note.is_empty());
+        notes.sort();
+        notes.dedup();
+        for note in notes {
+            said.push_str(&format!("\n* {note}"));
         }
-        Record::Consent(it) => format!("consent for {} is {}", it.requester, it.state),
-        Record::Erasure(it) => {
-            format!("{} were erased by {}: {}", records(it.openings), it.authority, it.ground)
-        }
-        // None of these is in a subject's chain.
-        Record::Manifest(_) | Record::Registry(_) | Record::Enrollment(_) => record.kind().to_owned(),
+        said.push_str(&format!("\n* {}\n", text(&answer["notice"])));
+    }
+    said.push('\n');
+    said.push_str(&freshness(answer));
+    said
+}
+
+fn row(usage: &Value) -> Vec<String> {
+    vec![
+        text(&usage["logtime"]),
+        text(&usage["receiver"]),
+        outcome(usage),
+        texts(&usage["lists"], "id").join(" "),
+        text(&usage["purpose"]["id"]),
+        ground(usage),
+        text(&usage["record"]["id"]),
+        text(&usage["proof"]),
+    ]
+}
+
+/// What came of it, of a refusal with the exact reason and the rules.
+fn outcome(usage: &Value) -> String {
+    let outcome = text(&usage["outcome"]).replace('_', " ");
+    let exact = text(&usage["exact_reason"]);
+    if exact.is_empty() {
+        return outcome;
+    }
+    let rules = texts(&usage["rules"], "").join(" ");
+    format!("{outcome}: {} ({exact}; rules {rules})", text(&usage["reason"]))
+}
+
+/// The law and the agreement, or what was named as the ground, or the consent.
+fn ground(usage: &Value) -> String {
+    if let Some(citation) = usage["legal_basis"]["citation"].as_str() {
+        return format!("{citation} ({})", text(&usage["basis"]));
+    }
+    match usage["consent"]["id"].as_str() {
+        Some(consent) => format!("consent {consent}, change {}", usage["consent"]["number"]),
+        None => text(&usage["basis"]),
     }
 }
 
-fn lists(record: &Record) -> String {
-    match record {
-        Record::Access(it) => it.lists.iter().map(|at| at.list.as_str()).collect::<Vec<_>>().join(" "),
-        Record::Refused(it) => it.lists.join(" "),
-        _ => String::new(),
-    }
-}
-
-/// On what a decision rested, in the coordinator's words.
-fn grounds(details: &Details) -> String {
-    match details {
-        Details::Check { exact, basis, .. } if exact.is_empty() => basis.to_string(),
-        Details::Check { exact, basis, .. } => format!("{basis}: {exact}"),
-        Details::Consent { consent, number } => format!("{} change {number}", consent.id),
-        Details::Request { request, number } => format!("{} change {number}", request.id),
-        Details::Erasure => String::new(),
-    }
-}
-
-/// One record.
-pub(super) fn entry(requester: Option<&MemberId>, entry: &ChainEntry) -> Value {
-    let mut value = json!({
-        "requester": requester,
-        "sequence": entry.sequence,
-        "index": entry.index,
-        "kind": entry.record.kind(),
-        "id": entry.record.id(),
-        "time": Millis(entry.record.time_ms()).to_rfc3339(),
-        "what": what(&entry.record),
-    });
-    let details = match (&entry.details, &entry.record) {
-        (Details::Check { exact, rules, agreement, basis }, Record::Access(it)) => json!({
-            "holder": it.holder, "lists": lists(&entry.record), "purpose": it.purpose, "exact": exact, "rules": rules,
-            "agreement": agreement, "basis": basis.to_string(),
-        }),
-        (Details::Check { exact, rules, agreement, basis }, Record::Refused(it)) => json!({
-            "holder": it.holder, "lists": lists(&entry.record), "purpose": it.purpose, "reason": it.reason,
-            "exact": exact, "rules": rules, "agreement": agreement, "basis": basis.to_string(),
-        }),
-        (Details::Consent { consent, number }, Record::Consent(it)) => {
-            json!({ "consent": consent.id.to_string(), "state": it.state, "number": number })
-        }
-        (Details::Request { request, number }, Record::Consent(it)) => {
-            json!({ "consent": request.id.to_string(), "state": it.state, "number": number })
-        }
-        (Details::Erasure, Record::Erasure(it)) => {
-            json!({ "authority": it.authority, "ground": it.ground, "openings": it.openings })
-        }
-        _ => json!({}),
-    };
-    if let (Some(all), Value::Object(details)) = (value.as_object_mut(), details) {
-        all.extend(details);
-    }
-    value
-}
-
-/// The signed statement, whole: it is worth keeping.
-pub(super) fn statement(requester: Option<&MemberId>, log: &SubjectLog) -> Value {
-    let statement = &log.statement;
-    json!({
-        "requester": requester,
-        "pseudonym": hex::encode(statement.pseudonym),
-        "records": statement.records,
-        "erased": log.erased,
-        "missing": 0,
-        "size": statement.size,
-        "root": hex::encode(statement.root),
-        "time": Millis(statement.time_ms).to_rfc3339(),
-        "statement": String::from_utf8_lossy(&log.signed.text),
-        "signature": BASE64.encode(log.signed.signature),
-        "checkpoint": String::from_utf8_lossy(&log.checkpoint),
-    })
-}
-
-/// All records as CSV.
-pub(super) fn csv(context: &Context, logs: &[(Of, SubjectLog)]) -> Result<(), Failure> {
+/// All entries as CSV.
+pub(super) fn csv(usages: &[Value]) -> Result<String, Failure> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let header = ["requester", "sequence", "index", "time", "kind", "id", "what", "grounds"];
+    let header = [
+        "logtime",
+        "action",
+        "receiver",
+        "receiver_name",
+        "infosystem",
+        "lists",
+        "purpose",
+        "outcome",
+        "reason",
+        "exact_reason",
+        "rules",
+        "basis",
+        "legal_basis",
+        "restrictions",
+        "consent",
+        "record_id",
+        "log_index",
+        "proof",
+    ];
     writer.write_record(header).map_err(Failure::internal)?;
-    for (of, log) in logs {
-        for entry in &log.entries {
-            let row = [
-                of.requester.as_deref().unwrap_or_default().to_owned(),
-                entry.sequence.to_string(),
-                entry.index.to_string(),
-                Millis(entry.record.time_ms()).to_rfc3339(),
-                entry.record.kind().to_owned(),
-                entry.record.id().to_owned(),
-                what(&entry.record),
-                grounds(&entry.details),
-            ];
-            writer.write_record(&row).map_err(Failure::internal)?;
-        }
+    for usage in usages {
+        let row = [
+            text(&usage["logtime"]),
+            text(&usage["action"]),
+            text(&usage["receiver"]),
+            text(&usage["receiver_name"]),
+            text(&usage["infosystem"]),
+            texts(&usage["lists"], "id").join(" "),
+            text(&usage["purpose"]["id"]),
+            text(&usage["outcome"]),
+            text(&usage["reason"]),
+            text(&usage["exact_reason"]),
+            texts(&usage["rules"], "").join(" "),
+            text(&usage["basis"]),
+            text(&usage["legal_basis"]["citation"]),
+            text(&usage["restrictions"]),
+            text(&usage["consent"]["id"]),
+            text(&usage["record"]["id"]),
+            usage["record"]["index"].to_string(),
+            text(&usage["proof"]),
+        ];
+        writer.write_record(&row).map_err(Failure::internal)?;
     }
-    let text = writer.into_inner().map_err(Failure::internal)?;
-    context.output.line(String::from_utf8_lossy(&text).trim_end())?;
-    Ok(())
+    let bytes = writer.into_inner().map_err(Failure::internal)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// What a list says about the person.
+pub(super) fn checked(answer: &Value) -> String {
+    let mut said = text(&answer["message"]);
+    if let Some(record) = answer["record_id"].as_str() {
+        said.push_str(&format!(
+            "\nOn record as {record}; the receipt: tacit subject receipt {record} --out FILE\nThe check shows in the \
+             person's own log after the next reading. One list was asked; nothing is said about others."
+        ));
+    }
+    if answer["answer"] == "listed" {
+        said.push_str(&format!("\nIf it is wrong: {}", text(&answer["objections"])));
+    }
+    said
 }

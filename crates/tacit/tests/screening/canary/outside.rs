@@ -28,6 +28,7 @@ pub(crate) fn everything_that_others_can_fetch(scene: &Scene) {
         fs::write(scene.path(&format!("fetched/metrics-{member}")), metrics).unwrap();
     }
     bad_requests_to_the_gateway(scene);
+    bad_requests_to_the_authority(scene);
     files_of_the_log(scene);
 }
 
@@ -107,6 +108,40 @@ fn bad_requests_to_the_gateway(scene: &Scene) {
         said.push(http(&at, "GET /v1/lists HTTP/1.1", std::slice::from_ref(&bearer), ""));
         assert!(said[0].starts_with("HTTP/1.1 200"), "{}", said[0]);
         fs::write(scene.path(&format!("fetched/gateway-{number}")), said.join("\n----\n")).unwrap();
+    }
+}
+
+fn bad_requests_to_the_authority(scene: &Scene) {
+    let at = scene.setting("portal", "http");
+    let (_, token) = scene.tokens().into_iter().find(|(file, _)| file.contains("portal")).unwrap();
+    let json = "content-type: application/json".to_owned();
+    let bearer = format!("authorization: Bearer {token}");
+    for (number, it) in scene.subjects.iter().enumerate() {
+        let (code, wrong) = (&it.unlisted[2], &it.mistyped[1]);
+        let good = format!(r#"{{"scheme": "{}", "code": "{code}"}}"#, it.scheme);
+        let mut said = Vec::new();
+        for path in ["/v1/users", "/v1/findUsage", "/v1/usagePeriod", "/v1/proofs", "/v1/checks"] {
+            let first = format!("POST {path} HTTP/1.1");
+            for body in [
+                good.clone(),
+                good.replace(code, wrong),
+                good.replace(it.scheme, code),
+                good.replace(r#""scheme""#, &format!(r#""{code}""#)),
+                format!(r#"{{"code": "{code}", "list": "{code}"}}"#),
+                format!(r#"{{"scheme": "{}", "code": "{code}", "record_id": "{code}"}}"#, it.scheme),
+                format!("{code}\n"),
+            ] {
+                said.push(http(&at, &first, &[json.clone(), bearer.clone()], &body));
+                said.push(http(&at, &first, std::slice::from_ref(&json), &body));
+            }
+            let foreign = format!("x-request-id: {code}");
+            said.push(http(&at, &first, &[json.clone(), bearer.clone(), foreign], &good));
+        }
+        let receipt = format!("GET /v1/receipts/{code} HTTP/1.1");
+        said.push(http(&at, &receipt, std::slice::from_ref(&bearer), ""));
+        said.push(http(&at, "GET /v1/heartbeat HTTP/1.1", std::slice::from_ref(&bearer), ""));
+        assert!(said[0].starts_with("HTTP/1.1 200"), "{}", said[0]);
+        fs::write(scene.path(&format!("fetched/authority-{number}")), said.join("\n----\n")).unwrap();
     }
 }
 

@@ -198,9 +198,16 @@ fn consents(scene: &Scene) {
     scene.ends(3, &check(scene, code, CONSENT_LIST, "vendor-selection", &[]).words());
     asked(scene, it);
     scene.ends(0, &["subject", "log", code, "--config", &config]);
-    // The statement, which the authority keeps, names the pseudonym.
-    scene.run_into("mine/subject-log", &["--json", "subject", "log", code, "--config", &config]);
-    scene.ends(0, &["subject", "log", code, "--csv", "--config", &config]);
+    scene.ends(0, &["subject", "enroll", code, "--config", &config]);
+    scene.ends(0, &["--json", "subject", "log", code, "--config", &config]);
+    // Everything about one person, for that person.
+    let out = scene.file("mine/subject-log.csv");
+    scene.ends(0, &["subject", "log", code, "--csv", &out, "--config", &config]);
+    // What the check answered is told to the person.
+    scene.run_into(
+        "mine/self-check",
+        &["subject", "check", code, "--list", CONSENT_LIST, "--config", &config],
+    );
     scene.ends(1, &["subject", "log", &it.mistyped[1], "--config", &config]);
     let erased = &it.unlisted[1];
     scene.ends(0, &["subject", "erase", erased, "--ground", "objection", "--yes", "--config", &config]);

@@ -1,6 +1,6 @@
 //! What went wrong, in words and as a stable reason: one table from reasons to HTTP statuses.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use axum::{
     Json,
@@ -10,26 +10,29 @@ use axum::{
 use serde::Serialize;
 use tacit_client::{RecordRef, Refusal};
 use tacit_model::{CodeError, Millis, Reason, RequestId, Ulid};
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
+};
 
 /// Why there is no answer. Its texts hold nothing of what the caller typed, except list ids and field names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Problem {
+pub struct Problem {
     /// The reason as the caller may know it.
-    pub(super) reason: Reason,
+    pub reason: Reason,
     status: StatusCode,
     /// What happened, one sentence.
-    pub(super) message: Cow<'static, str>,
+    pub message: Cow<'static, str>,
     /// The field at fault.
-    pub(super) field: Option<Cow<'static, str>>,
+    pub field: Option<Cow<'static, str>>,
     /// The character of the code at fault, from 1.
-    pub(super) position: Option<u32>,
+    pub position: Option<u32>,
     /// What is left of a quota.
-    pub(super) remaining: Option<u64>,
+    pub remaining: Option<u64>,
     /// When more of a quota becomes available.
-    pub(super) resets_at: Option<Millis>,
+    pub resets_at: Option<Millis>,
     /// Records in the log without an answer.
-    pub(super) records: Vec<Ulid>,
+    pub records: Vec<Ulid>,
 }
 
 impl From<Reason> for Problem {
@@ -72,12 +75,12 @@ impl From<&Refusal> for Problem {
 
 impl Problem {
     /// A problem with a sentence of its own.
-    pub(super) fn new(reason: Reason, message: impl Into<Cow<'static, str>>) -> Self {
+    pub fn new(reason: Reason, message: impl Into<Cow<'static, str>>) -> Self {
         Self { message: message.into(), ..reason.into() }
     }
 
     /// A problem with one field.
-    pub(super) fn of_field(
+    pub fn of_field(
         reason: Reason,
         field: impl Into<Cow<'static, str>>,
         message: impl Into<Cow<'static, str>>,
@@ -86,7 +89,7 @@ impl Problem {
     }
 
     /// A recorded question whose answer was lost.
-    pub(super) fn not_answered(reason: Reason, records: &[RecordRef]) -> Self {
+    pub fn not_answered(reason: Reason, records: &[RecordRef]) -> Self {
         let message = format!("{} {}", Reason::NotAnswered.meaning(), reason.outward().meaning());
         Self {
             records: records.iter().map(|record| record.id).collect(),
@@ -95,18 +98,18 @@ impl Problem {
     }
 
     /// The caller did not send in time.
-    pub(super) fn slow() -> Self {
+    pub fn slow() -> Self {
         Self::new(Reason::Deadline, "The body did not arrive in time.")
             .with_status(StatusCode::REQUEST_TIMEOUT)
     }
 
     /// The stable reason.
-    pub(super) fn reason(&self) -> Reason {
+    pub fn reason(&self) -> Reason {
         self.reason
     }
 
     /// What to do next.
-    pub(super) fn advice(&self) -> &'static str {
+    pub fn advice(&self) -> &'static str {
         match self.reason {
             // Unlike between the parties, asking the gateway again is a new question.
             Reason::Deadline => "Ask again; a question that went on record already keeps its record.",
@@ -115,17 +118,17 @@ impl Problem {
     }
 
     /// The HTTP status of this problem.
-    pub(super) fn status(&self) -> StatusCode {
+    pub fn status(&self) -> StatusCode {
         self.status
     }
 
     /// The same with a status that HTTP has for exactly this: method, content type, slow body.
-    pub(super) fn with_status(self, status: StatusCode) -> Self {
+    pub fn with_status(self, status: StatusCode) -> Self {
         Self { status, ..self }
     }
 
     /// The JSON body.
-    pub(super) fn body(&self, request_id: &RequestId) -> ProblemBody {
+    pub fn body(&self, request_id: &RequestId) -> ProblemBody {
         ProblemBody {
             reason: self.reason.as_str(),
             message: self.message.clone().into_owned(),
@@ -140,7 +143,7 @@ impl Problem {
     }
 
     /// The whole HTTP answer.
-    pub(super) fn response(&self, request_id: &RequestId) -> Response {
+    pub fn response(&self, request_id: &RequestId) -> Response {
         let mut response = (self.status(), Json(self.body(request_id))).into_response();
         if matches!(self.status(), StatusCode::SERVICE_UNAVAILABLE) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
@@ -161,45 +164,61 @@ impl IntoResponse for Problem {
     }
 }
 
+/// A stable reason code: every reason that can leave a local interface.
+#[derive(Debug)]
+pub struct ReasonCode;
+
+impl PartialSchema for ReasonCode {
+    fn schema() -> RefOr<Schema> {
+        let codes: BTreeSet<&str> = Reason::all().map(|reason| reason.outward().as_str()).collect();
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("Stable reason code; new ones may be added."))
+            .enum_values(Some(codes))
+            .into()
+    }
+}
+impl ToSchema for ReasonCode {}
+
 /// The body of every answer that is not a success, and of every row of a batch without an answer.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
-pub(super) struct ProblemBody {
+pub struct ProblemBody {
     /// Stable reason code, snake_case.
-    #[schema(value_type = super::json::openapi::ReasonCode)]
-    pub(super) reason: &'static str,
+    #[schema(value_type = ReasonCode)]
+    pub reason: &'static str,
     /// What happened, for a person. It never repeats the code that was sent.
     #[schema(example = "Character 3 is neither a letter nor a digit.")]
-    pub(super) message: String,
+    pub message: String,
     /// What to do next, for a person.
-    pub(super) advice: &'static str,
+    pub advice: &'static str,
     /// The id of this request in all logs.
     #[schema(example = "01KAM2V7Q3ZJ6V6T1V8M3W9R5C")]
-    pub(super) request_id: String,
+    pub request_id: String,
     /// The field of the request at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, nullable = false, value_type = String, example = "case_number")]
-    pub(super) field: Option<String>,
+    pub field: Option<String>,
     /// The character of the code at fault, counted from 1 as on the document.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, nullable = false, value_type = u32, minimum = 1, example = 3)]
-    pub(super) position: Option<u32>,
+    pub position: Option<u32>,
     /// What is left of the quota.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, nullable = false, value_type = u64, example = 0)]
-    pub(super) remaining: Option<u64>,
+    pub remaining: Option<u64>,
     /// When more of the quota becomes available, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, nullable = false, value_type = String, format = DateTime, example = "2026-11-22T00:00:00.000Z")]
-    pub(super) resets_at: Option<String>,
+    pub resets_at: Option<String>,
     /// Records in the log that got no answer, ULIDs. Asking again makes records of their own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false, example = json!(["01KAM2V7Q3ZJ6V6T1V8M3W9R5C"]))]
-    pub(super) records: Vec<String>,
+    pub records: Vec<String>,
 }
 
 /// The HTTP status of each reason. Exact reasons of refusals never come this far; they count as their outward word.
-pub(super) fn http_status(reason: Reason) -> StatusCode {
+pub fn http_status(reason: Reason) -> StatusCode {
     use Reason as R;
     match reason {
         R::Malformed | R::CaseRequired | R::PurposeRequired => StatusCode::BAD_REQUEST,
@@ -238,9 +257,12 @@ pub(super) fn http_status(reason: Reason) -> StatusCode {
         | R::DateInvalid
         | R::SubjectRepeated
         | R::ConsentInvalid => StatusCode::UNPROCESSABLE_ENTITY,
-        R::QuotaChecks | R::QuotaSubject | R::QuotaNewSubjects | R::QuotaRate | R::QuotaRequests => {
-            StatusCode::TOO_MANY_REQUESTS
-        }
+        R::QuotaChecks
+        | R::QuotaSubject
+        | R::QuotaNewSubjects
+        | R::QuotaReads
+        | R::QuotaRequests
+        | R::QuotaRate => StatusCode::TOO_MANY_REQUESTS,
         // What another party or the flow between the parties did wrong: the application's request was good.
         R::NotAnswered
         | R::NotFresh
@@ -279,7 +301,7 @@ pub(super) fn http_status(reason: Reason) -> StatusCode {
 }
 
 /// A sentence from an error text: capital in front, full stop behind.
-pub(super) fn capitalized(text: &str) -> String {
+pub fn capitalized(text: &str) -> String {
     let mut chars = text.chars();
     let mut out: String = chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect();
     if !out.ends_with('.') {

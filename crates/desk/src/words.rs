@@ -8,13 +8,29 @@ use tacit_client::{Answer, ListAnswer};
 use tacit_model::Millis;
 use tacit_policy::{Registry, registry::entry::List};
 
-use crate::records::format_day;
+/// 9999-12-31, the last day of the calendar; a label could carry later ones.
+const LAST: i32 = 2_932_896;
+
+/// The label's flag bit of a contested listing.
+pub const FLAG_CONTESTED: u8 = 0x01;
+
+/// Writes a day as `YYYY-MM-DD`; empty for 0.
+#[must_use]
+pub fn format_day(day: u32) -> String {
+    if day == 0 {
+        return String::new();
+    }
+    let day = i32::try_from(day).unwrap_or(LAST).min(LAST);
+    let date = Date::constant(1970, 1, 1).checked_add(jiff::Span::new().days(day));
+    date.unwrap_or(Date::MAX).to_string()
+}
 
 /// Stands under every set of answers.
-pub(super) const NOTICE: &str = "An answer is not a decision.";
+pub const NOTICE: &str = "An answer is not a decision.";
 
 /// One sentence or two about what a list answered.
-pub(super) fn of_answer(answer: &ListAnswer, registry: &Registry) -> String {
+#[must_use]
+pub fn of_answer(answer: &ListAnswer, registry: &Registry) -> String {
     let list = registry.list(&answer.list);
     let title = list.map_or(answer.list.as_str(), |list| &list.title);
     let as_of = answer.as_of.map(|time| as_of(time, list.map_or("UTC", |list| &list.time_zone)));
@@ -61,23 +77,27 @@ fn of_label(label: &Label, list: Option<&List>, registry: &Registry) -> String {
 }
 
 /// The list's words for the status of a label.
-pub(super) fn status_text<'r>(label: &Label, list: Option<&'r List>) -> Option<&'r str> {
+#[must_use]
+pub fn status_text<'r>(label: &Label, list: Option<&'r List>) -> Option<&'r str> {
     let texts = &list?.status_texts;
     texts.iter().find(|text| text.status == label.status).map(|text| text.text.as_str())
 }
 
 /// Whether the label says that the record is contested.
-pub(super) fn is_contested(label: &Label) -> bool {
-    label.flags & crate::records::FLAG_CONTESTED != 0
+#[must_use]
+pub fn is_contested(label: &Label) -> bool {
+    label.flags & FLAG_CONTESTED != 0
 }
 
 /// The holder's reference to its record, 16 hexadecimal digits.
-pub(super) fn reference(label: &Label) -> String {
+#[must_use]
+pub fn reference(label: &Label) -> String {
     format!("{:016x}", u64::from_be_bytes(label.reference))
 }
 
 /// `YYYY-MM-DD` in the list's time zone.
-pub(super) fn iso_day(day: Day) -> String {
+#[must_use]
+pub fn iso_day(day: Day) -> String {
     format_day(day.number())
 }
 

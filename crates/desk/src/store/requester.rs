@@ -20,15 +20,15 @@ use write::{Done, Job, Work};
 const WAITING: usize = 4096;
 const LARGEST: usize = 512;
 
-/// The requester's storage in the node's database.
+/// The requester's storage in the database of its role.
 #[derive(Debug, Clone)]
-pub struct SqliteRequesterStore {
+pub struct RequesterTables {
     db: Db,
     writer: Group<Work>,
 }
 
-impl SqliteRequesterStore {
-    /// Over a database opened by [`super::open`]. Starts the writer, so a tokio runtime has to be there.
+impl RequesterTables {
+    /// Over a database that has the requester's tables. Starts the writer, so a tokio runtime has to be there.
     #[must_use]
     pub fn new(db: Db) -> Self {
         let writer = Group::start(db.clone(), Work, WAITING, LARGEST);
@@ -59,7 +59,7 @@ macro_rules! read {
     };
 }
 
-impl RequesterStore for SqliteRequesterStore {
+impl RequesterStore for RequesterTables {
     fn subjects(&self, keys: Vec<RowKey>) -> Stored<'_, Vec<Option<SubjectRow>>> {
         read!(self, |conn| read::subjects(conn, &keys))
     }
@@ -147,6 +147,3 @@ impl RequesterStore for SqliteRequesterStore {
 fn ulid_bytes(id: Ulid) -> Vec<u8> {
     id.0.to_be_bytes().to_vec()
 }
-
-#[cfg(test)]
-mod tests;

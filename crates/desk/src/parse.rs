@@ -4,10 +4,13 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use tacit_model::Reason;
 
-use crate::gateway::problem::Problem;
+use crate::problem::Problem;
 
 /// Reads exactly one JSON object.
-pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+///
+/// # Errors
+/// [`Problem`] with the place or the field at fault, never with what was sent.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     // serde would take an array for a struct, field by field.
     if bytes.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'[') {
         return Err(Problem::new(Reason::Malformed, "The body must be an object."));
@@ -73,42 +76,4 @@ fn described_data(text: &str, path: &str) -> Problem {
 /// A name as this interface could have it, too short to be a subject's code.
 fn is_field_name(name: &str) -> bool {
     (1..=14).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::gateway::json::types::{CheckBody, RowBody};
-
-    #[test]
-    fn what_is_wrong_is_named_and_never_repeated() {
-        const CODE: &str = "91350100M000100Y43";
-        for (body, field, words) in [
-            (format!("{{\"code\":\"{CODE}\""), None, "ends too early"),
-            (format!("{{\"code\":{CODE}}}"), Some("code"), "must be a string"),
-            (format!("{{\"code\":{{{CODE}}}"), Some("code"), "must be a string"),
-            (format!("{{code:\"{CODE}\"}}"), None, "not JSON at line 1"),
-            (format!("[\"{CODE}\"]"), None, "must be an object"),
-            (format!("\"{CODE}\""), None, "must be an object"),
-            (format!("{{\"code\":\"{CODE}\"}} x"), None, "not JSON at line 1"),
-            (format!("{{\"lists\":\"{CODE}\"}}"), Some("lists"), "must be an array"),
-            (format!("{{\"purpose\":[\"{CODE}\"]}}"), Some("purpose"), "must be a string"),
-            (format!("{{\"lists\":[1,\"{CODE}\"]}}"), Some("lists[0]"), "must be a string"),
-            (format!("{{\"{CODE}\":1}}"), None, "does not exist here"),
-            ("{\"codes\":1}".to_owned(), Some("codes"), "no field `codes`"),
-            (format!("{{\"code\":\"{CODE}\",\"code\":\"{CODE}\"}}"), Some("code"), "twice"),
-            (format!("{{\"code\":{{\"{CODE}\":1}}}}"), Some("code"), "must be a string"),
-        ] {
-            let Err(problem) = parse::<CheckBody>(body.as_bytes()) else { panic!("{body}") };
-            assert_eq!(problem.reason(), Reason::Malformed);
-            assert_eq!(problem.field.as_deref(), field, "{body}");
-            assert!(problem.message.contains(words), "{body}: {}", problem.message);
-            assert!(!format!("{problem:?}").contains(CODE), "{body}");
-        }
-        let Err(problem) = parse::<RowBody>(b"{\"row\":-1}") else { panic!() };
-        assert_eq!(
-            (problem.field.as_deref(), &*problem.message),
-            (Some("row"), "The field must be a whole number from 0.")
-        );
-    }
 }

@@ -1,13 +1,17 @@
+//! The requester's tables in the node's database.
+
 use std::collections::HashSet;
 
-use tacit_client::store::{RecordOutcome, RecordRow, RequestState, SubjectState};
-use tacit_model::Millis;
+use tacit_client::store::{
+    ConsentRow, Counts, RecordOutcome, RecordRow, RequestRow, RequestState, RequesterStore as _, RowKey,
+    Settled, SubjectRow, SubjectState,
+};
+use tacit_desk::store::requester::RequesterTables;
+use tacit_model::{Millis, Ulid};
 
-use super::*;
-
-async fn open(dir: &tempfile::TempDir) -> SqliteRequesterStore {
+async fn open(dir: &tempfile::TempDir) -> RequesterTables {
     let url = tacit_store::conformance::url(dir.path(), "node");
-    SqliteRequesterStore::new(crate::store::open(&url).await.unwrap())
+    RequesterTables::new(crate::store::open(&url).await.unwrap())
 }
 
 fn key(n: u8) -> RowKey {

@@ -92,7 +92,11 @@ impl Tokens {
         Self::parse(std::str::from_utf8(&bytes).map_err(|_| TokenError::NotText)?)
     }
 
-    pub(super) fn parse(text: &str) -> Result<Self, TokenError> {
+    /// Reads the text of such a file.
+    ///
+    /// # Errors
+    /// [`TokenError`]; nothing of a refused text is used.
+    pub fn parse(text: &str) -> Result<Self, TokenError> {
         let mut known: Vec<(Application, [u8; 32])> = Vec::new();
         for (index, line) in text.lines().enumerate() {
             if line.is_empty() || line.starts_with('#') {

@@ -1,0 +1,106 @@
+//! One record of a chain with everything that proves it, for whoever wants to verify it alone.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use serde::Serialize;
+
+use crate::sealed::{Chain, Entry, Opening};
+
+/// A record with its proof. Hashes are hexadecimal, everything else that is no text is base64.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct ProofBody {
+    /// What this is, and its version.
+    pub(crate) format: &'static str,
+    /// The record, as it stands in the log.
+    pub(crate) record: String,
+    /// Its leaf index.
+    pub(crate) index: u64,
+    /// Inclusion proof (RFC 6962), from the leaf up.
+    pub(crate) inclusion: Vec<String>,
+    /// The checkpoint that it is proven under, a signed note.
+    pub(crate) checkpoint: String,
+    /// The pseudonym of the chain.
+    pub(crate) pseudonym: String,
+    /// Member that the pseudonym is for.
+    pub(crate) requester: String,
+    /// Place in the chain, from 0.
+    pub(crate) sequence: u64,
+    /// Leaf hash of the record before it; zeros for the first one.
+    pub(crate) previous: String,
+    /// Salt of the record's subject commitment.
+    pub(crate) salt: String,
+    /// What stands beside the record, in the coordinator's words.
+    pub(crate) opening: OpeningBody,
+    /// The log's signed statement about the whole chain, of the newest reading.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) statement: Option<StatementBody>,
+    /// Whom to show it to.
+    pub(crate) warning: &'static str,
+}
+
+/// What stands beside a record.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub(crate) enum OpeningBody {
+    /// Of a check: why it was decided so.
+    Check {
+        /// Exact reason of a refusal.
+        exact: String,
+        /// Rules that decided.
+        rules: Vec<String>,
+        /// Agreement that allowed it.
+        agreement: String,
+        /// Ground that was named.
+        basis: String,
+    },
+    /// Of a consent.
+    Consent {
+        /// Its text.
+        text: String,
+        /// Salt of the record's terms commitment.
+        salt_terms: String,
+        /// Number of the change.
+        number: u64,
+    },
+    /// Of an erasure.
+    Erasure,
+}
+
+/// A signed statement.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct StatementBody {
+    /// The text, `tacit-subject-statement/v1`.
+    pub(crate) text: String,
+    /// Ed25519 by the log's key.
+    pub(crate) signature: String,
+}
+
+/// The whole proof of an entry.
+pub(crate) fn body(chain: &Chain, entry: Entry, checkpoint: &[u8]) -> ProofBody {
+    ProofBody {
+        format: "tacit-subject-proof/v1",
+        record: entry.record,
+        index: entry.index,
+        inclusion: entry.path.iter().map(hex::encode).collect(),
+        checkpoint: String::from_utf8_lossy(checkpoint).into_owned(),
+        pseudonym: BASE64.encode(chain.pseudonym),
+        requester: chain.requester.to_string(),
+        sequence: entry.sequence,
+        previous: hex::encode(entry.previous),
+        salt: BASE64.encode(entry.salt),
+        opening: match entry.opening {
+            Opening::Check { exact, rules, agreement, basis } => {
+                OpeningBody::Check { exact, rules, agreement, basis }
+            }
+            Opening::Consent { text, salt_terms, number } => {
+                OpeningBody::Consent { text, salt_terms: BASE64.encode(salt_terms), number }
+            }
+            Opening::Erasure => OpeningBody::Erasure,
+        },
+        statement: chain
+            .statement
+            .as_ref()
+            .map(|it| StatementBody { text: it.text.clone(), signature: BASE64.encode(&it.signature) }),
+        warning: "This opens one record about a person. Whoever holds it and the person's pseudonym for this member can \
+                  tell that the record is about them.",
+    }
+}

@@ -1,0 +1,96 @@
+//! Where an authority gets pseudonyms and chains from: the custodian and the coordinator, behind one seam.
+
+use std::{collections::HashSet, sync::Arc};
+
+use futures::{FutureExt as _, future::BoxFuture};
+use tacit_client::{
+    ChainFinding, ClientError, ConsentAuthority, KnownChain, Pseudonym, ReadChain, SubjectLog,
+};
+use tacit_model::{MemberId, SubjectCode};
+use tacit_policy::Registry;
+
+/// A chain that is wanted from where it was read before.
+#[derive(Clone, Copy)]
+pub struct Wanted {
+    /// T.
+    pub pseudonym: [u8; 32],
+    /// How far it was read and verified.
+    pub known: KnownChain,
+}
+
+impl std::fmt::Debug for Wanted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Wanted(..)")
+    }
+}
+
+/// What came of one chain.
+pub type ReadLog = Result<SubjectLog, ChainFinding>;
+
+/// Whom an authority asks.
+pub trait Source: Send + Sync + 'static {
+    /// Every member that asks, with its pseudonym epoch, by name.
+    fn requesters(&self) -> Vec<(MemberId, u32)>;
+
+    /// Pseudonyms of subjects for a requester, each in its place.
+    fn pseudonyms(
+        &self,
+        requester: MemberId,
+        subjects: Vec<SubjectCode>,
+    ) -> BoxFuture<'_, Result<Vec<Pseudonym>, ClientError>>;
+
+    /// Up to 1024 chains in one reading, in this order, each verified from where it was known.
+    fn read(&self, chains: Vec<Wanted>) -> BoxFuture<'_, Result<Vec<ReadLog>, ClientError>>;
+}
+
+impl Source for ConsentAuthority {
+    fn requesters(&self) -> Vec<(MemberId, u32)> {
+        requesters(&self.registry())
+    }
+
+    fn pseudonyms(
+        &self,
+        requester: MemberId,
+        subjects: Vec<SubjectCode>,
+    ) -> BoxFuture<'_, Result<Vec<Pseudonym>, ClientError>> {
+        async move { ConsentAuthority::pseudonyms(self, &requester, &subjects).await }.boxed()
+    }
+
+    fn read(&self, chains: Vec<Wanted>) -> BoxFuture<'_, Result<Vec<ReadLog>, ClientError>> {
+        async move {
+            let subject_chains = self.chains();
+            let subjects: Vec<_> = chains.iter().map(|it| (it.pseudonym, it.known.records)).collect();
+            let came = subject_chains.read_many(&subjects).await?;
+            // Nothing is taken from under a checkpoint that no quorum stands behind.
+            let mut accepted = HashSet::new();
+            for note in came.iter().filter_map(checkpoint) {
+                if accepted.insert(note.to_vec()) {
+                    self.accept(note).await?;
+                }
+            }
+            let verified = tokio::task::spawn_blocking(move || {
+                let verify = |(wanted, chain): (&Wanted, &ReadChain)| {
+                    subject_chains.verify_from(&wanted.pseudonym, chain, wanted.known)
+                };
+                chains.iter().zip(&came).map(verify).collect()
+            });
+            verified.await.map_err(|error| {
+                tracing::error!(%error, "a worker ended early");
+                ClientError::Worker
+            })
+        }
+        .boxed()
+    }
+}
+
+/// The members that ask, by name.
+fn requesters(registry: &Arc<Registry>) -> Vec<(MemberId, u32)> {
+    let mut asking: Vec<_> =
+        registry.members().filter_map(|member| Some((member.id.clone(), member.pseudonym_epoch?))).collect();
+    asking.sort();
+    asking
+}
+
+fn checkpoint(chain: &ReadChain) -> Option<&[u8]> {
+    Some(chain.0.first()?.statement.as_ref()?.checkpoint.as_ref())
+}

@@ -1,0 +1,64 @@
+//! The authority's users, and what is stored about one of them. Nobody outside is asked.
+
+use std::sync::Arc;
+
+use rand_core::CryptoRng;
+use tacit_client::{Kind, RowKey};
+use tacit_model::{Millis, SubjectCode};
+use tacit_store::{Db, StoreError};
+
+use crate::{
+    reading::ReadingError,
+    sealed::{Chain, Entry, Rows, User},
+    store::{chains, users},
+};
+
+/// A user. Clones of the table share everything.
+#[derive(Clone)]
+pub(crate) struct Users {
+    pub(crate) db: Db,
+    pub(crate) rows: Arc<Rows>,
+}
+
+/// A chain with its records, oldest first.
+pub(crate) type Kept = (Chain, Vec<Entry>);
+
+impl Users {
+    /// Finds a user, or makes one: since when, and whether it is new. Evaluated and read later, with all the others.
+    pub(crate) async fn enroll(
+        &self,
+        code: &SubjectCode,
+        now: Millis,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(RowKey, Millis, bool), ReadingError> {
+        let key = self.rows.user(code);
+        if let Some(since) = users::since(&mut *self.db.read().await?, &key).await? {
+            return Ok((key, since, false));
+        }
+        let user = User { scheme: code.scheme().to_owned(), code: code.expose_code().to_owned() };
+        let row = users::UserRow { key, sealed: self.rows.seal(Kind::User, &key, &user, rng)? };
+        let new = users::add(&mut *self.db.write().await?, &row, now).await?;
+        Ok((key, now, new))
+    }
+
+    /// Everything stored about a user.
+    pub(crate) async fn kept(&self, user: &RowKey) -> Result<Vec<Kept>, ReadingError> {
+        let mut conn = self.db.read().await?;
+        let mut kept = Vec::new();
+        for row in chains::of_user(&mut conn, user).await? {
+            let chain: Chain = self.rows.open(Kind::Chain, &row.key, &row.sealed)?;
+            let mut entries = Vec::new();
+            for entry in chains::entries(&mut conn, &row.key).await? {
+                entries.push(self.rows.open::<Entry>(Kind::Entry, &entry.key, &entry.sealed)?);
+            }
+            entries.sort_by_key(|entry| entry.sequence);
+            kept.push((chain, entries));
+        }
+        Ok(kept)
+    }
+
+    /// A checkpoint by its hash.
+    pub(crate) async fn checkpoint(&self, hash: &[u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
+        chains::checkpoint(&mut *self.db.read().await?, hash).await
+    }
+}

@@ -1,0 +1,13 @@
+//! What the roles with an interface of their own share: access tokens, problems and answers in words, bodies, the listener on
+//! loopback, and the tables of whoever asks as a requester.
+//!
+//! It knows no route and no role: node and authority make their interfaces of it. SQL stands in [`store`] alone.
+
+pub mod body;
+pub mod http;
+pub mod parse;
+pub mod problem;
+pub mod request_id;
+pub mod store;
+pub mod tokens;
+pub mod words;
