@@ -116,9 +116,10 @@ fn is_lawful(place: &str, hit: &Hit) -> bool {
         // The agency's own records.
         Kind::Listed if hit.form == "text" && database_of(hit.name.split(' ').next().unwrap()) => true,
         Kind::ListSeed => stored && database_of(&hit.name),
-        // The texts of consents name it in base64. A receipt proves what it says of it, and the subject's authority is told.
+        // The texts of consents and requests name it in base64. A receipt proves what it says of it, and the subject's authority is told.
         Kind::Pseudonym => {
-            database_of("coordinator") || ["mine/receipt", "mine/subject-log"].contains(&place)
+            database_of("coordinator")
+                || ["mine/consent", "mine/receipt", "mine/subject-log"].contains(&place)
         }
         Kind::Key | Kind::Token => place.strip_prefix("federation/") == Some(&*hit.name),
         // A receipt is for the subject, a court or an auditor; a result is the agency's own.
