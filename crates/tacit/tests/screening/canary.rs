@@ -116,7 +116,8 @@ fn is_lawful(place: &str, hit: &Hit) -> bool {
         // The agency's own records.
         Kind::Listed if hit.form == "text" && database_of(hit.name.split(' ').next().unwrap()) => true,
         Kind::ListSeed => stored && database_of(&hit.name),
-        // The texts of consents and requests name it in base64. A receipt proves what it says of it, and the subject's authority is told.
+        // The texts of consents and of requests for them name it in base64. A receipt proves what it says of it, and
+        // the authority of the subject is told.
         Kind::Pseudonym => {
             database_of("coordinator")
                 || ["mine/consent", "mine/receipt", "mine/subject-log"].contains(&place)
