@@ -18,5 +18,6 @@ mod replicas;
 mod roles;
 mod subjects;
 mod support;
+mod versions;
 mod witnesses;
 mod years;
