@@ -463,20 +463,26 @@ impl Enrolling {
     }
 }
 
-/// When the custodian will evaluate new subjects again, so that a long batch does not ask in vain.
+/// How long a refusal of the custodian is repeated without asking again, in milliseconds. The custodian may learn a
+/// little later than this member of an agreement that allows more.
+const REPEATED_MS: u64 = 5_000;
+
+/// When the custodian will evaluate new subjects again, so that a long batch does not ask in vain; and when it said so.
 #[derive(Debug, Default)]
-pub(crate) struct Exhausted(std::sync::Mutex<Option<Refusal>>);
+pub(crate) struct Exhausted(std::sync::Mutex<Option<(Millis, Refusal)>>);
 
 impl Exhausted {
-    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Refusal>> {
+    fn slot(&self) -> std::sync::MutexGuard<'_, Option<(Millis, Refusal)>> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     pub(crate) fn get(&self, now: Millis) -> Option<Refusal> {
-        self.slot().clone().filter(|refusal| refusal.resets_at.is_some_and(|at| now < at))
+        let (said, refusal) = self.slot().clone()?;
+        let holds = now.since(said) < REPEATED_MS && refusal.resets_at.is_some_and(|at| now < at);
+        holds.then_some(refusal)
     }
 
-    pub(crate) fn set(&self, refusal: Option<Refusal>) {
-        *self.slot() = refusal;
+    pub(crate) fn set(&self, refusal: Option<Refusal>, now: Millis) {
+        *self.slot() = refusal.map(|refusal| (now, refusal));
     }
 }

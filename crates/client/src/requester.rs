@@ -124,7 +124,7 @@ impl Requester {
     pub fn set_registry(&self, registry: Arc<Registry>) {
         self.0.log.set_registry(&registry);
         *self.0.registry.write().unwrap_or_else(PoisonError::into_inner) = registry;
-        self.0.exhausted.set(None);
+        self.0.exhausted.set(None, self.now());
     }
 
     /// Signs with another key from the next request on: the registry shows its public half now.
@@ -190,7 +190,7 @@ impl Requester {
     }
 
     pub(crate) fn note_exhausted(&self, refusal: &Refusal) {
-        self.0.exhausted.set((refusal.remaining == 0).then(|| refusal.clone()));
+        self.0.exhausted.set((refusal.remaining == 0).then(|| refusal.clone()), self.now());
     }
 
     /// Marks a request as under way until the guard is dropped.

@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use tacit_coordinator::StartError;
 use tacit_identity::Role;
-use tacit_ledger::{checkpoint::VerifiedCheckpoint, note::NoteSigner, record::Record};
-use tacit_model::Reason;
+use tacit_ledger::{
+    checkpoint::VerifiedCheckpoint,
+    note::{NoteSigner, NoteVerifier},
+    record::Record,
+};
+use tacit_model::{Clock as _, Reason};
 use tacit_store::StoreError;
 use tacit_wire::coordinator::{
     self as pb, log_service_client::LogServiceClient, registry_service_client::RegistryServiceClient,
@@ -153,16 +157,41 @@ async fn the_registry_in_force_is_in_the_log_once_and_never_falls_back() {
     let Record::Registry(record) = record.record() else { panic!() };
     assert_eq!((record.number, record.registry), (1, first.registry.hash()));
     running.stop().await;
-    // Again, then a newer one, then the older one: which is in the log, but no longer the newest.
+    // Again, then a newer one: it is logged, and decides once a quorum of the first one's witnesses cosigned it.
     first.start().await.stop().await;
     let second = World { folder: first.folder, ..World::with(|draft| draft.number = 2) };
     second.ca.save(second.folder.path()).unwrap();
-    let running = second.start().await;
+    let running = second.try_start().await.unwrap();
+    let in_force = async |after| {
+        let channel = second.channel(&running, Role::Node, "tax").await;
+        let request = pb::GetRegistryRequest { after, ..Default::default() };
+        RegistryServiceClient::new(channel).get_registry(request).await.unwrap().into_inner()
+    };
+    assert_eq!(in_force(0).await.in_force_number, 1);
+    second.witness(&running, &WITNESSES[..2]).await;
+    let until = tokio::time::Instant::now() + Duration::from_secs(20);
+    while in_force(1).await.in_force_number == 1 {
+        assert!(tokio::time::Instant::now() < until, "the second version never counts");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let next = in_force(1).await;
+    assert_eq!((&next.registry, next.in_force_number), (&second.registry_bytes.clone().into(), 2));
+    assert!(in_force(2).await.registry.is_empty(), "nothing follows the one in force");
+    let log = NoteVerifier::new("coordinator/log", key("coordinator/log").verifying_key()).unwrap();
+    let now_s = second.clock.now().0 / 1000;
+    assert!(second.registry.witnesses().unwrap().open(&next.checkpoint, &log, now_s).is_ok());
+    verified(next.record.as_ref().unwrap(), &next.checkpoint);
     assert_eq!(count(&second, &running, "registry").await, 2);
     running.stop().await;
+    // With the older file it goes on with the newest version.
     let first = World { folder: second.folder, ..World::new() };
     first.ca.save(first.folder.path()).unwrap();
-    assert!(matches!(first.try_start().await, Err(StartError::RegistryOld)));
+    let running = first.start().await;
+    let channel = first.channel(&running, Role::Node, "tax").await;
+    let request = pb::GetRegistryRequest::default();
+    let response = RegistryServiceClient::new(channel).get_registry(request).await.unwrap().into_inner();
+    assert_eq!((response.in_force_number, response.registry), (2, second.registry_bytes.into()));
+    running.stop().await;
     // Nor does another file with the same number take its place.
     let other = World {
         folder: first.folder,

@@ -19,5 +19,6 @@ mod requested;
 mod roles;
 mod subjects;
 mod support;
+mod versions;
 mod witnesses;
 mod years;

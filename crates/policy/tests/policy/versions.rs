@@ -69,15 +69,24 @@ fn file(number: u64, entries: &[Entry]) -> Vec<u8> {
 }
 
 fn file_at(number: u64, issued_at: Millis, entries: &[Entry]) -> Vec<u8> {
-    let builder =
+    file_by(builder(number, issued_at, entries), &signing_name(entries, "coordinator"))
+}
+
+/// A version with these entries, signed by their owners.
+fn builder(number: u64, issued_at: Millis, entries: &[Entry]) -> RegistryBuilder {
+    let empty =
         RegistryBuilder::new("example-federation", number, issued_at, id("coordinator"), id("custodian"));
-    let builder = entries.iter().fold(builder, |builder, entry| {
+    entries.iter().fold(empty, |builder, entry| {
         let owners: Vec<_> = fixture::signed(entry).signers().cloned().collect();
         let keys: Vec<_> = owners.iter().map(|name| key(&signing_name(entries, name))).collect();
         let signers: Vec<_> = owners.iter().zip(&keys).map(|(id, key)| Signer { id, key }).collect();
         builder.signed(sign_entry(entry, &signers).unwrap())
-    });
-    builder.finish(&key(&signing_name(entries, "coordinator"))).unwrap()
+    })
+}
+
+/// The file, signed by whoever has this key.
+fn file_by(builder: RegistryBuilder, name: &str) -> Vec<u8> {
+    builder.finish(&key(name)).unwrap()
 }
 
 fn version(number: u64, change: impl FnOnce(&mut Vec<Entry>)) -> Registry {
@@ -161,26 +170,9 @@ fn a_chain_with_a_forged_step_is_refused_and_so_is_an_old_key_under_a_new_versio
     rotate(&mut changed, "coordinator");
     assert!(Registry::parse(&file(2, &changed), &pins()).is_ok());
     for wrong in ["coordinator", "mallory"] {
-        let error = Registry::parse(&file_by(second(&changed), wrong), &pins()).unwrap_err();
+        let error = Registry::parse(&file_by(builder(2, now(), &changed), wrong), &pins()).unwrap_err();
         assert!(matches!(error.problem(), Problem::KeyDiffers { .. }), "{error}");
     }
-}
-
-/// The second version with these entries, signed by their owners.
-fn second(entries: &[Entry]) -> RegistryBuilder {
-    entries.iter().fold(
-        RegistryBuilder::new("example-federation", 2, now(), id("coordinator"), id("custodian")),
-        |builder, entry| {
-            let owners: Vec<_> = fixture::signed(entry).signers().cloned().collect();
-            let keys: Vec<_> = owners.iter().map(|name| key(&signing_name(entries, name))).collect();
-            let signers: Vec<_> = owners.iter().zip(&keys).map(|(id, key)| Signer { id, key }).collect();
-            builder.signed(sign_entry(entry, &signers).unwrap())
-        },
-    )
-}
-
-fn file_by(builder: RegistryBuilder, name: &str) -> Vec<u8> {
-    builder.finish(&key(name)).unwrap()
 }
 
 #[test]
@@ -203,7 +195,7 @@ fn who_was_removed_does_not_come_back_as_another() {
         keys: MemberKeys::signing(public("bank/other")),
         ..fixture::member("bank", MemberKind::Private, &[Role::Requester])
     };
-    let builder = second(&entries).signed(
+    let builder = builder(3, now(), &entries).signed(
         sign_entry(&Entry::Member(another), &[Signer { id: &id("bank"), key: &key("bank/other") }]).unwrap(),
     );
     let bytes = String::from_utf8(file_by(builder, "coordinator")).unwrap();

@@ -56,7 +56,7 @@ pub(crate) fn key(name: &str) -> SigningKey {
     SigningKey::from_seed(&seed)
 }
 
-fn public(name: &str) -> Ed25519Key {
+pub(crate) fn public(name: &str) -> Ed25519Key {
     Ed25519Key(key(name).verifying_key())
 }
 
