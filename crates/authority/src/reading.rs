@@ -96,11 +96,14 @@ pub enum ReadingError {
     Scheme,
 }
 
+/// Reads a code that was kept, by its scheme.
+pub(crate) type ReadCode = dyn Fn(&str, &str) -> Option<SubjectCode> + Send + Sync;
+
 /// Reads, and knows what was read. Clones share everything.
 #[derive(Clone)]
 pub(crate) struct Readings {
     pub(crate) source: Arc<dyn Source>,
-    pub(crate) schemes: Arc<dyn Fn(&str, &str) -> Option<SubjectCode> + Send + Sync>,
+    pub(crate) schemes: Arc<ReadCode>,
     pub(crate) db: Db,
     pub(crate) rows: Arc<Rows>,
     pub(crate) clock: Arc<dyn Clock>,

@@ -21,7 +21,7 @@ pub enum KitError {
     Config(#[from] ConfigError),
     /// A role.
     #[error(transparent)]
-    Start(#[from] StartError),
+    Start(Box<StartError>),
     /// A caller.
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -63,4 +63,10 @@ pub enum KitError {
     /// A task broke.
     #[error("a task of the testkit broke")]
     Broke,
+}
+
+impl From<StartError> for KitError {
+    fn from(error: StartError) -> Self {
+        Self::Start(Box::new(error))
+    }
 }

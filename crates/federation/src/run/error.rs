@@ -89,7 +89,7 @@ pub enum StartError {
     Coordinator(#[from] tacit_coordinator::StartError),
     /// The custodian.
     #[error(transparent)]
-    Custodian(#[from] tacit_custodian::StartError),
+    Custodian(Box<tacit_custodian::StartError>),
     /// The coordinator ended.
     #[error(transparent)]
     CoordinatorEnded(#[from] tacit_coordinator::ServeError),
@@ -110,7 +110,7 @@ pub enum StartError {
     },
     /// The authority.
     #[error(transparent)]
-    Authority(#[from] tacit_authority::StartError),
+    Authority(Box<tacit_authority::StartError>),
     /// Something that the member's role needs is not in the file.
     #[error("{key}: missing; the registry names this member {role}, which needs it")]
     Missing {
@@ -151,4 +151,16 @@ pub enum StartError {
     /// A task broke; a fault of ours.
     #[error("the role ended unexpectedly; its log says why")]
     Broke,
+}
+
+impl From<tacit_authority::StartError> for StartError {
+    fn from(error: tacit_authority::StartError) -> Self {
+        Self::Authority(Box::new(error))
+    }
+}
+
+impl From<tacit_custodian::StartError> for StartError {
+    fn from(error: tacit_custodian::StartError) -> Self {
+        Self::Custodian(Box::new(error))
+    }
 }
