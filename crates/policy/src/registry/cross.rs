@@ -178,7 +178,7 @@ impl Loaded {
                 self.with_role(&member.id, role, format_args!("{path}.requester"))
             }
             Entry::AgreementEnd(ending) => {
-                let problem = || Problem::UnknownAgreement { id: ending.agreement };
+                let problem = || Problem::UnknownAgreement { id: ending.agreement.to_string() };
                 let found = self.agreements.get(&ending.agreement).ok_or_else(problem);
                 ended::party(ending, found.at(format_args!("{path}.agreement"))?, path)
             }

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use tacit_model::{ListId, MemberId, PurposeCode, SchemeError, Ulid};
+use tacit_model::{ListId, MemberId, PurposeCode, SchemeError};
 
 use super::entry::Role;
 
@@ -323,8 +323,8 @@ pub enum RegistryProblem {
     /// An agreement that no entry names.
     #[error("there is no agreement `{id}` in this registry; its ending says nothing without it")]
     UnknownAgreement {
-        /// The id used.
-        id: Ulid,
+        /// The id used, a ULID.
+        id: String,
     },
     /// An ending by who is no party.
     #[error("`{member}` is no party of this agreement; only its holder or its requester can end it")]
