@@ -3,7 +3,7 @@
 mod revoke;
 mod words;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde_json::json;
@@ -144,7 +144,7 @@ async fn sign(context: &Context, arguments: Sign) -> Result<Exit, Failure> {
 }
 
 /// The one entry in a file.
-fn one(path: &PathBuf) -> Result<Signed, Failure> {
+fn one(path: &Path) -> Result<Signed, Failure> {
     let mut entries = Signed::read(&read(path)?)?;
     match (entries.pop(), entries.is_empty()) {
         (Some(signed), true) => Ok(signed),
@@ -152,7 +152,7 @@ fn one(path: &PathBuf) -> Result<Signed, Failure> {
     }
 }
 
-fn tell(context: &Context, known: &Known, trial: &Trial, path: &PathBuf) -> Result<Exit, Failure> {
+fn tell(context: &Context, known: &Known, trial: &Trial, path: &Path) -> Result<Exit, Failure> {
     let refused = words::refused(trial, &known.registry, context.clock.now());
     let agreement = trial.agreement();
     let signed_by: Vec<_> = trial.signed_by().iter().map(|id| id.as_str()).collect();

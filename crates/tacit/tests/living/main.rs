@@ -1,8 +1,7 @@
 //! A federation that lives: members join, change keys, end agreements and are removed, and no role is started again.
 //!
 //! Every role is a process of its own, over mutual TLS.
-#![cfg(test)]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "test support: what goes wrong here ends the test")]
+#![expect(clippy::unwrap_used, reason = "test support: what goes wrong here ends the test")]
 
 mod forged;
 mod life;

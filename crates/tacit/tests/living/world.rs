@@ -265,7 +265,7 @@ impl World {
         let done = self.federation.tacit(&["--json", "registry", "status", "--config", &config]);
         let lines = String::from_utf8(done.stdout).unwrap();
         let in_force = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let in_force = in_force.filter(|line| line["state"] == "in force").last().unwrap();
+        let in_force = in_force.rev().find(|line| line["state"] == "in force").unwrap();
         in_force["number"].as_u64().unwrap()
     }
 }
