@@ -60,7 +60,7 @@ impl RawAsk {
                 "A consent names 64 purposes at most.",
             ));
         }
-        let purposes = self.purposes.iter().map(|code| question::purpose(code, registry));
+        let purposes = self.purposes.iter().map(|code| question::purpose(code, "purposes", registry));
         let purposes = purposes.collect::<Result<Vec<_>, _>>()?;
         if !(1..=DAYS_MAX).contains(&self.days) {
             return Err(malformed("days", "A consent is asked for 1 to 3,660 days."));

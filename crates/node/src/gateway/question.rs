@@ -80,7 +80,7 @@ impl RawQuestion {
             ));
         }
         let officer = words(self.officer, "officer", Reason::Malformed)?;
-        let purpose = purpose(&self.purpose, registry)?;
+        let purpose = purpose(&self.purpose, "purpose", registry)?;
         let lists = lists(&self.lists)?;
         let scheme = scheme(&self.scheme, &lists, registry)?;
         Ok(Checked { question: Question { lists, purpose, case: case_number, officer }, scheme })
@@ -106,12 +106,12 @@ pub(super) fn words(text: String, field: &'static str, missing: Reason) -> Resul
     Ok(text)
 }
 
-pub(super) fn purpose(text: &str, registry: &Registry) -> Result<PurposeCode, Problem> {
+pub(super) fn purpose(text: &str, field: &'static str, registry: &Registry) -> Result<PurposeCode, Problem> {
     let code: PurposeCode = text.parse().map_err(|_| {
-        Problem::of_field(Reason::Malformed, "purpose", "A purpose code matches [a-z0-9][a-z0-9-]{0,62}.")
+        Problem::of_field(Reason::Malformed, field, "A purpose code matches [a-z0-9][a-z0-9-]{0,62}.")
     })?;
     if registry.purpose(&code).is_none() {
-        return Err(Problem::of_field(Reason::UnknownPurpose, "purpose", Reason::UnknownPurpose.meaning()));
+        return Err(Problem::of_field(Reason::UnknownPurpose, field, Reason::UnknownPurpose.meaning()));
     }
     Ok(code)
 }

@@ -67,7 +67,7 @@ impl Federation {
         let folder = temporary.path().join("federation");
         let sample = temporary.path().join("sample.toml");
         let text = include_str!("../../../federation/samples/procurement.toml")
-            .replace("per_subject_per_day = 10", "per_subject_per_day = 1000000");
+            .replace("per_subject_per_day = 10,", "per_subject_per_day = 1000000,");
         fs::write(&sample, text).unwrap();
         let federation = Self { running: HashMap::new(), folder, _temporary: temporary };
         let (folder, base) = (federation.path(""), free_base().to_string());

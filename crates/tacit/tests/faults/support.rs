@@ -101,7 +101,7 @@ impl Federation {
         let sample = temporary.path().join("sample.toml");
         let text = include_str!("../../../federation/samples/procurement.toml");
         let text = text
-            .replace("per_subject_per_day = 10", "per_subject_per_day = 1000000")
+            .replace("per_subject_per_day = 10,", "per_subject_per_day = 1000000,")
             .replace("checks_per_day = 200000", "checks_per_day = 10000000");
         fs::write(&sample, text).unwrap();
         let federation =
