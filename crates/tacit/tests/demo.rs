@@ -72,7 +72,18 @@ fn every_step_of_the_demonstration_comes_out_as_promised() {
     let facts = |step: &str| &steps[step]["facts"];
     assert_eq!(facts("miss")["records"].as_array().unwrap().len(), 2);
     assert_eq!(facts("consent_withdrawn")["withdrawal"]["state"], "withdrawn");
-    let seen = ["refused", "consent_withdrawn", "permitted", "consent_given", "refused"];
+    let seen = [
+        "refused",
+        "consent_withdrawn",
+        "permitted",
+        "consent_resumed",
+        "refused",
+        "consent_paused",
+        "permitted",
+        "consent_given",
+        "consent_requested",
+        "refused",
+    ];
     assert_eq!(facts("consent_withdrawn")["person_sees"], serde_json::json!(seen));
     assert_eq!(facts("sweep")["allowed"], 200);
     assert_eq!(facts("sweep")["outcomes"]["quota_new_subjects"], 50);

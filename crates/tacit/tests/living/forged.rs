@@ -148,7 +148,9 @@ fn an_agreement_that_is_not_right_is_refused_with_its_reason() {
     let (exit, said) = drafted(TERMS.split("[cross_context]").next().unwrap());
     assert!(exit == 3 && said.contains("cross_context"), "{said}");
     let measure = "measures = [{ title = \"Exclusion\", restricts = true }]\nvalid_days";
-    let memorandum = TERMS.replace("\"statute\"", "\"memorandum\"").replace("valid_days", measure);
+    let memorandum = TERMS
+        .replace("{ act = \"government-procurement-law\"", "{ act = \"joint-memorandum-2016\"")
+        .replace("valid_days", measure);
     let (exit, said) = drafted(&memorandum);
     assert!(exit == 3 && said.contains("memorandum alone"), "{said}");
 

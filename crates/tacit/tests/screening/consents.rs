@@ -6,6 +6,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -16,6 +17,8 @@ use super::support::{Federation, ROLES};
 
 const LIST: &str = "tax/serious-violations";
 const PURPOSE: &str = "vendor-selection";
+/// How long until the authority, which reads every second here, has read everything.
+const READ_BY: Duration = Duration::from_secs(60);
 
 /// What a consent receipt says, in the words of ISO/IEC TS 27560 and of this product.
 const FIELDS: [&str; 20] = [
@@ -126,7 +129,10 @@ impl Story {
 }
 
 fn told(database: impl Fn(&Path, &str) -> Option<String>) {
-    let mut federation = Federation::found(include_str!("../../../federation/samples/procurement.toml"), &[]);
+    let mut federation = Federation::found(
+        include_str!("../../../federation/samples/procurement.toml"),
+        &["--reading-ms", "1000"],
+    );
     for (member, _) in ROLES {
         let Some(url) = database(federation.folder(), member) else { continue };
         let config = federation.file(&format!("{member}.toml"));
@@ -205,16 +211,26 @@ fn told(database: impl Fn(&Path, &str) -> Option<String>) {
 
 fn the_subject_sees_all_of_it(story: &Story) {
     let portal = story.config("portal");
-    let log =
-        story.lines(&["subject", "log", &story.code, "--requester", "procurement", "--config", &portal]);
-    let (statement, entries) = log.split_last().unwrap();
-    assert_eq!((&statement["missing"], &statement["records"]), (&0.into(), &entries.len().into()));
+    story.federation.tacit_json(&["subject", "enroll", &story.code, "--config", &portal]);
+    let until = Instant::now() + READ_BY;
+    // The newest comes first, the reading's own words last.
+    let (mut entries, reading) = loop {
+        let mut log = story.lines(&["subject", "log", &story.code, "--config", &portal]);
+        let reading = log.pop().unwrap();
+        if log.first().is_some_and(|newest| newest["outcome"] == "refused" && log.len() >= 13) {
+            break (log, reading);
+        }
+        assert!(Instant::now() < until, "{log:#?}\n{reading}");
+        std::thread::sleep(Duration::from_millis(200));
+    };
+    entries.reverse();
+    assert_eq!(reading["findings"], serde_json::json!([]));
+    assert!(entries.iter().all(|entry| entry["proof"] == "verified" && entry["receiver"] == "procurement"));
     let seen: Vec<String> = entries
         .iter()
-        .map(|entry| match entry["kind"].as_str().unwrap() {
-            "consent" => entry["state"].as_str().unwrap().to_owned(),
-            "refused" => format!("refused: {}", entry["exact"].as_str().unwrap()),
-            kind => kind.to_owned(),
+        .map(|entry| match entry["outcome"].as_str().unwrap() {
+            "refused" => format!("refused: {}", entry["exact_reason"].as_str().unwrap()),
+            other => other.trim_start_matches("consent_").to_owned(),
         })
         .collect();
     let due = [
@@ -222,12 +238,12 @@ fn the_subject_sees_all_of_it(story: &Story) {
         "requested",
         "refused: consent_missing",
         "given",
-        "access",
-        "access",
+        "permitted",
+        "permitted",
         "paused",
         "refused",
         "resumed",
-        "access",
+        "permitted",
         "refused",
         "withdrawn",
         "refused",

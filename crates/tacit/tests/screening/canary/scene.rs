@@ -284,8 +284,8 @@ id = "{list}"
 title = "A list of {scheme}"
 scheme = "{scheme}"
 legal_basis = {{ act = "government-procurement-law", citation = "Art. 22" }}
-origin_context = "procurement"
-adverse = false
+origin_context = "justice"
+adverse = true
 what_listing_means = "It is listed."
 retention_days = 730
 time_zone = "Asia/Shanghai"
@@ -305,6 +305,11 @@ quotas = {{ checks_per_day = 1000, per_subject_per_day = 100, new_subjects_per_d
 max_lists_per_check = 1
 data_life = {{ value = 1, unit = "DAY" }}
 valid_days = 30
+
+[agreement.cross_context]
+act = "government-procurement-law"
+citation = "Art. 22 (5)"
+proportionality = "Only bidders."
 "#
     )
 }
