@@ -314,7 +314,7 @@ impl ConsentAuthority {
         let state = state.ok_or(ClientError::OtherRecord("it is not of kind consent"))?;
         let number = details.number;
         // Signatures are the same each time they are made: what the coordinator keeps no more is made again.
-        let signed = (state != ConsentState::Requested).then(|| StateChange { id, state, number });
+        let signed = (state != ConsentState::Requested).then_some(StateChange { id, state, number });
         let path = chunks32("path", &logged.path, MAX_PATH);
         Ok(ChangeProof {
             state,
