@@ -105,8 +105,12 @@ impl Hub {
                 lists: item.lists.iter().map(|at| &at.list).collect(),
                 purpose: &context.purpose,
             };
-            let question =
-                tacit_policy::Question { asked, basis: context.basis, pseudonym: check.pseudonym() };
+            let question = tacit_policy::Question {
+                asked,
+                basis: context.basis,
+                pseudonym: check.pseudonym(),
+                carried: &[],
+            };
             let newest = |list: &str| {
                 let of = state.manifests.iter().map(|(signed, _)| signed.manifest());
                 of.filter(|it| *it.list == *list).map(|it| (it.epoch, it.version)).max()
@@ -196,6 +200,7 @@ impl Hub {
             state: status.state().to_string(),
             state_number: status.number(),
             uses: 0,
+            carried_to: Default::default(),
         }
     }
 
