@@ -221,6 +221,41 @@ impl ConsentAuthority {
             .member(requester)
             .and_then(|member| member.pseudonym_epoch)
             .ok_or(ClientError::Question { reason: Reason::UnknownMember, field: "requester" })?;
+        self.pseudonyms_in(requester, epoch, subjects).await
+    }
+
+    /// A subject's pseudonyms for a requester in every epoch whose key is published, the newest first. Which of them
+    /// stand for one chain the coordinator knows (P41): a reader names them all.
+    ///
+    /// # Errors
+    /// As [`ConsentAuthority::pseudonyms`].
+    pub async fn all_pseudonyms(
+        &self,
+        requester: &MemberId,
+        subject: &SubjectCode,
+    ) -> Result<Vec<Pseudonym>, ClientError> {
+        let registry = self.registry();
+        let newest = registry.member(requester).and_then(|member| member.pseudonym_epoch);
+        let newest =
+            newest.ok_or(ClientError::Question { reason: Reason::UnknownMember, field: "requester" })?;
+        let mut all = Vec::new();
+        for epoch in registry.pseudonym_epochs(requester).into_iter().rev().filter(|it| *it <= newest) {
+            all.extend(self.pseudonyms_in(requester, epoch, std::slice::from_ref(subject)).await?);
+        }
+        Ok(all)
+    }
+
+    /// [`ConsentAuthority::pseudonyms`] of a pseudonym epoch whose key is published.
+    ///
+    /// # Errors
+    /// As [`ConsentAuthority::pseudonyms`].
+    pub async fn pseudonyms_in(
+        &self,
+        requester: &MemberId,
+        epoch: u32,
+        subjects: &[SubjectCode],
+    ) -> Result<Vec<Pseudonym>, ClientError> {
+        let registry = self.registry();
         let key = registry
             .pseudonym_key(requester, epoch)
             .ok_or(ClientError::Registry("the requester's pseudonym key"))?;

@@ -82,6 +82,6 @@ pub use recover::Recovery;
 pub use requester::{Requester, RequesterConfig, RequesterKeys};
 pub use retry::Deadlines;
 pub use subject_log::{
-    ChainEntry, Details, EntryProof, Erasure, KnownChain, ReadChain, SubjectChains, SubjectLog,
+    ChainEntry, Details, EntryProof, Erasure, KnownChain, ReadChain, SubjectChains, SubjectLog, opens_under,
 };
 pub use vault::{Kind, RowKey, SealBroken, Vault};

@@ -418,15 +418,7 @@ impl Back<'_> {
         }
         let record = Record::parse(&logged.record)
             .map_err(|problem| ChainFinding::NotLogged { sequence, problem: problem.into() })?;
-        let subject = match &record {
-            Record::Access(it) => it.subject,
-            Record::Refused(it) => it.subject,
-            Record::Consent(it) => it.subject,
-            Record::Erasure(it) => it.subject,
-            Record::Manifest(_) | Record::Registry(_) | Record::Enrollment(_) | Record::Audit(_) => {
-                return Err(malformed());
-            }
-        };
+        let subject = subject_of(&record).ok_or_else(malformed)?;
         let salt =
             tacit_wire::array("salt", &entry.salt).map_err(|_| ChainFinding::Malformed { sequence })?;
         let previous: Hash = tacit_wire::array("previous", &entry.previous)
@@ -450,6 +442,30 @@ impl Back<'_> {
         let proof = EntryProof { record: logged.record.clone(), path: inclusion, salt, previous, terms };
         Ok(ChainEntry { sequence, index: logged.index, record, details, proof: Box::new(proof) })
     }
+}
+
+/// The subject commitment of a record, if its kind has one.
+fn subject_of(record: &Record) -> Option<[u8; 32]> {
+    match record {
+        Record::Access(it) => Some(it.subject),
+        Record::Refused(it) => Some(it.subject),
+        Record::Consent(it) => Some(it.subject),
+        Record::Erasure(it) => Some(it.subject),
+        Record::Manifest(_) | Record::Registry(_) | Record::Enrollment(_) | Record::Audit(_) => None,
+    }
+}
+
+/// Whether a record is about this pseudonym: its subject commitment opens under it.
+#[must_use]
+pub fn opens_under(
+    pseudonym: &[u8; 32],
+    record: &[u8],
+    salt: &[u8; 32],
+    sequence: u64,
+    previous: &Hash,
+) -> bool {
+    let subject = Record::parse(record).ok().and_then(|record| subject_of(&record));
+    subject == Some(commit::subject(salt, pseudonym, sequence, previous))
 }
 
 /// What stands beside a record, if it is what belongs to one of its kind.
