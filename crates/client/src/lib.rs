@@ -46,6 +46,7 @@ mod prepared;
 mod question;
 mod quorum;
 mod receipt;
+mod record_subject;
 mod records;
 mod recover;
 mod requester;
@@ -78,10 +79,11 @@ pub use receipt::{
     FileProblem, MAX_RECEIPT_BYTES, MAX_RECEIPTS, Proven, ProvenAnswer, Receipt, ReceiptError, ReceiptFilter,
     ReceiptPage, ReceiptSummary, Step, Whose, Witnessed,
 };
+pub use record_subject::opens_under;
 pub use recover::Recovery;
 pub use requester::{Requester, RequesterConfig, RequesterKeys};
 pub use retry::Deadlines;
 pub use subject_log::{
-    ChainEntry, Details, EntryProof, Erasure, KnownChain, ReadChain, SubjectChains, SubjectLog, opens_under,
+    ChainEntry, Details, EntryProof, Erasure, KnownChain, ReadChain, SubjectChains, SubjectLog,
 };
 pub use vault::{Kind, RowKey, SealBroken, Vault};

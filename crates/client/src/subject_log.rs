@@ -39,6 +39,7 @@ use crate::connections::MAX_MESSAGE;
 use crate::error::{ClientError, Party};
 use crate::judge::record_id;
 use crate::question::RecordRef;
+use crate::record_subject::subject_of;
 use crate::records::{LogKey, MAX_PATH};
 use crate::retry::{self, Deadlines, Patience, is_passing};
 
@@ -442,30 +443,6 @@ impl Back<'_> {
         let proof = EntryProof { record: logged.record.clone(), path: inclusion, salt, previous, terms };
         Ok(ChainEntry { sequence, index: logged.index, record, details, proof: Box::new(proof) })
     }
-}
-
-/// The subject commitment of a record, if its kind has one.
-fn subject_of(record: &Record) -> Option<[u8; 32]> {
-    match record {
-        Record::Access(it) => Some(it.subject),
-        Record::Refused(it) => Some(it.subject),
-        Record::Consent(it) => Some(it.subject),
-        Record::Erasure(it) => Some(it.subject),
-        Record::Manifest(_) | Record::Registry(_) | Record::Enrollment(_) | Record::Audit(_) => None,
-    }
-}
-
-/// Whether a record is about this pseudonym: its subject commitment opens under it.
-#[must_use]
-pub fn opens_under(
-    pseudonym: &[u8; 32],
-    record: &[u8],
-    salt: &[u8; 32],
-    sequence: u64,
-    previous: &Hash,
-) -> bool {
-    let subject = Record::parse(record).ok().and_then(|record| subject_of(&record));
-    subject == Some(commit::subject(salt, pseudonym, sequence, previous))
 }
 
 /// What stands beside a record, if it is what belongs to one of its kind.
