@@ -74,6 +74,12 @@ pub(crate) struct StatementBody {
     pub(crate) signature: String,
 }
 
+/// Whether a record opens under the very pseudonym of this chain, and not under one of another epoch.
+pub(crate) fn opens(chain: &Chain, entry: &Entry) -> bool {
+    let record = entry.record.as_bytes();
+    tacit_client::opens_under(&chain.pseudonym, record, &entry.salt, entry.sequence, &entry.previous)
+}
+
 /// The whole proof of an entry.
 pub(crate) fn body(chain: &Chain, entry: Entry, checkpoint: &[u8]) -> ProofBody {
     ProofBody {

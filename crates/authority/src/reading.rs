@@ -9,7 +9,7 @@
 //! logged in, nor which pseudonyms of different requesters are one user's. A reading that was broken off goes on with
 //! what is left of it, shuffled anew.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use rand_core::CryptoRng;
 use serde::Deserialize;
@@ -196,20 +196,24 @@ impl Readings {
         keys: &[RowKey],
         rng: &mut impl CryptoRng,
     ) -> Result<(), ReadingError> {
-        let mut found: std::collections::HashMap<_, _> = chains::by_keys(&mut *self.db.read().await?, keys)
+        let mut found: HashMap<_, _> = chains::by_keys(&mut *self.db.read().await?, keys)
             .await?
             .into_iter()
-            .map(|row| (row.key, row.sealed))
+            .map(|row| (row.key, (row.user, row.sealed)))
             .collect();
+        let mut users: Vec<RowKey> = Vec::with_capacity(keys.len());
         let mut opened: Vec<(RowKey, Chain)> = Vec::with_capacity(keys.len());
         for key in keys {
-            if let Some(sealed) = found.remove(key) {
+            if let Some((user, sealed)) = found.remove(key) {
+                users.push(user);
                 opened.push((*key, self.rows.open(Kind::Chain, key, &sealed)?));
             }
         }
-        let wanted = |(_, chain): &(RowKey, Chain)| {
+        let mut others = self.others(&users, &opened).await?;
+        let wanted = |(key, chain): &(RowKey, Chain)| {
             let known = KnownChain { records: chain.records, head: chain.head, erased: chain.erased };
-            Wanted { pseudonym: chain.pseudonym, known }
+            let others = others.remove(key).unwrap_or_default();
+            Wanted { pseudonym: chain.pseudonym, others, known }
         };
         let logs = self.source.read(opened.iter().map(wanted).collect()).await?;
         let mut changes = Vec::with_capacity(opened.len());
@@ -222,6 +226,35 @@ impl Readings {
         readings::advance(&mut tx, run, changes.len() as u64).await?;
         tx.commit().await?;
         Ok(())
+    }
+
+    /// The pseudonyms that the users of these chains have for the same requesters in other epochs, by chain: where one
+    /// was carried into the next, its records open under both.
+    async fn others(
+        &self,
+        users: &[RowKey],
+        opened: &[(RowKey, Chain)],
+    ) -> Result<HashMap<RowKey, Vec<[u8; 32]>>, ReadingError> {
+        let mut epochs: HashMap<tacit_model::MemberId, Vec<u32>> = HashMap::new();
+        for (requester, epoch) in self.source.requesters() {
+            epochs.entry(requester).or_default().push(epoch);
+        }
+        let mut of: HashMap<RowKey, RowKey> = HashMap::new();
+        for (user, (key, chain)) in users.iter().zip(opened) {
+            let epochs = epochs.get(&chain.requester).map_or(&[][..], Vec::as_slice);
+            for epoch in epochs.iter().filter(|epoch| **epoch != chain.epoch) {
+                of.insert(self.rows.chain(user, &chain.requester, *epoch), *key);
+            }
+        }
+        let mut others: HashMap<RowKey, Vec<[u8; 32]>> = HashMap::new();
+        let keys: Vec<RowKey> = of.keys().copied().collect();
+        for row in chains::by_keys(&mut *self.db.read().await?, &keys).await? {
+            let chain: Chain = self.rows.open(Kind::Chain, &row.key, &row.sealed)?;
+            if let Some(key) = of.get(&row.key) {
+                others.entry(*key).or_default().push(chain.pseudonym);
+            }
+        }
+        Ok(others)
     }
 
     /// What a reading changes of a chain. What does not hold is kept as a finding, beside what held before.
@@ -301,14 +334,14 @@ impl Readings {
         }
         let codes = |count: usize| missing.iter().take(count).map(|(_, (_, code))| code.clone()).collect();
         let mut all = true;
-        let pseudonyms = match self.source.pseudonyms(requester.clone(), codes(missing.len())).await {
+        let pseudonyms = match self.source.pseudonyms(requester.clone(), epoch, codes(missing.len())).await {
             Err(ClientError::Refused { refusal, .. }) if refusal.reason == Reason::QuotaNewSubjects => {
                 all = false;
                 let waiting = missing.len() as u64;
                 tracing::warn!(%requester, waiting, left = refusal.remaining, "the custodian's cap of the day is reached");
                 match usize::try_from(refusal.remaining).unwrap_or(0).min(missing.len()) {
                     0 => Vec::new(),
-                    left => self.source.pseudonyms(requester.clone(), codes(left)).await?,
+                    left => self.source.pseudonyms(requester.clone(), epoch, codes(left)).await?,
                 }
             }
             outcome => outcome?,

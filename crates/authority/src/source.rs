@@ -10,10 +10,12 @@ use tacit_model::{MemberId, SubjectCode};
 use tacit_policy::Registry;
 
 /// A chain that is wanted from where it was read before.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Wanted {
     /// T.
     pub pseudonym: [u8; 32],
+    /// The user's pseudonyms of other epochs for the same requester: records may open under these too.
+    pub others: Vec<[u8; 32]>,
     /// How far it was read and verified.
     pub known: KnownChain,
 }
@@ -29,13 +31,14 @@ pub type ReadLog = Result<SubjectLog, ChainFinding>;
 
 /// Whom an authority asks.
 pub trait Source: Send + Sync + 'static {
-    /// Every member that asks, with its pseudonym epoch, by name.
+    /// Every member that asks, with each of its pseudonym epochs whose key is published, by name and epoch.
     fn requesters(&self) -> Vec<(MemberId, u32)>;
 
-    /// Pseudonyms of subjects for a requester, each in its place.
+    /// Pseudonyms of subjects for a requester in one of its epochs, each in its place.
     fn pseudonyms(
         &self,
         requester: MemberId,
+        epoch: u32,
         subjects: Vec<SubjectCode>,
     ) -> BoxFuture<'_, Result<Vec<Pseudonym>, ClientError>>;
 
@@ -51,9 +54,10 @@ impl Source for ConsentAuthority {
     fn pseudonyms(
         &self,
         requester: MemberId,
+        epoch: u32,
         subjects: Vec<SubjectCode>,
     ) -> BoxFuture<'_, Result<Vec<Pseudonym>, ClientError>> {
-        async move { ConsentAuthority::pseudonyms(self, &requester, &subjects).await }.boxed()
+        async move { self.pseudonyms_in(&requester, epoch, &subjects).await }.boxed()
     }
 
     fn read(&self, chains: Vec<Wanted>) -> BoxFuture<'_, Result<Vec<ReadLog>, ClientError>> {
@@ -70,7 +74,7 @@ impl Source for ConsentAuthority {
             }
             let verified = tokio::task::spawn_blocking(move || {
                 let verify = |(wanted, chain): (&Wanted, &ReadChain)| {
-                    subject_chains.verify_from(&wanted.pseudonym, chain, wanted.known)
+                    subject_chains.verify_among(&wanted.pseudonym, &wanted.others, chain, wanted.known)
                 };
                 chains.iter().zip(&came).map(verify).collect()
             });
@@ -83,10 +87,16 @@ impl Source for ConsentAuthority {
     }
 }
 
-/// The members that ask, by name.
+/// The members that ask, by name and epoch: what is on record from before a rotation stands under the earlier ones.
 fn requesters(registry: &Arc<Registry>) -> Vec<(MemberId, u32)> {
-    let mut asking: Vec<_> =
-        registry.members().filter_map(|member| Some((member.id.clone(), member.pseudonym_epoch?))).collect();
+    let epochs = |(id, newest): (&MemberId, u32)| {
+        let mut epochs = registry.pseudonym_epochs(id);
+        epochs.retain(|epoch| *epoch < newest);
+        epochs.push(newest);
+        epochs.into_iter().map(|epoch| (id.clone(), epoch)).collect::<Vec<_>>()
+    };
+    let asking = registry.members().filter_map(|member| Some((&member.id, member.pseudonym_epoch?)));
+    let mut asking: Vec<_> = asking.flat_map(epochs).collect();
     asking.sort();
     asking
 }

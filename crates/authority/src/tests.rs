@@ -147,6 +147,7 @@ impl Source for FakeHub {
     fn pseudonyms(
         &self,
         requester: MemberId,
+        epoch: u32,
         subjects: Vec<SubjectCode>,
     ) -> BoxFuture<'_, Result<Vec<Pseudonym>, ClientError>> {
         let answer = self.with(|hub| {
@@ -158,7 +159,7 @@ impl Source for FakeHub {
             }
             hub.cap -= new;
             hub.evaluated.extend(&all);
-            Ok(all.into_iter().map(|pseudonym| Pseudonym { pseudonym, epoch: 1 }).collect())
+            Ok(all.into_iter().map(|pseudonym| Pseudonym { pseudonym, epoch }).collect())
         });
         async move { answer }.boxed()
     }

@@ -221,6 +221,41 @@ impl ConsentAuthority {
             .member(requester)
             .and_then(|member| member.pseudonym_epoch)
             .ok_or(ClientError::Question { reason: Reason::UnknownMember, field: "requester" })?;
+        self.pseudonyms_in(requester, epoch, subjects).await
+    }
+
+    /// A subject's pseudonyms for a requester in every epoch whose key is published, the newest first. Which of them
+    /// stand for one chain the coordinator knows (P41): a reader names them all.
+    ///
+    /// # Errors
+    /// As [`ConsentAuthority::pseudonyms`].
+    pub async fn all_pseudonyms(
+        &self,
+        requester: &MemberId,
+        subject: &SubjectCode,
+    ) -> Result<Vec<Pseudonym>, ClientError> {
+        let registry = self.registry();
+        let newest = registry.member(requester).and_then(|member| member.pseudonym_epoch);
+        let newest =
+            newest.ok_or(ClientError::Question { reason: Reason::UnknownMember, field: "requester" })?;
+        let mut all = Vec::new();
+        for epoch in registry.pseudonym_epochs(requester).into_iter().rev().filter(|it| *it <= newest) {
+            all.extend(self.pseudonyms_in(requester, epoch, std::slice::from_ref(subject)).await?);
+        }
+        Ok(all)
+    }
+
+    /// [`ConsentAuthority::pseudonyms`] of a pseudonym epoch whose key is published.
+    ///
+    /// # Errors
+    /// As [`ConsentAuthority::pseudonyms`].
+    pub async fn pseudonyms_in(
+        &self,
+        requester: &MemberId,
+        epoch: u32,
+        subjects: &[SubjectCode],
+    ) -> Result<Vec<Pseudonym>, ClientError> {
+        let registry = self.registry();
         let key = registry
             .pseudonym_key(requester, epoch)
             .ok_or(ClientError::Registry("the requester's pseudonym key"))?;
@@ -230,7 +265,7 @@ impl ConsentAuthority {
             let (this, requester, part) = (self.clone(), requester.clone(), part.to_vec());
             let blinded = {
                 let requester = requester.clone();
-                heavy(part.len(), move || this.blind(&requester, epoch, &part)).await??
+                heavy(part.len(), move || this.blind(&requester, &part)).await??
             };
             let points: Vec<[u8; 32]> = blinded.iter().map(|it| it.blinded_subject().encode()).collect();
             let request =
@@ -251,24 +286,19 @@ impl ConsentAuthority {
         Ok(pseudonyms)
     }
 
-    /// Blinds with factors that only this authority can derive again.
+    /// Blinds with factors that only this authority can derive again, the same in every epoch: a subject costs quota
+    /// once.
     fn blind(
         &self,
         requester: &MemberId,
-        epoch: u32,
         subjects: &[SubjectCode],
     ) -> Result<Vec<enroll::Blinded>, ClientError> {
         let mut blinded = Vec::with_capacity(subjects.len());
         for code in subjects {
             let subject = Subject::new(code).map_err(ClientError::Own)?;
             let length = (requester.len() as u64).to_be_bytes();
-            let parts: [&[u8]; 5] = [
-                self.0.keys.blind.as_ref(),
-                &length,
-                requester.as_bytes(),
-                &epoch.to_be_bytes(),
-                subject.expose_input(),
-            ];
+            let parts: [&[u8]; 4] =
+                [self.0.keys.blind.as_ref(), &length, requester.as_bytes(), subject.expose_input()];
             let seed = Zeroizing::new(b3("tacit v1 authority blind", &parts));
             blinded.extend(enroll::blind_subjects(&[subject], &mut seeded_rng(*seed)));
         }

@@ -14,7 +14,7 @@ use crate::prepared::Prepared;
 use crate::question::{Answer, ListAnswer, Outcome, Question, RecordRef, Refusal, RowOutcome, Subject};
 use crate::requester::Requester;
 use crate::round::{Finding, Found, Heal, Planned};
-use crate::store::SubjectState;
+use crate::store::{SubjectRow, SubjectState};
 
 /// Rows of one group.
 pub const GROUP: usize = 1024;
@@ -106,6 +106,8 @@ impl Requester {
         let prepared = Prepared::new(self.registry(), self.member(), question, now)?;
         let epoch = self.registry().member(self.member()).and_then(|member| member.pseudonym_epoch);
         let epoch = epoch.ok_or(ClientError::Registry("our pseudonym epoch"))?;
+        let mut epochs = self.registry().pseudonym_epochs(self.member());
+        epochs.retain(|earlier| *earlier < epoch);
         let mut plan = Plan { limits: prepared.limits(), ..Plan::default() };
         // Eight bytes of a keyed hash tell new subjects apart well enough for a count.
         let mut seen = HashSet::new();
@@ -113,12 +115,19 @@ impl Requester {
         while let Some(codes) = chunks.next().await {
             plan.checks += codes.len() as u64;
             let keys: Vec<_> = codes.iter().map(|code| self.subject_key(code, epoch)).collect();
-            for (key, row) in keys.iter().zip(self.store().subjects(keys.clone()).await?) {
-                if row.is_none_or(|row| row.state == SubjectState::Pending) {
-                    let mut short = [0; 8];
-                    short.copy_from_slice(&key[..8]);
-                    plan.new_subjects += u64::from(seen.insert(u64::from_be_bytes(short)));
-                }
+            let is_new =
+                |row: &Option<SubjectRow>| row.as_ref().is_none_or(|row| row.state == SubjectState::Pending);
+            let mut new: Vec<bool> = self.store().subjects(keys.clone()).await?.iter().map(is_new).collect();
+            // Who was enrolled in an earlier epoch is known to the custodian.
+            for &earlier in &epochs {
+                let keys = codes.iter().map(|code| self.subject_key(code, earlier)).collect();
+                let rows = self.store().subjects(keys).await?;
+                new.iter_mut().zip(&rows).for_each(|(new, row)| *new &= is_new(row));
+            }
+            for (key, _) in keys.iter().zip(new).filter(|(_, new)| *new) {
+                let mut short = [0; 8];
+                short.copy_from_slice(&key[..8]);
+                plan.new_subjects += u64::from(seen.insert(u64::from_be_bytes(short)));
             }
         }
         Ok(plan)

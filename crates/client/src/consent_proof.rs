@@ -31,6 +31,7 @@ use crate::chain_finding::ChainFinding;
 use crate::error::{ClientError, Party};
 use crate::question::RecordRef;
 use crate::records::MAX_PATH;
+use crate::subject_log::KnownChain;
 
 /// One change of state with what proves it. `Debug` shows its place only.
 #[derive(Clone, PartialEq, Eq)]
@@ -284,7 +285,10 @@ impl ConsentAuthority {
         };
         let chains = self.chains();
         let chain = chains.read(&pseudonym).await?;
-        let checkpoint = chains.verify(&pseudonym, &chain)?.checkpoint;
+        // By the names that the coordinator says: whose the other records are proves nothing here, and each of the
+        // consent's own is proven by itself, under the pseudonym of its text.
+        let names = chain.said_names();
+        let checkpoint = chains.verify_among(&pseudonym, &names, &chain, KnownChain::default())?.checkpoint;
         self.accept(&checkpoint).await?;
         let mut changes = Vec::new();
         for entry in chain.0.iter().flat_map(|message| &message.entries) {

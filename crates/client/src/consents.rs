@@ -32,6 +32,8 @@ pub(crate) struct KnownConsent {
     text: Vec<u8>,
     state: ConsentState,
     number: u64,
+    /// The pseudonym that checks name it under: its own, or the one that its subject was carried to.
+    under: [u8; 32],
 }
 
 impl KnownConsent {
@@ -45,7 +47,12 @@ impl KnownConsent {
         if consent.id.to_string() != live.consent_id || consent.pseudonym != *live.pseudonym {
             return Err(wrong("is another one than announced"));
         }
-        Ok(Self { id: consent.id, consent, text: live.consent.to_vec(), state, number: live.state_number })
+        let under = match live.carried_to.as_ref() {
+            [] => consent.pseudonym,
+            to => to.try_into().map_err(|_| wrong("is carried to no pseudonym"))?,
+        };
+        let (id, number) = (consent.id, live.state_number);
+        Ok(Self { id, consent, text: live.consent.to_vec(), state, number, under })
     }
 
     /// Whether a check may name it: alive, in its time, for this list and purpose.
@@ -72,7 +79,7 @@ impl KnownConsent {
         let text = reader.bytes("consent")?.to_vec();
         reader.finish()?;
         let consent = Consent::parse(&text).map_err(|_| CodecError("consent"))?;
-        Ok(Self { id: consent.id, consent, text, state, number })
+        Ok(Self { id: consent.id, under: consent.pseudonym, consent, text, state, number })
     }
 }
 
@@ -107,7 +114,7 @@ impl Requester {
         let own = consents.iter().filter(|it| it.consent.requester == *self.member());
         Ok(own
             .map(|known| {
-                let pseudonym = self.pseudonym_key(&known.consent.pseudonym);
+                let pseudonym = self.pseudonym_key(&known.under);
                 let sealed = self.vault().seal(Kind::Consent, &pseudonym, &known.encode(), rng);
                 ConsentRow { pseudonym, id: known.id, number: known.number, sealed }
             })

@@ -4,29 +4,31 @@
 //! ```text
 //! keys -> store ─┬─ enrolled ────────────────────────────────────────────────▶ Known
 //!                ├─ pending ───────┐ (same Ph again: costs no quota)
+//!                ├─ earlier epoch ─┤ (same Ph too, and carried on: P41)
 //!                └─ nothing: blind ┴▶ durable ─▶ D ─▶ verify, unblind ─▶ box, proof ─▶ C ─▶ durable ─▶ Known
 //! ```
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use tacit_blind::audit_box::{self, AuditorPublicKey, BoxContents, Registered};
-use tacit_blind::enroll::{self, Blinded, Enrolled, Enrollment, MAX_BATCH, Parties};
+use tacit_blind::audit_box::AuditorPublicKey;
+use tacit_blind::enroll::{self, Blinded, Enrolled, MAX_BATCH, Parties};
 use tacit_blind::group::Point;
 use tacit_blind::oprf::DleqProof;
-use tacit_blind::subject::{Subject, input_of};
+use tacit_blind::subject::Subject;
 use tacit_model::entropy::os_rng;
 use tacit_model::{MemberId, Millis, Reason, SubjectCode};
 use tacit_policy::Registry;
 use tacit_wire::coordinator::enrollment_service_client::EnrollmentServiceClient;
-use tacit_wire::coordinator::{LiveConsent, RegisterEntry, RegisterRequest, register_response};
+use tacit_wire::coordinator::{LiveConsent, RegisterRequest, register_response};
 use tacit_wire::custodian::pseudonym_service_client::PseudonymServiceClient;
 use tacit_wire::custodian::{EvaluateRequest, evaluate_response};
 use tacit_wire::{chunks32, concat32};
 use zeroize::Zeroizing;
 
+use crate::carrying::{Carry, carry, is_no_carry};
 use crate::connections::MAX_MESSAGE;
+use crate::enrolling::Enrolling;
 use crate::error::{ClientError, Party};
 use crate::question::{Question, Refusal};
 use crate::requester::{Requester, heavy};
@@ -44,23 +46,25 @@ pub(crate) struct Known {
 
 /// A subject on its way.
 #[derive(Clone)]
-struct Candidate {
+pub(crate) struct Candidate {
     /// Place among the subjects asked for.
-    place: usize,
-    key: RowKey,
-    code: SubjectCode,
-    blinded: Blinded,
+    pub(crate) place: usize,
+    pub(crate) key: RowKey,
+    pub(crate) code: SubjectCode,
+    pub(crate) blinded: Blinded,
+    /// The registration of an earlier epoch that it continues.
+    pub(crate) carry: Option<Carry>,
 }
 
 /// What an enrollment is made with.
-struct Terms {
-    registry: Arc<Registry>,
-    requester: MemberId,
-    epoch: u32,
-    custodian_key: Point,
-    auditors: [AuditorPublicKey; 2],
-    case: String,
-    officer: String,
+pub(crate) struct Terms {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) requester: MemberId,
+    pub(crate) epoch: u32,
+    pub(crate) custodian_key: Point,
+    pub(crate) auditors: [AuditorPublicKey; 2],
+    pub(crate) case: String,
+    pub(crate) officer: String,
 }
 
 impl Terms {
@@ -85,7 +89,7 @@ impl Terms {
         })
     }
 
-    fn parties(&self) -> Parties<'_> {
+    pub(crate) fn parties(&self) -> Parties<'_> {
         Parties {
             custodian: self.registry.custodian(),
             coordinator: self.registry.coordinator(),
@@ -95,7 +99,7 @@ impl Terms {
 }
 
 /// How each subject ended: known, or refused.
-type Outcomes = Vec<Option<Result<Arc<Known>, Refusal>>>;
+pub(crate) type Outcomes = Vec<Option<Result<Arc<Known>, Refusal>>>;
 
 impl Requester {
     /// The row key of a subject in a pseudonym epoch.
@@ -133,7 +137,11 @@ impl Requester {
             })
             .collect();
         self.take_rows(found, &mut outcomes, &mut resumed).await?;
+        let unknown = missing.iter().copied().chain(resumed.iter().map(|it| it.place));
+        let earlier = self.earlier(&terms, codes, unknown.collect()).await?;
+        let missing = self.adopt(&keys, codes, missing, &earlier, &mut outcomes, &mut resumed).await?;
         let fresh = self.blind_new(codes, &keys, missing, &mut outcomes, &mut resumed).await?;
+        resumed.iter_mut().for_each(|candidate| carry(candidate, &earlier));
         // Those that the custodian may know already first: they may pass where new ones do not.
         self.enroll_all(&terms, resumed, false, &mut outcomes).await?;
         self.enroll_all(&terms, fresh, true, &mut outcomes).await?;
@@ -145,13 +153,17 @@ impl Requester {
     pub(crate) async fn pseudonym_of(&self, code: &SubjectCode) -> Result<Option<[u8; 32]>, ClientError> {
         let registry = self.registry();
         let epoch = registry.member(self.member()).and_then(|member| member.pseudonym_epoch);
-        let key = self.subject_key(code, epoch.ok_or(ClientError::Registry("our pseudonym epoch"))?);
-        let Some(row) = self.store().subjects(vec![key]).await?.pop().flatten() else { return Ok(None) };
-        let plain = self.vault().open(Kind::Subject, &key, &row.sealed)?;
-        Ok(match decode(&plain)?.known(code.clone(), row.state)? {
-            Opened::Enrolled(known) => Some(*known.enrolled.pseudonym()),
-            Opened::Pending(..) => None,
-        })
+        let epoch = epoch.ok_or(ClientError::Registry("our pseudonym epoch"))?;
+        // Of the newest epoch that it is enrolled in: it is carried on with the next question.
+        for epoch in registry.pseudonym_epochs(self.member()).into_iter().rev().filter(|it| *it <= epoch) {
+            let key = self.subject_key(code, epoch);
+            let Some(row) = self.store().subjects(vec![key]).await?.pop().flatten() else { continue };
+            let plain = self.vault().open(Kind::Subject, &key, &row.sealed)?;
+            if let Opened::Enrolled(known) = decode(&plain)?.known(code.clone(), row.state)? {
+                return Ok(Some(*known.enrolled.pseudonym()));
+            }
+        }
+        Ok(None)
     }
 
     /// Registers subjects again under what is kept of them: the coordinator does not know them, or knows another Ph.
@@ -162,21 +174,22 @@ impl Requester {
     ) -> Result<(), ClientError> {
         let terms = Arc::new(Terms::new(self.registry(), self.member(), question)?);
         let mut outcomes: Outcomes = vec![None; subjects.len()];
-        let candidates = subjects
-            .into_iter()
-            .enumerate()
-            .map(|(place, (code, known))| Candidate {
-                place,
-                key: self.subject_key(&code, terms.epoch),
-                code,
-                blinded: Blinded::from_parts(known.enrolled.z().clone(), *known.enrolled.blinded_subject()),
-            })
-            .collect();
+        let codes: Vec<SubjectCode> = subjects.iter().map(|(code, _)| code.clone()).collect();
+        let earlier = self.earlier(&terms, &codes, (0..codes.len()).collect()).await?;
+        let again = |(place, (code, known)): (usize, (SubjectCode, Arc<Known>))| {
+            let key = self.subject_key(&code, terms.epoch);
+            let enrolled = &known.enrolled;
+            let blinded = Blinded::from_parts(enrolled.z().clone(), *enrolled.blinded_subject());
+            let mut candidate = Candidate { place, key, code, blinded, carry: None };
+            carry(&mut candidate, &earlier);
+            candidate
+        };
+        let candidates = subjects.into_iter().enumerate().map(again).collect();
         self.enroll_all(&terms, candidates, false, &mut outcomes).await
     }
 
     /// Opens rows: enrolled ones are done, pending ones go on.
-    async fn take_rows(
+    pub(crate) async fn take_rows(
         &self,
         rows: Vec<(usize, RowKey, SubjectCode, SubjectRow)>,
         outcomes: &mut Outcomes,
@@ -195,7 +208,9 @@ impl Requester {
         for (place, key, known) in opened {
             match known {
                 Opened::Enrolled(known) => outcomes[place] = Some(Ok(Arc::new(known))),
-                Opened::Pending(code, blinded) => pending.push(Candidate { place, key, code, blinded }),
+                Opened::Pending(code, blinded) => {
+                    pending.push(Candidate { place, key, code, blinded, carry: None });
+                }
             }
         }
         Ok(())
@@ -236,7 +251,7 @@ impl Requester {
             let candidates = new
                 .into_iter()
                 .zip(blinded)
-                .map(|((place, key, code), blinded)| Candidate { place, key, code, blinded })
+                .map(|((place, key, code), blinded)| Candidate { place, key, code, blinded, carry: None })
                 .collect::<Vec<_>>();
             Ok((candidates, rows))
         })
@@ -281,6 +296,18 @@ impl Requester {
                         && (1..batch.len() as u64).contains(&refusal.remaining) =>
                 {
                     size = usize::try_from(refusal.remaining).unwrap_or(1);
+                    batch.append(&mut rest);
+                    rest = batch;
+                }
+                // What the coordinator will not carry on begins anew: found by halves, since a batch is all or nothing.
+                Err((Party::Coordinator, refusal))
+                    if is_no_carry(refusal.reason) && batch.iter().any(|it| it.carry.is_some()) =>
+                {
+                    if let [only] = batch.as_mut_slice() {
+                        tracing::warn!(reason = %refusal.reason, "a subject is not carried into the new epoch");
+                        only.carry = None;
+                    }
+                    size = (batch.len() / 2).max(1);
                     batch.append(&mut rest);
                     rest = batch;
                 }
@@ -388,78 +415,6 @@ pub(crate) fn read_evaluated(
         }
         Some(evaluate_response::Outcome::Refusal(refusal)) => Ok(Err((&refusal).into())),
         None => Err(ClientError::missing(Party::Custodian, "outcome")),
-    }
-}
-
-/// A verified batch and its registration.
-struct Enrolling {
-    request: RegisterRequest,
-    subjects: Vec<(RowKey, Arc<Known>)>,
-}
-
-impl Enrolling {
-    fn make(
-        terms: &Terms,
-        batch: Vec<Candidate>,
-        evaluated: &[[u8; 32]],
-        dleq: DleqProof,
-    ) -> Result<Self, ClientError> {
-        let mut rng = os_rng();
-        let blinded = batch.iter().map(|it| it.blinded.clone()).collect();
-        let enrollments = enroll::unblind(blinded, evaluated, &dleq, &terms.custodian_key)
-            .map_err(ClientError::proof(Party::Custodian))?;
-        let seal = |(candidate, enrollment): (&Candidate, &Enrollment)| {
-            let contents = BoxContents {
-                scheme: candidate.code.scheme(),
-                code: candidate.code.expose_code(),
-                z: enrollment.z(),
-                case: &terms.case,
-                officer: &terms.officer,
-            };
-            let registered = Registered {
-                blinded_subject: enrollment.blinded_subject(),
-                evaluated: enrollment.evaluated(),
-                pseudonym: enrollment.pseudonym(),
-            };
-            let [first, second] = &terms.auditors;
-            audit_box::seal(&contents, &registered, (first, second), &mut rng)
-        };
-        let boxes = batch
-            .iter()
-            .zip(&enrollments)
-            .map(seal)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(ClientError::Own)?;
-        let entries: Vec<_> = enrollments
-            .iter()
-            .zip(&boxes)
-            .map(|(enrollment, sealed)| (enrollment, sealed.as_slice()))
-            .collect();
-        let proofs = enroll::prove_register(&entries, &terms.parties(), terms.epoch, &mut os_rng())
-            .map_err(ClientError::Own)?;
-        let entries = enrollments
-            .iter()
-            .zip(proofs)
-            .zip(boxes)
-            .map(|((enrollment, proof), audit_box)| RegisterEntry {
-                blinded_subject: Bytes::copy_from_slice(enrollment.blinded_subject().as_bytes()),
-                evaluated: Bytes::copy_from_slice(enrollment.evaluated().as_bytes()),
-                pseudonym: Bytes::copy_from_slice(enrollment.pseudonym().as_bytes()),
-                proof: Bytes::copy_from_slice(&proof),
-                audit_box: audit_box.into(),
-            })
-            .collect();
-        let dleq_proof = Bytes::copy_from_slice(&dleq.encode());
-        let request = RegisterRequest { epoch: terms.epoch, entries, dleq_proof };
-        let subjects = batch
-            .iter()
-            .zip(&enrollments)
-            .map(|(candidate, enrollment)| {
-                let input = input_of(&candidate.code).map_err(ClientError::Own)?;
-                Ok((candidate.key, Arc::new(Known { input, enrolled: enrollment.to_enrolled() })))
-            })
-            .collect::<Result<Vec<_>, ClientError>>()?;
-        Ok(Self { request, subjects })
     }
 }
 

@@ -26,12 +26,14 @@ mod asking;
 mod authority;
 mod authorize;
 mod batch;
+mod carrying;
 mod chain_finding;
 mod codec;
 mod connections;
 mod consent_proof;
 mod consents;
 mod enroll;
+mod enrolling;
 mod error;
 mod evidence;
 mod federation;
@@ -44,6 +46,7 @@ mod prepared;
 mod question;
 mod quorum;
 mod receipt;
+mod record_subject;
 mod records;
 mod recover;
 mod requester;
@@ -76,6 +79,7 @@ pub use receipt::{
     FileProblem, MAX_RECEIPT_BYTES, MAX_RECEIPTS, Proven, ProvenAnswer, Receipt, ReceiptError, ReceiptFilter,
     ReceiptPage, ReceiptSummary, Step, Whose, Witnessed,
 };
+pub use record_subject::opens_under;
 pub use recover::Recovery;
 pub use requester::{Requester, RequesterConfig, RequesterKeys};
 pub use retry::Deadlines;

@@ -39,6 +39,7 @@ use crate::connections::MAX_MESSAGE;
 use crate::error::{ClientError, Party};
 use crate::judge::record_id;
 use crate::question::RecordRef;
+use crate::record_subject::subject_of;
 use crate::records::{LogKey, MAX_PATH};
 use crate::retry::{self, Deadlines, Patience, is_passing};
 
@@ -86,6 +87,16 @@ impl fmt::Debug for EntryProof {
 /// A chain as it came; anyone can have made it. [`SubjectChains::verify`] makes a [`SubjectLog`] of it.
 #[derive(Clone, Default)]
 pub struct ReadChain(pub Vec<GetSubjectLogResponse>);
+
+impl ReadChain {
+    /// The pseudonyms under which the coordinator says that its records open, by epoch; none when it is one alone. Who
+    /// verifies takes none of them from here: it has them evaluated by itself, and names them.
+    #[must_use]
+    pub fn said_names(&self) -> Vec<[u8; 32]> {
+        let said = self.0.first().map_or(&[][..], |message| message.pseudonyms.as_slice());
+        said.iter().filter_map(|it| it.as_ref().try_into().ok()).collect()
+    }
+}
 
 impl fmt::Debug for ReadChain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -190,6 +201,17 @@ impl SubjectChains {
         self.verify(pseudonym, &chain)
     }
 
+    /// [`SubjectChains::log`] of a subject whose pseudonym changed with the pseudonym epochs (P41): the first name is the
+    /// one to read by, the others are those of other epochs, which the reader had evaluated itself.
+    ///
+    /// # Errors
+    /// As [`SubjectChains::log`]; a record that opens under none of the names is one that does not open.
+    pub async fn log_among(&self, names: &[[u8; 32]]) -> Result<SubjectLog, ChainFinding> {
+        let [pseudonym, others @ ..] = names else { return Err(ChainFinding::OtherStatement("pseudonym")) };
+        let chain = self.read(pseudonym).await?;
+        self.verify_among(pseudonym, others, &chain, KnownChain::default())
+    }
+
     /// The chain as the coordinator sends it, begun anew when it is erased or the connection breaks meanwhile.
     ///
     /// # Errors
@@ -259,6 +281,21 @@ impl SubjectChains {
         chain: &ReadChain,
         known: KnownChain,
     ) -> Result<SubjectLog, ChainFinding> {
+        self.verify_among(pseudonym, &[], chain, known)
+    }
+
+    /// [`SubjectChains::verify_from`] of a chain whose records may open under other pseudonyms of the same subject too:
+    /// exactly those that the reader had evaluated itself, never what the coordinator says.
+    ///
+    /// # Errors
+    /// As [`SubjectChains::verify_from`].
+    pub fn verify_among(
+        &self,
+        pseudonym: &[u8; 32],
+        others: &[[u8; 32]],
+        chain: &ReadChain,
+        known: KnownChain,
+    ) -> Result<SubjectLog, ChainFinding> {
         let first = chain.0.first().and_then(|message| message.statement.as_ref());
         let first = first.ok_or_else(|| ClientError::missing(Party::Coordinator, "statement"))?;
         let signature = tacit_wire::array("signature", &first.signature)
@@ -278,6 +315,7 @@ impl SubjectChains {
         let came: Vec<&SubjectEntry> = chain.0.iter().flat_map(|message| &message.entries).collect();
         let mut back = Back {
             statement: &statement,
+            others,
             checkpoint: &checkpoint,
             due: statement.records,
             leaf: statement.head,
@@ -348,6 +386,8 @@ impl SubjectChains {
 /// Where the verification of a chain stands, from its head back.
 struct Back<'a> {
     statement: &'a SubjectStatement,
+    /// Other pseudonyms of the subject.
+    others: &'a [[u8; 32]],
     checkpoint: &'a VerifiedCheckpoint,
     /// Sequence of the record that was verified last; the one below it is due.
     due: u64,
@@ -379,27 +419,19 @@ impl Back<'_> {
         }
         let record = Record::parse(&logged.record)
             .map_err(|problem| ChainFinding::NotLogged { sequence, problem: problem.into() })?;
-        let subject = match &record {
-            Record::Access(it) => it.subject,
-            Record::Refused(it) => it.subject,
-            Record::Consent(it) => it.subject,
-            Record::Erasure(it) => it.subject,
-            Record::Manifest(_) | Record::Registry(_) | Record::Enrollment(_) | Record::Audit(_) => {
-                return Err(malformed());
-            }
-        };
+        let subject = subject_of(&record).ok_or_else(malformed)?;
         let salt =
             tacit_wire::array("salt", &entry.salt).map_err(|_| ChainFinding::Malformed { sequence })?;
         let previous: Hash = tacit_wire::array("previous", &entry.previous)
             .map_err(|_| ChainFinding::Malformed { sequence })?;
-        let pseudonym = &self.statement.pseudonym;
-        if commit::subject(&salt, pseudonym, sequence, &previous) != subject {
+        let names: Vec<&[u8; 32]> = std::iter::once(&self.statement.pseudonym).chain(self.others).collect();
+        if !names.iter().any(|name| commit::subject(&salt, name, sequence, &previous) == subject) {
             return Err(ChainFinding::NotOpened { sequence });
         }
         if leaf != self.leaf {
             return Err(ChainFinding::NotLinked { sequence });
         }
-        let details = details(&record, entry, pseudonym).ok_or_else(malformed)?;
+        let details = details(&record, entry, &names).ok_or_else(malformed)?;
         (self.due, self.leaf) = (sequence, previous);
         let terms = match &entry.opening {
             Some(subject_entry::Opening::Consent(beside)) => {
@@ -414,7 +446,7 @@ impl Back<'_> {
 }
 
 /// What stands beside a record, if it is what belongs to one of its kind.
-fn details(record: &Record, entry: &SubjectEntry, pseudonym: &[u8; 32]) -> Option<Details> {
+fn details(record: &Record, entry: &SubjectEntry, names: &[&[u8; 32]]) -> Option<Details> {
     match (record, &entry.opening) {
         (Record::Access(_) | Record::Refused(_), Some(subject_entry::Opening::Check(check))) => {
             Some(Details::Check {
@@ -428,7 +460,7 @@ fn details(record: &Record, entry: &SubjectEntry, pseudonym: &[u8; 32]) -> Optio
             let salt: [u8; 32] = beside.salt_terms.as_ref().try_into().ok()?;
             let number = beside.number;
             let fits = |of: &[u8; 32], authority: &MemberId, requester: &MemberId| {
-                of == pseudonym && **authority == *record.authority && **requester == *record.requester
+                names.contains(&of) && **authority == *record.authority && **requester == *record.requester
             };
             if consent_terms(&salt, &beside.consent) != record.terms {
                 return None;

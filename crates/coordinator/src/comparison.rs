@@ -255,6 +255,7 @@ mod tests {
             state_signature: *SignedChange::sign(change, &key()).signature(),
             log_index: 1,
             uses: 0,
+            carried_to: None,
         }
     }
 

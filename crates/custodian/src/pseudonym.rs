@@ -80,6 +80,12 @@ impl Pseudonyms {
             asker: asked.asker,
             requester: asked.requester.to_string(),
             epoch: request.epoch,
+            other_epochs: known
+                .registry
+                .pseudonym_epochs(&asked.requester)
+                .into_iter()
+                .filter(|epoch| *epoch != request.epoch)
+                .collect(),
             subjects,
             cap: asked.cap,
             day: now.utc_day(),

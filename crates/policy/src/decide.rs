@@ -56,6 +56,8 @@ pub struct Question<'a> {
     pub basis: Basis,
     /// The pseudonym T to which the bind proof tied the question.
     pub pseudonym: &'a [u8; 32],
+    /// Pseudonyms of other epochs that were proven to be of the same subject.
+    pub carried: &'a [[u8; 32]],
 }
 
 /// A consent as stored, for the id that the basis names.

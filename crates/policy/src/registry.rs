@@ -385,6 +385,13 @@ impl Registry {
         self.endings.values()
     }
 
+    /// The pseudonym epochs in which a requester has a published key, ascending.
+    #[must_use]
+    pub fn pseudonym_epochs(&self, requester: &MemberId) -> Vec<u32> {
+        let all = (requester.clone(), 0)..=(requester.clone(), u32::MAX);
+        self.pseudonym_keys.range(all).map(|((_, epoch), _)| *epoch).collect()
+    }
+
     /// The public pseudonym key of a requester in one of its epochs.
     #[must_use]
     pub fn pseudonym_key(&self, requester: &MemberId, epoch: u32) -> Option<PublicKey> {

@@ -1,5 +1,7 @@
 //! The handlers: what is told of a user comes from the store; only a check asks anybody outside.
 
+use std::collections::BTreeSet;
+
 use axum::{
     Extension, Json,
     extract::{Path, Request, State},
@@ -151,21 +153,32 @@ pub(super) async fn proof(
     let body: ProveBody = body(&app, request).await?;
     let person = person(&app, &body.scheme, &body.code).await?;
     let registry = app.registry();
-    for (chain, entries) in person.kept {
+    let mut found = None;
+    for (chain, entries) in &person.kept {
         for entry in entries {
-            let Some(usage) = usage::tell(&chain, &entry, &registry) else { continue };
+            let Some(usage) = usage::tell(chain, entry, &registry) else { continue };
             if usage.record.id == body.record_id {
-                let checkpoint = app.users.checkpoint(&entry.checkpoint).await.map_err(ReadingError::from);
-                let checkpoint = checkpoint.map_err(|error| trouble(&error))?;
-                let checkpoint = checkpoint.ok_or(Problem::from(Reason::Internal))?;
-                handed_out(&call, &usage.record.id, "a proof is handed out");
-                let proof = proof::body(&chain, entry, &checkpoint);
-                return Ok(Json(ProvenBody { request_id: call.id.to_string(), usage, proof }));
+                // A chain that was carried is read under each of its names: by the one that opens this record.
+                let opens = proof::opens(chain, entry);
+                if opens || found.is_none() {
+                    found = Some((chain, entry, usage));
+                }
+                if opens {
+                    break;
+                }
             }
         }
     }
-    let message = "No record of this id about this person was read so far.";
-    Err(Problem::of_field(Reason::NotFound, "record_id", message))
+    let Some((chain, entry, usage)) = found else {
+        let message = "No record of this id about this person was read so far.";
+        return Err(Problem::of_field(Reason::NotFound, "record_id", message));
+    };
+    let checkpoint = app.users.checkpoint(&entry.checkpoint).await.map_err(ReadingError::from);
+    let checkpoint = checkpoint.map_err(|error| trouble(&error))?;
+    let checkpoint = checkpoint.ok_or(Problem::from(Reason::Internal))?;
+    handed_out(&call, &usage.record.id, "a proof is handed out");
+    let proof = proof::body(chain, entry.clone(), &checkpoint);
+    Ok(Json(ProvenBody { request_id: call.id.to_string(), usage, proof }))
 }
 
 /// Asks one list about the person themself.
@@ -293,6 +306,8 @@ fn usages(app: &App, kept: &[Kept]) -> Vec<Usage> {
     };
     let mut usages: Vec<Usage> = kept.iter().flat_map(of_chain).collect();
     usages.sort_by_key(|usage| std::cmp::Reverse((usage.at, usage.record.index)));
+    // A chain that was carried into another epoch is read under each of its names.
+    usages.dedup_by_key(|usage| usage.record.index);
     usages
 }
 
@@ -310,7 +325,7 @@ async fn freshness(app: &App, kept: &[Kept]) -> Result<Freshness, Problem> {
     let finding = |(chain, _): &Kept| chain.finding.as_ref().map(|it| format!("{}: {it}", chain.requester));
     Ok(Freshness {
         as_of: oldest.map(|ms| Millis(ms).to_rfc3339()),
-        not_read_yet: missing.collect(),
+        not_read_yet: missing.collect::<BTreeSet<_>>().into_iter().collect(),
         findings: kept.iter().filter_map(finding).collect(),
         next_reading: times.next.map(Millis::to_rfc3339),
     })

@@ -8,7 +8,7 @@ use tacit_policy::{ConsentState, Frequency, Unit};
 
 use crate::support::{World, codes, question, subjects, words};
 
-fn grant(world: &World) -> Grant {
+pub(crate) fn grant(world: &World) -> Grant {
     Grant {
         requester: "procurement".parse().unwrap(),
         lists: vec!["customs/importers".parse().unwrap()],

@@ -14,5 +14,6 @@ mod log;
 mod loss;
 mod receipts;
 mod recovery;
+mod rotation;
 mod support;
 mod witnesses;

@@ -133,7 +133,12 @@ impl Commit<'_> {
             lists: item.lists.iter().map(|at| &at.list).collect(),
             purpose: &context.purpose,
         };
-        let question = Question { asked, basis: context.basis, pseudonym: check.pseudonym() };
+        let question = Question {
+            asked,
+            basis: context.basis,
+            pseudonym: check.pseudonym(),
+            carried: desk.carried(proven.subject),
+        };
         let consent = desk.consent(context.basis);
         let decided =
             permission(&question, self.registry, consent.as_ref(), self.now).and_then(|permitted| {

@@ -15,6 +15,7 @@ use crate::{
     caller::signing_key,
     opening::{ConsentOpening, Opening},
     store::{
+        carried,
         consent_requests::{self, StoredRequest},
         consent_texts,
         consents::{self, StoredConsent},
@@ -83,10 +84,12 @@ impl Commit<'_> {
             state_signature,
             log_index: 0,
             uses: 0,
+            carried_to: None,
         };
         let record = self.log_change(Change::from(&stored)).await?;
-        let stored = StoredConsent { log_index: record.index, ..stored };
+        let mut stored = StoredConsent { log_index: record.index, ..stored };
         consents::store(self.conn, &stored).await?;
+        stored.tell(&carried::standing(self.conn, &[stored.terms.pseudonym]).await?);
         if asked.is_some() {
             self.note_decision(consent.id, ConsentState::Given, state_signature, record.index).await?;
         }
@@ -185,8 +188,9 @@ impl Commit<'_> {
 
     async fn change_to(&mut self, next: StoredConsent) -> Result<Done, StoreError> {
         let record = self.log_change(Change::from(&next)).await?;
-        let next = StoredConsent { log_index: record.index, ..next };
+        let mut next = StoredConsent { log_index: record.index, ..next };
         consents::change(self.conn, &next).await?;
+        next.tell(&carried::standing(self.conn, &[next.terms.pseudonym]).await?);
         self.changed.push(Arc::new(next));
         Ok(Done::Logged(record))
     }

@@ -9,7 +9,7 @@ use tacit_store::{Dialect, ReadId, Reads, Rows, StoreError};
 
 use super::{AuthorizeJob, Commit, Job, ProvenCheck};
 use crate::store::{
-    consents,
+    carried, consents,
     manifests::EpochHead,
     openings::{self, Chain, SealedOpening},
     requests::{self, Stored},
@@ -32,6 +32,8 @@ pub(super) struct Desk {
     subject_uses: uses::SubjectUses,
     agreement_uses: HashMap<Ulid, u64>,
     consents: HashMap<Ulid, KnownConsent>,
+    /// All pseudonyms of subjects that were carried, where a check names a consent under another one.
+    carried: HashMap<Number, Vec<[u8; 32]>>,
     lists: HashMap<ListId, Vec<EpochHead>>,
     added_subject: HashMap<(Number, Ulid), u64>,
     added_agreement: HashMap<Ulid, u64>,
@@ -106,12 +108,26 @@ impl Commit<'_> {
             chains = reads.fetch(self.conn).await?.take(read);
         }
         let (chains, subject_uses) = openings::chains_and_uses(&chains)?;
+        let consents = self.consents(&consent_ids.into_iter().collect::<Vec<_>>()).await?;
+        let otherwise: BTreeSet<Number> = jobs
+            .iter()
+            .flat_map(|(_, job)| job.checks.iter().flatten())
+            .filter(|proven| match proven.check.context().basis {
+                Basis::Consent(id) => {
+                    consents.get(&id).is_some_and(|it| it.terms.pseudonym != *proven.check.pseudonym())
+                }
+                Basis::Agreement(_) => false,
+            })
+            .map(|proven| proven.subject)
+            .collect();
+        let carried = carried::of_subjects(self.conn, &otherwise.into_iter().collect::<Vec<_>>()).await?;
         Ok(Desk {
             chains,
             moved: HashSet::with_capacity(jobs.len()),
             subject_uses,
             agreement_uses: self.lately.agreement_uses(self.conn, today).await?,
-            consents: self.consents(&consent_ids.into_iter().collect::<Vec<_>>()).await?,
+            consents,
+            carried,
             lists,
             added_subject: HashMap::new(),
             added_agreement: HashMap::new(),
@@ -200,6 +216,11 @@ impl Desk {
 
     fn heads(&self, list: &ListId) -> &[EpochHead] {
         self.lists.get(list).map_or(&[], Vec::as_slice)
+    }
+
+    /// Other pseudonyms of a subject, where a check names a consent under one of them.
+    pub(super) fn carried(&self, subject: Number) -> &[[u8; 32]] {
+        self.carried.get(&subject).map_or(&[], Vec::as_slice)
     }
 
     /// The consent that a basis names.

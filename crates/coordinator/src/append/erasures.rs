@@ -8,7 +8,7 @@ use super::{Commit, Done, records::commit_subject};
 use crate::{
     erasures::{self, Entry},
     opening::{ErasureOpening, Link, Opening},
-    store::{chains, consents, openings::Chain},
+    store::{chains, consents, openings::Chain, subjects},
 };
 
 /// An erasure that an authority asked for.
@@ -58,7 +58,8 @@ impl Commit<'_> {
                 id,
                 authority: job.authority.clone(),
                 ground: job.ground.clone(),
-                pseudonym: erasures::hash(&job.pseudonym),
+                // The name that the subject keeps: a backup may be older than the ones it was carried to.
+                pseudonym: erasures::hash(&subjects::first(self.conn, subject).await?),
             };
             // Before the commit: whatever happens to the database from here on, the erasure is not forgotten.
             if let Err(error) = self.journal.add(&entry).await {

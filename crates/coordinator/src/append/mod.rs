@@ -39,6 +39,7 @@ use crate::{
     config::Limits,
     erasures::Journal,
     store::{
+        carried::NewCarry,
         consents::StoredConsent,
         pseudonyms::Registered,
         registries,
@@ -112,6 +113,8 @@ pub(crate) enum Write {
         requester: MemberId,
         epoch: u32,
         batch: Vec<VerifiedRegistration>,
+        /// Verified, each of an entry of the batch.
+        carries: Vec<NewCarry>,
     },
     PutConsent {
         consent: Box<SignedConsent>,
@@ -312,7 +315,9 @@ impl Commit<'_> {
 
     async fn write(&mut self, write: Write) -> Result<Done, StoreError> {
         match write {
-            Write::Register { requester, epoch, batch } => self.register(&requester, epoch, &batch).await,
+            Write::Register { requester, epoch, batch, carries } => {
+                self.register(&requester, epoch, &batch, &carries).await
+            }
             Write::PutConsent { consent, state_signature } => {
                 self.put_consent(&consent, state_signature).await
             }

@@ -1,6 +1,9 @@
 //! Registrations, manifests, enrollment counts and registry versions.
 
+use std::collections::HashSet;
+
 use tacit_blind::{
+    BlindError,
     enroll::{Known, Standing, VerifiedRegistration, standing},
     table::{Acceptance, SignedManifest},
 };
@@ -10,10 +13,11 @@ use tacit_store::StoreError;
 
 use super::{Commit, Done};
 use crate::store::{
+    carried::{self, NewCarry},
     manifests,
     pseudonyms::{self, Registered, Scope},
     registries::{self, LoggedRegistry},
-    subjects,
+    subjects::{self, Number},
 };
 
 /// The largest epoch that databases and proto fields hold alike.
@@ -26,6 +30,7 @@ impl Commit<'_> {
         requester: &MemberId,
         epoch: u32,
         batch: &[VerifiedRegistration],
+        carries: &[NewCarry],
     ) -> Result<Done, StoreError> {
         let scope = Scope { requester, epoch };
         let earlier = pseudonyms::earlier(self.conn, scope, batch).await?;
@@ -53,6 +58,10 @@ impl Commit<'_> {
             }
             next.push((registration, register_hash));
         }
+        let Ok(carries) = self.new_carries(carries).await? else {
+            return Ok(Done::Refused(Reason::EnrolledOtherwise));
+        };
+        carried::keep(self.conn, requester, epoch, self.now.0, &carries).await?;
         let names: Vec<_> = next.iter().map(|(registration, _)| *registration.pseudonym()).collect();
         let numbers = subjects::number(self.conn, &names).await?;
         let registered = |(registration, register_hash): &(&VerifiedRegistration, [u8; 32])| {
@@ -67,6 +76,45 @@ impl Commit<'_> {
         pseudonyms::keep(self.conn, scope, self.now.0, &new).await?;
         pseudonyms::point(self.conn, scope, &next).await?;
         Ok(Done::Stored)
+    }
+
+    /// The carries that are new, each with the number of its subject. A pseudonym is carried from one and to one, and
+    /// not when it has stood for a subject of its own: two chains never become one.
+    async fn new_carries<'c>(
+        &mut self,
+        carries: &'c [NewCarry],
+    ) -> Result<Result<Vec<(&'c NewCarry, Number)>, BlindError>, StoreError> {
+        if carries.is_empty() {
+            return Ok(Ok(Vec::new()));
+        }
+        let later: Vec<_> = carries.iter().map(|carry| carry.pseudonym).collect();
+        let earlier: Vec<_> = carries.iter().map(|carry| carry.earlier).collect();
+        let known = carried::touching(self.conn, &[later.as_slice(), earlier.as_slice()].concat()).await?;
+        let own = subjects::own_numbers(self.conn, &later).await?;
+        let mut new = Vec::with_capacity(carries.len());
+        let mut taken = HashSet::with_capacity(carries.len());
+        for carry in carries {
+            let once = taken.insert(carry.earlier);
+            match known.by_pseudonym.get(&carry.pseudonym) {
+                // A lost answer.
+                Some((earlier, _)) if *earlier == carry.earlier && once => continue,
+                Some(_) => return Ok(Err(BlindError::EnrolledOtherwise)),
+                None => {}
+            }
+            let elsewhere = known.by_earlier.contains_key(&carry.earlier);
+            if elsewhere || !once || own.contains_key(&carry.pseudonym) {
+                return Ok(Err(BlindError::EnrolledOtherwise));
+            }
+            new.push(carry);
+        }
+        let earlier: Vec<_> = new.iter().map(|carry| carry.earlier).collect();
+        let numbers = subjects::number(self.conn, &earlier).await?;
+        let numbered = |carry: &'c NewCarry| {
+            let number = numbers.get(&carry.earlier).copied();
+            let missing = || StoreError::corrupt("subject", "pseudonym", "of a registration", "is missing");
+            number.map(|number| (carry, number)).ok_or_else(missing)
+        };
+        Ok(Ok(new.into_iter().map(numbered).collect::<Result<_, _>>()?))
     }
 
     /// A manifest that may follow what is logged of its list: version 1 of a new epoch, or the next version of

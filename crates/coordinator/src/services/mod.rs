@@ -137,6 +137,7 @@ pub(crate) fn live(consent: &StoredConsent) -> pb::LiveConsent {
         state: consent.state.as_str().to_owned(),
         state_number: consent.number,
         uses: consent.uses,
+        carried_to: consent.carried_to.map_or_else(Default::default, |to| to.to_vec().into()),
     }
 }
 

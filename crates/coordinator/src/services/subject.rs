@@ -25,7 +25,7 @@ use crate::{
     append::{EraseJob, Write},
     caller::caller,
     opening::{CheckOpening, ConsentOpening, Opening, open},
-    store::{chains, consent_requests, consent_texts, consents, openings::Chain, subjects::Number},
+    store::{carried, chains, consent_requests, consent_texts, consents, openings::Chain, subjects::Number},
     writer::Logged,
 };
 
@@ -155,10 +155,20 @@ impl Shared {
     ) -> Result<bool, Option<StoreError>> {
         let (statement, mut walk) = self.statement(&wanted.pseudonym).await?.ok_or(None)?;
         let mut statement = Some(statement);
+        let mut names = {
+            let mut conn = self.db.read().await?;
+            carried::of_subjects(&mut conn, &[walk.subject]).await?.remove(&walk.subject)
+        };
         loop {
             let entries = self.page(&mut walk, wanted.from_sequence).await?.ok_or(None)?;
             let done = entries.len() < PAGE;
-            let message = pb::GetSubjectLogResponse { statement: statement.take(), entries, subject: place };
+            let pseudonyms = names.take().unwrap_or_default();
+            let message = pb::GetSubjectLogResponse {
+                statement: statement.take(),
+                entries,
+                subject: place,
+                pseudonyms: pseudonyms.iter().map(|it| it.to_vec().into()).collect(),
+            };
             if sender.send(Ok(message)).await.is_err() {
                 return Ok(false);
             }

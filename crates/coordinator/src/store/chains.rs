@@ -22,10 +22,9 @@ pub(crate) async fn head(
     conn: &mut Conn,
     pseudonym: &[u8; 32],
 ) -> Result<Option<(Number, Chain)>, StoreError> {
-    let row = sqlx::query("SELECT number FROM subject WHERE pseudonym = $1")
-        .bind(pseudonym.as_slice())
-        .fetch_optional(&mut *conn)
-        .await?;
+    let query = "SELECT number FROM subject WHERE pseudonym = $1 \
+                 UNION ALL SELECT subject FROM carried WHERE pseudonym = $1";
+    let row = sqlx::query(query).bind(pseudonym.as_slice()).fetch_optional(&mut *conn).await?;
     let Some(row) = row else { return Ok(None) };
     let subject = Number(row.try_get(0)?);
     Ok(openings::chains(conn, &[subject]).await?.remove(&subject).map(|chain| (subject, chain)))

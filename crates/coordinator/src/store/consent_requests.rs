@@ -8,7 +8,7 @@ use tacit_model::{MemberId, Millis, Ulid};
 use tacit_policy::{ConsentRequest, ConsentState};
 use tacit_store::{Conn, StoreError, bulk};
 
-use super::{signed, ulid, unsigned};
+use super::{carried, signed, ulid, unsigned};
 
 /// Most requests of one answer.
 const MOST: i64 = 2048;
@@ -94,7 +94,8 @@ pub(crate) enum Of<'a> {
     Authority(&'a MemberId),
 }
 
-/// Requests, ascending by id: under these pseudonyms or, when none are named, all; in both cases the newest 2048.
+/// Requests, ascending by id: under these pseudonyms and those that they were carried from or to or, when none are
+/// named, all; in both cases the newest 2048.
 pub(crate) async fn list(
     conn: &mut Conn,
     of: Of<'_>,
@@ -115,8 +116,9 @@ pub(crate) async fn list(
     let rows = if pseudonyms.is_empty() {
         sqlx::query(all).bind(member.as_str()).bind(MOST).fetch_all(conn).await?
     } else {
+        let standing = carried::standing(conn, pseudonyms).await?;
         let name = |row: bulk::Row| row.bind(member.as_str());
-        bulk::fetch_within(conn, under, name, pseudonyms, |row, it| row.bind(it.as_slice())).await?
+        bulk::fetch_within(conn, under, name, &standing.all, |row, it| row.bind(it.as_slice())).await?
     };
     let mut found = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     found.sort_by_key(|request| request.terms.id);
@@ -138,21 +140,26 @@ pub(crate) async fn after(
     rows.iter().map(read).collect()
 }
 
-/// How many requests nobody has decided stand under a pseudonym, and how many its requester made since `since`.
+/// How many requests nobody has decided stand under a pseudonym and the others of its subject, and how many its
+/// requester made since `since`.
 pub(crate) async fn counts(
     conn: &mut Conn,
     new: &ConsentRequest,
     now: Millis,
     since: Millis,
 ) -> Result<(u64, u64), StoreError> {
-    let open: i64 = sqlx::query(
-        "SELECT COUNT(*) FROM consent_request WHERE pseudonym = $1 AND state = 'requested' AND until_ms > $2",
-    )
-    .bind(new.pseudonym.as_slice())
-    .bind(signed(now.0))
-    .fetch_one(&mut *conn)
-    .await?
-    .try_get(0)?;
+    let mut open = 0;
+    for pseudonym in &carried::standing(conn, &[new.pseudonym]).await?.all {
+        let under: i64 = sqlx::query(
+            "SELECT COUNT(*) FROM consent_request WHERE pseudonym = $1 AND state = 'requested' AND until_ms > $2",
+        )
+        .bind(pseudonym.as_slice())
+        .bind(signed(now.0))
+        .fetch_one(&mut *conn)
+        .await?
+        .try_get(0)?;
+        open += under;
+    }
     let made: i64 =
         sqlx::query("SELECT COUNT(*) FROM consent_request WHERE requester = $1 AND requested_ms >= $2")
             .bind(new.requester.as_str())

@@ -11,7 +11,10 @@ use tacit_policy::{Consent, ConsentState};
 use tacit_store::{Conn, StoreError, Writes, bulk};
 use tokio_stream::StreamExt;
 
-use super::{signed, ulid, unsigned};
+use super::{
+    carried::{self, Standing},
+    signed, ulid, unsigned,
+};
 
 /// Most consents of one answer.
 const MOST: usize = 2048;
@@ -33,6 +36,16 @@ pub(crate) struct StoredConsent {
     pub(crate) log_index: u64,
     /// Checks permitted under it so far.
     pub(crate) uses: u64,
+    /// The newest pseudonym that its subject was carried to, where that is told.
+    pub(crate) carried_to: Option<[u8; 32]>,
+}
+
+impl StoredConsent {
+    /// Notes where its subject was carried to.
+    pub(crate) fn tell(&mut self, standing: &Standing) {
+        let newest = standing.newest.get(&self.terms.pseudonym).copied();
+        self.carried_to = newest.filter(|newest| *newest != self.terms.pseudonym);
+    }
 }
 
 /// Columns in the order in which [`read`] takes them; the uses follow.
@@ -76,7 +89,7 @@ pub(crate) async fn by_ids(
     rows.iter().map(|row| read(row).map(|consent| (consent.terms.id, consent))).collect()
 }
 
-/// Consents under a requester's pseudonyms, ascending by id.
+/// Consents under a requester's pseudonyms and those that they were carried from or to, ascending by id.
 pub(crate) async fn by_pseudonyms(
     conn: &mut Conn,
     requester: &str,
@@ -85,8 +98,8 @@ pub(crate) async fn by_pseudonyms(
     under(conn, columns!("requester = ? AND pseudonym IN"), requester, pseudonyms).await
 }
 
-/// What an authority stored, ascending by id: under these pseudonyms or, when none are named, all; in both cases
-/// the newest 2048.
+/// What an authority stored, ascending by id: under these pseudonyms and those that they were carried from or to or,
+/// when none are named, all; in both cases the newest 2048.
 pub(crate) async fn by_authority(
     conn: &mut Conn,
     authority: &str,
@@ -110,15 +123,19 @@ async fn under(
     member: &str,
     pseudonyms: &[[u8; 32]],
 ) -> Result<Vec<StoredConsent>, StoreError> {
+    let standing = carried::standing(conn, pseudonyms).await?;
     let rows = bulk::fetch_within(
         conn,
         head,
         |row| row.bind(member),
-        pseudonyms,
+        &standing.all,
         |row, pseudonym| row.bind(pseudonym.as_slice()),
     )
     .await?;
     let mut found = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    for consent in &mut found {
+        consent.tell(&standing);
+    }
     found.sort_by_key(|consent| consent.terms.id);
     Ok(newest(found))
 }
@@ -128,18 +145,24 @@ fn newest<T>(mut ascending: Vec<T>) -> Vec<T> {
     ascending.split_off(ascending.len().saturating_sub(MOST))
 }
 
-/// Whether another authority has a consent under this pseudonym.
+/// Whether another authority has a consent under this pseudonym, or under another of its subject.
 pub(crate) async fn has_others(
     conn: &mut Conn,
     pseudonym: &[u8; 32],
     authority: &MemberId,
 ) -> Result<bool, StoreError> {
-    let row = sqlx::query("SELECT COUNT(*) FROM consent WHERE pseudonym = $1 AND authority <> $2")
-        .bind(pseudonym.as_slice())
-        .bind(authority.as_str())
-        .fetch_one(conn)
-        .await?;
-    Ok(row.try_get::<i64, _>(0)? > 0)
+    let standing = carried::standing(conn, &[*pseudonym]).await?;
+    for pseudonym in &standing.all {
+        let row = sqlx::query("SELECT COUNT(*) FROM consent WHERE pseudonym = $1 AND authority <> $2")
+            .bind(pseudonym.as_slice())
+            .bind(authority.as_str())
+            .fetch_one(&mut *conn)
+            .await?;
+        if row.try_get::<i64, _>(0)? > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// At most `most` consents ascending by id, after this one; `uses` is left at 0.
@@ -284,6 +307,7 @@ fn read(row: &AnyRow) -> Result<StoredConsent, StoreError> {
         state_signature: signature(row, 8, id)?,
         log_index: unsigned("consent", "log_index", value(row, 9, id)?)?,
         uses: unsigned("consent_use", "uses", row.try_get(10)?)?,
+        carried_to: None,
     })
 }
 

@@ -152,3 +152,29 @@ pub(crate) async fn point(
     .await?;
     Ok(())
 }
+
+/// T and Th of what was registered under these Ph; others are absent.
+pub(crate) async fn under(
+    conn: &mut Conn,
+    scope: Scope<'_>,
+    blinded_subjects: &[[u8; 32]],
+) -> Result<HashMap<[u8; 32], ([u8; 32], [u8; 32])>, StoreError> {
+    let head = "SELECT blinded_subject, pseudonym, evaluated FROM registration \
+                WHERE requester = ? AND epoch = ? AND blinded_subject IN";
+    let rows = bulk::fetch_within(
+        conn,
+        head,
+        |row| scope.bind(row),
+        blinded_subjects,
+        |row, it| row.bind(it.as_slice()),
+    );
+    let mut found = HashMap::with_capacity(blinded_subjects.len());
+    for row in rows.await? {
+        let of = |column, bytes: &[u8]| bytes32("registration", column, scope.requester, bytes);
+        found.insert(
+            of("blinded_subject", row.try_get(0)?)?,
+            (of("pseudonym", row.try_get(1)?)?, of("evaluated", row.try_get(2)?)?),
+        );
+    }
+    Ok(found)
+}

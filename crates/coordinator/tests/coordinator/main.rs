@@ -17,6 +17,7 @@ mod repeated;
 mod replicas;
 mod requested;
 mod roles;
+mod rotation;
 mod subjects;
 mod support;
 mod versions;

@@ -11,7 +11,7 @@ use tacit_wire::coordinator::{self as pb, registry_service_client::RegistryServi
 use crate::support::*;
 
 /// What became of an offered version, once that is settled.
-async fn settled(offers: &Offers, hash: &[u8; 32]) -> Standing {
+pub(crate) async fn settled(offers: &Offers, hash: &[u8; 32]) -> Standing {
     for _ in 0..400 {
         let standing = offers.standing(hash).await.unwrap();
         if matches!(standing, Standing::Refused(_) | Standing::Counts { .. }) {
@@ -22,7 +22,7 @@ async fn settled(offers: &Offers, hash: &[u8; 32]) -> Standing {
     offers.standing(hash).await.unwrap()
 }
 
-async fn number_at(world: &World, running: &Running) -> u64 {
+pub(crate) async fn number_at(world: &World, running: &Running) -> u64 {
     let channel = world.channel(running, Role::Node, "tax").await;
     let request = pb::GetRegistryRequest::default();
     RegistryServiceClient::new(channel).get_registry(request).await.unwrap().into_inner().in_force_number

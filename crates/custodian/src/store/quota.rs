@@ -1,6 +1,8 @@
 //! Evaluated subjects, and how many of them were new today.
 
-use sqlx::{AssertSqlSafe, Row};
+use std::collections::HashSet;
+
+use sqlx::Row;
 use tacit_store::{Conn, StoreError, bulk};
 
 use super::{signed, unsigned};
@@ -14,6 +16,8 @@ pub(crate) struct Admit {
     pub(crate) requester: String,
     /// Pseudonym epoch of that key.
     pub(crate) epoch: u32,
+    /// The requester's other epochs: who is known from one of them is not new.
+    pub(crate) other_epochs: Vec<u32>,
     /// Hashes of the blinded subjects, all different.
     pub(crate) subjects: Vec<[u8; 32]>,
     /// New subjects that the asker may have on this day.
@@ -41,11 +45,15 @@ pub(crate) enum Admission {
 
 /// Decides a batch and counts it. Exact, because one writer does this inside its transaction.
 pub(super) async fn admit(conn: &mut Conn, batch: &Admit) -> Result<Admission, StoreError> {
-    let known = count_known(conn, batch).await?;
-    let new = (batch.subjects.len() as u64).saturating_sub(known);
-    if new == 0 {
-        return Ok(Admission::Admitted { new });
+    let mut unknown: HashSet<[u8; 32]> = batch.subjects.iter().copied().collect();
+    remove_known(conn, batch, batch.epoch, &mut unknown).await?;
+    if unknown.is_empty() {
+        return Ok(Admission::Admitted { new: 0 });
     }
+    for &epoch in &batch.other_epochs {
+        remove_known(conn, batch, epoch, &mut unknown).await?;
+    }
+    let new = unknown.len() as u64;
     let used = used_today(conn, &batch.asker, batch.day).await?;
     let remaining = batch.cap.saturating_sub(used);
     if new > remaining {
@@ -66,6 +74,9 @@ pub(super) async fn admit(conn: &mut Conn, batch: &Admit) -> Result<Admission, S
         },
     )
     .await?;
+    if new == 0 {
+        return Ok(Admission::Admitted { new });
+    }
     sqlx::query(
         "INSERT INTO new_subjects (asker, day, requester, subjects) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (asker, day, requester) DO UPDATE SET subjects = new_subjects.subjects + excluded.subjects",
@@ -93,24 +104,29 @@ pub(crate) async fn used_today(conn: &mut Conn, asker: &str, day: u64) -> Result
     unsigned("new_subjects", "subjects", used)
 }
 
-async fn count_known(conn: &mut Conn, batch: &Admit) -> Result<u64, StoreError> {
-    let mut known = 0;
-    for part in bulk::parts(&batch.subjects) {
-        let sql = format!(
-            "SELECT COUNT(*) FROM evaluated_subject \
-             WHERE asker = $1 AND requester = $2 AND epoch = $3 AND subject IN ({})",
-            bulk::placeholders(4, part.len())
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql))
-            .persistent(part.len() == 1)
-            .bind(batch.asker.as_str())
-            .bind(batch.requester.as_str())
-            .bind(i64::from(batch.epoch));
-        for subject in part {
-            query = query.bind(subject.as_slice());
+/// Takes out those that the asker had evaluated in this epoch.
+async fn remove_known(
+    conn: &mut Conn,
+    batch: &Admit,
+    epoch: u32,
+    unknown: &mut HashSet<[u8; 32]>,
+) -> Result<(), StoreError> {
+    let subjects: Vec<[u8; 32]> = unknown.iter().copied().collect();
+    let head = "SELECT subject FROM evaluated_subject \
+                WHERE asker = ? AND requester = ? AND epoch = ? AND subject IN";
+    let rows = bulk::fetch_within(
+        conn,
+        head,
+        |row| row.bind(batch.asker.as_str()).bind(batch.requester.as_str()).bind(i64::from(epoch)),
+        &subjects,
+        |row, subject| row.bind(subject.as_slice()),
+    );
+    for row in rows.await? {
+        let subject: &[u8] = row.try_get(0)?;
+        let known = <[u8; 32]>::try_from(subject).is_ok_and(|subject| unknown.remove(&subject));
+        if !known {
+            return Err(StoreError::corrupt("evaluated_subject", "subject", batch.day, "is not 32 bytes"));
         }
-        let count: i64 = query.fetch_one(&mut *conn).await?.try_get(0)?;
-        known += unsigned::<u64>("evaluated_subject", "count", count)?;
     }
-    Ok(known)
+    Ok(())
 }

@@ -177,6 +177,7 @@ mod tests {
             asker: "node/procurement".to_owned(),
             requester: "procurement".to_owned(),
             epoch: 3,
+            other_epochs: Vec::new(),
             subjects: (0..3).map(|subject| [n * 3 + subject; 32]).collect(),
             cap: 50,
             day: 20_000,

@@ -87,6 +87,32 @@ async fn a_repeated_subject_costs_nothing_and_a_refused_batch_counts_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_known_from_another_epoch_costs_nothing_in_this_one() {
+    let world = World::new().await;
+    let party = world.node("procurement");
+    let before = |blinded: &[[u8; 32]]| EvaluateRequest { epoch: 2, ..request(blinded) };
+    let all = points(usize::try_from(QUOTA).unwrap());
+    let in_both = evaluate(&party, before(&all)).await.unwrap();
+    // The quota is used up, and the same people are evaluated under the new key, to other points.
+    let now = evaluate(&party, request(&all)).await.unwrap();
+    assert_ne!(in_both.evaluated, now.evaluated);
+    assert_eq!(evaluate(&party, request(&points(1))).await.err(), Some(Reason::QuotaNewSubjects));
+    // Nor does it count twice for an authority.
+    let portal = world.party(Role::Authority, "portal");
+    let acting = |epoch, blinded: &[[u8; 32]]| EvaluateRequest {
+        epoch,
+        acting_for: "procurement".to_owned(),
+        ..request(blinded)
+    };
+    let cap = usize::try_from(AUTHORITY_CAP).unwrap();
+    let users = points(cap);
+    for epoch in [2, 3, 2] {
+        assert!(evaluate(&portal, acting(epoch, &users)).await.is_ok());
+    }
+    assert_eq!(evaluate(&portal, acting(3, &points(1))).await.err(), Some(Reason::QuotaNewSubjects));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_authority_acts_for_requesters_under_its_own_cap() {
     let world = World::new().await;
     let portal = world.party(Role::Authority, "portal");

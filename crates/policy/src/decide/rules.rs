@@ -185,7 +185,9 @@ pub(super) const CONSENT_RULES: &[(Rule, ConsentRule)] = &[
 fn of_these_people(facts: &ConsentFacts<'_>) -> Verdict {
     let consent = facts.view.consent;
     require(consent.requester == *facts.question.asked.requester, ExactReason::ConsentOtherRequester)?;
-    require(consent.pseudonym == *facts.question.pseudonym, ExactReason::ConsentOtherSubject)?;
+    let same = consent.pseudonym == *facts.question.pseudonym;
+    let subject = same || facts.question.carried.contains(&consent.pseudonym);
+    require(subject, ExactReason::ConsentOtherSubject)?;
     let authority =
         facts.registry.member(&consent.authority).is_some_and(|member| member.has(Role::Authority));
     require(authority, ExactReason::ConsentNoAuthority)

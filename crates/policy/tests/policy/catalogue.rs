@@ -151,7 +151,7 @@ fn a_rule_of_the_federations_own_refuses_by_name_what_the_built_in_rules_allow()
     let ask = |registry: &Registry, lists: &[_], basis| {
         let asked =
             Asked { requester: &requester, holder: &holder, lists: lists.to_vec(), purpose: &purpose };
-        let question = Question { asked, basis, pseudonym: &PSEUDONYM };
+        let question = Question { asked, basis, pseudonym: &PSEUDONYM, carried: &[] };
         decide(&question, registry, Some(&view), &Counters::default(), now())
     };
     let agreement = Basis::Agreement(ulid(1));
@@ -186,7 +186,7 @@ fn a_rule_that_cannot_be_evaluated_refuses() {
     let (requester, holder, purpose) = (id("procurement"), id("court"), code("eligibility"));
     let list = list_id("court/judgment-defaulters");
     let asked = Asked { requester: &requester, holder: &holder, lists: vec![&list], purpose: &purpose };
-    let question = Question { asked, basis: Basis::Agreement(ulid(1)), pseudonym: &PSEUDONYM };
+    let question = Question { asked, basis: Basis::Agreement(ulid(1)), pseudonym: &PSEUDONYM, carried: &[] };
     let refusal = decide(&question, &registry, None, &Counters::default(), now()).unwrap_err();
     assert_eq!(refusal.rules, ["federation-rules", "federation:overflow"]);
 }

@@ -57,7 +57,7 @@ impl Case {
             lists: lists.iter().collect(),
             purpose: &purpose,
         };
-        let question = Question { asked, basis: self.basis, pseudonym: &PSEUDONYM };
+        let question = Question { asked, basis: self.basis, pseudonym: &PSEUDONYM, carried: &[] };
         let view = self.consent.as_ref().map(|(consent, status)| ConsentView { consent, status: *status });
         decide(&question, registry, view.as_ref(), &self.counters, self.now)
     }
@@ -278,7 +278,7 @@ fn the_window_of_a_consent_rolls_back_from_now() {
     let (requester, holder, list, purpose) =
         (id("procurement"), id("customs"), list_id("customs/debarred-importers"), code("eligibility"));
     let asked = Asked { requester: &requester, holder: &holder, lists: vec![&list], purpose: &purpose };
-    let question = Question { asked, basis: Basis::Consent(ulid(900)), pseudonym: &PSEUDONYM };
+    let question = Question { asked, basis: Basis::Consent(ulid(900)), pseudonym: &PSEUDONYM, carried: &[] };
     let consent = consent("procurement");
     let view = ConsentView { consent: &consent, status: status(ConsentState::Given) };
     let permitted = permission(&question, &registry, Some(&view), now()).unwrap();

@@ -27,7 +27,7 @@ fn outcome(requester: &str, list: &str, purpose: &str, basis: &str) -> String {
     let asked =
         Asked { requester: &requester, holder: &list.holder_id(), lists: vec![&list], purpose: &purpose };
     let basis = if basis == "agreement" { Basis::Agreement(agreement) } else { Basis::Consent(given.id) };
-    let question = Question { asked, basis, pseudonym: &PSEUDONYM };
+    let question = Question { asked, basis, pseudonym: &PSEUDONYM, carried: &[] };
     match decide(&question, registry, Some(&view), &Counters::default(), now()) {
         Ok(_) => "allowed".to_owned(),
         Err(refusal) => refusal.exact.to_string(),

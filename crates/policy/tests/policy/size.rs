@@ -50,7 +50,8 @@ fn a_federation_of_99_members_and_thousands_of_categories_is_read_and_decides() 
             lists: lists.iter().collect(),
             purpose: &purpose,
         };
-        let question = Question { asked, basis: Basis::Agreement(ulid(144)), pseudonym: &PSEUDONYM };
+        let question =
+            Question { asked, basis: Basis::Agreement(ulid(144)), pseudonym: &PSEUDONYM, carried: &[] };
         decide(&question, &registry, None, &Counters::default(), now()).unwrap()
     };
     assert_eq!(ask().agreement(), ulid(144));

@@ -16,7 +16,7 @@ use tacit_wire::custodian::*;
 use tacit_wire::{Message as _, chunks32, concat32};
 use tonic::{Request, Response, Status};
 
-use super::registry::custodian_key;
+use super::registry::custodian_key_in;
 use super::table::{Tables, access};
 use super::{Faults, NOW};
 
@@ -74,7 +74,7 @@ impl PseudonymService for Keeper {
             state.quota -= new_count;
             state.known.extend(new);
             let points = Point::decode_all(&blinded).unwrap();
-            let key = custodian_key(requester);
+            let key = custodian_key_in(requester, request.epoch);
             let (evaluated, proof) = key.evaluate_with_proof(&points, &mut os_rng()).unwrap();
             let dleq_proof = proof.encode().to_vec().into();
             evaluate_response::Outcome::Evaluated(Evaluated { evaluated: concat32(&evaluated), dleq_proof })

@@ -20,8 +20,8 @@ pub(crate) fn key(name: &str) -> SigningKey {
     SigningKey::from_seed(&seed(name))
 }
 
-pub(crate) fn custodian_key(requester: &str) -> CustodianKey {
-    CustodianKey::derive(&seed("keeper/pseudonyms"), &id(requester), EPOCH).unwrap()
+pub(crate) fn custodian_key_in(requester: &str, epoch: u32) -> CustodianKey {
+    CustodianKey::derive(&seed("keeper/pseudonyms"), &id(requester), epoch).unwrap()
 }
 
 pub(crate) fn auditor(n: u8) -> AuditorSecretKey {
@@ -36,7 +36,7 @@ fn id(name: &str) -> MemberId {
     name.parse().unwrap()
 }
 
-fn member(name: &str, roles: &[Role]) -> Member {
+fn member(name: &str, roles: &[Role], epoch: u32) -> Member {
     let mut keys = MemberKeys::signing(public(name));
     for role in roles {
         match role {
@@ -57,7 +57,7 @@ fn member(name: &str, roles: &[Role]) -> Member {
         roles: roles.to_vec(),
         endpoint: Some(format!("https://{name}.example:7443")),
         keys,
-        pseudonym_epoch: roles.contains(&Role::Requester).then_some(EPOCH),
+        pseudonym_epoch: roles.contains(&Role::Requester).then_some(epoch),
     }
 }
 
@@ -108,7 +108,13 @@ fn agreement(n: u128, holder: &str, lists: &[&str], consent_required: bool) -> A
 
 /// The registry in force.
 pub(crate) fn registry() -> Arc<Registry> {
-    let mut builder = RegistryBuilder::new("test.example", 1, NOW, id("hub"), id("keeper"));
+    registry_in(EPOCH)
+}
+
+/// The version after it in which this is the pseudonym epoch; the keys of those before stay published.
+pub(crate) fn registry_in(epoch: u32) -> Arc<Registry> {
+    let number = u64::from(epoch - EPOCH + 1);
+    let mut builder = RegistryBuilder::new("test.example", number, NOW, id("hub"), id("keeper"));
     let mut add = |entry: Entry, signers: &[&str]| {
         let keys: Vec<(MemberId, SigningKey)> = signers.iter().map(|name| (id(name), key(name))).collect();
         let signers: Vec<Signer<'_>> = keys.iter().map(|(id, key)| Signer { id, key }).collect();
@@ -124,7 +130,7 @@ pub(crate) fn registry() -> Arc<Registry> {
         ("portal", &[Role::Authority]),
         ("audit", &[Role::Auditor]),
     ] {
-        add(Entry::Member(member(name, roles)), &[name]);
+        add(Entry::Member(member(name, roles, epoch)), &[name]);
     }
     add(
         Entry::Act(Act {
@@ -154,10 +160,11 @@ pub(crate) fn registry() -> Arc<Registry> {
     add(Entry::Agreement(Box::new(agreement(1, "court", &court, false))), &["court", "procurement"]);
     let customs = agreement(2, "customs", &["customs/importers"], true);
     add(Entry::Agreement(Box::new(customs)), &["customs", "procurement"]);
-    let key_of = |requester: &str| PublicKey(custodian_key(requester).public().encode());
-    let pseudonyms =
-        PseudonymKey { requester: id("procurement"), epoch: EPOCH, public_key: key_of("procurement") };
-    add(Entry::PseudonymKey(pseudonyms), &["keeper"]);
+    for epoch in EPOCH..=epoch {
+        let public_key = PublicKey(custodian_key_in("procurement", epoch).public().encode());
+        let pseudonyms = PseudonymKey { requester: id("procurement"), epoch, public_key };
+        add(Entry::PseudonymKey(pseudonyms), &["keeper"]);
+    }
     let bytes = builder.finish(&key("hub")).unwrap();
     let pins = Pins {
         federation: "test.example".to_owned(),

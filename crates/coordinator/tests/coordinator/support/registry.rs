@@ -60,9 +60,9 @@ pub(crate) fn public(name: &str) -> Ed25519Key {
     Ed25519Key(key(name).verifying_key())
 }
 
-/// The custodian's key for a requester.
-pub(crate) fn pseudonym_key(requester: &str) -> BlindKey {
-    BlindKey::derive(&[7; 32], &id(requester), PSEUDONYM_EPOCH).unwrap()
+/// The custodian's key for a requester in a pseudonym epoch.
+pub(crate) fn pseudonym_key_in(requester: &str, epoch: u32) -> BlindKey {
+    BlindKey::derive(&[7; 32], &id(requester), epoch).unwrap()
 }
 
 /// What the registry will say.
@@ -72,6 +72,8 @@ pub(crate) struct Draft {
     pub(crate) members: BTreeMap<&'static str, Member>,
     /// A member that has another signing key by now, that of the name with `/new`.
     pub(crate) replaced: Option<&'static str>,
+    /// The newest pseudonym epoch; the keys of those before stay published.
+    pub(crate) newest_epoch: u32,
 }
 
 impl Default for Draft {
@@ -95,7 +97,13 @@ impl Default for Draft {
             (TAX, agreement(TAX, "tax", &defaulters, "eligibility", "procurement", false)),
             (PORTAL, agreement(PORTAL, "portal", &defaulters, SUBJECT_ACCESS, "subject-rights", false)),
         ];
-        Self { number: 1, agreements: agreements.into(), members: members.into(), replaced: None }
+        Self {
+            number: 1,
+            agreements: agreements.into(),
+            members: members.into(),
+            replaced: None,
+            newest_epoch: PSEUDONYM_EPOCH,
+        }
     }
 }
 
@@ -122,13 +130,19 @@ impl Draft {
             (SUBJECT_ACCESS, "subject-rights"),
         ]
         .map(|(code, context)| Entry::Purpose(purpose(code, context)));
-        let keys = ["procurement", "tax", "customs", "portal"].map(|requester| {
-            Entry::PseudonymKey(PseudonymKey {
-                requester: id(requester),
-                epoch: PSEUDONYM_EPOCH,
-                public_key: PublicKey(pseudonym_key(requester).public().encode()),
+        let published = |epoch: u32| {
+            ["procurement", "tax", "customs", "portal"].map(|requester| {
+                Entry::PseudonymKey(PseudonymKey {
+                    requester: id(requester),
+                    epoch,
+                    public_key: PublicKey(pseudonym_key_in(requester, epoch).public().encode()),
+                })
             })
-        });
+        };
+        let keys = (PSEUDONYM_EPOCH..=self.newest_epoch).flat_map(published);
+        for member in self.members.values_mut() {
+            member.pseudonym_epoch = Some(self.newest_epoch);
+        }
         let agreements = self.agreements.into_values().map(|it| Entry::Agreement(Box::new(it)));
         let members = self.members.into_values().map(Entry::Member);
         let law = [Entry::Act(Act {

@@ -22,7 +22,7 @@ use tacit_wire::{
 };
 use tonic::transport::Channel;
 
-use super::{LIST_EPOCH, PSEUDONYM_EPOCH, Running, World, id, key, pseudonym_key, ulid, verified};
+use super::{LIST_EPOCH, PSEUDONYM_EPOCH, Running, World, id, key, pseudonym_key_in, ulid, verified};
 
 /// Largest message either way: a thousand records with their proofs.
 const LARGEST: usize = 64 << 20;
@@ -35,6 +35,8 @@ pub(crate) struct Requester {
     pub(crate) channel: Channel,
     pub(crate) rng: entropy::Rng,
     pub(crate) now: Millis,
+    /// The pseudonym epoch it enrolls in.
+    pub(crate) epoch: u32,
 }
 
 /// A batch as the custodian evaluated it.
@@ -49,7 +51,15 @@ impl Requester {
         let credentials = world.party(role, name);
         let channel = world.channel_with(running, credentials.clone()).await;
         let rng = entropy::os_rng();
-        Self { id: id(name), signing: key(name), credentials, channel, rng, now: world.now() }
+        Self {
+            id: id(name),
+            signing: key(name),
+            credentials,
+            channel,
+            rng,
+            now: world.now(),
+            epoch: PSEUDONYM_EPOCH,
+        }
     }
 
     pub(crate) fn enrollment(&self) -> EnrollmentServiceClient<Channel> {
@@ -72,7 +82,7 @@ impl Requester {
 
     /// The custodian evaluates, the requester unblinds.
     pub(crate) fn evaluate(&mut self, blinded: Vec<Blinded>) -> Batch {
-        let custodian = pseudonym_key(&self.id);
+        let custodian = pseudonym_key_in(&self.id, self.epoch);
         let points: Vec<Point> = blinded.iter().map(|blinded| *blinded.blinded_subject()).collect();
         let (evaluated, proof) = custodian.evaluate_with_proof(&points, &mut self.rng).unwrap();
         let enrollments = unblind(blinded, &evaluated, &proof, custodian.public()).unwrap();
@@ -86,16 +96,17 @@ impl Requester {
             batch.enrollments.iter().map(|enrollment| (enrollment, audit_box.as_slice())).collect();
         let (custodian, coordinator) = (id("custodian"), id("coordinator"));
         let parties = Parties { custodian: &custodian, coordinator: &coordinator, requester: &self.id };
-        let proofs = prove_register(&entries, &parties, PSEUDONYM_EPOCH, &mut self.rng).unwrap();
+        let proofs = prove_register(&entries, &parties, self.epoch, &mut self.rng).unwrap();
         let entries = batch.enrollments.iter().zip(proofs).map(|(enrollment, proof)| pb::RegisterEntry {
             blinded_subject: enrollment.blinded_subject().encode().to_vec().into(),
             evaluated: enrollment.evaluated().encode().to_vec().into(),
             pseudonym: enrollment.pseudonym().encode().to_vec().into(),
             proof: proof.to_vec().into(),
             audit_box: audit_box.clone().into(),
+            carried_from: None,
         });
         pb::RegisterRequest {
-            epoch: PSEUDONYM_EPOCH,
+            epoch: self.epoch,
             entries: entries.collect(),
             dleq_proof: batch.dleq.to_vec().into(),
         }

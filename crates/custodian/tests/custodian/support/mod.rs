@@ -94,6 +94,8 @@ impl World {
         private(&folder, "seed.hex");
         std::fs::write(folder.path().join("witness.hex"), hex(&registry::seed("keeper/witness"))).unwrap();
         private(&folder, "witness.hex");
+        std::fs::write(folder.path().join("before.hex"), hex(&registry::seed("keeper/before"))).unwrap();
+        private(&folder, "before.hex");
         issue(&ca, &folder, &clock, Role::Custodian, "keeper");
         Self { folder, ca, clock, log, coordinator, custodian: None }
     }
@@ -111,7 +113,7 @@ impl World {
             r#"
             listen = "127.0.0.1:0"
             database = "{}"
-            pseudonym_seeds = [{{ epoch = 3, file = "{}" }}]
+            pseudonym_seeds = [{{ epoch = 2, file = "{}" }}, {{ epoch = 3, file = "{}" }}]
             witness_seed = "{}"
             tls = {{ certificate = "{}", key = "{}", authority = "{}", crl = "{}" }}
             coordinator = {{ member = "hub", endpoint = "https://{}" }}
@@ -130,6 +132,7 @@ impl World {
             first_registry_ms = 5000
             "#,
             self.database(),
+            path("before.hex"),
             path("seed.hex"),
             path("witness.hex"),
             path("keeper.pem"),

@@ -137,13 +137,17 @@ pub(crate) fn file(seed: &[u8; 32], number: u64) -> Vec<u8> {
     };
     add(Entry::Purpose(purpose), &["hub"]);
     add(Entry::Agreement(Box::new(agreement("procurement"))), &["court", "procurement"]);
+    let before = self::seed("keeper/before");
     for requester in ["procurement", "customs"] {
-        let derived = DerivedKey::derive(seed, &id(requester), 3).unwrap();
-        let public_key = PublicKey(derived.public().encode());
-        add(
-            Entry::PseudonymKey(PseudonymKey { requester: id(requester), epoch: 3, public_key }),
-            &["keeper"],
-        );
+        // The epoch before stays published.
+        for (epoch, seed) in [(2, before), (3, *seed)] {
+            let derived = DerivedKey::derive(&seed, &id(requester), epoch).unwrap();
+            let public_key = PublicKey(derived.public().encode());
+            add(
+                Entry::PseudonymKey(PseudonymKey { requester: id(requester), epoch, public_key }),
+                &["keeper"],
+            );
+        }
     }
     builder.finish(&key("hub")).unwrap()
 }

@@ -127,7 +127,7 @@ impl Asking {
             lists: self.lists.iter().collect(),
             purpose: &self.purpose,
         };
-        Question { asked, basis: Basis::Agreement(self.agreement), pseudonym: &[7; 32] }
+        Question { asked, basis: Basis::Agreement(self.agreement), pseudonym: &[7; 32], carried: &[] }
     }
 }
 

@@ -126,7 +126,7 @@ async fn find(authority: &ConsentAuthority, arguments: &Requests) -> Result<Vec<
     };
     let mut pseudonyms = Vec::with_capacity(requesters.len());
     for requester in &requesters {
-        pseudonyms.extend(authority.pseudonyms(requester, std::slice::from_ref(&subject)).await?);
+        pseudonyms.extend(authority.all_pseudonyms(requester, &subject).await?);
     }
     Ok(authority.requests(&pseudonyms).await?)
 }

@@ -57,9 +57,16 @@ fn pseudonym(text: &str) -> Result<[u8; 32], String> {
 struct Of {
     requester: Option<MemberId>,
     pseudonym: [u8; 32],
+    /// Those of other pseudonym epochs.
+    others: Vec<[u8; 32]>,
 }
 
 impl Of {
+    /// All of them, the one that is meant first.
+    fn names(&self) -> Vec<[u8; 32]> {
+        std::iter::once(self.pseudonym).chain(self.others.iter().copied()).collect()
+    }
+
     /// How the output calls it.
     fn name(&self) -> &str {
         self.requester.as_deref().unwrap_or("the pseudonym")
@@ -69,7 +76,7 @@ impl Of {
 /// The pseudonyms that are meant. The custodian evaluates, and learns neither code nor pseudonym.
 async fn pseudonyms(authority: &ConsentAuthority, whom: Whom) -> Result<Vec<Of>, Failure> {
     if let Some(pseudonym) = whom.pseudonym {
-        return Ok(vec![Of { requester: None, pseudonym }]);
+        return Ok(vec![Of { requester: None, pseudonym, others: Vec::new() }]);
     }
     let registry = authority.registry();
     let code = whom.code.ok_or_else(|| Failure::usage("no subject was named"))?;
@@ -81,8 +88,13 @@ async fn pseudonyms(authority: &ConsentAuthority, whom: Whom) -> Result<Vec<Of>,
     }
     let mut found = Vec::with_capacity(requesters.len());
     for requester in requesters {
-        for it in authority.pseudonyms(&requester, std::slice::from_ref(&subject)).await? {
-            found.push(Of { requester: Some(requester.clone()), pseudonym: it.pseudonym });
+        // Of every epoch: what is on record from before a rotation stands under the pseudonyms of then.
+        let names: Vec<[u8; 32]> =
+            authority.all_pseudonyms(&requester, &subject).await?.iter().map(|it| it.pseudonym).collect();
+        for (place, pseudonym) in names.iter().enumerate() {
+            let mut others = names.clone();
+            others.remove(place);
+            found.push(Of { requester: Some(requester.clone()), pseudonym: *pseudonym, others });
         }
     }
     Ok(found)
@@ -106,7 +118,7 @@ pub(super) async fn erase(context: &Context, arguments: Erase) -> Result<Exit, F
             Err(error) => return Err(error.into()),
         };
         // It is this subject's chain that begins anew with that record.
-        let log = chains.log(&of.pseudonym).await?;
+        let log = chains.log_among(&of.names()).await?;
         let begins = log.entries.first().is_some_and(|entry| entry.index >= erased.record.index);
         if !begins {
             return Err(Failure::trouble("the log has an erasure, but what was to be erased still opens")

@@ -10,7 +10,9 @@ use futures::Stream;
 use rand_core::Rng as _;
 use tacit_blind::check::{AuthorizeIn, CheckIn, Expected, VerifiedCheck};
 use tacit_blind::commit::blinded_query;
-use tacit_blind::enroll::{Parties, RegisterEntryIn, RegisterIn};
+use tacit_blind::enroll::{
+    Carry, Parties, RegisterEntryIn, RegisterIn, Registered as Registration, verify_carries,
+};
 use tacit_blind::group::Point;
 use tacit_blind::table::SignedManifest;
 use tacit_ledger::checkpoint::{Checkpoint, VerifiedCheckpoint};
@@ -28,7 +30,7 @@ use tacit_wire::coordinator::*;
 use tacit_wire::{common, concat32, refusal};
 use tonic::{Request, Response, Status};
 
-use crate::support::registry::{custodian_key, key};
+use crate::support::registry::{custodian_key_in, key};
 use crate::support::{CNF, Faults};
 
 type Streamed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -46,6 +48,10 @@ pub(crate) struct State {
     pub(crate) records: Vec<Vec<u8>>,
     tree: TreeView,
     pub(crate) pseudonyms: HashMap<[u8; 32], [u8; 32]>,
+    /// Epoch and Th of each pseudonym.
+    registered: HashMap<[u8; 32], (u32, [u8; 32])>,
+    /// By a pseudonym: the one of an earlier epoch that it was carried from.
+    pub(crate) carried: HashMap<[u8; 32], [u8; 32]>,
     answered: HashMap<[u8; 32], Vec<CheckOutcome>>,
     consents: BTreeMap<String, (SignedConsent, ConsentStatus)>,
     manifests: Vec<(SignedManifest, u64)>,
@@ -58,6 +64,8 @@ impl Hub {
             records: Vec::new(),
             tree: TreeView::new(0).unwrap(),
             pseudonyms: HashMap::new(),
+            registered: HashMap::new(),
+            carried: HashMap::new(),
             answered: HashMap::new(),
             consents: BTreeMap::new(),
             manifests: Vec::new(),
@@ -97,6 +105,7 @@ impl Hub {
         let view = consent
             .as_ref()
             .map(|(signed, status)| ConsentView { consent: signed.consent(), status: *status });
+        let carried = state.earlier(check.pseudonym());
         let mut outcomes = Vec::new();
         for item in &context.items {
             let asked = Asked {
@@ -105,8 +114,12 @@ impl Hub {
                 lists: item.lists.iter().map(|at| &at.list).collect(),
                 purpose: &context.purpose,
             };
-            let question =
-                tacit_policy::Question { asked, basis: context.basis, pseudonym: check.pseudonym() };
+            let question = tacit_policy::Question {
+                asked,
+                basis: context.basis,
+                pseudonym: check.pseudonym(),
+                carried: &carried,
+            };
             let newest = |list: &str| {
                 let of = state.manifests.iter().map(|(signed, _)| signed.manifest());
                 of.filter(|it| *it.list == *list).map(|it| (it.epoch, it.version)).max()
@@ -196,6 +209,7 @@ impl Hub {
             state: status.state().to_string(),
             state_number: status.number(),
             uses: 0,
+            carried_to: Default::default(),
         }
     }
 
@@ -255,6 +269,27 @@ impl State {
     }
 }
 
+impl State {
+    /// The pseudonyms that one was carried from.
+    fn earlier(&self, pseudonym: &[u8; 32]) -> Vec<[u8; 32]> {
+        std::iter::successors(self.carried.get(pseudonym), |it| self.carried.get(*it)).copied().collect()
+    }
+
+    /// Consents under these pseudonyms, and under those that they were carried from.
+    fn live_under(&self, named: &[[u8; 32]]) -> Vec<LiveConsent> {
+        let under = named.iter().flat_map(|newest| {
+            let earlier = self.earlier(newest);
+            self.consents.values().filter_map(move |(signed, status)| {
+                let of = signed.consent().pseudonym;
+                let live = Hub::live(signed, *status);
+                let carried_to = if of == *newest { Default::default() } else { newest.to_vec().into() };
+                (of == *newest || earlier.contains(&of)).then_some(LiveConsent { carried_to, ..live })
+            })
+        });
+        under.collect()
+    }
+}
+
 #[tonic::async_trait]
 impl EnrollmentService for Hub {
     async fn register(
@@ -281,18 +316,35 @@ impl EnrollmentService for Hub {
             coordinator: self.registry.coordinator(),
             requester: &requester,
         };
-        let verified = arrived.verify(&parties, custodian_key("procurement").public(), &mut os_rng());
+        let verified =
+            arrived.verify(&parties, custodian_key_in("procurement", request.epoch).public(), &mut os_rng());
         let verified = verified.expect("an honest registration");
         let consents = self.with(|state| {
-            for registration in &verified {
-                state.pseudonyms.insert(*registration.pseudonym(), *registration.blinded_subject());
+            for (registration, entry) in verified.iter().zip(&request.entries) {
+                let (new, blinded) = (*registration.pseudonym(), *registration.blinded_subject());
+                if let Some(from) = &entry.carried_from {
+                    let earlier: [u8; 32] = from.pseudonym.as_ref().try_into().unwrap();
+                    let (epoch, evaluated) = state.registered[&earlier];
+                    assert_eq!((epoch, state.pseudonyms[&earlier]), (from.epoch, blinded), "the same Ph");
+                    let carry = Carry {
+                        blinded_subject: &blinded,
+                        from: Registration { epoch, evaluated: &evaluated, pseudonym: &earlier },
+                        to: Registration {
+                            epoch: request.epoch,
+                            evaluated: registration.evaluated(),
+                            pseudonym: &new,
+                        },
+                    };
+                    let proof = from.proof.as_ref().try_into().unwrap();
+                    verify_carries(&[(carry, proof)], &parties, &mut os_rng()).expect("an honest carry");
+                    state.carried.insert(new, earlier);
+                }
+                state.registered.insert(new, (request.epoch, *registration.evaluated()));
+                state.pseudonyms.insert(new, blinded);
             }
             state.boxes.extend(request.entries);
-            let under = |signed: &SignedConsent| {
-                verified.iter().any(|it| *it.pseudonym() == signed.consent().pseudonym)
-            };
-            let live = state.consents.values().filter(|(signed, _)| under(signed));
-            live.map(|(signed, status)| Self::live(signed, *status)).collect()
+            let named: Vec<[u8; 32]> = verified.iter().map(|it| *it.pseudonym()).collect();
+            state.live_under(&named)
         });
         let outcome = Some(register_response::Outcome::Registered(Registered { consents }));
         Ok(Response::new(RegisterResponse { outcome }))

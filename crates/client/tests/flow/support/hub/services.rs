@@ -85,11 +85,12 @@ impl ConsentService for Hub {
     ) -> Result<Response<ListConsentsResponse>, Status> {
         let wanted = request.into_inner().pseudonyms;
         let consents = self.with(|state| {
-            let of = |signed: &SignedConsent| {
-                wanted.is_empty() || wanted.iter().any(|t| **t == signed.consent().pseudonym)
-            };
-            let found = state.consents.values().filter(|(signed, _)| of(signed));
-            found.map(|(signed, status)| Self::live(signed, *status)).collect()
+            if wanted.is_empty() {
+                let all = state.consents.values();
+                return all.map(|(signed, status)| Self::live(signed, *status)).collect();
+            }
+            let named: Vec<[u8; 32]> = wanted.iter().map(|t| t.as_ref().try_into().unwrap()).collect();
+            state.live_under(&named)
         });
         Ok(Response::new(ListConsentsResponse { consents }))
     }
