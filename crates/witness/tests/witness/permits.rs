@@ -64,11 +64,12 @@ async fn a_clock_that_is_set_back_does_not_bring_expired_permits_back() {
     world.clock.advance_ms(80_000);
     assert_eq!(present(&witness, &history, 10, &world.peer).await, Err(Reason::PermitExpired));
     assert_eq!(present(&witness, &history, 80, &world.peer).await, Ok(80));
-    world.clock.set(Millis(start_time().0 + 19_000));
+    world.clock.set(Millis(start_time().0 + 21_000));
     assert_eq!(present(&witness, &history, 10, &world.peer).await, Err(Reason::PermitExpired));
     assert_eq!(present(&witness, &history, 19, &world.peer).await, Err(Reason::PermitExpired));
-    // What expires no earlier than the newest one was made is served.
-    assert_eq!(present(&witness, &history, 20, &world.peer).await, Ok(20));
+    assert_eq!(present(&witness, &history, 20, &world.peer).await, Err(Reason::PermitExpired));
+    // What ends after the time that others have reached is served.
+    assert_eq!(present(&witness, &history, 21, &world.peer).await, Ok(21));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
