@@ -60,6 +60,7 @@ pub(crate) fn passes(reason: Reason) -> bool {
         Reason::PermitNotLogged
             | Reason::LogBehind
             | Reason::QuorumStale
+            | Reason::ClockOff
             | Reason::PermitNotYetValid
             | Reason::Overloaded
             | Reason::Unavailable

@@ -97,6 +97,7 @@ pub(crate) fn is_passing(status: &Status) -> bool {
                     | Reason::Deadline
                     | Reason::LogBehind
                     | Reason::QuorumStale
+                    | Reason::ClockOff
             )
         }
         // Not our server's own words: the transport's.

@@ -82,9 +82,11 @@ pub(crate) fn heal_of(reason: Reason) -> Option<Heal> {
             Some(Heal::Manifest)
         }
         Reason::NotEnrolled | Reason::ProofInvalid => Some(Heal::Register),
-        Reason::Overloaded | Reason::QuotaRate | Reason::QuorumStale | Reason::Unavailable => {
-            Some(Heal::Pause)
-        }
+        Reason::Overloaded
+        | Reason::QuotaRate
+        | Reason::QuorumStale
+        | Reason::ClockOff
+        | Reason::Unavailable => Some(Heal::Pause),
         _ => None,
     }
 }

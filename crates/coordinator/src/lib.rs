@@ -213,7 +213,7 @@ impl Coordinator {
         let appender = Appender::new(
             log.clone(),
             versions.clone(),
-            deps.clock.clone(),
+            witnesses.clone(),
             deps.limits.clone(),
             journal,
             consents.clone(),

@@ -8,6 +8,7 @@
 //! Cosignatures meet only on one checkpoint, so the same ones are marked for all. The room also watches that the log
 //! never stands behind, or beside, what was witnessed of it: then it is sealed.
 
+mod clock;
 mod marks;
 
 use std::{
@@ -24,7 +25,10 @@ use tacit_ledger::{
     note::{NoteVerifier, attach_line},
     quorum::{CosignedCheckpoint, WitnessSet},
 };
-use tacit_model::{Clock, MemberId, Reason};
+use tacit_model::{
+    Clock, MemberId, Reason,
+    told::{Reading, Told, Verdict},
+};
 use tacit_store::{Db, Dialect, StoreError, log::Log};
 use tokio::sync::{Notify, broadcast, watch};
 
@@ -55,6 +59,12 @@ pub(crate) struct Witnesses {
     db: Db,
     clock: Arc<dyn Clock>,
     started_s: u64,
+    /// What witnesses said of the time.
+    told: std::sync::Mutex<Told>,
+    /// Whether nobody needs to have said anything of it: the log began with this process.
+    began: bool,
+    /// How often they said something of it.
+    spoken: watch::Sender<u64>,
     rounds: std::sync::Mutex<BTreeMap<u64, Round>>,
     cosigned: watch::Sender<Option<Arc<CosignedCheckpoint>>>,
     heads: broadcast::Sender<Head>,
@@ -68,6 +78,8 @@ pub(crate) struct Witnesses {
 /// The cosignatures of one marked checkpoint.
 struct Round {
     checkpoint: VerifiedCheckpoint,
+    /// When it was marked, by the steady clock.
+    asked: u64,
     /// By key name.
     lines: BTreeMap<String, String>,
 }
@@ -96,6 +108,9 @@ impl Witnesses {
             log_key,
             db,
             clock,
+            told: std::sync::Mutex::default(),
+            began: was_empty,
+            spoken: watch::channel(0).0,
             rounds: std::sync::Mutex::default(),
             cosigned: watch::channel(None).0,
             heads: broadcast::channel(NEWS).0,
@@ -202,16 +217,23 @@ impl Witnesses {
     /// Whether anything may be appended now; after a start it waits for the quorum a while.
     ///
     /// # Errors
-    /// [`Reason::LogSealed`], [`Reason::QuorumStale`].
+    /// [`Reason::LogSealed`], [`Reason::QuorumStale`]; [`Reason::ClockOff`] while the clock is not what the witnesses
+    /// say.
     pub(crate) async fn may_append(&self) -> Result<(), Reason> {
-        if !*self.confirmed.borrow() && !self.is_sealed() {
+        if self.is_sealed() {
+            return Err(Reason::LogSealed);
+        }
+        if !*self.confirmed.borrow() && self.verdict(Reading::of(&self.clock)) != Verdict::Off {
             let mut confirmed = self.confirmed.subscribe();
             let waited = tokio::time::timeout(PATIENCE, confirmed.wait_for(|confirmed| *confirmed)).await;
-            if waited.is_err() && !self.is_sealed() {
+            if self.is_sealed() {
+                return Err(Reason::LogSealed);
+            }
+            if waited.is_err() && self.verdict(Reading::of(&self.clock)) != Verdict::Off {
                 return Err(Reason::QuorumStale);
             }
         }
-        if self.is_sealed() { Err(Reason::LogSealed) } else { Ok(()) }
+        self.clock_is_told().await
     }
 
     /// The newest checkpoint that a quorum stands behind, from now on.
@@ -245,11 +267,16 @@ impl Witnesses {
         let name = format!("{member}/witness");
         let set = self.set();
         let Some(witness) = set.witness(&name) else { return };
-        let Some(checkpoint) = self.rounds().get(&size).map(|round| round.checkpoint.clone()) else { return };
-        if let Err(error) = witness.verify_line(&checkpoint, &line) {
-            metrics::counter!("tacit_coordinator_bad_cosignatures_total").increment(1);
-            tracing::warn!(%member, size, %error, "a cosignature is wrong");
-            return;
+        let heard = self.clock.steady();
+        let round = self.rounds().get(&size).map(|round| (round.checkpoint.clone(), round.asked));
+        let Some((checkpoint, asked)) = round else { return };
+        match witness.verify_line(&checkpoint, &line) {
+            Ok(cosignature) => self.heard_time(&name, cosignature.time_s(), size, asked, heard),
+            Err(error) => {
+                metrics::counter!("tacit_coordinator_bad_cosignatures_total").increment(1);
+                tracing::warn!(%member, size, %error, "a cosignature is wrong");
+                return;
+            }
         }
         let note = {
             let mut rounds = self.rounds();

@@ -193,6 +193,7 @@ fn not_good(reason: Reason) -> Stop {
         Reason::LogBehind
         | Reason::LogFrozen
         | Reason::QuorumStale
+        | Reason::ClockOff
         | Reason::Unavailable
         | Reason::Internal => Stop::Trouble(reason),
         _ => Stop::refused(reason),

@@ -288,7 +288,8 @@ pub fn http_status(reason: Reason) -> StatusCode {
         | R::ManifestRejected
         | R::BucketRejected
         | R::EntryUnreadable => StatusCode::BAD_GATEWAY,
-        R::ListNotReady
+        R::ClockOff
+        | R::ListNotReady
         | R::LogBehind
         | R::LogFrozen
         | R::LogSealed

@@ -95,6 +95,24 @@ impl WitnessSet {
         self.witnesses.values()
     }
 
+    /// When each witness that cosigned a note says that it did, in seconds since 1970-01-01T00:00:00Z, with its key
+    /// name. What does not verify is left out; nothing is counted.
+    ///
+    /// # Errors
+    /// [`QuorumError::Checkpoint`] when the log did not sign it.
+    pub fn times(
+        &self,
+        note: &[u8],
+        log: &NoteVerifier,
+    ) -> Result<(VerifiedCheckpoint, Vec<(u64, &str)>), QuorumError> {
+        let checkpoint = VerifiedCheckpoint::open(note, log)?;
+        let parsed = Note::parse(note).map_err(CheckpointError::from)?;
+        let told = |witness: &'_ CosignatureVerifier| Some(witness.verify(&parsed).ok()?.time_s());
+        let times = self.witnesses.iter().filter_map(|(name, it)| Some((told(it)?, name.as_str())));
+        let times = times.collect();
+        Ok((checkpoint, times))
+    }
+
     /// Parses a note that the log signed and a quorum cosigned. A cosignature from more than [`AHEAD_S`] after
     /// `now_s` (seconds since 1970-01-01T00:00:00Z) does not count, nor one that does not verify; lines of others
     /// are ignored.
@@ -108,14 +126,8 @@ impl WitnessSet {
         log: &NoteVerifier,
         now_s: u64,
     ) -> Result<CosignedCheckpoint, QuorumError> {
-        let checkpoint = VerifiedCheckpoint::open(note, log)?;
-        let parsed = Note::parse(note).map_err(CheckpointError::from)?;
-        let mut cosigned: Vec<(u64, &str)> = self
-            .witnesses
-            .values()
-            .filter_map(|witness| Some((witness.verify(&parsed).ok()?.time_s(), witness.name())))
-            .filter(|(time_s, _)| *time_s <= now_s.saturating_add(AHEAD_S))
-            .collect();
+        let (checkpoint, mut cosigned) = self.times(note, log)?;
+        cosigned.retain(|(time_s, _)| *time_s <= now_s.saturating_add(AHEAD_S));
         // The newest first: the quorum is as old as the last one that it needs.
         cosigned.sort_unstable_by(|a, b| b.cmp(a));
         let needed = self.quorum();

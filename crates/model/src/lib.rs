@@ -20,6 +20,7 @@ mod millis;
 mod reason;
 mod request_id;
 mod subject;
+pub mod told;
 
 pub use basis::{Basis, BasisError, new_ulid, parse_ulid};
 pub use clock::{Clock, ManualClock, SystemClock};

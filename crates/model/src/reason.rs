@@ -308,6 +308,9 @@ reasons! {
     QuorumStale "quorum_stale" Peer true
         "No quorum of the log's witnesses stood behind it in the last ten minutes: nothing is decided until they do."
         "Wait for the witnesses; if they do not come back, tell the holders and the custodian.";
+    ClockOff "clock_off" Us true
+        "The clock here is not what the log's witnesses say, or has jumped: nothing is decided until they agree again."
+        "Set the clock of the party that says so (NTP), then try again.";
     // Sealed lists.
     TableRejected "table_rejected" Peer false
         "The sealed table does not fit its manifest."

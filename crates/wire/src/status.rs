@@ -47,7 +47,7 @@ fn code(reason: Reason) -> Code {
     match reason {
         Reason::Unauthenticated => Code::Unauthenticated,
         Reason::Overloaded | Reason::QuotaRate => Code::ResourceExhausted,
-        Reason::Unavailable | Reason::LogBehind | Reason::QuorumStale => Code::Unavailable,
+        Reason::Unavailable | Reason::LogBehind | Reason::QuorumStale | Reason::ClockOff => Code::Unavailable,
         Reason::Deadline => Code::DeadlineExceeded,
         Reason::Internal => Code::Internal,
         Reason::WrongRole | Reason::CertificateMismatch | Reason::NotPermitted => Code::PermissionDenied,

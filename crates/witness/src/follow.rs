@@ -200,6 +200,7 @@ impl Shared {
         if !is_newest || self.restored.borrow().is_some() || self.not_frozen().is_err() {
             return None;
         }
+        self.was_asked(size);
         Some(WitnessCosignature { size, line: self.sign(checkpoint)? })
     }
 

@@ -10,7 +10,7 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use tacit_ledger::checkpoint::VerifiedCheckpoint;
-use tacit_model::Reason;
+use tacit_model::{Millis, Reason};
 use tacit_store::{
     GroupTx, ReadId, Reads, Rows, StoreError,
     witness::{self, Stored},
@@ -41,6 +41,13 @@ impl Ground {
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// The time here: by the clock, and never behind what a quorum of witnesses has reached. A permit that is over by it
+    /// is over.
+    #[must_use]
+    pub fn time(&self) -> Millis {
+        self.shared.time()
     }
 
     /// The one of the largest checkpoint: what is durable for it is so for all.

@@ -52,7 +52,7 @@ pub use ground::{Carried, Ground};
 use grow::Brought;
 pub use http::{AddCheckpoint, AddCheckpointLayer};
 pub use permit::GoodPermit;
-use quorum::Heard;
+use quorum::{Heard, Times};
 pub use quorum::Standing;
 use view::View;
 
@@ -103,6 +103,7 @@ struct Shared {
     /// Requests for a proof that did not reach the coordinator.
     unreached: AtomicU64,
     heard: std::sync::Mutex<Heard>,
+    times: std::sync::Mutex<Times>,
     /// What a quorum stands behind, compared with the view.
     quorum: watch::Sender<Option<Arc<CosignedCheckpoint>>>,
     /// Why nothing is answered any more.
@@ -160,6 +161,7 @@ impl Witness {
             durable: AtomicU64::new(stored.map_or(0, |(size, _)| size)),
             unreached: AtomicU64::new(0),
             heard: std::sync::Mutex::default(),
+            times: std::sync::Mutex::default(),
             quorum: watch::channel(None).0,
             frozen: watch::channel(frozen).0,
             restored: watch::channel(restored).0,
@@ -226,7 +228,8 @@ impl Witness {
     ///
     /// # Errors
     /// As [`Witness::witness`], for the checkpoint of all of them; [`Reason::QuorumStale`] while no quorum of the
-    /// witnesses has stood behind the log in the last ten minutes, [`Reason::LogBehind`] after a restore.
+    /// witnesses has stood behind the log in the last ten minutes, [`Reason::ClockOff`] while they do not agree with the
+    /// clock here, [`Reason::LogBehind`] after a restore.
     pub async fn check_permits(
         &self,
         note: &[u8],
@@ -237,12 +240,16 @@ impl Witness {
         let checkpoint = self.agreed(note).await?;
         let ground = self.ground(&checkpoint);
         let verified = verify_all(checkpoint, permits).await?;
-        let now = self.shared.clock.now();
+        // Time went by, and the clock may have been set.
+        if self.shared.clock_is_off() {
+            return Err(Reason::ClockOff);
+        }
+        let (now, time) = (self.shared.clock.now(), self.shared.time());
         let mut view = self.shared.view();
         Ok(verified
             .into_iter()
             .map(|record| {
-                let permit = GoodPermit::check(record?, &ground, peer, now, view.newest_accepted())?;
+                let permit = GoodPermit::check(record?, &ground, peer, (now, time), view.newest_accepted())?;
                 view.accepted(permit.time());
                 Ok(permit)
             })

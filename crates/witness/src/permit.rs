@@ -22,11 +22,12 @@ pub struct GoodPermit {
 }
 
 impl GoodPermit {
+    /// `now` by the clock here, and what is `reached` at the least, which is no earlier.
     pub(crate) fn check(
         record: VerifiedRecord,
         ground: &Ground,
         peer: &PeerIdentity,
-        now: Millis,
+        (now, reached): (Millis, Millis),
         newest_accepted: Millis,
     ) -> Result<Self, Reason> {
         let access: VerifiedRecord<Access> = record.narrow().map_err(|_| Reason::PermitNotLogged)?;
@@ -44,8 +45,8 @@ impl GoodPermit {
         if now.0.saturating_add(AHEAD_MS) < time {
             return Err(Reason::PermitNotYetValid);
         }
-        // Against a clock that was set back: time never runs behind what was accepted before.
-        if now.0 >= expires || expires < newest_accepted.0 {
+        // Against a clock that was set back: time never runs behind what was told, or accepted before.
+        if reached.0 >= expires || expires < newest_accepted.0 {
             return Err(Reason::PermitExpired);
         }
         Ok(Self { access, ground: ground.clone() })

@@ -1,13 +1,20 @@
 //! The quorum: what more than half of the witnesses stand behind, and whether that is recent enough to decide by.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, PoisonError},
     time::Duration,
 };
 
 use bytes::Bytes;
-use tacit_ledger::quorum::{CosignedCheckpoint, WitnessSet};
-use tacit_model::{Millis, Reason};
+use tacit_ledger::{
+    cosignature::CosignatureVerifier,
+    quorum::{CosignedCheckpoint, WitnessSet},
+};
+use tacit_model::{
+    Clock as _, Millis, Reason,
+    told::{Needed, Reading, Said, Told, Verdict},
+};
 
 use crate::{
     Shared, Witness,
@@ -23,6 +30,12 @@ const FIRST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long a member that was restored from a backup answers nothing and cosigns nothing, in milliseconds.
 const RESTORED_MS: u64 = 120_000;
+
+/// How far the clock may be from what the other witnesses say, in milliseconds.
+const MOST_MS: u64 = 60_000;
+
+/// Sizes of the log of which is remembered when they were cosigned here.
+const ASKED: usize = 256;
 
 /// What a member knows of its own standing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,23 +55,33 @@ pub(crate) struct Heard {
     pub(crate) witnesses: Option<Arc<WitnessSet>>,
     /// The newest note that came.
     pub(crate) note: Bytes,
+    /// When, by the steady clock.
+    pub(crate) at: u64,
+}
+
+/// What the other witnesses said of the time.
+#[derive(Default)]
+pub(crate) struct Times {
+    told: Told,
+    /// By size of the log, when it was first cosigned here, by the steady clock.
+    asked: BTreeMap<u64, u64>,
 }
 
 impl Witness {
     /// Counts the cosignatures of these witnesses from now on: those that the registry in force names.
     pub async fn set_witnesses(&self, witnesses: WitnessSet) {
         let witnesses = Arc::new(witnesses);
-        let note = {
+        let (note, at) = {
             let mut heard = self.shared.heard();
             if heard.witnesses.as_ref() == Some(&witnesses) {
                 return;
             }
             heard.witnesses = Some(witnesses);
-            heard.note.clone()
+            (heard.note.clone(), heard.at)
         };
         self.shared.quorum.send_replace(None);
         // A coordinator that cannot be asked now is asked at the next note.
-        let _ = self.shared.look(&note).await;
+        let _ = self.shared.look(&note, at).await;
     }
 
     /// The newest checkpoint with the cosignatures on it that came here, a signed note; empty when there is none.
@@ -76,6 +99,12 @@ impl Witness {
             quorum: quorum.as_ref().map(|it| (it.checkpoint().size(), it.time_s())),
             stopped: self.shared.stopped(quorum.as_deref()).err(),
         }
+    }
+
+    /// Whether the clock here is not what the other witnesses say, or has jumped: nothing that lasts may be done by it.
+    #[must_use]
+    pub fn clock_is_off(&self) -> bool {
+        self.shared.clock_is_off()
     }
 
     /// The evidence on which this member froze, if it did.
@@ -97,20 +126,25 @@ impl Shared {
 
     /// Takes a note with cosignatures from the coordinator.
     pub(crate) async fn hear(&self, note: Bytes) -> Result<(), Reason> {
-        self.heard().note = note.clone();
+        let at = self.clock.steady();
+        {
+            let mut heard = self.heard();
+            (heard.note, heard.at) = (note.clone(), at);
+        }
         let known = self.quorum.borrow().as_ref().map(|known| known.time_s());
         if known.is_some_and(|time_s| self.now_s().abs_diff(time_s) < LOOK_EVERY_S) {
             return Ok(());
         }
-        self.look(&note).await
+        self.look(&note, at).await
     }
 
-    /// Counts the cosignatures of a note, and compares it with the view.
-    async fn look(&self, note: &[u8]) -> Result<(), Reason> {
+    /// Counts the cosignatures of a note that came then, by the steady clock, and compares it with the view.
+    async fn look(&self, note: &[u8], at: u64) -> Result<(), Reason> {
         let Some(witnesses) = self.heard().witnesses.clone() else { return Ok(()) };
         if note.is_empty() {
             return Ok(());
         }
+        self.hear_times(&witnesses, note, at);
         let cosigned = match witnesses.open(note, self.opener.log(), self.now_s()) {
             Ok(cosigned) => cosigned,
             Err(error) => {
@@ -133,16 +167,76 @@ impl Shared {
         Ok(())
     }
 
+    /// What the other witnesses say of the time in a note that came then, by the steady clock.
+    fn hear_times(&self, witnesses: &WitnessSet, note: &[u8], at: u64) {
+        let Ok((checkpoint, times)) = witnesses.times(note, self.opener.log()) else { return };
+        let size = checkpoint.size();
+        {
+            let mut told = self.told();
+            let asked = told.asked.get(&size).copied();
+            for (time_s, name) in times {
+                told.told.note(name, Said { time: Millis::from_secs(time_s), size, asked, heard: at });
+            }
+        }
+        let reading = Reading::of(&self.clock);
+        self.counted(|heard, needed| heard.told.confirm(needed, reading));
+        metrics::gauge!("tacit_clock_off").set(if self.clock_is_off() { 1.0 } else { 0.0 });
+    }
+
+    /// Notes that a checkpoint of this size is cosigned here now, when it is the first time.
+    pub(crate) fn was_asked(&self, size: u64) {
+        let steady = self.clock.steady();
+        let mut told = self.told();
+        told.asked.entry(size).or_insert(steady);
+        while told.asked.len() > ASKED {
+            told.asked.pop_first();
+        }
+    }
+
+    /// Whether too few of the other witnesses agree with the clock here, or it has jumped.
+    pub(crate) fn clock_is_off(&self) -> bool {
+        let reading = Reading::of(&self.clock);
+        self.counted(|heard, needed| heard.told.verdict(needed, reading)) == Verdict::Off
+    }
+
+    /// The time here: by the clock, and never behind what a quorum has reached.
+    pub(crate) fn time(&self) -> Millis {
+        let reading = Reading::of(&self.clock);
+        reading.now.max(self.counted(|heard, needed| heard.told.at_least(needed, reading.steady)))
+    }
+
+    fn told(&self) -> std::sync::MutexGuard<'_, Times> {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn counted<T>(&self, with: impl FnOnce(&mut Times, Needed<'_>) -> T) -> T {
+        let set = self.heard().witnesses.clone();
+        let own = self.signer.verifier().name();
+        let all = set.iter().flat_map(|set| set.iter()).map(CosignatureVerifier::name);
+        let others: Vec<&str> = all.filter(|name| *name != own).collect();
+        // It makes a quorum with those who agree, where it is a witness itself.
+        let itself = set.as_ref().map_or(0, |set| usize::from(set.witness(own).is_some()));
+        let count = set.as_ref().map_or(0, |set| set.quorum()) - itself;
+        with(&mut self.told(), Needed { of: &others, count, most_ms: MOST_MS })
+    }
+
     /// Whether anything may be decided here now. Who comes while the quorum's cosignatures are just being renewed
     /// waits for them a moment.
     pub(crate) async fn may_decide(&self) -> Result<(), Reason> {
         let stopped = self.stopped(self.quorum.borrow().as_deref());
-        if stopped != Err(Reason::QuorumStale) {
+        if !matches!(stopped, Err(Reason::QuorumStale | Reason::ClockOff)) {
             return stopped;
         }
         // The pause between two looks must not hide a note that is fresh.
-        let note = self.heard().note.clone();
-        self.look(&note).await?;
+        let (note, at) = {
+            let heard = self.heard();
+            (heard.note.clone(), heard.at)
+        };
+        self.look(&note, at).await?;
+        let stopped = self.stopped(self.quorum.borrow().as_deref());
+        if stopped != Err(Reason::QuorumStale) {
+            return stopped;
+        }
         let mut quorum = self.quorum.subscribe();
         let fresh = |quorum: &Option<Arc<CosignedCheckpoint>>| self.stopped(quorum.as_deref()).is_ok();
         let patience = if quorum.borrow().is_none() { FIRST_PATIENCE } else { STREAM_PATIENCE };
@@ -157,6 +251,9 @@ impl Shared {
         self.not_frozen()?;
         if self.restored.borrow().is_some() {
             return Err(Reason::LogBehind);
+        }
+        if self.clock_is_off() {
+            return Err(Reason::ClockOff);
         }
         let fresh = quorum.is_some_and(|quorum| quorum.check_fresh(self.now_s()).is_ok());
         if fresh { Ok(()) } else { Err(Reason::QuorumStale) }

@@ -62,6 +62,11 @@ const TESTS: &[Long] = &[
         target: "holder",
         test: "replicas::a_permit_is_answered_for_one_query_whichever_replica_is_asked",
     },
+    fault(
+        "withdrawn",
+        "withdrawn::after_a_withdrawal_no_access_follows_whatever_pauses_and_whichever_clock_jumps",
+    ),
+    fault("late-permits", "late::a_permit_that_ended_while_who_answers_it_stood_still_is_not_answered"),
     fault("bit-flips", "flips::a_changed_bit_in_any_table_never_gives_a_wrong_answer"),
 ];
 

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use tacit_blind::{check::VerifiedCheck, enroll::VerifiedRegistration, table::SignedManifest};
 use tacit_ledger::{record::Record, shard::YearStart};
-use tacit_model::{Clock, MemberId, Millis, Reason, Ulid, entropy};
+use tacit_model::{MemberId, Millis, Reason, Ulid, entropy};
 use tacit_policy::{Registry, SignedConsent, SignedRequest, StateChange};
 use tacit_store::{
     Conn, Dialect, GroupTx, GroupWork, Reads, StoreError, Writes,
@@ -48,6 +48,7 @@ use crate::{
         years,
     },
     versions::Versions,
+    witnesses::Witnesses,
 };
 
 /// A check that passed the bind proof, with what its registration left.
@@ -182,7 +183,7 @@ pub(crate) enum Done {
 pub(crate) struct Appender {
     log: Log,
     versions: Arc<Versions>,
-    clock: Arc<dyn Clock>,
+    witnesses: Arc<Witnesses>,
     limits: Limits,
     journal: Journal,
     /// Requesters that watch are told of changes once they are committed.
@@ -205,7 +206,7 @@ impl Appender {
     pub(crate) fn new(
         log: Log,
         versions: Arc<Versions>,
-        clock: Arc<dyn Clock>,
+        witnesses: Arc<Witnesses>,
         limits: Limits,
         journal: Journal,
         watchers: broadcast::Sender<Arc<StoredConsent>>,
@@ -216,7 +217,7 @@ impl Appender {
         Self {
             log,
             versions,
-            clock,
+            witnesses,
             limits,
             journal,
             watchers,
@@ -232,16 +233,23 @@ impl Appender {
     }
 
     /// Lets memory know when another process appended, and tells the time of this commit: by the clock, and never
-    /// before that of a record in the log.
-    async fn catch_up(&mut self, conn: &mut Conn, append: &Append) -> Result<Millis, StoreError> {
+    /// before that of a record in the log. A refusal while the clock is off.
+    async fn catch_up(
+        &mut self,
+        conn: &mut Conn,
+        append: &Append,
+    ) -> Result<Result<Millis, Reason>, StoreError> {
         if append.start() != self.last_size {
             self.lately = Lately::default();
             self.used.is_behind();
             self.last_time = self.last_time.max(newest_time(&self.log, conn, append).await?);
             self.last_size = append.start();
         }
-        self.last_time = self.last_time.max(self.clock.now());
-        Ok(self.last_time)
+        // Not before here: the process may have stood still, or waited for others, since the job came.
+        Ok(self.witnesses.dated(self.last_time).map(|now| {
+            self.last_time = self.last_time.max(now);
+            self.last_time
+        }))
     }
 
     /// Notes that a year begins with this commit, when it does.
@@ -349,14 +357,21 @@ impl GroupWork for Appender {
     async fn apply(&mut self, tx: &mut GroupTx<'_>, jobs: Vec<Job>) -> Result<Vec<Done>, StoreError> {
         let mut reads = Reads::new(tx.dialect());
         let head = Log::read_head(&mut reads);
-        let early = Early::read(&mut reads, &jobs, self.clock.now().utc_day());
+        let early = Early::read(&mut reads, &jobs, self.witnesses.now().utc_day());
         // Another replica may have put a version in force since.
         let shared = tx.dialect() == Dialect::Postgres;
         let in_force = shared.then(|| registries::read_in_force(&mut reads));
         let mut rows = tx.fetch(reads).await?;
         let (conn, last) = tx.begun().await?;
         let append = self.log.begin(conn, &rows.take(head)).await?;
-        let now = self.catch_up(conn, &append).await?;
+        let now = match self.catch_up(conn, &append).await? {
+            Ok(now) => now,
+            Err(reason) => {
+                self.last_size = append.end();
+                self.pending = Some(self.log.finish(last, &append)?);
+                return Ok(jobs.iter().map(|_| Done::Refused(reason)).collect());
+            }
+        };
         if let Some(in_force) = in_force
             && let Some(hash) = registries::hash_in_force(&mut rows, in_force)?
             && hash != self.versions.registry().hash()

@@ -5,6 +5,7 @@
 
 mod changed;
 mod checks;
+mod clock;
 mod consents;
 mod enrollment;
 mod faults;

@@ -105,10 +105,11 @@ impl Permits {
         if requests.is_empty() {
             return Ok(Vec::new());
         }
+        let ground = Ground::furthest(requests.iter().filter_map(|request| request.ground.as_ref()));
+        let now = ground.map_or(now, Ground::time);
         let window = now.0 / SALT_WINDOW_MS;
         self.salts.retain(|known, _| known + 1 >= window);
         let mut reads = Reads::new(tx.dialect());
-        let ground = Ground::furthest(requests.iter().filter_map(|request| request.ground.as_ref()));
         let carried = ground.and_then(|ground| ground.carry(&mut reads));
         let read = read_recorded(&mut reads, requests);
         let mut rows = tx.fetch(reads).await?;

@@ -84,11 +84,11 @@ impl GroupWork for Uses {
         tx: &mut GroupTx<'_>,
         jobs: Vec<Vec<Permit>>,
     ) -> Result<Vec<Vec<Outcome>>, StoreError> {
-        let now = self.clock.now();
+        let ground = Ground::furthest(jobs.iter().flatten().map(Permit::ground));
+        let now = ground.map_or_else(|| self.clock.now(), Ground::time);
         let ids: Vec<&str> = jobs.iter().flatten().map(Permit::id).collect();
         let keys = jobs.iter().flatten().flat_map(|permit| count_keys(permit, now.utc_day())).collect();
         let mut reads = Reads::new(tx.dialect());
-        let ground = Ground::furthest(jobs.iter().flatten().map(Permit::ground));
         let carried = ground.and_then(|ground| ground.carry(&mut reads));
         let known = permits::read_known(&mut reads, &ids, keys);
         let mut rows = tx.fetch(reads).await?;

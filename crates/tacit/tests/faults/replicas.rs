@@ -22,7 +22,7 @@ const WITNESSES: [&str; 3] = ["court", "tax", "custodian"];
 const MEANWHILE: u64 = 50;
 
 /// Gives every witness both addresses; the second one is returned.
-fn second_address(federation: &Federation) -> String {
+pub(crate) fn second_address(federation: &Federation) -> String {
     let listen = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let text = fs::read_to_string(federation.file("coordinator.toml")).unwrap();
     let (_, rest) = text.split_once("listen = \"").unwrap();

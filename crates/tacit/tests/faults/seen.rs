@@ -154,7 +154,7 @@ pub(crate) fn percentiles(sorted: &[Duration]) -> String {
     format!("p50 {} ms, p95 {} ms, max {} ms", at(50), at(95), at(100))
 }
 
-async fn open(federation: &Federation, member: &str) -> AnyConnection {
+pub(crate) async fn open(federation: &Federation, member: &str) -> AnyConnection {
     sqlx::any::install_default_drivers();
     AnyConnection::connect(&federation.database_url(member)).await.unwrap()
 }

@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod add;
+mod clock;
 mod follows;
 mod forks;
 mod ground;
