@@ -246,7 +246,7 @@ async fn a_user_is_found_again_and_enrolling_asks_nobody() {
     world.clock.advance_ms(5000);
     let again = world.users.enroll(&codes[1], world.clock.now(), &mut seeded_rng([9; 32])).await.unwrap();
     assert_eq!((again.1, again.2), (NOW, false));
-    assert_eq!(users::count(&mut *world.db.read().await.unwrap()).await.unwrap(), 3);
+    assert_eq!(users::count(&mut world.db.read().await.unwrap()).await.unwrap(), 3);
     assert!(world.asked().is_empty());
     world.hub.with(|hub| assert!(hub.evaluated.is_empty()));
 }
@@ -286,7 +286,7 @@ async fn a_reading_that_was_broken_off_goes_on_where_it_was() {
     assert!(world.readings.read_all(&mut seeded_rng([1; 32])).await.is_err());
     let first = world.asked().concat();
     assert_eq!(first.len(), 32);
-    let open = readings::newest(&mut *world.db.read().await.unwrap()).await.unwrap().unwrap();
+    let open = readings::newest(&mut world.db.read().await.unwrap()).await.unwrap().unwrap();
     assert_eq!((open.run, open.ended, open.chains), (1, None, 32));
     world.hub.with(|hub| hub.breaks_after = None);
     world.clock.advance_ms(100);
@@ -309,14 +309,14 @@ async fn beyond_the_custodians_cap_users_wait_for_the_next_reading() {
     world.read(1).await;
     assert_eq!(world.asked().concat().len(), 13);
     let covered = world.readings.rows.covered(&world.hub.requesters());
-    let waiting = users::count_uncovered(&mut *world.db.read().await.unwrap(), &covered).await.unwrap();
+    let waiting = users::count_uncovered(&mut world.db.read().await.unwrap(), &covered).await.unwrap();
     assert_eq!(waiting, 10);
     world.hub.with(|hub| hub.cap = 100);
     world.read(2).await;
     assert_eq!(world.asked().concat().len(), 20);
     world.hub.with(|hub| assert_eq!(hub.cap, 93));
     assert_eq!(world.stored(&codes[9]).await.len(), 2);
-    let counts = chains::counts(&mut *world.db.read().await.unwrap()).await.unwrap();
+    let counts = chains::counts(&mut world.db.read().await.unwrap()).await.unwrap();
     assert_eq!(counts, (20, 0));
 }
 

@@ -52,6 +52,9 @@ pub enum WitnessSetError {
     Repeated,
 }
 
+/// When witnesses cosigned, in seconds since 1970-01-01T00:00:00Z, each with its key name.
+pub type Times<'a> = Vec<(u64, &'a str)>;
+
 /// The witnesses whose majority counts: the holders and the custodian of one registry version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WitnessSet {
@@ -104,7 +107,7 @@ impl WitnessSet {
         &self,
         note: &[u8],
         log: &NoteVerifier,
-    ) -> Result<(VerifiedCheckpoint, Vec<(u64, &str)>), QuorumError> {
+    ) -> Result<(VerifiedCheckpoint, Times<'_>), QuorumError> {
         let checkpoint = VerifiedCheckpoint::open(note, log)?;
         let parsed = Note::parse(note).map_err(CheckpointError::from)?;
         let told = |witness: &'_ CosignatureVerifier| Some(witness.verify(&parsed).ok()?.time_s());

@@ -5,7 +5,6 @@
 //! stands for one of these things needs a reason, `  # why`, written by a person.
 
 #![cfg(test)]
-#![expect(clippy::unwrap_used, reason = "a test that cannot make its fixture has failed")]
 
 use std::{collections::BTreeMap, fmt::Write as _, process::Command};
 

@@ -50,7 +50,7 @@ async fn a_coordinator_whose_clock_jumps_decides_nothing_until_it_is_right_again
     let mut requester = Requester::new(&world, &running, "procurement").await;
     let enrolled = requester.enroll(0, 1).await;
     let portal = Portal::new(&world, &running).await;
-    let consent = portal.consent(1, &enrolled[0].pseudonym());
+    let consent = portal.consent(1, enrolled[0].pseudonym());
     portal.put(&consent).await.unwrap();
     let mut number = 1;
     for ms in JUMPS {
@@ -85,7 +85,8 @@ async fn a_coordinator_started_with_a_wrong_clock_decides_nothing() {
         let manifest = sign_manifest(&manifest(LISTS[0], LIST_EPOCH, 2));
         let channel = world.channel(&running, tacit_identity::Role::Node, "court").await;
         let mut log = tacit_wire::coordinator::log_service_client::LogServiceClient::new(channel);
-        let request = tacit_wire::coordinator::PublishManifestRequest { manifest: manifest.into_bytes().into() };
+        let request =
+            tacit_wire::coordinator::PublishManifestRequest { manifest: manifest.into_bytes().into() };
         let refused = log.publish_manifest(request.clone()).await.unwrap_err();
         assert_eq!(tacit_wire::reason_of(&refused), Some(Reason::ClockOff), "{ms}");
         clock.jump_to(world.now());
@@ -120,7 +121,7 @@ async fn a_consent_that_ran_out_does_not_come_back_with_an_earlier_clock() {
     let mut requester = Requester::new(&world, &running, "procurement").await;
     let enrolled = requester.enroll(0, 1).await;
     let portal = Portal::new(&world, &running).await;
-    let consent = portal.consent(1, &enrolled[0].pseudonym());
+    let consent = portal.consent(1, enrolled[0].pseudonym());
     portal.put(&Consent { expires: now().plus_ms(10_000), ..consent }).await.unwrap();
     let basis = Basis::Consent(ulid(1));
     assert_eq!(requester.ask_by(LISTS[0], basis, &enrolled[0]).await, Ok(()));

@@ -38,7 +38,8 @@ fn agreement_of(entries: &mut [Entry], n: u64) -> &mut Agreement {
 #[test]
 fn what_restricts_rests_on_more_than_a_memorandum() {
     const MEMORANDUM: &str = "joint-memorandum";
-    let changes: [(fn(&mut Vec<Entry>), &str); 5] = [
+    type Change = (fn(&mut Vec<Entry>), &'static str);
+    let changes: [Change; 5] = [
         (|it| agreement_of(it, 1).legal_basis.act = MEMORANDUM.to_owned(), "measures[0].act"),
         (
             |it| {

@@ -57,7 +57,9 @@ impl SkewedRole {
         let (handle, config): (_, PathBuf) = (runtime.handle().clone(), config.as_ref().to_owned());
         // A thread of its own waits: what starts a role cannot move between threads.
         let started = std::thread::spawn(move || {
-            handle.block_on(start(&config, Environment::Ignored, &surroundings)).map_err(|error| error.to_string())
+            handle
+                .block_on(start(&config, Environment::Ignored, &surroundings))
+                .map_err(|error| error.to_string())
         });
         let running = tokio::task::spawn_blocking(|| started.join().unwrap()).await.unwrap().unwrap();
         Self { clock, runtime: Some(runtime), _running: running }

@@ -112,8 +112,11 @@ impl Scene {
         let records = federation.file("records.csv");
         let listed = generate_uscc(&mut seeded_rng([5; 32]));
         let columns = "code,category,decision_ref,decided_on,notified_on,effective_on,expires_on";
-        fs::write(&records, format!("{columns}\n{listed},201,T-1,2026-01-10,2026-01-15,2026-02-20,2027-01-20\n"))
-            .unwrap();
+        fs::write(
+            &records,
+            format!("{columns}\n{listed},201,T-1,2026-01-10,2026-01-15,2026-02-20,2027-01-20\n"),
+        )
+        .unwrap();
         let tax = federation.file("tax.toml");
         federation.tacit_json(&["list", "import", LIST, &records, "--config", &tax]);
         federation.tacit_json(&["list", "seal", LIST, "--config", &tax]);
@@ -188,7 +191,10 @@ impl Scene {
             assert!(one.begun <= acknowledged, "answered after the withdrawal: {trouble:?} of {role}");
             let off = matches!(trouble, Trouble::Forward | Trouble::Back) && NEEDED.contains(&role);
             let within = one.begun > from + UNDER_WAY && one.ended < until;
-            assert!(!(off && within), "answered although the clock of {role} was off: {trouble:?} by {jump} ms");
+            assert!(
+                !(off && within),
+                "answered although the clock of {role} was off: {trouble:?} by {jump} ms"
+            );
         }
         Trial { consent: given.id, subject, withdrawn: withdrawn.record.index, asked }
     }
@@ -310,5 +316,9 @@ async fn after_a_withdrawal_no_access_follows_whatever_pauses_and_whichever_cloc
         of(Trouble::Forward),
         of(Trouble::Back)
     );
-    support::report("a consent withdrawn while parties pause and clocks jump, two replicas, PostgreSQL", runs, &figures);
+    support::report(
+        "a consent withdrawn while parties pause and clocks jump, two replicas, PostgreSQL",
+        runs,
+        &figures,
+    );
 }
