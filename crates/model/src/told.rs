@@ -166,7 +166,8 @@ mod tests {
     const START: Millis = Millis::from_secs(1_800_000_000);
     const HOUR: u64 = 3_600_000;
     const JUMPS: [u64; 2] = [HOUR, 48 * HOUR];
-    const NEEDED: Needed<'static> = Needed { of: &["court", "customs", "custodian"], count: 2, most_ms: 15_000 };
+    const NEEDED: Needed<'static> =
+        Needed { of: &["court", "customs", "custodian"], count: 2, most_ms: 15_000 };
 
     /// Its clock, and the right time of the others.
     struct Scene {

@@ -52,8 +52,8 @@ pub use ground::{Carried, Ground};
 use grow::Brought;
 pub use http::{AddCheckpoint, AddCheckpointLayer};
 pub use permit::GoodPermit;
-use quorum::{Heard, Times};
 pub use quorum::Standing;
+use quorum::{Heard, Times};
 use view::View;
 
 /// Records of a call from which on their hashing leaves the threads that serve connections.

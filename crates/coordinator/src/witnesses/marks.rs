@@ -97,11 +97,8 @@ impl Witnesses {
 
     /// Cosignatures of this checkpoint are collected, anew if there are some.
     fn begin_round(&self, checkpoint: &VerifiedCheckpoint) {
-        let round = Round {
-            checkpoint: checkpoint.clone(),
-            asked: self.clock.steady(),
-            lines: Default::default(),
-        };
+        let round =
+            Round { checkpoint: checkpoint.clone(), asked: self.clock.steady(), lines: Default::default() };
         let mut rounds = self.rounds();
         rounds.insert(checkpoint.size(), round);
         while rounds.len() > ROUNDS {

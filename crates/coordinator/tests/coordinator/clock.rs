@@ -85,7 +85,8 @@ async fn a_coordinator_started_with_a_wrong_clock_decides_nothing() {
         let manifest = sign_manifest(&manifest(LISTS[0], LIST_EPOCH, 2));
         let channel = world.channel(&running, tacit_identity::Role::Node, "court").await;
         let mut log = tacit_wire::coordinator::log_service_client::LogServiceClient::new(channel);
-        let request = tacit_wire::coordinator::PublishManifestRequest { manifest: manifest.into_bytes().into() };
+        let request =
+            tacit_wire::coordinator::PublishManifestRequest { manifest: manifest.into_bytes().into() };
         let refused = log.publish_manifest(request.clone()).await.unwrap_err();
         assert_eq!(tacit_wire::reason_of(&refused), Some(Reason::ClockOff), "{ms}");
         clock.jump_to(world.now());

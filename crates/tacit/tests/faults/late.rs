@@ -101,6 +101,8 @@ async fn a_permit_that_ended_while_who_answers_it_stood_still_is_not_answered() 
         support::progress(&format!("run {} of {runs}", run + 1));
     }
     federation.verify_log();
-    let figures = format!("{presented} permits of {lives} ms, presented to who stood still until they ended: 0 answered");
+    let figures = format!(
+        "{presented} permits of {lives} ms, presented to who stood still until they ended: 0 answered"
+    );
     support::report("a permit presented after its end at holder and custodian", runs, &figures);
 }

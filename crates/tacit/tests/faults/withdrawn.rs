@@ -64,6 +64,8 @@ struct Asked {
     ended: Instant,
     /// The record that the answer has.
     answer: Option<(String, u64)>,
+    /// What was said in its place.
+    said: String,
 }
 
 /// One trial that ended.
@@ -112,8 +114,11 @@ impl Scene {
         let records = federation.file("records.csv");
         let listed = generate_uscc(&mut seeded_rng([5; 32]));
         let columns = "code,category,decision_ref,decided_on,notified_on,effective_on,expires_on";
-        fs::write(&records, format!("{columns}\n{listed},201,T-1,2026-01-10,2026-01-15,2026-02-20,2027-01-20\n"))
-            .unwrap();
+        fs::write(
+            &records,
+            format!("{columns}\n{listed},201,T-1,2026-01-10,2026-01-15,2026-02-20,2027-01-20\n"),
+        )
+        .unwrap();
         let tax = federation.file("tax.toml");
         federation.tacit_json(&["list", "import", LIST, &records, "--config", &tax]);
         federation.tacit_json(&["list", "seal", LIST, "--config", &tax]);
@@ -142,7 +147,8 @@ impl Scene {
         }
         let begun = Instant::now();
         while !asked.lock().unwrap().iter().any(|it: &Asked| it.answer.is_some()) {
-            assert!(begun.elapsed() < PATIENCE, "nothing is answered under a consent");
+            let said = || asked.lock().unwrap().last().map(|it| it.said.clone());
+            assert!(begun.elapsed() < PATIENCE, "nothing is answered under a consent: {:?}", said());
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         tokio::time::sleep(lead).await;
@@ -188,7 +194,10 @@ impl Scene {
             assert!(one.begun <= acknowledged, "answered after the withdrawal: {trouble:?} of {role}");
             let off = matches!(trouble, Trouble::Forward | Trouble::Back) && NEEDED.contains(&role);
             let within = one.begun > from + UNDER_WAY && one.ended < until;
-            assert!(!(off && within), "answered although the clock of {role} was off: {trouble:?} by {jump} ms");
+            assert!(
+                !(off && within),
+                "answered although the clock of {role} was off: {trouble:?} by {jump} ms"
+            );
         }
         Trial { consent: given.id, subject, withdrawn: withdrawn.record.index, asked }
     }
@@ -246,20 +255,30 @@ async fn ask(mut client: GatewayClient, code: String, asked: Arc<Mutex<Vec<Asked
         let begun = Instant::now();
         let outcome = client.check(CheckRequest { question: Some(question), code: code.clone() }).await;
         let ended = Instant::now();
-        let outcome = outcome.ok().and_then(|response| response.into_inner().outcome?.outcome);
+        let (outcome, mut said) = match outcome {
+            Ok(response) => (response.into_inner().outcome.and_then(|it| it.outcome), String::new()),
+            Err(status) => (None, format!("{:?}, {}", tacit_wire::reason_of(&status), status.message())),
+        };
         let answer = match outcome {
             Some(Outcome::Answers(answers)) => {
                 let answer = answers.lists.into_iter().next().unwrap();
                 match answer.answer {
                     Some(Answer::NotListed(_)) => Some((answer.record_id, answer.record_index)),
                     Some(Answer::Listed(_)) => panic!("nobody is listed here"),
-                    _ => None,
+                    other => {
+                        said = format!("{other:?}");
+                        None
+                    }
                 }
             }
-            _ => None,
+            Some(other) => {
+                said = format!("{other:?}");
+                None
+            }
+            None => None,
         };
         let pause = if answer.is_some() { 5 } else { 25 };
-        asked.lock().unwrap().push(Asked { begun, ended, answer });
+        asked.lock().unwrap().push(Asked { begun, ended, answer, said });
         tokio::time::sleep(Duration::from_millis(pause)).await;
     }
 }
@@ -310,5 +329,9 @@ async fn after_a_withdrawal_no_access_follows_whatever_pauses_and_whichever_cloc
         of(Trouble::Forward),
         of(Trouble::Back)
     );
-    support::report("a consent withdrawn while parties pause and clocks jump, two replicas, PostgreSQL", runs, &figures);
+    support::report(
+        "a consent withdrawn while parties pause and clocks jump, two replicas, PostgreSQL",
+        runs,
+        &figures,
+    );
 }

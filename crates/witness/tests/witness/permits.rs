@@ -53,7 +53,11 @@ async fn a_permit_is_good_from_its_time_until_it_expires() {
         (time + 500_000, Err(Reason::PermitExpired)),
     ] {
         // Set back and right again first; then time passes.
-        if now <= time { world.clock.jump_to(Millis(now)) } else { world.clock.set(Millis(now)) }
+        if now <= time {
+            world.clock.jump_to(Millis(now))
+        } else {
+            world.clock.set(Millis(now))
+        }
         assert_eq!(present(&witness, &history, 0, &world.peer).await, due, "at {now}");
     }
 }
