@@ -4,10 +4,10 @@
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Arc, Barrier,
-        atomic::{AtomicI64, Ordering},
+        Arc,
+        atomic::{AtomicI64, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tacit_federation::{
@@ -19,6 +19,8 @@ use tokio::runtime::{Builder, Runtime};
 
 /// Threads of a role.
 const THREADS: usize = 2;
+/// How long one thread waits for the others before it stands still.
+const GATHER: Duration = Duration::from_millis(20);
 
 /// The machine's clock, and how far this one is from it.
 #[derive(Debug, Clone, Default)]
@@ -72,11 +74,16 @@ impl SkewedRole {
 
     /// Lets all its threads stand still for so long.
     pub(crate) fn pause(&self, span: Duration) {
-        let all = Arc::new(Barrier::new(THREADS));
+        let there = Arc::new(AtomicUsize::new(0));
         for _ in 0..THREADS {
-            let all = Arc::clone(&all);
+            let there = Arc::clone(&there);
             self.runtime.as_ref().unwrap().spawn(async move {
-                all.wait();
+                there.fetch_add(1, Ordering::SeqCst);
+                let begun = Instant::now();
+                // Each on a thread of its own; when one has both, it waits for nobody.
+                while there.load(Ordering::SeqCst) < THREADS && begun.elapsed() < GATHER {
+                    std::thread::yield_now();
+                }
                 std::thread::sleep(span);
             });
         }

@@ -102,7 +102,11 @@ impl Federation {
         let text = include_str!("../../../federation/samples/procurement.toml");
         let text = text
             .replace("per_subject_per_day = 10,", "per_subject_per_day = 1000000,")
-            .replace("checks_per_day = 200000", "checks_per_day = 10000000");
+            .replace("checks_per_day = 200000", "checks_per_day = 10000000")
+            .replace(
+                "{ checks_per_day = 100, per_subject_per_day = 5, new_subjects_per_day = 100 }",
+                "{ checks_per_day = 10000000, per_subject_per_day = 1000000, new_subjects_per_day = 50000 }",
+            );
         fs::write(&sample, text).unwrap();
         let federation =
             Self { running: HashMap::new(), databases: HashMap::new(), folder, _temporary: temporary };

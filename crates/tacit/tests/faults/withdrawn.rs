@@ -64,6 +64,8 @@ struct Asked {
     ended: Instant,
     /// The record that the answer has.
     answer: Option<(String, u64)>,
+    /// What was said in its place.
+    said: String,
 }
 
 /// One trial that ended.
@@ -145,7 +147,8 @@ impl Scene {
         }
         let begun = Instant::now();
         while !asked.lock().unwrap().iter().any(|it: &Asked| it.answer.is_some()) {
-            assert!(begun.elapsed() < PATIENCE, "nothing is answered under a consent");
+            let said = || asked.lock().unwrap().last().map(|it| it.said.clone());
+            assert!(begun.elapsed() < PATIENCE, "nothing is answered under a consent: {:?}", said());
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         tokio::time::sleep(lead).await;
@@ -252,20 +255,30 @@ async fn ask(mut client: GatewayClient, code: String, asked: Arc<Mutex<Vec<Asked
         let begun = Instant::now();
         let outcome = client.check(CheckRequest { question: Some(question), code: code.clone() }).await;
         let ended = Instant::now();
-        let outcome = outcome.ok().and_then(|response| response.into_inner().outcome?.outcome);
+        let (outcome, mut said) = match outcome {
+            Ok(response) => (response.into_inner().outcome.and_then(|it| it.outcome), String::new()),
+            Err(status) => (None, format!("{:?}, {}", tacit_wire::reason_of(&status), status.message())),
+        };
         let answer = match outcome {
             Some(Outcome::Answers(answers)) => {
                 let answer = answers.lists.into_iter().next().unwrap();
                 match answer.answer {
                     Some(Answer::NotListed(_)) => Some((answer.record_id, answer.record_index)),
                     Some(Answer::Listed(_)) => panic!("nobody is listed here"),
-                    _ => None,
+                    other => {
+                        said = format!("{other:?}");
+                        None
+                    }
                 }
             }
-            _ => None,
+            Some(other) => {
+                said = format!("{other:?}");
+                None
+            }
+            None => None,
         };
         let pause = if answer.is_some() { 5 } else { 25 };
-        asked.lock().unwrap().push(Asked { begun, ended, answer });
+        asked.lock().unwrap().push(Asked { begun, ended, answer, said });
         tokio::time::sleep(Duration::from_millis(pause)).await;
     }
 }
