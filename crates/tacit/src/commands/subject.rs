@@ -162,7 +162,7 @@ async fn ask(desk: &DeskClient, path: &str, body: Option<&Value>) -> Result<Valu
         Err(_) => Failure::trouble("the authority did not do it").why(text("message")),
     };
     Err(Failure {
-        request_id: Some(text("request_id").into()).filter(|id| !str::is_empty(id)),
+        request_id: Some(text("request_id")).filter(|id| !id.is_empty()).map(Into::into),
         ..failure
     })
 }
