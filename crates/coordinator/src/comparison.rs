@@ -309,9 +309,11 @@ mod tests {
         let named = format!("corrupt data in consent.authority (row {})", signed(2 * PAGE as u64).terms.id);
         let error = Comparison::begin_within(WAIT, db.clone(), keys()).await.err().unwrap();
         assert!(error.is_corruption() && error.to_string().starts_with(&named), "{error}");
-        // When there is no time for it before.
-        let begun = Comparison::begin_within(Duration::ZERO, db, keys()).await.unwrap();
-        let error = beside(begun).await.unwrap();
+        // When there is no time for it before; what the database had at hand is compared all the same.
+        let error = match Comparison::begin_within(Duration::ZERO, db, keys()).await {
+            Ok(begun) => beside(begun).await.unwrap(),
+            Err(error) => error,
+        };
         assert!(error.to_string().starts_with(&named), "{error}");
     }
 
