@@ -284,7 +284,7 @@ async fn ask(mut client: GatewayClient, code: String, asked: Arc<Mutex<Vec<Asked
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn on_postgresql_no_access_follows_a_withdrawal_whatever_pauses_and_whichever_clock_jumps() {
+async fn after_a_withdrawal_no_access_follows_whatever_pauses_and_whichever_clock_jumps() {
     let why = "withdrawals over two coordinators: TACIT_TEST_POSTGRES names no server";
     if tacit_store::conformance::is_skipped(tacit_store::Dialect::Postgres, why) {
         return;
