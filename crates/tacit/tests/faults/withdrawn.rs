@@ -147,8 +147,13 @@ impl Scene {
         }
         let begun = Instant::now();
         while !asked.lock().unwrap().iter().any(|it: &Asked| it.answer.is_some()) {
-            let said = || asked.lock().unwrap().last().map(|it| it.said.clone());
-            assert!(begun.elapsed() < PATIENCE, "nothing is answered under a consent: {:?}", said());
+            if begun.elapsed() > PATIENCE {
+                let said = asked.lock().unwrap().last().map(|it| it.said.clone());
+                // Why exactly is in the newest records.
+                let chain = self.authorities[0].chains().log(&subject.pseudonym).await.unwrap();
+                let newest = chain.entries.iter().rev().take(3).map(|it| (&it.record, &it.details));
+                panic!("nothing is answered under a consent: {said:?}: {:#?}", newest.collect::<Vec<_>>());
+            }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         tokio::time::sleep(lead).await;
