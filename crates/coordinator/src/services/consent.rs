@@ -7,6 +7,7 @@ use tacit_blind::group::Point;
 use tacit_identity::Role;
 use tacit_model::{MemberId, Reason, parse_ulid};
 use tacit_policy::{ConsentState, SignedChange, StateChange, registry::entry};
+use tacit_wire::common::Refusal;
 use tacit_wire::coordinator::{
     self as pb, change_consent_state_response::Outcome as Changed, consent_service_server::ConsentService,
     put_consent_response::Outcome as Put, renew_consent_response::Outcome as Renewed,
@@ -44,16 +45,7 @@ impl ConsentService for Service {
             .map_err(|error| malformed(&error, &metadata))?;
         shared.writable(&metadata).await?;
         let given = shared.given(&message.consent, signature, state_signature, &peer.spiffe.member);
-        let outcome = match given {
-            Ok(write) => {
-                shared.write_logged(write).await.map_err(|error| store_trouble(&error, &metadata))?
-            }
-            Err(reason) => Err(reason),
-        };
-        let outcome = match outcome {
-            Ok((record, checkpoint)) => Put::Logged(pb::ConsentLogged { record: Some(record), checkpoint }),
-            Err(reason) => Put::Refusal(tacit_wire::refusal(reason)),
-        };
+        let outcome = shared.outcome(given, Put::Logged, Put::Refusal, &metadata).await?;
         Ok(Response::new(pb::PutConsentResponse { outcome: Some(outcome) }))
     }
 
@@ -67,22 +59,16 @@ impl ConsentService for Service {
         let signature = tacit_wire::array("signature", &message.signature)
             .map_err(|error| malformed(&error, &metadata))?;
         shared.writable(&metadata).await?;
-        let outcome = match (parse_ulid(&message.consent_id), message.state.parse::<ConsentState>()) {
+        let changed = match (parse_ulid(&message.consent_id), message.state.parse::<ConsentState>()) {
             (Some(id), Ok(state)) => {
                 let change = StateChange { id, state, number: message.number };
                 let job = ChangeJob { authority: peer.spiffe.member, change, signature };
-                let written = shared.write_logged(Write::ChangeConsent(Box::new(job))).await;
-                written.map_err(|error| store_trouble(&error, &metadata))?
+                Ok(Write::ChangeConsent(Box::new(job)))
             }
             (None, _) => Err(Reason::NotFound),
             (Some(_), Err(_)) => Err(Reason::ConsentOrder),
         };
-        let outcome = match outcome {
-            Ok((record, checkpoint)) => {
-                Changed::Logged(pb::ConsentLogged { record: Some(record), checkpoint })
-            }
-            Err(reason) => Changed::Refusal(tacit_wire::refusal(reason)),
-        };
+        let outcome = shared.outcome(changed, Changed::Logged, Changed::Refusal, &metadata).await?;
         Ok(Response::new(pb::ChangeConsentStateResponse { outcome: Some(outcome) }))
     }
 
@@ -96,18 +82,8 @@ impl ConsentService for Service {
         let signature = tacit_wire::array("signature", &message.signature)
             .map_err(|error| malformed(&error, &metadata))?;
         shared.writable(&metadata).await?;
-        let outcome = match shared.requested(&message.request, signature, &peer.spiffe.member) {
-            Ok(write) => {
-                shared.write_logged(write).await.map_err(|error| store_trouble(&error, &metadata))?
-            }
-            Err(reason) => Err(reason),
-        };
-        let outcome = match outcome {
-            Ok((record, checkpoint)) => {
-                Requested::Logged(pb::ConsentLogged { record: Some(record), checkpoint })
-            }
-            Err(reason) => Requested::Refusal(tacit_wire::refusal(reason)),
-        };
+        let requested = shared.requested(&message.request, signature, &peer.spiffe.member);
+        let outcome = shared.outcome(requested, Requested::Logged, Requested::Refusal, &metadata).await?;
         Ok(Response::new(pb::RequestConsentResponse { outcome: Some(outcome) }))
     }
 
@@ -124,19 +100,8 @@ impl ConsentService for Service {
             .map_err(|error| malformed(&error, &metadata))?;
         shared.writable(&metadata).await?;
         let pb::RenewConsentRequest { consent, number, .. } = message;
-        let outcome = match shared.renewed(&consent, signature, number, state_signature, &peer.spiffe.member)
-        {
-            Ok(write) => {
-                shared.write_logged(write).await.map_err(|error| store_trouble(&error, &metadata))?
-            }
-            Err(reason) => Err(reason),
-        };
-        let outcome = match outcome {
-            Ok((record, checkpoint)) => {
-                Renewed::Logged(pb::ConsentLogged { record: Some(record), checkpoint })
-            }
-            Err(reason) => Renewed::Refusal(tacit_wire::refusal(reason)),
-        };
+        let renewed = shared.renewed(&consent, signature, number, state_signature, &peer.spiffe.member);
+        let outcome = shared.outcome(renewed, Renewed::Logged, Renewed::Refusal, &metadata).await?;
         Ok(Response::new(pb::RenewConsentResponse { outcome: Some(outcome) }))
     }
 
@@ -189,6 +154,24 @@ impl ConsentService for Service {
 }
 
 impl Shared {
+    /// What becomes of a change of consent: logged with its proof, or refused, in the words of the call.
+    async fn outcome<O>(
+        &self,
+        write: Result<Write, Reason>,
+        logged: fn(pb::ConsentLogged) -> O,
+        refused: fn(Refusal) -> O,
+        metadata: &MetadataMap,
+    ) -> Result<O, Status> {
+        let written = match write {
+            Ok(write) => self.write_logged(write).await.map_err(|error| store_trouble(&error, metadata))?,
+            Err(reason) => Err(reason),
+        };
+        Ok(match written {
+            Ok((record, checkpoint)) => logged(pb::ConsentLogged { record: Some(record), checkpoint }),
+            Err(reason) => refused(tacit_wire::refusal(reason)),
+        })
+    }
+
     /// A consent that the calling authority signed, with its first state.
     fn given(
         &self,
