@@ -251,7 +251,7 @@ impl Coordinator {
         tokio::spawn(versions::follow(shared.clone(), shared.closing.subscribe()));
         tokio::spawn(prune(writer, shared.closing.subscribe()));
         if shared.db.dialect() == Dialect::Postgres {
-            tokio::spawn(follow_replicas(shared.log.clone(), shared.closing.subscribe()));
+            tokio::spawn(follow_replicas(shared.clone()));
         }
         let comparing = tokio::spawn(comparison.beside(shared.closing.subscribe()));
         Ok(Self { shared, comparing })
@@ -397,17 +397,38 @@ async fn newest_time(log: &Log) -> Result<Millis, StoreError> {
     Ok(Millis(record.time_ms()))
 }
 
-/// Shows what other replicas appended to the log, until the server ends.
-async fn follow_replicas(log: Log, mut closing: watch::Receiver<bool>) {
+/// Shows what other replicas appended to the log, and tells requesters that watch here of the consents that they changed,
+/// until the server ends.
+async fn follow_replicas(shared: Arc<Shared>) {
+    let mut closing = shared.closing.subscribe();
+    let mut told = shared.log.head().size();
     loop {
         tokio::select! {
             _ = closing.wait_for(|closing| *closing) => return,
             () = tokio::time::sleep(FOLLOW_EVERY) => {}
         }
-        if let Err(error) = log.refresh().await {
-            tracing::warn!(%error, "the log's head could not be read");
+        if let Err(error) = follow_once(&shared, &mut told).await {
+            tracing::warn!(%error, "what other replicas did could not be read");
         }
     }
+}
+
+/// Tells of consents recorded from the index `told` on. Own changes come once more, which nobody minds: states have
+/// numbers.
+async fn follow_once(shared: &Shared, told: &mut u64) -> Result<(), StoreError> {
+    shared.log.refresh().await?;
+    let size = shared.log.head().size();
+    while *told < size {
+        let changed = store::consents::changed(&mut *shared.db.read().await?, *told, size).await?;
+        let Some(last) = changed.last() else {
+            *told = size;
+            return Ok(());
+        };
+        *told = last.log_index + 1;
+        // Nobody watching is no error.
+        changed.into_iter().for_each(|consent| drop(shared.consents.send(Arc::new(consent))));
+    }
+    Ok(())
 }
 
 /// Logs what was erased again at start, as soon as the log may grow.

@@ -177,7 +177,7 @@ impl Custodian {
             patience: Duration::from_millis(config.limits.activation_patience_ms),
         };
         let authority_cap = config.limits.authority_new_subjects_per_day;
-        let pseudonyms = Pseudonyms { federation, writer, clock, authority_cap };
+        let pseudonyms = Pseudonyms { federation, writer, witness: witness.clone(), authority_cap };
         let max_changes_bytes = config.limits.max_changes_bytes;
         Ok(Self { pseudonyms, mirror, buckets, credentials, witness, max_changes_bytes, background })
     }

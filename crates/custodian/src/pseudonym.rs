@@ -1,19 +1,19 @@
 //! Evaluates blinded subjects (protocol section 3): role, key, quota, then one batch proof.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use tacit_blind::encoding::b3;
 use tacit_blind::group::Point;
 use tacit_blind::oprf::PseudonymKey;
 use tacit_identity::Role;
 use tacit_model::entropy::os_rng;
-use tacit_model::{Clock, MemberId, Millis, Reason};
+use tacit_model::{MemberId, Millis, Reason};
 use tacit_wire::convert::refusal_quota;
 use tacit_wire::custodian::evaluate_response::Outcome;
 use tacit_wire::custodian::pseudonym_service_server::PseudonymService;
 use tacit_wire::custodian::{EvaluateRequest, EvaluateResponse, Evaluated};
 use tacit_wire::{chunks32, concat32};
+use tacit_witness::Witness;
 use tonic::{Request, Response, Status};
 
 use crate::caller::Call;
@@ -33,7 +33,8 @@ const DAY_MS: u64 = 86_400_000;
 pub(crate) struct Pseudonyms {
     pub(crate) federation: Federation,
     pub(crate) writer: Writer,
-    pub(crate) clock: Arc<dyn Clock>,
+    /// Knows whether the clock is right: quotas are those of its day.
+    pub(crate) witness: Witness,
     /// New subjects per authority and day.
     pub(crate) authority_cap: u64,
 }
@@ -62,7 +63,7 @@ impl PseudonymService for Pseudonyms {
 
 impl Pseudonyms {
     async fn answer(&self, call: &Call, request: EvaluateRequest) -> Result<Evaluated, Stop> {
-        let now = self.clock.now();
+        let now = self.witness.right_time().ok_or(Stop::Trouble(Reason::ClockOff))?;
         let known = self.federation.known();
         let asked = self.asked(call, &request.acting_for, &known, now)?;
         if known.registry.member(&asked.requester).is_none() {

@@ -241,15 +241,12 @@ impl Witness {
         let ground = self.ground(&checkpoint);
         let verified = verify_all(checkpoint, permits).await?;
         // Time went by, and the clock may have been set.
-        if self.shared.clock_is_off() {
-            return Err(Reason::ClockOff);
-        }
-        let (now, time) = (self.shared.clock.now(), self.shared.time());
+        let times = self.shared.right_times().ok_or(Reason::ClockOff)?;
         let mut view = self.shared.view();
         Ok(verified
             .into_iter()
             .map(|record| {
-                let permit = GoodPermit::check(record?, &ground, peer, (now, time), view.newest_accepted())?;
+                let permit = GoodPermit::check(record?, &ground, peer, times, view.newest_accepted())?;
                 view.accepted(permit.time());
                 Ok(permit)
             })

@@ -101,10 +101,11 @@ impl Witness {
         }
     }
 
-    /// Whether the clock here is not what the other witnesses say, or has jumped: nothing that lasts may be done by it.
+    /// The time by the clock here, read once; none while it is not what the other witnesses say, or has jumped: nothing
+    /// that lasts may be done by it then.
     #[must_use]
-    pub fn clock_is_off(&self) -> bool {
-        self.shared.clock_is_off()
+    pub fn right_time(&self) -> Option<Millis> {
+        self.shared.right_time()
     }
 
     /// The evidence on which this member froze, if it did.
@@ -193,15 +194,33 @@ impl Shared {
         }
     }
 
-    /// Whether too few of the other witnesses agree with the clock here, or it has jumped.
-    pub(crate) fn clock_is_off(&self) -> bool {
+    /// By the clock; none while too few of the other witnesses agree with it, or it has jumped.
+    pub(crate) fn right_time(&self) -> Option<Millis> {
+        self.read_right().map(|reading| reading.now)
+    }
+
+    /// The clock and [`Shared::time`] of the same moment; none as [`Shared::right_time`].
+    pub(crate) fn right_times(&self) -> Option<(Millis, Millis)> {
+        self.read_right().map(|reading| (reading.now, self.reached(reading)))
+    }
+
+    // The clock may be set between two readings: what is judged and what is used are the same one.
+    fn read_right(&self) -> Option<Reading> {
         let reading = Reading::of(&self.clock);
-        self.counted(|heard, needed| heard.told.verdict(needed, reading)) == Verdict::Off
+        let verdict = self.counted(|heard, needed| heard.told.verdict(needed, reading));
+        (verdict != Verdict::Off).then_some(reading)
+    }
+
+    pub(crate) fn clock_is_off(&self) -> bool {
+        self.right_time().is_none()
     }
 
     /// The time here: by the clock, and never behind what a quorum has reached.
     pub(crate) fn time(&self) -> Millis {
-        let reading = Reading::of(&self.clock);
+        self.reached(Reading::of(&self.clock))
+    }
+
+    fn reached(&self, reading: Reading) -> Millis {
         reading.now.max(self.counted(|heard, needed| heard.told.at_least(needed, reading.steady)))
     }
 

@@ -191,6 +191,26 @@ pub(crate) async fn after(
     Ok(found)
 }
 
+/// Consents whose present state was recorded at an index from `from` to below `to`, ascending by it, at most 2048;
+/// `uses` is left at 0.
+pub(crate) async fn changed(conn: &mut Conn, from: u64, to: u64) -> Result<Vec<StoredConsent>, StoreError> {
+    let select =
+        columns!("CAST(0 AS BIGINT)", "log_index >= $1 AND log_index < $2 ORDER BY log_index LIMIT $3");
+    let rows = sqlx::query(select)
+        .bind(signed(from))
+        .bind(signed(to))
+        .bind(i64::try_from(MOST).unwrap_or(i64::MAX))
+        .fetch_all(&mut *conn)
+        .await?;
+    let mut found = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let pseudonyms: Vec<[u8; 32]> = found.iter().map(|consent| consent.terms.pseudonym).collect();
+    if !found.is_empty() {
+        let standing = carried::standing(conn, &pseudonyms).await?;
+        found.iter_mut().for_each(|consent| consent.tell(&standing));
+    }
+    Ok(found)
+}
+
 /// Stores a new consent.
 pub(crate) async fn store(conn: &mut Conn, consent: &StoredConsent) -> Result<(), StoreError> {
     sqlx::query(

@@ -2,10 +2,13 @@
 
 use tacit_blind::enroll::Enrolled;
 use tacit_ledger::record::Record;
+use tacit_policy::ConsentState;
 use tacit_store::Dialect;
-use tacit_wire::coordinator::publish_manifest_response;
+use tacit_wire::coordinator::{
+    self as pb, consent_service_client::ConsentServiceClient, publish_manifest_response,
+};
 
-use crate::support::*;
+use crate::{consents::Portal, support::*};
 
 /// The same requester, with the same certificate, at another replica.
 async fn at(world: &World, running: &Running, of: &Requester) -> Requester {
@@ -53,6 +56,33 @@ async fn a_request_is_decided_once_and_a_nonce_used_once_whichever_replica_is_as
     a.stop().await;
     b.stop().await;
     world.start().await.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_watches_is_told_of_a_withdrawal_whichever_replica_took_it() {
+    let why = "changes at another coordinator: over SQLite there is one";
+    if tacit_store::conformance::is_skipped(Dialect::Postgres, why) {
+        return;
+    }
+    let world = World::new();
+    let (a, b) = (world.start_with_lists().await, world.start().await);
+    let mut requester = Requester::new(&world, &a, "procurement").await;
+    let enrolled = requester.enroll(0, 1).await;
+    let mut watching = ConsentServiceClient::new(requester.channel.clone());
+    let mut told = watching.watch_consents(pb::WatchConsentsRequest {}).await.unwrap().into_inner();
+    let portal = Portal::new(&world, &b).await;
+    portal.put(&portal.consent(9, enrolled[0].pseudonym())).await.unwrap();
+    portal.change(9, ConsentState::Withdrawn, 2).await.unwrap();
+    let mut last = 0;
+    while last < 2 {
+        let next = tokio::time::timeout(std::time::Duration::from_secs(20), told.message());
+        let consent = next.await.expect("nothing is told").unwrap().unwrap().consent.unwrap();
+        assert!(consent.state_number >= last);
+        last = consent.state_number;
+        assert_eq!(consent.state, if last == 2 { "withdrawn" } else { "given" });
+    }
+    a.stop().await;
+    b.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -44,7 +44,8 @@ impl Mirror {
             }
         }
         let staged = self.staged(&list, &logged).await?;
-        let now = self.0.clock.now();
+        // By it the epoch before ends, and what is replaced is removed.
+        let now = self.0.witness.right_time().ok_or(Stop::Trouble(Reason::ClockOff))?;
         let (next, replaced) = match &served {
             Some(served) if served.table == staged.table => {
                 let places =

@@ -25,22 +25,19 @@ pub(crate) async fn run(
     loop {
         tokio::time::sleep(every).await;
         // What is removed by a clock that is off does not come back with the right time.
-        if mirror.0.witness.clock_is_off() {
-            continue;
-        }
+        let Some(now) = mirror.0.witness.right_time() else { continue };
         let mut abandoned = Vec::new();
         while let Ok(upload) = broken_off.try_recv() {
             abandoned.push(upload);
         }
-        if let Err(error) = mirror.clean(&abandoned).await {
+        if let Err(error) = mirror.clean(&abandoned, now).await {
             tracing::error!(%error, "cleaning failed");
         }
     }
 }
 
 impl Mirror {
-    async fn clean(&self, abandoned: &[(tables::TableId, u64)]) -> Result<(), StoreError> {
-        let now = self.0.clock.now();
+    async fn clean(&self, abandoned: &[(tables::TableId, u64)], now: Millis) -> Result<(), StoreError> {
         permits::prune(&mut *self.0.db.write().await?, now).await?;
         for (table, version) in abandoned {
             tables::drop_version(&mut *self.0.db.write().await?, *table, *version, now).await?;

@@ -66,6 +66,26 @@ async fn the_quota_is_exact_with_eight_parallel_batches() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_jumps_to_another_day_brings_no_other_quota() {
+    let world = World::new().await;
+    let party = world.node("procurement");
+    let all = points(usize::try_from(QUOTA).unwrap());
+    assert!(evaluate(&party, request(&all)).await.is_ok());
+    let witness = world.custodian.as_ref().unwrap().witness.clone();
+    eventually("a quorum has spoken", async || witness.standing().quorum.is_some()).await;
+    for days in [1, 2] {
+        for forward in [true, false] {
+            let ms = days * 86_400_000;
+            world.clock.jump_to(if forward { NOW.plus_ms(ms) } else { NOW.minus_ms(ms) });
+            assert_eq!(evaluate(&party, request(&points(1))).await.err(), Some(Reason::ClockOff));
+            world.clock.jump_to(NOW);
+        }
+    }
+    assert_eq!(evaluate(&party, request(&points(1))).await.err(), Some(Reason::QuotaNewSubjects));
+    assert!(evaluate(&party, request(&all)).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_repeated_subject_costs_nothing_and_a_refused_batch_counts_nothing() {
     let mut world = World::new().await;
     let known = points(usize::try_from(QUOTA).unwrap() - 2);

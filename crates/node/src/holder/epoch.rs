@@ -26,13 +26,15 @@ pub(super) struct ListNow {
     pub(super) no: ListNo,
     pub(super) scheme: String,
     pub(super) rules: ListRules,
+    /// By a clock that was not off; a whole tick goes by it, for the clock may be set meanwhile.
+    pub(super) time: Millis,
     pub(super) today: u32,
 }
 
 impl ListNow {
     pub(super) fn new(list: &ListId, held: &HeldList, rules: ListRules, now: Millis) -> Self {
         let today = rules.today(now);
-        Self { list: list.clone(), no: held.no, scheme: held.scheme.clone(), rules, today }
+        Self { list: list.clone(), no: held.no, scheme: held.scheme.clone(), rules, time: now, today }
     }
 }
 

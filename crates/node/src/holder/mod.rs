@@ -280,10 +280,7 @@ impl Holder {
 
     async fn prune(&self) -> Result<(), tacit_store::StoreError> {
         // A permit that is forgotten by a clock that is off could be used again by the right one.
-        if self.shared.witness.clock_is_off() {
-            return Ok(());
-        }
-        let now = self.shared.clock.now();
+        let Some(now) = self.shared.witness.right_time() else { return Ok(()) };
         let first_day = now.utc_day().saturating_sub(COUNTS_KEPT_DAYS);
         permits::prune(&mut *self.shared.db.write().await?, now, first_day).await
     }

@@ -2,7 +2,7 @@
 //! be repeated, so that a crash anywhere is resumed from the database.
 
 use bytes::Bytes;
-use tacit_model::Reason;
+use tacit_model::{Millis, Reason};
 use tacit_store::StoreError;
 use tokio::sync::mpsc;
 
@@ -34,6 +34,7 @@ pub(super) async fn advance(
     let mut logged: Option<LoggedManifest> = None;
     while epoch.version.stage < goal {
         let (number, version) = (epoch.epoch, epoch.version.version);
+        let mut at = None;
         let next = match epoch.version.stage {
             Stage::Sealed => {
                 match upload(shared, epoch, &signed).await {
@@ -48,7 +49,9 @@ pub(super) async fn advance(
                 Stage::Uploaded
             }
             Stage::Uploaded => {
-                logged = Some(shared.publisher.log_manifest(&signed).await?);
+                let proof = shared.publisher.log_manifest(&signed).await?;
+                at = Some(proof.time);
+                logged = Some(proof);
                 Stage::Logged
             }
             Stage::Logged | Stage::Active => {
@@ -60,7 +63,7 @@ pub(super) async fn advance(
                 Stage::Active
             }
         };
-        note(shared, now, epoch, next).await?;
+        note(shared, now, epoch, next, at).await?;
         if next == Stage::Active {
             metrics::counter!("tacit_holder_versions_published_total").increment(1);
             tracing::info!(list = %now.list, epoch = number, version, "a version is published");
@@ -81,14 +84,19 @@ fn missed_versions(error: &HolderError) -> bool {
     )
 }
 
-/// Notes a step as done.
-async fn note(shared: &Shared, now: &ListNow, epoch: &mut Epoch, stage: Stage) -> Result<(), HolderError> {
-    let at = (stage == Stage::Logged).then(|| shared.clock.now());
+/// Notes a step as done; `logged` is when it was recorded, when that is the step.
+async fn note(
+    shared: &Shared,
+    now: &ListNow,
+    epoch: &mut Epoch,
+    stage: Stage,
+    logged: Option<Millis>,
+) -> Result<(), HolderError> {
     let (number, version) = (epoch.epoch, epoch.version.version);
     let mut conn = shared.db.write().await?;
     let mut tx = store::begin(&mut conn).await?;
-    tables::set_stage(&mut tx, now.no, number, version, stage, at).await?;
-    if let Some(at) = at {
+    tables::set_stage(&mut tx, now.no, number, version, stage, logged).await?;
+    if let Some(at) = logged {
         epochs::set_logged(&mut tx, now.no, number, at).await?;
         if epoch.version.whole && version > 1 {
             tables::drop_others(&mut tx, now.no, number, epoch.version.table).await?;
@@ -96,7 +104,7 @@ async fn note(shared: &Shared, now: &ListNow, epoch: &mut Epoch, stage: Stage) -
     }
     tx.commit().await?;
     epoch.version.stage = stage;
-    if let Some(at) = at {
+    if let Some(at) = logged {
         epoch.note_logged(at);
     }
     Ok(())

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use tacit_blind::table::SignedManifest;
 use tacit_ledger::record::Record;
-use tacit_model::Reason;
+use tacit_model::{Millis, Reason};
 use tacit_wire::common::{LoggedRecord, Refusal};
 use tacit_wire::coordinator::{
     PublishManifestRequest, log_service_client::LogServiceClient, publish_manifest_response::Outcome,
@@ -105,6 +105,8 @@ pub struct TablePart {
 pub struct LoggedManifest {
     /// The record of kind `manifest`.
     pub record: LoggedRecord,
+    /// When it was recorded.
+    pub time: Millis,
     /// The checkpoint it stands under.
     pub checkpoint: Bytes,
 }
@@ -221,11 +223,11 @@ impl Publisher for GrpcPublisher {
                 .map_err(trouble)?;
             let verified =
                 verified.into_iter().next().unwrap_or(Err(Reason::PermitNotLogged)).map_err(trouble)?;
-            match verified.into_record() {
-                Record::Manifest(of) if of.note == manifest.note_hash() => {}
+            let time = match verified.into_record() {
+                Record::Manifest(of) if of.note == manifest.note_hash() => Millis(of.time_ms),
                 _ => return Err(trouble(Reason::PermitNotLogged)),
-            }
-            Ok(LoggedManifest { record, checkpoint: logged.checkpoint })
+            };
+            Ok(LoggedManifest { record, time, checkpoint: logged.checkpoint })
         })
     }
 

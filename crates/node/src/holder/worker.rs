@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use tacit_model::{ListId, Millis, Reason};
+use tacit_policy::Registry;
 use tokio::task::JoinHandle;
 
 use super::Shared;
@@ -42,6 +43,8 @@ pub(super) struct Worker {
     /// Ascending. Logged ones, and perhaps one that is prepared.
     epochs: Vec<Epoch>,
     loaded: bool,
+    /// Made of the whole catalogue: kept as long as the registry is the same.
+    rules: Option<(Arc<Registry>, ListRules)>,
     preparing: Option<JoinHandle<Result<Epoch, HolderError>>>,
 }
 
@@ -55,7 +58,7 @@ impl Drop for Worker {
 
 impl Worker {
     pub(super) fn new(shared: Arc<Shared>, list: ListId) -> Self {
-        Self { shared, list, epochs: Vec::new(), loaded: false, preparing: None }
+        Self { shared, list, epochs: Vec::new(), loaded: false, rules: None, preparing: None }
     }
 
     pub(super) fn list(&self) -> &ListId {
@@ -85,14 +88,10 @@ impl Worker {
         self.load().await?;
         let shared = Arc::clone(&self.shared);
         // Epochs are begun and keys erased for good: not by a clock that is off.
-        if shared.witness.clock_is_off() {
-            return Ok(());
-        }
+        let Some(time) = shared.witness.right_time() else { return Ok(()) };
         let Some(held) = lists::find(&mut *shared.db.read().await?, &self.list).await? else { return Ok(()) };
-        let registry = shared.registry();
-        let Some(entry) = registry.list(&self.list) else { return Ok(()) };
-        let rules = ListRules::of(entry, &registry)?;
-        let now = Arc::new(ListNow::new(&self.list, &held, rules, shared.clock.now()));
+        let Some(rules) = self.rules()? else { return Ok(()) };
+        let now = Arc::new(ListNow::new(&self.list, &held, rules, time));
         let asked = requests::waiting(&mut *shared.db.read().await?, held.no).await?;
         let outcome = self.step(&held, &now, !asked.is_empty()).await;
         self.show();
@@ -106,12 +105,24 @@ impl Worker {
         outcome
     }
 
+    /// The rules of the list; `None` when the registry does not have it.
+    fn rules(&mut self) -> Result<Option<ListRules>, HolderError> {
+        let registry = self.shared.registry();
+        if let Some((_, rules)) = self.rules.as_ref().filter(|(made_of, _)| Arc::ptr_eq(made_of, &registry)) {
+            return Ok(Some(rules.clone()));
+        }
+        let Some(entry) = registry.list(&self.list) else { return Ok(None) };
+        let rules = ListRules::of(entry, &registry)?;
+        self.rules = Some((registry, rules.clone()));
+        Ok(Some(rules))
+    }
+
     async fn step(&mut self, held: &HeldList, now: &Arc<ListNow>, is_asked: bool) -> Result<(), HolderError> {
         let shared = Arc::clone(&self.shared);
         self.end_overlaps(now).await?;
         self.take_prepared(now).await?;
         self.resume(now).await?;
-        let time = shared.clock.now();
+        let time = now.time;
         if imports::under_way(&mut *shared.db.read().await?, held.no, time).await? {
             return Ok(());
         }
@@ -182,7 +193,7 @@ impl Worker {
 
     /// Goes on with versions that were not published to the end.
     async fn resume(&mut self, now: &Arc<ListNow>) -> Result<(), HolderError> {
-        let time = self.shared.clock.now();
+        let time = now.time;
         for index in 0..self.epochs.len() {
             let is_alone = self.epochs.iter().all(|epoch| epoch.first_logged.is_none());
             let Some(epoch) = self.epochs.get(index) else { break };
@@ -195,7 +206,7 @@ impl Worker {
 
     /// Prepares the next epoch in time, and begins it when it is due or when the list is sealed anew.
     async fn turn_over(&mut self, now: &Arc<ListNow>, anew: bool) -> Result<(), HolderError> {
-        let time = self.shared.clock.now();
+        let time = now.time;
         let Some(newest) = self.epochs.last() else { return Ok(()) };
         if newest.first_logged.is_none() {
             // One is prepared; `resume` begins it in time. Under other rules it is sealed again.
@@ -224,7 +235,7 @@ impl Worker {
 
     /// Seals the list and publishes it at once, as a new epoch.
     async fn seal_now(&mut self, now: &Arc<ListNow>) -> Result<(), HolderError> {
-        let time = self.shared.clock.now();
+        let time = now.time;
         let newest = epochs::newest_number(&mut *self.shared.db.read().await?, now.no).await?;
         let period = Period::starting_at(time, newest, self.shared.config.epoch_ms);
         match build::seal(&self.shared, now, period).await {
@@ -264,7 +275,7 @@ impl Worker {
 
     /// Ends epochs whose overlap is over: their seeds are erased for good, their tables removed.
     async fn end_overlaps(&mut self, now: &Arc<ListNow>) -> Result<(), HolderError> {
-        let time = self.shared.clock.now();
+        let time = now.time;
         while let Some(ends) = self.ends_of(0)
             && ends <= time
         {

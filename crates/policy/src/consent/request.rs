@@ -1,11 +1,11 @@
 //! `tacit-consent-request/v1`: what a requester asks a subject for, in the manner of the consent that may follow it.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use tacit_ledger::ed25519::{SigningKey, VerifyingKey};
 use tacit_model::{ListId, MemberId, Millis, PurposeCode, Ulid, parse_ulid};
 
-use super::text::{Consent, ConsentError, MAX_CONSENT_BYTES, check_names, decimal, join, names};
+use super::text::{Consent, ConsentError, Lines, check_terms, decimal, join, names, write_lines};
 use crate::{
     duration::Frequency,
     keys::{decode, encode},
@@ -77,8 +77,7 @@ impl ConsentRequest {
     /// [`RequestError`] when the fields are out of their bounds.
     pub fn to_bytes(&self) -> Result<Vec<u8>, RequestError> {
         self.check()?;
-        let mut out = format!("{HEADING}\n");
-        for (name, value) in [
+        let lines = [
             ("id", self.id.to_string()),
             ("authority", self.authority.to_string()),
             ("requester", self.requester.to_string()),
@@ -89,11 +88,8 @@ impl ConsentRequest {
             ("not-before", self.not_before.to_rfc3339()),
             ("expires", self.expires.to_rfc3339()),
             ("frequency", self.frequency.to_string()),
-        ] {
-            // Writing to a String cannot fail.
-            let _ = writeln!(out, "{name} {value}");
-        }
-        if out.len() > MAX_CONSENT_BYTES { Err(ConsentError::TooLarge.into()) } else { Ok(out.into_bytes()) }
+        ];
+        Ok(write_lines(HEADING, &lines)?)
     }
 
     /// Reads the text; accepts only what [`ConsentRequest::to_bytes`] writes.
@@ -101,19 +97,9 @@ impl ConsentRequest {
     /// # Errors
     /// [`RequestError`] names the line at fault.
     pub fn parse(bytes: &[u8]) -> Result<Self, RequestError> {
-        use ConsentError::{Missing, Value};
-        if bytes.len() > MAX_CONSENT_BYTES {
-            return Err(ConsentError::TooLarge.into());
-        }
-        let text = std::str::from_utf8(bytes).map_err(|_| RequestError::Heading)?;
-        let mut lines = text.split('\n');
-        if lines.next() != Some(HEADING) {
-            return Err(RequestError::Heading);
-        }
-        let mut field = |name: &'static str| {
-            let line = lines.next().ok_or(Missing(name))?;
-            line.strip_prefix(name).and_then(|rest| rest.strip_prefix(' ')).ok_or(Missing(name))
-        };
+        use ConsentError::Value;
+        let mut lines = Lines::after(HEADING, bytes)?.ok_or(RequestError::Heading)?;
+        let mut field = |name| lines.field(name);
         let request = Self {
             id: parse_ulid(field("id")?).ok_or(Value("id"))?,
             authority: field("authority")?.parse().map_err(|_| Value("authority"))?,
@@ -126,8 +112,7 @@ impl ConsentRequest {
             expires: field("expires")?.parse().map_err(|_| Value("expires"))?,
             frequency: field("frequency")?.parse().map_err(|_| Value("frequency"))?,
         };
-        // After the last LF there is exactly one empty piece.
-        if lines.next() != Some("") || lines.next().is_some() {
+        if !lines.are_over() {
             return Err(RequestError::Trailing);
         }
         request.check()?;
@@ -135,9 +120,7 @@ impl ConsentRequest {
     }
 
     fn check(&self) -> Result<(), ConsentError> {
-        check_names("lists", &self.lists)?;
-        check_names("purposes", &self.purposes)?;
-        if self.not_before < self.expires { Ok(()) } else { Err(ConsentError::Period) }
+        check_terms(&self.lists, &self.purposes, self.not_before, self.expires)
     }
 
     /// Until when a request that was recorded at `requested` stands; this instant is outside.

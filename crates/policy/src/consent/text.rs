@@ -2,7 +2,7 @@
 
 use std::{
     fmt::{self, Display, Write},
-    str::FromStr,
+    str::{FromStr, Split},
 };
 
 use tacit_ledger::ed25519::{SigningKey, VerifyingKey};
@@ -96,8 +96,7 @@ impl Consent {
     /// [`ConsentError`] when the fields are out of their bounds.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ConsentError> {
         self.check()?;
-        let mut out = format!("{HEADING}\n");
-        for (name, value) in [
+        let lines = [
             ("id", self.id.to_string()),
             ("authority", self.authority.to_string()),
             ("requester", self.requester.to_string()),
@@ -109,11 +108,8 @@ impl Consent {
             ("expires", self.expires.to_rfc3339()),
             ("frequency", self.frequency.to_string()),
             ("notice", encode(&self.notice)),
-        ] {
-            // Writing to a String cannot fail.
-            let _ = writeln!(out, "{name} {value}");
-        }
-        if out.len() > MAX_CONSENT_BYTES { Err(ConsentError::TooLarge) } else { Ok(out.into_bytes()) }
+        ];
+        write_lines(HEADING, &lines)
     }
 
     /// Reads the text; accepts only what [`Consent::to_bytes`] writes.
@@ -122,18 +118,8 @@ impl Consent {
     /// [`ConsentError`] names the line at fault.
     pub fn parse(bytes: &[u8]) -> Result<Self, ConsentError> {
         use ConsentError::Value;
-        if bytes.len() > MAX_CONSENT_BYTES {
-            return Err(ConsentError::TooLarge);
-        }
-        let text = std::str::from_utf8(bytes).map_err(|_| ConsentError::Heading)?;
-        let mut lines = text.split('\n');
-        if lines.next() != Some(HEADING) {
-            return Err(ConsentError::Heading);
-        }
-        let mut field = |name: &'static str| {
-            let line = lines.next().ok_or(ConsentError::Missing(name))?;
-            line.strip_prefix(name).and_then(|rest| rest.strip_prefix(' ')).ok_or(ConsentError::Missing(name))
-        };
+        let mut lines = Lines::after(HEADING, bytes)?.ok_or(ConsentError::Heading)?;
+        let mut field = |name| lines.field(name);
         let consent = Self {
             id: parse_ulid(field("id")?).ok_or(Value("id"))?,
             authority: field("authority")?.parse().map_err(|_| Value("authority"))?,
@@ -147,8 +133,7 @@ impl Consent {
             frequency: field("frequency")?.parse().map_err(|_| Value("frequency"))?,
             notice: decode(field("notice")?).ok_or(Value("notice"))?,
         };
-        // After the last LF there is exactly one empty piece.
-        if lines.next() != Some("") || lines.next().is_some() {
+        if !lines.are_over() {
             return Err(ConsentError::Trailing);
         }
         consent.check()?;
@@ -180,9 +165,7 @@ impl Consent {
     }
 
     fn check(&self) -> Result<(), ConsentError> {
-        check_names("lists", &self.lists)?;
-        check_names("purposes", &self.purposes)?;
-        if self.not_before < self.expires { Ok(()) } else { Err(ConsentError::Period) }
+        check_terms(&self.lists, &self.purposes, self.not_before, self.expires)
     }
 }
 
@@ -263,6 +246,42 @@ pub fn consent_terms(salt: &[u8; 32], bytes: &[u8]) -> [u8; 32] {
     *blake3::Hasher::new_derive_key("tacit v1 consent terms").update(salt).update(bytes).finalize().as_bytes()
 }
 
+/// A text of one field per line after its heading.
+pub(super) fn write_lines(heading: &str, lines: &[(&str, String)]) -> Result<Vec<u8>, ConsentError> {
+    let mut out = format!("{heading}\n");
+    for (name, value) in lines {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{name} {value}");
+    }
+    if out.len() > MAX_CONSENT_BYTES { Err(ConsentError::TooLarge) } else { Ok(out.into_bytes()) }
+}
+
+/// The lines of such a text, in their order.
+pub(super) struct Lines<'t>(Split<'t, char>);
+
+impl<'t> Lines<'t> {
+    /// Those after the heading; `None` when it is another one or the text is not UTF-8.
+    pub(super) fn after(heading: &str, bytes: &'t [u8]) -> Result<Option<Self>, ConsentError> {
+        if bytes.len() > MAX_CONSENT_BYTES {
+            return Err(ConsentError::TooLarge);
+        }
+        let Ok(text) = std::str::from_utf8(bytes) else { return Ok(None) };
+        let mut lines = text.split('\n');
+        Ok((lines.next() == Some(heading)).then_some(Self(lines)))
+    }
+
+    /// The value of the next line, which has this name.
+    pub(super) fn field(&mut self, name: &'static str) -> Result<&'t str, ConsentError> {
+        let value = self.0.next().and_then(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.ok_or(ConsentError::Missing(name))
+    }
+
+    /// Whether nothing follows: after the last LF there is exactly one empty piece.
+    pub(super) fn are_over(mut self) -> bool {
+        self.0.next() == Some("") && self.0.next().is_none()
+    }
+}
+
 pub(super) fn join<T: Display>(names: &[T]) -> String {
     names.iter().map(T::to_string).collect::<Vec<_>>().join(" ")
 }
@@ -274,7 +293,19 @@ pub(super) fn names<T: FromStr + PartialEq>(field: &'static str, text: &str) -> 
     names.collect()
 }
 
-pub(super) fn check_names<T: PartialEq>(field: &'static str, names: &[T]) -> Result<(), ConsentError> {
+/// What must hold of the terms of a consent, given or asked for.
+pub(super) fn check_terms(
+    lists: &[ListId],
+    purposes: &[PurposeCode],
+    not_before: Millis,
+    expires: Millis,
+) -> Result<(), ConsentError> {
+    check_names("lists", lists)?;
+    check_names("purposes", purposes)?;
+    if not_before < expires { Ok(()) } else { Err(ConsentError::Period) }
+}
+
+fn check_names<T: PartialEq>(field: &'static str, names: &[T]) -> Result<(), ConsentError> {
     let repeated = names.iter().enumerate().any(|(i, name)| names.iter().take(i).any(|other| other == name));
     if (1..=MAX_NAMES).contains(&names.len()) && !repeated { Ok(()) } else { Err(ConsentError::Names(field)) }
 }

@@ -22,6 +22,7 @@ use tacit_wire::coordinator::registry_service_server::RegistryServiceServer;
 use tacit_wire::custodian::bucket_service_client::BucketServiceClient;
 use tacit_wire::custodian::mirror_service_client::MirrorServiceClient;
 use tacit_wire::custodian::pseudonym_service_client::PseudonymServiceClient;
+use tacit_witness::Witness;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tonic::transport::{Channel, Server};
@@ -49,6 +50,7 @@ pub(crate) struct World {
 /// A custodian that serves.
 pub(crate) struct Running {
     address: SocketAddr,
+    pub(crate) witness: Witness,
     stop: tokio::sync::oneshot::Sender<()>,
     serving: JoinHandle<()>,
 }
@@ -153,12 +155,12 @@ impl World {
         let custodian = Custodian::start(self.config(), Arc::new(self.clock.clone())).await?;
         let any = "127.0.0.1:0".parse().unwrap();
         let listener = MtlsListener::bind(any, custodian.credentials().clone()).await.unwrap();
-        let address = listener.local_addr();
+        let (address, witness) = (listener.local_addr(), custodian.witness().clone());
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let serving = tokio::spawn(async move {
             custodian.serve(listener, async { drop(stopped.await) }).await.unwrap();
         });
-        self.custodian = Some(Running { address, stop, serving });
+        self.custodian = Some(Running { address, witness, stop, serving });
         Ok(())
     }
 
