@@ -72,10 +72,12 @@ pub enum RegistryTrouble {
     /// Its record names another registry. The coordinator is at fault.
     #[error("the log's record is not of the registry that came with it")]
     OtherRegistry,
-    /// A version below the one in use. The coordinator is at fault.
-    #[error("registry {found} is older than {known}, which is in use")]
+    /// The coordinator has an older version in force than the one in use, or another one of the same number.
+    #[error(
+        "the coordinator says that version {found} is in force, but another version {known} is known here"
+    )]
     Older {
-        /// The number found.
+        /// What the coordinator says.
         found: u64,
         /// The number in use.
         known: u64,

@@ -95,11 +95,12 @@ impl Federation {
     pub(crate) async fn follow(self, every: Duration) {
         loop {
             match self.refresh().await {
-                Ok(()) => {}
+                Ok(()) => metrics::gauge!("tacit_registry_refused").set(0.0),
                 Err(RegistryTrouble::Fetch(status)) => {
                     tracing::debug!(%status, "no registry from the coordinator")
                 }
                 Err(error) => {
+                    metrics::gauge!("tacit_registry_refused").set(1.0);
                     metrics::counter!("tacit_registry_refusals_total").increment(1);
                     tracing::error!(%error, "ALARM: the coordinator's registry is refused; the old one stays in use");
                 }

@@ -5,12 +5,12 @@ use std::{fs, path::Path};
 use tacit_coordinator::offers::{Offers, Standing};
 use tacit_federation::config::{CoordinatorFile, Environment, RoleFile as _};
 use tacit_ledger::ed25519::SigningKey;
-use tacit_model::{Clock, Millis, SystemClock, entropy::seeded_rng, generate::generate_uscc};
+use tacit_model::{Clock, MemberId, Millis, SystemClock, entropy::seeded_rng, generate::generate_uscc};
 use tacit_policy::{
     Ed25519Key,
     registry::{
         draft::Draft,
-        entry::{Agreement, Entry},
+        entry::{Agreement, Entry, Member},
         signed::{Signed, Signer, sign_entry},
     },
 };
@@ -24,8 +24,48 @@ pub(crate) fn codes(count: usize) -> Vec<String> {
 }
 
 /// The draft after the version in a file.
-fn draft(world: &World) -> Draft {
+pub(crate) fn draft(world: &World) -> Draft {
     Draft::after(&fs::read(world.file("registry.json")).unwrap()).unwrap()
+}
+
+/// The same draft with a member's entry changed by `change` and signed anew, as everything that it signed, with a key
+/// that the old one did not sign for. The other parties of its agreements sign along, so that the version is a good one
+/// by itself.
+pub(crate) fn taken_over(
+    world: &World,
+    member: &str,
+    mallory: &SigningKey,
+    change: impl Fn(&mut Member),
+) -> Draft {
+    let mut swapped = draft(world);
+    let victim: MemberId = member.parse().unwrap();
+    let forged = Ed25519Key(mallory.verifying_key());
+    let signer = || Signer { id: &victim, key: mallory };
+    let entries: Vec<_> =
+        swapped.entries().unwrap().into_iter().map(|(entry, signed)| (entry, signed.clone())).collect();
+    for (entry, signed) in entries {
+        let changed = match entry {
+            Entry::Member(mut it) if it.id == victim => {
+                it.keys.signing = forged;
+                change(&mut it);
+                sign_entry(&Entry::Member(it), &[signer()]).unwrap()
+            }
+            Entry::Agreement(mut it) if it.holder == victim => {
+                it.holder_key = forged;
+                let (id, key) = (it.requester.clone(), world.key(it.requester.as_str()));
+                sign_entry(&Entry::Agreement(it), &[signer(), Signer { id: &id, key: &key }]).unwrap()
+            }
+            Entry::Agreement(mut it) if it.requester == victim => {
+                it.requester_key = forged;
+                let (id, key) = (it.holder.clone(), world.key(it.holder.as_str()));
+                sign_entry(&Entry::Agreement(it), &[Signer { id: &id, key: &key }, signer()]).unwrap()
+            }
+            _ if signed.signers().any(|id| *id == victim) => signed.sign_again(signer()).unwrap(),
+            _ => continue,
+        };
+        swapped.put(changed).unwrap();
+    }
+    swapped
 }
 
 /// Hands bytes to the running coordinator as its operator's command does, without the command's own checks.
@@ -51,25 +91,9 @@ fn forged_versions_are_refused_and_the_old_one_goes_on() {
     let now = SystemClock.now();
     let key = world.key("coordinator");
     let first = fs::read(world.file("registry.json")).unwrap();
-    // A pinned key swapped: the portal's entries signed anew with a key that the old one did not sign for.
-    let mut swapped = draft(&world);
+    // A pinned key swapped.
     let mallory = SigningKey::from_seed(&[66; 32]);
-    let portal = "portal".parse().unwrap();
-    let entries: Vec<_> =
-        swapped.entries().unwrap().into_iter().map(|(entry, signed)| (entry, signed.clone())).collect();
-    for (entry, signed) in entries {
-        let changed = match entry {
-            Entry::Member(mut it) if it.id == portal => {
-                it.keys.signing = Ed25519Key(mallory.verifying_key());
-                sign_entry(&Entry::Member(it), &[Signer { id: &portal, key: &mallory }]).unwrap()
-            }
-            _ if signed.signers().any(|id| *id == portal) => {
-                signed.sign_again(Signer { id: &portal, key: &mallory }).unwrap()
-            }
-            _ => continue,
-        };
-        swapped.put(changed).unwrap();
-    }
+    let swapped = taken_over(&world, "portal", &mallory, |_| {});
     let swapped = swapped.finish(now, &key).unwrap();
     // The same number with other bytes, another federation, and a signature that is not the coordinator's.
     let same_number = String::from_utf8(first.clone()).unwrap().trim_end().to_owned() + "\n\n";

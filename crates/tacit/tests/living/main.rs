@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "test support: what goes wrong here ends the test")]
 
 mod forged;
+mod hostile;
 mod life;
 #[path = "../screening/support.rs"]
 #[expect(dead_code, reason = "what the tests of screening need besides")]

@@ -30,6 +30,8 @@ pub(super) struct Stretch {
     pub(super) times: Vec<u64>,
     start: u64,
     manifests: Vec<(Version, u64)>,
+    /// Numbers of the registry, each with the index of its record.
+    registries: Vec<(u64, u64)>,
     malformed: Vec<(u64, RecordError)>,
 }
 
@@ -52,8 +54,12 @@ impl Stretch {
             Ok(record) => {
                 *self.kinds.entry(record.kind()).or_insert(0) += 1;
                 self.times.push(record.time_ms());
-                if let Record::Manifest(it) = record {
-                    self.manifests.push(((it.list.clone(), it.epoch, it.version), index));
+                match record {
+                    Record::Manifest(it) => {
+                        self.manifests.push(((it.list.clone(), it.epoch, it.version), index));
+                    }
+                    Record::Registry(it) => self.registries.push((it.number, index)),
+                    _ => {}
                 }
             }
             Err(problem) => {
@@ -73,6 +79,8 @@ pub(super) struct Journal {
     pub(super) newest_ms: u64,
     pub(super) findings: Vec<String>,
     manifests: HashMap<Version, u64>,
+    /// The highest number of the registry, and the index of its record.
+    registry: Option<(u64, u64)>,
 }
 
 impl Journal {
@@ -96,6 +104,19 @@ impl Journal {
             if let Some(first) = self.manifests.insert(version, index) {
                 self.find(format!("records {first} and {words}"));
             }
+        }
+        for (number, index) in &stretch.registries {
+            self.registry(*number, *index);
+        }
+    }
+
+    /// Each version of the registry is logged once, and numbers rise: another record is of one that was shown to some.
+    fn registry(&mut self, number: u64, index: u64) {
+        match self.registry {
+            Some((known, first)) if number <= known => self.find(format!(
+                "records {first} and {index}: registry version {number} is logged after version {known}"
+            )),
+            _ => self.registry = Some((number, index)),
         }
     }
 
@@ -131,7 +152,7 @@ pub(super) fn on_all_cores<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> 
 
 #[cfg(test)]
 mod tests {
-    use tacit_ledger::record::Manifest;
+    use tacit_ledger::record::{Manifest, Registry};
 
     use super::*;
 
@@ -152,6 +173,11 @@ mod tests {
         record.to_bytes().unwrap()
     }
 
+    fn registry(number: u64) -> Vec<u8> {
+        let id = "01KAM2V7Q3ZJ6V6T1V8M3W9R5C".to_owned();
+        Registry { id, time_ms: 2000, number, registry: [1; 32] }.to_bytes().unwrap()
+    }
+
     #[test]
     fn outcomes_come_in_the_order_of_the_items() {
         for count in [0_u32, 1, 2, 3, 100] {
@@ -163,19 +189,33 @@ mod tests {
 
     #[test]
     fn what_contradicts_itself_is_found_across_stretches() {
-        let records =
-            [manifest(1000, 1), manifest(2000, 2), b"x".to_vec(), manifest(1500, 3), manifest(2000, 1)];
+        let records = [
+            manifest(1000, 1),
+            manifest(2000, 2),
+            b"x".to_vec(),
+            manifest(1500, 3),
+            manifest(2000, 1),
+            registry(1),
+            registry(3),
+            registry(3),
+            registry(2),
+            registry(4),
+        ];
         let mut journal = Journal::default();
         for (start, part) in (0..).step_by(2).zip(records.chunks(2)) {
             let mut stretch = Stretch::at(start);
             part.iter().for_each(|record| stretch.push(record));
             journal.take(&mut stretch);
         }
-        assert_eq!(journal.kinds["manifest"], 4);
+        assert_eq!((journal.kinds["manifest"], journal.kinds["registry"]), (4, 5));
         assert_eq!(journal.newest_ms, 2000);
-        let [malformed, back, twice] = &*journal.findings else { panic!("{:?}", journal.findings) };
+        let [malformed, back, twice, same, lower] = &*journal.findings else {
+            panic!("{:?}", journal.findings)
+        };
         assert!(malformed.starts_with("record 2: "), "{malformed}");
         assert_eq!(back, "record 3 is dated before an earlier record");
         assert_eq!(twice, "records 0 and 4: two manifests of court/x version 1.1");
+        assert_eq!(same, "records 6 and 7: registry version 3 is logged after version 3");
+        assert_eq!(lower, "records 6 and 8: registry version 2 is logged after version 3");
     }
 }
