@@ -43,7 +43,7 @@ use tokio::{
 use zeroize::Zeroizing;
 
 pub use config::{ApiConfig, ApiLimits};
-pub use reading::{ReadingConfig, ReadingError};
+pub use reading::{ReadingConfig, ReadingError, Timetable, timetable};
 pub use sealed::RowError;
 pub use source::{ReadLog, Source, Wanted};
 
@@ -53,6 +53,12 @@ use crate::{
     sealed::Rows,
     users::Users,
 };
+
+/// The OpenAPI document of an authority's interface: every route and every name.
+#[must_use]
+pub fn openapi() -> &'static str {
+    api::openapi::text()
+}
 
 /// What an authority runs on.
 pub struct AuthorityDeps {

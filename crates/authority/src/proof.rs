@@ -2,11 +2,13 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::sealed::{Chain, Entry, Opening};
 
 /// A record with its proof. Hashes are hexadecimal, everything else that is no text is base64.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Proof)]
 pub(crate) struct ProofBody {
     /// What this is, and its version.
     pub(crate) format: &'static str,
@@ -19,6 +21,7 @@ pub(crate) struct ProofBody {
     /// The checkpoint that it is proven under, a signed note.
     pub(crate) checkpoint: String,
     /// The pseudonym of the chain.
+    #[schema(format = Byte)]
     pub(crate) pseudonym: String,
     /// Member that the pseudonym is for.
     pub(crate) requester: String,
@@ -27,19 +30,22 @@ pub(crate) struct ProofBody {
     /// Leaf hash of the record before it; zeros for the first one.
     pub(crate) previous: String,
     /// Salt of the record's subject commitment.
+    #[schema(format = Byte)]
     pub(crate) salt: String,
     /// What stands beside the record, in the coordinator's words.
     pub(crate) opening: OpeningBody,
     /// The log's signed statement about the whole chain, of the newest reading.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, value_type = StatementBody)]
     pub(crate) statement: Option<StatementBody>,
     /// Whom to show it to.
     pub(crate) warning: &'static str,
 }
 
 /// What stands beside a record.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case", tag = "kind")]
+#[schema(as = Opening)]
 pub(crate) enum OpeningBody {
     /// Of a check: why it was decided so.
     Check {
@@ -57,6 +63,7 @@ pub(crate) enum OpeningBody {
         /// Its text.
         text: String,
         /// Salt of the record's terms commitment.
+        #[schema(format = Byte)]
         salt_terms: String,
         /// Number of the change.
         number: u64,
@@ -66,11 +73,13 @@ pub(crate) enum OpeningBody {
 }
 
 /// A signed statement.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Statement)]
 pub(crate) struct StatementBody {
     /// The text, `tacit-subject-statement/v1`.
     pub(crate) text: String,
     /// Ed25519 by the log's key.
+    #[schema(format = Byte)]
     pub(crate) signature: String,
 }
 

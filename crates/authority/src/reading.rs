@@ -28,6 +28,8 @@ use crate::{
 const USERS: u32 = 1024;
 /// How long the schedule sleeps at most, so that a clock that is set is noticed.
 const SLEEP_MAX: Duration = Duration::from_secs(30);
+/// How many intervals the newest whole reading may be ago.
+const LATE: u64 = 2;
 /// How long it sleeps at least.
 const SLEEP_MIN: Duration = Duration::from_millis(50);
 
@@ -57,6 +59,12 @@ impl ReadingConfig {
             return Err(("reading.chunk", "from 1 to 1024"));
         }
         Ok(())
+    }
+
+    /// Whether a reading that began at `as_of` and is still the newest whole one at `now` is older than it should be.
+    #[must_use]
+    pub fn is_late(&self, as_of: Millis, now: Millis) -> bool {
+        now.since(as_of) > self.every_ms.saturating_mul(LATE)
     }
 
     /// How long after the beginning of one reading the next one begins: a quarter more or less.
@@ -415,23 +423,25 @@ fn kept(entry: &tacit_client::ChainEntry, checkpoint: [u8; 32]) -> Option<Entry>
 
 /// When what is stored of all users was read, and when it will be again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Timetable {
+pub struct Timetable {
     /// Beginning of the newest reading that came to its end.
-    pub(crate) as_of: Option<Millis>,
+    pub as_of: Option<Millis>,
     /// Whether one is under way.
-    pub(crate) under_way: bool,
+    pub under_way: bool,
     /// Beginning of the next one, when it is known.
-    pub(crate) next: Option<Millis>,
+    pub next: Option<Millis>,
 }
 
-impl Readings {
-    pub(crate) async fn timetable(&self) -> Result<Timetable, StoreError> {
-        let mut conn = self.db.read().await?;
-        let newest = readings::newest(&mut conn).await?;
-        Ok(Timetable {
-            as_of: readings::as_of(&mut conn).await?,
-            under_way: newest.is_some_and(|it| it.ended.is_none()),
-            next: readings::next(&mut conn).await?,
-        })
-    }
+/// The timetable in an authority's database.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn timetable(db: &Db) -> Result<Timetable, StoreError> {
+    let mut conn = db.read().await?;
+    let newest = readings::newest(&mut conn).await?;
+    Ok(Timetable {
+        as_of: readings::as_of(&mut conn).await?,
+        under_way: newest.is_some_and(|it| it.ended.is_none()),
+        next: readings::next(&mut conn).await?,
+    })
 }

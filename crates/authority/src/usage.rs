@@ -5,6 +5,7 @@ use serde::Serialize;
 use tacit_ledger::record::Record;
 use tacit_model::{ListId, MemberId, Millis, PurposeCode, Ulid, parse_ulid};
 use tacit_policy::{Consent, ConsentRequest, Registry};
+use utoipa::ToSchema;
 
 use crate::sealed::{Chain, Entry, Opening};
 
@@ -16,9 +17,10 @@ const ERASED: &str = "What opened the records before this one was destroyed. The
     what they said is not known here any more.";
 
 /// One use of the person's data, or one change of what is allowed.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Usage {
     /// When, RFC 3339: the time of the record.
+    #[schema(format = DateTime, example = "2026-11-21T02:32:09.481Z")]
     pub(crate) logtime: String,
     /// What happened, in words.
     pub(crate) action: String,
@@ -32,6 +34,7 @@ pub(crate) struct Usage {
     pub(crate) lists: Vec<Named>,
     /// Purpose code and words; none for consents and erasures.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, value_type = Named)]
     pub(crate) purpose: Option<Named>,
     /// `permitted`, `refused`, `consent_<state>` or `erased`.
     pub(crate) outcome: String,
@@ -45,11 +48,13 @@ pub(crate) struct Usage {
     pub(crate) basis: String,
     /// The law that the agreement rests on; none when no agreement allowed it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, value_type = LegalBasis)]
     pub(crate) legal_basis: Option<LegalBasis>,
     /// What the receiver may do with the answer, in words; empty when nothing was permitted.
     pub(crate) restrictions: String,
     /// The consent that changed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, value_type = ConsentSaid)]
     pub(crate) consent: Option<ConsentSaid>,
     /// What else to know about it, in words; empty for most.
     pub(crate) note: String,
@@ -62,7 +67,7 @@ pub(crate) struct Usage {
 }
 
 /// A name with its words.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Named {
     /// Id or code.
     pub(crate) id: String,
@@ -71,7 +76,7 @@ pub(crate) struct Named {
 }
 
 /// The law that an agreement rests on.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct LegalBasis {
     /// Agreement, a ULID.
     pub(crate) agreement: String,
@@ -80,7 +85,8 @@ pub(crate) struct LegalBasis {
 }
 
 /// A consent whose state changed.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = ConsentChange)]
 pub(crate) struct ConsentSaid {
     /// Its id, a ULID.
     pub(crate) id: String,
@@ -95,13 +101,15 @@ pub(crate) struct ConsentSaid {
     /// Purposes that it is about.
     pub(crate) purposes: Vec<String>,
     /// Until when, RFC 3339.
+    #[schema(format = DateTime, example = "2027-11-21T00:00:00.000Z")]
     pub(crate) expires: String,
 }
 
 /// Where a record stands.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct RecordAt {
     /// Record id, a ULID.
+    #[schema(example = "01KAM2V7Q3ZJ6V6T1V8M3W9R5C")]
     pub(crate) id: String,
     /// Leaf index in the log.
     pub(crate) index: u64,

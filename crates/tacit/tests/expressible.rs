@@ -72,19 +72,19 @@ fn wire(surface: &mut Vec<String>) {
     }
 }
 
-/// Every route of the local HTTP interface, and every name in its documents.
-fn routes(surface: &mut Vec<String>) {
-    let document: serde_json::Value = serde_json::from_str(tacit_node::gateway::openapi()).unwrap();
+/// Every route of a role's local HTTP interface, and every name in its documents.
+fn routes(role: &str, document: &str, surface: &mut Vec<String>) {
+    let document: serde_json::Value = serde_json::from_str(document).unwrap();
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
-            surface.push(format!("route {} {path}", method.to_uppercase()));
+            surface.push(format!("route {role} {} {path}", method.to_uppercase()));
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
-                surface.push(format!("route {} {path} ?{}", method.to_uppercase(), parameter["name"]));
+                surface.push(format!("route {role} {} {path} ?{}", method.to_uppercase(), parameter["name"]));
             }
         }
     }
     for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
-        properties(name, schema, surface);
+        properties(&format!("{role} {name}"), schema, surface);
     }
 }
 
@@ -148,7 +148,8 @@ fn commands(path: &mut Vec<String>, surface: &mut Vec<String>) {
 fn no_score_rank_count_wildcard_publication_feed_attribute_or_prediction_can_be_expressed() {
     let mut surface = Vec::new();
     wire(&mut surface);
-    routes(&mut surface);
+    routes("node", tacit_node::gateway::openapi(), &mut surface);
+    routes("authority", tacit_authority::openapi(), &mut surface);
     commands(&mut Vec::new(), &mut surface);
     assert!(surface.len() > 300, "the walk found too little: {}", surface.len());
 

@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 use tacit_client::{Grant, Receipt};
+use tacit_desk::conformance::assert_documented;
 use tacit_federation::{
     desk::{DeskAnswer, DeskClient},
     sample::SampleAgreement,
@@ -65,14 +66,28 @@ fn person(code: &str) -> Value {
     json!({ "scheme": "CN-USCC", "code": code })
 }
 
+/// POST; the answer is one that the interface's document promises.
+async fn post(desk: &DeskClient, path: &str, body: &Value) -> DeskAnswer {
+    let answer = desk.post(path, body).await.unwrap();
+    assert_documented(tacit_authority::openapi(), "POST", path, answer.status, &answer.body.to_string());
+    answer
+}
+
+/// GET, in the same way.
+async fn get(desk: &DeskClient, path: &str) -> DeskAnswer {
+    let answer = desk.get(path).await.unwrap();
+    assert_documented(tacit_authority::openapi(), "GET", path, answer.status, &answer.body.to_string());
+    answer
+}
+
 async fn ask(desk: &DeskClient, path: &str, body: &Value) -> Value {
-    let DeskAnswer { status, body } = desk.post(path, body).await.unwrap();
+    let DeskAnswer { status, body } = post(desk, path, body).await;
     assert_eq!(status, 200, "{path}: {body}");
     body
 }
 
 async fn heartbeat(desk: &DeskClient) -> Value {
-    desk.get("/v1/heartbeat").await.unwrap().body
+    get(desk, "/v1/heartbeat").await.body
 }
 
 /// Waits until a reading that began after now has come to its end.
@@ -171,7 +186,7 @@ async fn after_a_reading_the_person_sees_everything_with_proofs_and_nobody_else_
     for (field, value) in [("offset", json!(0)), ("limit", json!(1001)), ("from", json!("yesterday"))] {
         let mut wrong = person(me);
         wrong[field] = value;
-        let answer = portal.post("/v1/findUsage", &wrong).await.unwrap();
+        let answer = post(&portal, "/v1/findUsage", &wrong).await;
         assert_eq!((answer.status, &answer.body["field"]), (400, &json!(field)));
     }
 
@@ -181,7 +196,7 @@ async fn after_a_reading_the_person_sees_everything_with_proofs_and_nobody_else_
     let proven = ask(&portal, "/v1/proofs", &prove).await["proof"].clone();
     verify(&federation, &proven);
     // The receipt of the own check, verified by nobody's word.
-    let receipt = portal.get(&format!("/v1/receipts/{own_record}")).await.unwrap();
+    let receipt = get(&portal, &format!("/v1/receipts/{own_record}")).await;
     let file = base64_of(&receipt.body["file"]);
     let receipt = Receipt::from_bytes(&file).unwrap();
     assert_eq!(Record::parse(receipt.record()).unwrap().id(), own_record);
@@ -191,7 +206,7 @@ async fn after_a_reading_the_person_sees_everything_with_proofs_and_nobody_else_
     read_anew(&federation, &chamber).await;
     let theirs = heartbeat(&chamber).await;
     assert_eq!((&theirs["users"], &theirs["chains"]), (&json!(0), &json!(0)));
-    let none = chamber.get(&format!("/v1/receipts/{own_record}")).await.unwrap();
+    let none = get(&chamber, &format!("/v1/receipts/{own_record}")).await;
     assert_eq!((none.status, &none.body["reason"]), (404, &json!("not_found")));
     // And neither ends a consent of the other, nor erases a chain with one.
     let other = federation.authority("chamber").await.unwrap();
@@ -201,17 +216,41 @@ async fn after_a_reading_the_person_sees_everything_with_proofs_and_nobody_else_
     assert_eq!(erased.reason().as_str(), "not_permitted");
 
     // A list without an agreement says so; nobody without a token learns anything.
-    let refused = chamber.post("/v1/checks", &json!({ "code": me, "list": TAX })).await.unwrap();
+    let refused = post(&chamber, "/v1/checks", &json!({ "code": me, "list": TAX })).await;
     assert_eq!((refused.status, &refused.body["reason"]), (403, &json!("not_permitted")), "{}", refused.body);
     assert!(refused.body["message"].as_str().unwrap().contains("no agreement"));
     let at = federation.desk_at("portal").unwrap();
     for token in ["", &"0".repeat(64)] {
         let stranger = DeskClient::new(at, Zeroizing::new(token.to_owned()));
         for path in ["/v1/findUsage", "/v1/users", "/v1/checks", "/v1/nothing"] {
-            let answer = stranger.post(path, &person(me)).await.unwrap();
+            let answer = post(&stranger, path, &person(me)).await;
             assert_eq!((answer.status, &answer.body["reason"]), (401, &json!("unauthenticated")), "{path}");
         }
     }
+
+    // What a wrong call gets is documented too, and so is the interface, for anybody on this machine.
+    for (path, body, status, reason) in [
+        ("/v1/users", json!({ "scheme": "CN-USCC", "code": "1" }), 422, "code_invalid"),
+        ("/v1/users", json!({ "scheme": "none", "code": me }), 422, "code_scheme_unknown"),
+        ("/v1/checks", json!({ "code": me, "list": "court" }), 400, "malformed"),
+        ("/v1/checks", json!({ "code": me, "list": "court/nothing" }), 422, "unknown_list"),
+        ("/v1/proofs", json!({ "scheme": "CN-USCC", "code": me, "record_id": "none" }), 404, "not_found"),
+        ("/v1/findUsage", json!({ "scheme": "CN-USCC", "code": "1".repeat(20_000) }), 413, "too_large"),
+        ("/v1/heartbeat", json!({}), 405, "malformed"),
+        ("/v1/nothing", json!({}), 404, "not_found"),
+    ] {
+        let answer = post(&portal, path, &body).await;
+        assert_eq!(
+            (answer.status, &answer.body["reason"]),
+            (status, &json!(reason)),
+            "{path}: {}",
+            answer.body
+        );
+    }
+    let stranger = DeskClient::new(at, Zeroizing::new(String::new()));
+    let document = get(&stranger, "/v1/openapi.json").await;
+    assert_eq!(document.body, serde_json::from_str::<Value>(tacit_authority::openapi()).unwrap());
+    assert_eq!(get(&stranger, "/healthz").await.body, json!({ "status": "ok" }));
 
     // In the public log: how many pseudonyms each authority read, and had evaluated. Never which.
     let mut reads: BTreeMap<String, Vec<u64>> = BTreeMap::new();

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use axum::{
     Extension, Json,
     extract::{Path, Request, State},
+    http::header,
+    response::{IntoResponse as _, Response},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde::de::DeserializeOwned;
@@ -18,17 +20,17 @@ use tacit_desk::{
 use tacit_model::{ListId, LogSafe, Millis, Reason, SubjectCode, entropy::os_rng, parse_ulid};
 
 use super::{
-    Call, Shared,
+    Call, Shared, openapi,
     types::{
         CheckBody, CheckedBody, FindBody, Freshness, HealthBody, HeartbeatBody, PeriodBody, PersonBody,
-        ProveBody, ProvenBody, ReceiptBody, Typed, UsagesBody, UserBody,
+        ProveBody, ProvenBody, ReceiptBody, Said, Timeliness, Typed, UsagesBody, UserBody,
     },
 };
 use crate::{
     App,
     check::CASE,
     proof,
-    reading::ReadingError,
+    reading::{ReadingError, timetable},
     store::{chains, users},
     usage::{self, Usage},
     users::Kept,
@@ -40,8 +42,6 @@ const TYPED_MAX: usize = 200;
 const PAGE: usize = 100;
 /// Most entries of a page.
 const PAGE_MAX: usize = 1000;
-/// How much longer than planned a reading may be ago before the heartbeat says so.
-const LATE: u64 = 2;
 
 /// Stands under every list of uses.
 const NOTICE: &str = "An entry says that somebody was permitted to ask, or was refused. What the answer was, this log does not \
@@ -51,6 +51,10 @@ const WARNING: &str = "This receipt shows whom the check was about, what was ans
     for the person, a court or an auditor, and for nobody else.";
 
 /// Makes a person a user.
+#[utoipa::path(
+    post, path = "/v1/users", operation_id = "enroll", tag = "users", request_body = PersonBody,
+    responses((status = 200, description = "The person is a user, now or since before.", body = UserBody))
+)]
 pub(super) async fn enroll(
     State(app): State<Shared>,
     Extension(call): Extension<Call>,
@@ -67,6 +71,10 @@ pub(super) async fn enroll(
 }
 
 /// Uses of a person's data in a period, newest first.
+#[utoipa::path(
+    post, path = "/v1/findUsage", operation_id = "findUsage", tag = "usage", request_body = FindBody,
+    responses((status = 200, description = "A page; it may be empty.", body = UsagesBody))
+)]
 pub(super) async fn find_usage(
     State(app): State<Shared>,
     Extension(call): Extension<Call>,
@@ -98,6 +106,10 @@ pub(super) async fn find_usage(
 }
 
 /// Times of the earliest and the latest use of a person's data.
+#[utoipa::path(
+    post, path = "/v1/usagePeriod", operation_id = "usagePeriod", tag = "usage", request_body = PersonBody,
+    responses((status = 200, description = "The times; none when there is no use.", body = PeriodBody))
+)]
 pub(super) async fn usage_period(
     State(app): State<Shared>,
     Extension(call): Extension<Call>,
@@ -115,9 +127,13 @@ pub(super) async fn usage_period(
 }
 
 /// How the service is, and how fresh its store.
+#[utoipa::path(
+    get, path = "/v1/heartbeat", operation_id = "heartbeat", tag = "service",
+    responses((status = 200, description = "The state of the service.", body = HeartbeatBody))
+)]
 pub(super) async fn heartbeat(State(app): State<Shared>) -> Result<Json<HeartbeatBody>, Problem> {
     let counted = async {
-        let times = app.readings.timetable().await?;
+        let times = timetable(&app.readings.db).await?;
         let covered = app.users.rows.covered(&app.readings.source.requesters());
         let mut conn = app.users.db.read().await?;
         let users = (users::count(&mut conn).await?, users::count_uncovered(&mut conn, &covered).await?);
@@ -125,10 +141,9 @@ pub(super) async fn heartbeat(State(app): State<Shared>) -> Result<Json<Heartbea
     };
     let (times, users, chains) = counted.await.map_err(|error| trouble(&error))?;
     let now = app.clock.now();
-    let due = app.readings.config.every_ms.saturating_mul(LATE);
-    let late = now.since(times.as_of.unwrap_or(app.started)) > due;
+    let late = app.readings.config.is_late(times.as_of.unwrap_or(app.started), now);
     Ok(Json(HeartbeatBody {
-        status: if late { "LATE" } else { "OK" },
+        status: if late { Timeliness::Late } else { Timeliness::Ok },
         name: env!("CARGO_PKG_NAME"),
         version: env!("CARGO_PKG_VERSION"),
         authority: app.member.to_string(),
@@ -145,6 +160,10 @@ pub(super) async fn heartbeat(State(app): State<Shared>) -> Result<Json<Heartbea
 }
 
 /// One entry with what proves it.
+#[utoipa::path(
+    post, path = "/v1/proofs", operation_id = "prove", tag = "usage", request_body = ProveBody,
+    responses((status = 200, description = "The entry and its proof.", body = ProvenBody))
+)]
 pub(super) async fn proof(
     State(app): State<Shared>,
     Extension(call): Extension<Call>,
@@ -182,6 +201,10 @@ pub(super) async fn proof(
 }
 
 /// Asks one list about the person themself.
+#[utoipa::path(
+    post, path = "/v1/checks", operation_id = "checkOneself", tag = "checks", request_body = CheckBody,
+    responses((status = 200, description = "The list answered or said why not.", body = CheckedBody))
+)]
 pub(super) async fn check(
     State(app): State<Shared>,
     Extension(call): Extension<Call>,
@@ -208,9 +231,9 @@ pub(super) async fn check(
         request_id: call.id.to_string(),
         list: answer.list.to_string(),
         answer: match &answer.answer {
-            Answer::Listed(_) => "listed",
-            Answer::NotListed => "not_listed",
-            Answer::Refused(_) => "refused",
+            Answer::Listed(_) => Said::Listed,
+            Answer::NotListed => Said::NotListed,
+            Answer::Refused(_) => Said::Refused,
         },
         message: words::of_answer(&answer, &registry),
         listed_on: label.and_then(|label| label.listed_on).map(words::iso_day),
@@ -227,6 +250,11 @@ pub(super) async fn check(
 }
 
 /// The receipt of a check that a user made.
+#[utoipa::path(
+    get, path = "/v1/receipts/{record_id}", operation_id = "receipt", tag = "checks",
+    params(("record_id" = String, Path, description = "Record id of the check, a ULID.")),
+    responses((status = 200, description = "The receipt.", body = ReceiptBody))
+)]
 pub(super) async fn receipt(
     State(app): State<Shared>,
     Extension(call): Extension<Call>,
@@ -257,7 +285,20 @@ pub(super) async fn receipt(
     }))
 }
 
-/// Alive.
+/// This document.
+#[utoipa::path(
+    get, path = "/v1/openapi.json", operation_id = "openapi", tag = "service", security(()),
+    responses((status = 200, description = "OpenAPI 3.1.", content_type = "application/json", body = serde_json::Value))
+)]
+pub(super) async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], openapi::text()).into_response()
+}
+
+/// Whether the authority takes requests.
+#[utoipa::path(
+    get, path = "/healthz", operation_id = "health", tag = "service", security(()),
+    responses((status = 200, description = "It does.", body = HealthBody))
+)]
 pub(super) async fn health() -> Json<HealthBody> {
     Json(HealthBody { status: "ok" })
 }
@@ -313,7 +354,7 @@ fn usages(app: &App, kept: &[Kept]) -> Vec<Usage> {
 
 /// Of a person whose chains were all read, the oldest of these times.
 async fn freshness(app: &App, kept: &[Kept]) -> Result<Freshness, Problem> {
-    let times = app.readings.timetable().await.map_err(|error| trouble(&error.into()))?;
+    let times = timetable(&app.readings.db).await.map_err(|error| trouble(&error.into()))?;
     let read: Vec<&str> = kept
         .iter()
         .filter(|(chain, _)| chain.as_of_ms > 0)

@@ -4,9 +4,11 @@
 //! request ─▶ request id ─▶ token ─▶ slot ─▶ time limit ─▶ handler ─▶ answer or problem, never cached
 //! ```
 //!
-//! A code stands in a body and never in an address, because addresses end up in other people's logs.
+//! One table, [`ROUTES`], is what the router is made of and what the OpenAPI document is compared with. A code stands in
+//! a body and never in an address, because addresses end up in other people's logs.
 
 mod handlers;
+pub(crate) mod openapi;
 mod types;
 
 use std::{sync::Arc, time::Duration};
@@ -14,47 +16,47 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
-    routing::{get, post},
+    routing,
 };
-use tacit_desk::{body::finish, problem::Problem, request_id::request_id, tokens::Application};
+use tacit_desk::{
+    body::finish,
+    problem::Problem,
+    request_id::request_id,
+    routes::{self, Guard, Route, found},
+    tokens::Application,
+};
 use tacit_model::{LogSafe, Reason, RequestId};
 
 use crate::App;
 
 type Shared = Arc<App>;
 
-/// Whoever is alive says so to anybody on this machine.
-const OPEN: &str = "/healthz";
+static ROUTES: [Route<Shared>; 9] = [
+    Route::post("/v1/users", Guard::Token, || routing::post(handlers::enroll)),
+    Route::post("/v1/findUsage", Guard::Token, || routing::post(handlers::find_usage)),
+    Route::post("/v1/usagePeriod", Guard::Token, || routing::post(handlers::usage_period)),
+    Route::post("/v1/proofs", Guard::Token, || routing::post(handlers::proof)),
+    Route::post("/v1/checks", Guard::Token, || routing::post(handlers::check)),
+    Route::get("/v1/receipts/{record_id}", Guard::Token, || routing::get(handlers::receipt)),
+    Route::get("/v1/heartbeat", Guard::Token, || routing::get(handlers::heartbeat)),
+    Route::get("/v1/openapi.json", Guard::Open, || routing::get(handlers::openapi)),
+    Route::get("/healthz", Guard::Open, || routing::get(handlers::health)),
+];
 
 /// Who calls, under which id. In the extensions of every request that reaches a handler.
 #[derive(Debug, Clone)]
 struct Call {
     id: RequestId,
-    /// The application whose token was shown; none on the open route.
+    /// The application whose token was shown; none on open routes.
     application: Option<Application>,
 }
 
 /// The router with everything around it.
 pub(crate) fn router(app: Shared) -> Router {
-    Router::new()
-        .route("/v1/users", post(handlers::enroll))
-        .route("/v1/findUsage", post(handlers::find_usage))
-        .route("/v1/usagePeriod", post(handlers::usage_period))
-        .route("/v1/heartbeat", get(handlers::heartbeat))
-        .route("/v1/proofs", post(handlers::proof))
-        .route("/v1/checks", post(handlers::check))
-        .route("/v1/receipts/{record_id}", get(handlers::receipt))
-        .route(OPEN, get(handlers::health))
-        .fallback(|| async { Problem::new(Reason::NotFound, "There is no such address here.") })
-        .method_not_allowed_fallback(|| async {
-            Problem::new(Reason::Malformed, "This address takes another method.")
-                .with_status(StatusCode::METHOD_NOT_ALLOWED)
-        })
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), envelope))
-        .with_state(app)
+    routes::router(&ROUTES).layer(middleware::from_fn_with_state(Arc::clone(&app), envelope)).with_state(app)
 }
 
 /// The outermost layer.
@@ -63,8 +65,8 @@ async fn envelope(State(app): State<Shared>, mut request: Request, next: Next) -
     let id = request_id(app.registry().schemes(), app.clock.now(), foreign);
     let application = application(&app, request.headers());
     let name = application.clone();
-    let open = request.uri().path() == OPEN;
-    let mut response = if open || application.is_some() {
+    let (_, guard) = found(&ROUTES, request.uri().path());
+    let mut response = if guard == Guard::Open || application.is_some() {
         request.extensions_mut().insert(Call { id: id.clone(), application });
         run(&app, request, next).await
     } else {

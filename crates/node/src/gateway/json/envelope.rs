@@ -9,9 +9,10 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 pub(super) use tacit_desk::body::content_type;
+use tacit_desk::routes::{Guard, found};
 use tacit_model::{LogSafe, Reason, RequestId};
 
-use super::{Guard, ROUTES, Shared};
+use super::{ROUTES, Shared};
 use crate::gateway::{metrics, problem::Problem, request_id::request_id, tokens::Application};
 
 const REQUEST_ID: &str = tacit_wire::REQUEST_ID;
@@ -29,7 +30,7 @@ pub(super) async fn envelope(State(app): State<Shared>, mut request: Request, ne
     let started = Instant::now();
     let foreign = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
     let id = request_id(&app, foreign);
-    let (route, guard) = found(request.uri().path());
+    let (route, guard) = found(&ROUTES, request.uri().path());
     let application = application(&app, request.headers());
     let name = application.clone();
     let mut response = match admit(&app, guard, application.is_some()) {
@@ -52,12 +53,6 @@ pub(super) async fn envelope(State(app): State<Shared>, mut request: Request, ne
         "request"
     );
     response
-}
-
-/// The route of a path. A path that is not ours needs a token like any other, so that strangers learn nothing.
-fn found(path: &str) -> (&'static str, Guard) {
-    let known = ROUTES.iter().find(|route| route.is_at(path));
-    known.map_or(("other", Guard::Token), |route| (route.path, route.guard))
 }
 
 fn application(app: &Shared, headers: &HeaderMap) -> Option<Application> {

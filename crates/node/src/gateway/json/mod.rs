@@ -20,20 +20,15 @@ mod types;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{
-    Router,
-    http::{Method, StatusCode, Uri},
-    middleware,
-    routing::{self, MethodRouter},
+use axum::{Router, middleware, routing};
+use tacit_desk::{
+    parse,
+    routes::{self, Guard, Route},
 };
-use tacit_desk::parse;
-use tacit_model::{Clock, Reason};
+use tacit_model::Clock;
 use tokio::sync::{Semaphore, watch};
 
-use super::{
-    asker::Asker, batch::Bounds, config::GatewayLimits, problem::Problem, question::RawQuestion,
-    tokens::Tokens,
-};
+use super::{asker::Asker, batch::Bounds, config::GatewayLimits, question::RawQuestion, tokens::Tokens};
 
 /// What every handler needs.
 pub(super) struct App {
@@ -65,46 +60,7 @@ impl App {
 
 type Shared = Arc<App>;
 
-/// How much of the machinery a route passes through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Guard {
-    /// Anybody on this machine.
-    Open,
-    /// With a token, within the time limit.
-    Token,
-    /// With a token; long, limited by silence.
-    Batch,
-}
-
-/// One route: the router is made of these, and the OpenAPI document must have exactly these.
-struct Route {
-    method: Method,
-    path: &'static str,
-    guard: Guard,
-    handler: fn() -> MethodRouter<Shared>,
-}
-
-impl Route {
-    const fn get(path: &'static str, guard: Guard, handler: fn() -> MethodRouter<Shared>) -> Self {
-        Self { method: Method::GET, path, guard, handler }
-    }
-
-    /// Whether a path is this route's. A segment in braces stands for any one segment.
-    fn is_at(&self, path: &str) -> bool {
-        let mut given = path.split('/');
-        let all = self.path.split('/').all(|own| match given.next() {
-            Some(segment) => own == segment || (own.starts_with('{') && !segment.is_empty()),
-            None => false,
-        });
-        all && given.next().is_none()
-    }
-
-    const fn post(path: &'static str, guard: Guard, handler: fn() -> MethodRouter<Shared>) -> Self {
-        Self { method: Method::POST, path, guard, handler }
-    }
-}
-
-static ROUTES: [Route; 11] = [
+static ROUTES: [Route<Shared>; 11] = [
     Route::post("/v1/checks", Guard::Token, || routing::post(handlers::check)),
     Route::post("/v1/checks/batch", Guard::Batch, || routing::post(handlers::batch)),
     Route::post("/v1/checks/plan", Guard::Batch, || routing::post(handlers::plan)),
@@ -120,16 +76,7 @@ static ROUTES: [Route; 11] = [
 
 /// The router with everything around it.
 pub(super) fn router(app: Shared) -> Router {
-    let router =
-        ROUTES.iter().fold(Router::new(), |router, route| router.route(route.path, (route.handler)()));
-    router
-        .fallback(|| async { Problem::new(Reason::NotFound, "There is no such address here.") })
-        .method_not_allowed_fallback(|uri: Uri| async move {
-            let known = ROUTES.iter().find(|route| route.is_at(uri.path()));
-            let method = known.map_or("another method", |route| route.method.as_str());
-            Problem::new(Reason::Malformed, format!("This address takes {method}."))
-                .with_status(StatusCode::METHOD_NOT_ALLOWED)
-        })
+    routes::router(&ROUTES)
         .layer(middleware::from_fn_with_state(Arc::clone(&app), envelope::envelope))
         .with_state(app)
 }

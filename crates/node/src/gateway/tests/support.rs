@@ -8,6 +8,7 @@ use axum::{
     http::{HeaderMap, Request, StatusCode},
 };
 use serde_json::{Value, json};
+use tacit_desk::conformance::assert_documented;
 use tower::ServiceExt as _;
 
 use crate::gateway::{
@@ -72,7 +73,7 @@ impl Caller {
         };
         assert_eq!(told.headers["cache-control"], "no-store");
         assert!(told.headers.contains_key(tacit_wire::REQUEST_ID));
-        documented(&method, &path, &told);
+        assert_documented(openapi::text(), &method, &path, told.status.as_u16(), &told.text);
         told
     }
 
@@ -113,24 +114,4 @@ pub(super) fn question_with(code: &str, field: &str, value: Value) -> Value {
         value => body[field] = value,
     }
     body
-}
-
-/// Every answer is one that the document promises for its route.
-fn documented(method: &str, path: &str, told: &Told) {
-    let document: Value = serde_json::from_str(openapi::text()).unwrap();
-    let known = document["paths"].as_object().unwrap();
-    let one_receipt = |path: &str| path.strip_prefix("/v1/receipts/").is_some_and(|id| id.len() == 26);
-    let path = if one_receipt(path) { "/v1/receipts/{record_id}" } else { path };
-    let Some(item) = known.get(path) else {
-        assert!(matches!(told.status.as_u16(), 401 | 404), "{path}: {}", told.status);
-        return;
-    };
-    let operation = item.get(method).unwrap_or_else(|| item.as_object().unwrap().values().next().unwrap());
-    let response = &operation["responses"][told.status.as_str()];
-    assert!(response.is_object(), "{method} {path}: {} is not documented: {}", told.status, told.text);
-    if !told.status.is_success() && method != "head" {
-        let body = told.json();
-        let known = document["components"]["schemas"]["Problem"]["properties"].as_object().unwrap();
-        assert!(body.as_object().unwrap().keys().all(|key| known.contains_key(key)), "{body}");
-    }
 }
