@@ -53,6 +53,14 @@ pub struct Schema {
     pub unfinished: Vec<i64>,
 }
 
+impl Schema {
+    /// Whether all that was applied is what this program would apply; some may still be pending.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.unknown.is_empty() && self.changed.is_empty() && self.unfinished.is_empty()
+    }
+}
+
 /// A row of [`MIGRATIONS_TABLE`].
 struct Applied {
     version: i64,

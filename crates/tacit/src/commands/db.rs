@@ -28,6 +28,8 @@ use crate::{
     exit::{Exit, Failure},
 };
 
+pub(super) use status::schema_words;
+
 /// `tacit db ...`
 #[derive(Debug, Subcommand)]
 #[command(

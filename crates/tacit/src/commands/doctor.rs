@@ -1,5 +1,6 @@
 //! `tacit doctor`: is everything valid, reachable, in time, and the same everywhere?
 
+mod authority;
 mod checks;
 mod health;
 

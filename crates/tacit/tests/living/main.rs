@@ -3,6 +3,7 @@
 //! Every role is a process of its own, over mutual TLS.
 #![expect(clippy::unwrap_used, reason = "test support: what goes wrong here ends the test")]
 
+mod doctor;
 mod forged;
 mod hostile;
 mod life;

@@ -61,8 +61,13 @@ impl Drop for World {
 impl World {
     /// Everything runs, and one code is on the court's list.
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same with more options of `tacit init`.
+    pub(crate) fn start_with(options: &[&str]) -> Self {
         let sample = include_str!("../../../federation/samples/procurement.toml");
-        let mut federation = Federation::found(sample, &["--tick-ms", "500"]);
+        let mut federation = Federation::found(sample, &[&["--tick-ms", "500"], options].concat());
         federation.start_all();
         let mut rng = seeded_rng([5; 32]);
         let (listed, unlisted) = (generate_uscc(&mut rng), generate_uscc(&mut rng));

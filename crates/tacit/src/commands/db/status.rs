@@ -29,10 +29,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
     let (schema, tables) = (inspector.schema().await?, inspector.tables().await?);
     let (sizes, bytes) = (inspector.sizes().await?, inspector.bytes().await?);
     let free = inspector.path().and_then(|path| free_bytes(path).ok());
-    let is_well = damage.as_ref().is_none_or(Vec::is_empty)
-        && schema.unknown.is_empty()
-        && schema.changed.is_empty()
-        && schema.unfinished.is_empty();
+    let is_well = damage.as_ref().is_none_or(Vec::is_empty) && schema.is_known();
     let sizes: BTreeMap<&str, u64> = sizes.iter().map(|it| (it.name, it.value)).collect();
     let value = json!({
         "role": site.role, "federation": site.federation.as_str(), "member": site.member,
@@ -84,7 +81,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
     Ok(if is_well { Exit::Done } else { Exit::Trouble })
 }
 
-fn schema_words(schema: &Schema) -> String {
+pub(crate) fn schema_words(schema: &Schema) -> String {
     let list = |versions: &[i64]| versions.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
     if !schema.unknown.is_empty() {
         return format!("version {}, NEWER than this program, which knows {}", schema.version, schema.newest);

@@ -15,7 +15,7 @@ use tacit_policy::Registry;
 use tacit_wire::gateway::GetStatusRequest;
 
 use super::{
-    Findings, Loaded,
+    Findings, Loaded, authority,
     health::{health, services},
 };
 use crate::{
@@ -171,6 +171,9 @@ fn validity(
 /// Whom this party reaches, what it sees of the log, and what it holds.
 pub(super) async fn in_service(context: &Context, who: &str, file: &Loaded, findings: &mut Findings) {
     let common = file.common();
+    if let Loaded::Authority(file) = file {
+        authority::look(context, who, file, findings).await;
+    }
     let Ok(credentials) = Credentials::load(common.tls.into(), context.clock.clone()) else { return };
     for (role, at) in [(Role::Coordinator, common.coordinator), (Role::Custodian, common.custodian)] {
         if let Some(at) = at {
@@ -193,19 +196,21 @@ pub(super) async fn in_service(context: &Context, who: &str, file: &Loaded, find
         }
     }
     match file {
-        Loaded::Node(node) => {
-            let pins = node.pins.for_registry(&node.federation);
+        Loaded::Node(_) | Loaded::Authority(_) => {
+            let pins = common.pins.for_registry(common.federation);
             if let Ok(fetched) = fetch_registry(caller.coordinator, &pins, &caller.log_key, &DEADLINES).await
             {
                 quorum(context, who, &reader, &fetched.registry, findings).await;
-                holders(who, &fetched.registry, &node.member, &credentials, findings).await;
-            }
-            if node.gateway.is_some() {
-                gateway(who, node, findings).await;
+                holders(who, &fetched.registry, common.member, &credentials, findings).await;
             }
         }
         Loaded::Auditor(_) => clock_and_history(context, who, &reader, file, findings).await,
-        _ => {}
+        Loaded::Coordinator(_) | Loaded::Custodian(_) => {}
+    }
+    if let Loaded::Node(node) = file
+        && node.gateway.is_some()
+    {
+        gateway(who, node, findings).await;
     }
 }
 
@@ -246,7 +251,7 @@ async fn reach(
         Ok(_) => findings.good(who, "reach", format!("{expected} at {endpoint}")),
         Err(error) => {
             let next = "see that it runs, and that address and certificate are right";
-            return findings.bad(who, "reach", error, next);
+            return findings.bad(who, "reach", format!("{expected} at {endpoint}: {error}"), next);
         }
     }
     let services = services(expected.role);
