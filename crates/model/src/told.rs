@@ -120,12 +120,15 @@ impl Told {
         }
     }
 
-    /// What so many others have reached by their clocks at the least: no earlier than this can it be.
+    /// The latest time that is reached for sure, when no more clocks are ahead than may be missing: those of all but
+    /// `needed.count`. `own` is the own clock where it is one of them.
     #[must_use]
-    pub fn at_least(&self, needed: Needed<'_>, steady: u64) -> Millis {
-        let mut times: Vec<Millis> = self.of(needed.of).map(|said| said.earliest(steady)).collect();
+    pub fn at_least(&self, needed: Needed<'_>, own: Option<Millis>, steady: u64) -> Millis {
+        let said = self.of(needed.of).map(|said| said.earliest(steady));
+        let mut times: Vec<Millis> = said.chain(own).collect();
         times.sort_unstable_by(|a, b| b.cmp(a));
-        needed.count.checked_sub(1).and_then(|last| times.get(last).copied()).unwrap_or_default()
+        let not_needed = needed.of.len().saturating_sub(needed.count);
+        times.get(not_needed).copied().unwrap_or_default()
     }
 
     fn of(&self, who: &[&str]) -> impl Iterator<Item = &Said> {
@@ -293,14 +296,37 @@ mod tests {
         scene.told.note("court", old(1));
         scene.told.note("customs", old(1));
         assert_eq!(scene.verdict(), Verdict::Agrees);
-        assert_eq!(scene.told.at_least(NEEDED, scene.clock.steady()), START);
+        assert_eq!(scene.told.at_least(NEEDED, None, scene.clock.steady()), START);
         scene.pass(5_000);
-        assert_eq!(scene.told.at_least(NEEDED, scene.clock.steady()), START.plus_ms(5_000));
+        assert_eq!(scene.told.at_least(NEEDED, None, scene.clock.steady()), START.plus_ms(5_000));
         scene.jump(false, 2 * HOUR);
         assert_eq!(scene.verdict(), Verdict::Off);
         // Nor does it take the place of what was said about more of the log.
         scene.told.note("court", Said { time: START.plus_ms(HOUR), ..old(3) });
         scene.told.note("court", old(2));
-        assert_eq!(scene.told.at_least(Needed { count: 1, ..NEEDED }, HOUR), START.plus_ms(HOUR));
+        let court = Needed { of: &["court"], count: 1, ..NEEDED };
+        assert_eq!(scene.told.at_least(court, None, HOUR), START.plus_ms(HOUR));
+    }
+
+    #[test]
+    fn as_many_clocks_as_may_be_missing_may_be_ahead_and_move_nothing() {
+        // Of n members that are witnesses, the own one included, these are the others that a quorum needs.
+        for (of, count, may_be_ahead) in
+            [(&["a"][..], 1, 0), (&["a", "b"], 1, 1), (&["a", "b", "c"], 2, 1), (&["a", "b", "c", "d"], 2, 2)]
+        {
+            let needed = Needed { of, count, most_ms: 60_000 };
+            for ahead in 0..=of.len() {
+                let mut told = Told::default();
+                for (n, who) in of.iter().enumerate() {
+                    let time = if n < ahead { START.plus_ms(48 * HOUR) } else { START };
+                    told.note(who, Said { time, size: 1, asked: None, heard: 0 });
+                }
+                let reached = told.at_least(needed, Some(START), 0);
+                let due = if ahead > may_be_ahead { START.plus_ms(48 * HOUR) } else { START };
+                assert_eq!(reached, due, "{ahead} of {of:?}");
+                // The own clock alone does not hold the others back.
+                assert_eq!(told.at_least(needed, Some(START.minus_ms(30_000)), 0), due);
+            }
+        }
     }
 }

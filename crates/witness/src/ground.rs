@@ -43,7 +43,7 @@ impl Ground {
         self.size
     }
 
-    /// The time here: by the clock, and never behind what a quorum of witnesses has reached. A permit that is over by it
+    /// The time here: by the clock, and never behind what the witnesses have reached for sure. A permit that is over by it
     /// is over.
     #[must_use]
     pub fn time(&self) -> Millis {

@@ -215,13 +215,16 @@ impl Shared {
         self.right_time().is_none()
     }
 
-    /// The time here: by the clock, and never behind what a quorum has reached.
+    /// The time here: by the clock, and never behind what the witnesses have reached for sure.
     pub(crate) fn time(&self) -> Millis {
         self.reached(Reading::of(&self.clock))
     }
 
-    fn reached(&self, reading: Reading) -> Millis {
-        reading.now.max(self.counted(|heard, needed| heard.told.at_least(needed, reading.steady)))
+    fn reached(&self, Reading { now, steady }: Reading) -> Millis {
+        let set = self.heard().witnesses.clone();
+        let is_one = set.is_some_and(|set| set.witness(self.signer.verifier().name()).is_some());
+        let own = is_one.then_some(now);
+        now.max(self.counted(|heard, needed| heard.told.at_least(needed, own, steady)))
     }
 
     fn told(&self) -> std::sync::MutexGuard<'_, Times> {

@@ -64,7 +64,7 @@ const TESTS: &[Long] = &[
     },
     fault(
         "withdrawn",
-        "withdrawn::after_a_withdrawal_no_access_follows_whatever_pauses_and_whichever_clock_jumps",
+        "withdrawn::on_postgresql_no_access_follows_a_withdrawal_whatever_pauses_and_whichever_clock_jumps",
     ),
     fault("late-permits", "late::a_permit_that_ended_while_who_answers_it_stood_still_is_not_answered"),
     fault("bit-flips", "flips::a_changed_bit_in_any_table_never_gives_a_wrong_answer"),

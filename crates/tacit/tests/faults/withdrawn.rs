@@ -148,7 +148,10 @@ impl Scene {
         let begun = Instant::now();
         while !asked.lock().unwrap().iter().any(|it: &Asked| it.answer.is_some()) {
             if begun.elapsed() > PATIENCE {
-                let said = asked.lock().unwrap().last().map(|it| it.said.clone());
+                let mut said = BTreeMap::<String, usize>::new();
+                for it in asked.lock().unwrap().iter() {
+                    *said.entry(it.said.clone()).or_default() += 1;
+                }
                 // Why exactly is in the newest records.
                 let chain = self.authorities[0].chains().log(&subject.pseudonym).await.unwrap();
                 let newest = chain.entries.iter().rev().take(3).map(|it| (&it.record, &it.details));
@@ -289,7 +292,7 @@ async fn ask(mut client: GatewayClient, code: String, asked: Arc<Mutex<Vec<Asked
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_withdrawal_no_access_follows_whatever_pauses_and_whichever_clock_jumps() {
+async fn on_postgresql_no_access_follows_a_withdrawal_whatever_pauses_and_whichever_clock_jumps() {
     let why = "withdrawals over two coordinators: TACIT_TEST_POSTGRES names no server";
     if tacit_store::conformance::is_skipped(tacit_store::Dialect::Postgres, why) {
         return;
