@@ -1,15 +1,15 @@
 //! Questions from end to end: one group of up to 1024 rows, a stream of any number, and what it would cost.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{self, Stream, StreamExt};
-use tacit_blind::check::MAX_CHECKS;
 use tacit_model::{ListId, Millis, Reason, SubjectCode, Ulid};
 
 use crate::enroll::Known;
 use crate::error::ClientError;
+use crate::pace::{Asker, BELIEVED_MS, Turn};
 use crate::prepared::Prepared;
 use crate::question::{Answer, ListAnswer, Outcome, Question, RecordRef, Refusal, RowOutcome, Subject};
 use crate::requester::Requester;
@@ -20,6 +20,8 @@ use crate::store::{SubjectRow, SubjectState};
 pub const GROUP: usize = 1024;
 /// How often a row is asked before its refusal is final.
 const TRIES: u32 = 3;
+/// How many times in a row a group waits for a minute in which some of its checks are permitted.
+const WAITS: u32 = 10;
 /// How long a group waits for more rows of a slow source.
 const GATHER: Duration = Duration::from_millis(25);
 
@@ -43,6 +45,8 @@ pub struct AgreementLimit {
     pub lists: Vec<ListId>,
     /// Checks a day.
     pub checks_per_day: u64,
+    /// Checks a minute, where that is limited.
+    pub checks_per_minute: Option<u64>,
     /// New subjects a day.
     pub new_subjects_per_day: u64,
     /// Whether each subject's consent is needed.
@@ -51,30 +55,41 @@ pub struct AgreementLimit {
 
 impl Requester {
     /// Asks about subjects, 1024 at a time, each outcome in its place. Once begun it runs to its end even when the
-    /// returned future is dropped: no record is left without its outcome.
+    /// returned future is dropped: no record is left without its outcome. What is beyond the checks of a minute is
+    /// refused, with when to ask again.
     pub async fn check_batch(&self, question: &Question, mut subjects: Vec<Subject>) -> Vec<RowOutcome> {
         let mut outcomes = Vec::with_capacity(subjects.len());
         while !subjects.is_empty() {
             let rest = subjects.split_off(subjects.len().min(GROUP));
-            let rows: Vec<u64> = subjects.iter().map(|subject| subject.row).collect();
-            let (this, question) = (self.clone(), question.clone());
-            let group = tokio::spawn(async move { this.check_group(&question, subjects).await });
-            outcomes.extend(group.await.unwrap_or_else(|error| {
-                tracing::error!(%error, "a group of checks ended early");
-                let lost = |row| RowOutcome {
-                    row,
-                    outcome: Outcome::NotAnswered(Reason::Internal),
-                    unanswered: Vec::new(),
-                };
-                rows.into_iter().map(lost).collect()
-            }));
+            outcomes.extend(self.spawn_group(question, subjects, Asker::Prompt).await);
             subjects = rest;
         }
         outcomes
     }
 
+    async fn spawn_group(
+        &self,
+        question: &Question,
+        subjects: Vec<Subject>,
+        asker: Asker,
+    ) -> Vec<RowOutcome> {
+        let rows: Vec<u64> = subjects.iter().map(|subject| subject.row).collect();
+        let (this, question) = (self.clone(), question.clone());
+        let group = tokio::spawn(async move { this.check_group(&question, subjects, asker).await });
+        group.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a group of checks ended early");
+            let lost = |row| RowOutcome {
+                row,
+                outcome: Outcome::NotAnswered(Reason::Internal),
+                unanswered: Vec::new(),
+            };
+            rows.into_iter().map(lost).collect()
+        })
+    }
+
     /// Asks about a stream of subjects in bounded memory: at most `in_flight` groups at a time (2 to 4 keep all
-    /// parties busy). Outcomes come in the order of the subjects.
+    /// parties busy). Outcomes come in the order of the subjects. Where an agreement limits the checks of a minute, it
+    /// asks as many and waits for the next one, until the stream is dropped.
     pub fn check_many<S>(
         &self,
         question: Question,
@@ -85,10 +100,23 @@ impl Requester {
         S: Stream<Item = Subject> + Send,
     {
         let (this, question) = (self.clone(), Arc::new(question));
-        groups(subjects)
+        // No group waits for more than a minute before it tells something.
+        let slow = Prepared::new(this.registry(), this.member(), &question, this.now())
+            .ok()
+            .and_then(|prepared| prepared.most_a_minute());
+        let size = slow.and_then(|most| usize::try_from(most).ok()).map_or(GROUP, |most| most.min(GROUP));
+        let mut turns = slow.map(|_| Turn::first());
+        groups(subjects, size)
             .map(move |group| {
                 let (this, question) = (this.clone(), Arc::clone(&question));
-                async move { this.check_batch(&question, group).await }
+                let turn = turns.as_mut().map(Turn::take);
+                async move {
+                    let standing = Arc::new(());
+                    let asker = Asker::Patient(Arc::downgrade(&standing), turn);
+                    let outcomes = this.spawn_group(&question, group, asker).await;
+                    drop(standing);
+                    outcomes
+                }
             })
             .buffered(in_flight.max(1))
             .flat_map(stream::iter)
@@ -133,7 +161,12 @@ impl Requester {
         Ok(plan)
     }
 
-    async fn check_group(&self, question: &Question, subjects: Vec<Subject>) -> Vec<RowOutcome> {
+    async fn check_group(
+        &self,
+        question: &Question,
+        subjects: Vec<Subject>,
+        mut asker: Asker,
+    ) -> Vec<RowOutcome> {
         let prepared = match Prepared::new(self.registry(), self.member(), question, self.now()) {
             Ok(prepared) => Arc::new(prepared),
             Err(error) => {
@@ -147,19 +180,38 @@ impl Requester {
             let refusal = error.to_refusal();
             rows.iter_mut().for_each(|row| row.refuse(&refusal));
         }
-        for attempt in 1..=TRIES {
+        let (mut attempt, mut waits) = (1, 0);
+        loop {
             let begun = self.now();
-            let Some(planned) = self.plan_round(&prepared, &mut rows, begun).await else { break };
-            let mut heals: Vec<(usize, usize, Heal)> = Vec::new();
-            for chunk in chunks(planned) {
-                for found in self.clone().round(Arc::clone(&prepared), chunk).await {
-                    heals.extend(take(&mut rows, &prepared, found, attempt == TRIES));
+            let Some(mut planned) = self.plan_round(&prepared, &mut rows, begun).await else { break };
+            let again = Again { another: attempt < TRIES, wait: asker.waits() && waits < WAITS };
+            let (mut heals, mut found) = (Vec::new(), 0);
+            while let Some(chunk) = self.next_chunk(&prepared, &mut planned, &mut asker).await {
+                for finding in self.clone().round(Arc::clone(&prepared), chunk).await {
+                    found += 1;
+                    let Some(heal) = take(&mut rows, &prepared, finding, again) else { continue };
+                    if let (_, list, Heal::Until(at)) = heal {
+                        self.note_full(&prepared, list, at);
+                    }
+                    heals.push(heal);
                 }
+            }
+            // Nobody wants them any more.
+            for (place, list) in planned.iter().flat_map(Planned::places) {
+                let id = prepared.lists[list].list.clone();
+                rows[place].answers[list] = Some(ListAnswer::refused(id, Reason::QuotaRate.into(), None));
             }
             if heals.is_empty() {
                 break;
             }
-            self.heal(&prepared, question, &rows, heals, begun, attempt).await;
+            let full = heals.iter().filter(|(.., heal)| matches!(heal, Heal::Until(_))).count();
+            // To wait is no try; but nobody waits for ever when nothing comes of it.
+            waits = if full > 0 && full == found { waits + 1 } else { 0 };
+            let pause = Pause { attempt, waits, asker: &asker };
+            attempt += u32::from(full < heals.len());
+            if !self.heal(&prepared, question, &rows, heals, begun, pause).await {
+                break;
+            }
         }
         rows.into_iter().map(|row| row.finish(&prepared)).collect()
     }
@@ -181,7 +233,12 @@ impl Requester {
     }
 
     /// The checks for what is still wanted; `None` when nothing is.
-    async fn plan_round(&self, prepared: &Prepared, rows: &mut [Row], now: Millis) -> Option<Vec<Planned>> {
+    async fn plan_round(
+        &self,
+        prepared: &Prepared,
+        rows: &mut [Row],
+        now: Millis,
+    ) -> Option<VecDeque<Planned>> {
         let open: Vec<(usize, Arc<Known>)> = rows
             .iter()
             .enumerate()
@@ -198,7 +255,7 @@ impl Requester {
                 Err(error) => tracing::warn!(%error, "consents are not known"),
             }
         }
-        let mut planned = Vec::with_capacity(open.len());
+        let mut planned = VecDeque::with_capacity(open.len());
         for ((place, known), consents) in open.into_iter().zip(consents) {
             let row = &mut rows[place];
             let (asks, refused) = prepared.asks(&row.wanted, &consents, now);
@@ -218,7 +275,7 @@ impl Requester {
         (!planned.is_empty()).then_some(planned)
     }
 
-    /// Does what asking again needs.
+    /// Does what asking again needs; false when nobody wants the answers any more.
     async fn heal(
         &self,
         prepared: &Prepared,
@@ -226,10 +283,11 @@ impl Requester {
         rows: &[Row],
         heals: Vec<(usize, usize, Heal)>,
         begun: Millis,
-        attempt: u32,
-    ) {
+        Pause { attempt, waits, asker }: Pause<'_>,
+    ) -> bool {
         let mut again: Vec<usize> = Vec::new();
         let mut pause = false;
+        let mut until = None;
         for (place, list, heal) in heals {
             match heal {
                 Heal::Nothing => {}
@@ -239,6 +297,15 @@ impl Requester {
                 }
                 Heal::Register => again.push(place),
                 Heal::Pause => pause = true,
+                Heal::Until(at) => until = until.max(Some(at)),
+            }
+        }
+        if let Some(until) = until {
+            // Also when it is past by the clock here: the coordinator's is behind.
+            let now = self.now();
+            let until = until.max(now.plus_ms(1_000 * u64::from(waits))).min(now.plus_ms(BELIEVED_MS));
+            if !asker.wait(self.clock(), until).await {
+                return false;
             }
         }
         if pause {
@@ -257,7 +324,24 @@ impl Requester {
         {
             tracing::warn!(%error, "subjects could not be registered again");
         }
+        true
     }
+}
+
+/// What may still be done about refusals of a round.
+#[derive(Clone, Copy)]
+struct Again {
+    /// Another try.
+    another: bool,
+    /// Waiting for the next minute.
+    wait: bool,
+}
+
+/// Before asking again.
+struct Pause<'a> {
+    attempt: u32,
+    waits: u32,
+    asker: &'a Asker,
 }
 
 /// One row under way.
@@ -346,7 +430,7 @@ fn take(
     rows: &mut [Row],
     lists: &Prepared,
     (place, list, finding): Found,
-    last: bool,
+    again: Again,
 ) -> Option<(usize, usize, Heal)> {
     let row = &mut rows[place];
     match finding {
@@ -359,7 +443,11 @@ fn take(
             if unanswered {
                 row.unanswered.extend(record);
             }
-            if !last {
+            let (more, resets_at) = match heal {
+                Heal::Until(at) => (again.wait, Some(at)),
+                _ => (again.another, None),
+            };
+            if more {
                 row.wanted.push(list);
                 return Some((place, list, heal));
             }
@@ -367,7 +455,8 @@ fn take(
                 row.lost.push((list, reason, record));
             } else {
                 let id = lists.lists[list].list.clone();
-                row.answers[list] = Some(ListAnswer::refused(id, reason.into(), record));
+                let refusal = Refusal { resets_at, ..reason.into() };
+                row.answers[list] = Some(ListAnswer::refused(id, refusal, record));
             }
         }
     }
@@ -375,11 +464,14 @@ fn take(
 }
 
 /// Groups of what is there, not waiting long for a slow source.
-fn groups<S: Stream<Item = Subject> + Send>(subjects: S) -> impl Stream<Item = Vec<Subject>> + Send {
-    stream::unfold(Box::pin(subjects.fuse()), |mut subjects| async move {
+fn groups<S: Stream<Item = Subject> + Send>(
+    subjects: S,
+    size: usize,
+) -> impl Stream<Item = Vec<Subject>> + Send {
+    stream::unfold(Box::pin(subjects.fuse()), move |mut subjects| async move {
         let mut group = vec![subjects.next().await?];
         let until = tokio::time::Instant::now() + GATHER;
-        while group.len() < GROUP {
+        while group.len() < size {
             match tokio::time::timeout_at(until, subjects.next()).await {
                 Ok(Some(subject)) => group.push(subject),
                 Ok(None) | Err(_) => break,
@@ -387,15 +479,4 @@ fn groups<S: Stream<Item = Subject> + Send>(subjects: S) -> impl Stream<Item = V
         }
         Some((group, subjects))
     })
-}
-
-/// Whole requests; all checks of one row may stand in different ones.
-fn chunks(mut planned: Vec<Planned>) -> Vec<Vec<Planned>> {
-    let mut chunks = Vec::with_capacity(1);
-    while planned.len() > MAX_CHECKS {
-        let rest = planned.split_off(MAX_CHECKS);
-        chunks.push(std::mem::replace(&mut planned, rest));
-    }
-    chunks.push(planned);
-    chunks
 }

@@ -105,7 +105,7 @@ impl Requester {
                 if by_consent && refusal.reason == Reason::ConsentRequired {
                     judged.stale.push(*check.bound.pseudonym());
                 }
-                judged.found.extend(check.item(item, |list| match crate::round::heal_of(refusal.reason) {
+                judged.found.extend(check.item(item, |list| match crate::round::heal_of(&refusal) {
                     // The record is complete as it is: a refused question waits for no answer.
                     Some(heal) => Finding::Again {
                         reason: refusal.reason,

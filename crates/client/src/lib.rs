@@ -42,6 +42,7 @@ mod holder;
 mod judge;
 mod log_reader;
 mod manifests;
+mod pace;
 mod prepared;
 mod question;
 mod quorum;

@@ -16,6 +16,7 @@ use tacit_policy::registry::entry::{Agreement, MemberKind};
 use crate::batch::AgreementLimit;
 use crate::consents::KnownConsent;
 use crate::error::ClientError;
+use crate::pace::Burst;
 use crate::question::{MAX_WORDS, Question, Refusal};
 
 /// One list of a question.
@@ -37,6 +38,8 @@ struct Terms {
     covers: bool,
     needs_consent: bool,
     max_lists: usize,
+    /// Checks a minute.
+    burst: Option<u64>,
 }
 
 /// A question in sound form.
@@ -130,6 +133,7 @@ impl Prepared {
                     agreement: terms.id,
                     lists: vec![list.list.clone()],
                     checks_per_day: agreement.quotas.checks_per_day,
+                    checks_per_minute: agreement.quotas.checks_per_minute,
                     new_subjects_per_day: agreement.quotas.new_subjects_per_day,
                     consent_required: terms.needs_consent,
                 });
@@ -163,6 +167,22 @@ impl Prepared {
             put(&mut asks, basis, &list.holder, place, terms.max_lists);
         }
         (asks, refused)
+    }
+
+    /// The agreement of a list, if it says how many checks a minute it allows.
+    pub(crate) fn burst(&self, list: usize) -> Option<Burst> {
+        let terms = self.lists.get(list)?.agreement?;
+        Some((terms.id, terms.burst?))
+    }
+
+    /// Those that a check counts under: one for each item.
+    pub(crate) fn bursts(&self, ask: &Ask) -> Vec<Burst> {
+        ask.items.iter().filter_map(|item| self.burst(*item.lists.first()?)).collect()
+    }
+
+    /// The most checks that all agreements of the question allow in a minute; `None` without a limit.
+    pub(crate) fn most_a_minute(&self) -> Option<u64> {
+        (0..self.lists.len()).filter_map(|list| self.burst(list)).map(|(_, most)| most).min()
     }
 
     /// The day at `time` where the list is kept.
@@ -207,6 +227,7 @@ fn terms(
             covers,
             needs_consent,
             max_lists: usize::from(agreement.max_lists_per_check).clamp(1, MAX_LISTS),
+            burst: agreement.quotas.checks_per_minute,
         };
         ((covers, covers && !needs_consent, force && named, force), terms)
     };

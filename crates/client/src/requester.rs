@@ -16,6 +16,7 @@ use crate::consents::Withdrawn;
 use crate::enroll::Exhausted;
 use crate::error::ClientError;
 use crate::manifests::Manifests;
+use crate::pace::Pace;
 use crate::question::Refusal;
 use crate::quorum::WitnessedLog;
 use crate::records::LogKey;
@@ -67,6 +68,7 @@ struct Inner {
     manifests: Manifests,
     withdrawn: Withdrawn,
     exhausted: Exhausted,
+    pace: Pace,
     /// Requests under way in this process, which recovery leaves alone.
     under_way: Mutex<HashSet<Hash>>,
 }
@@ -103,6 +105,7 @@ impl Requester {
             clock,
             withdrawn: Withdrawn::default(),
             exhausted: Exhausted::default(),
+            pace: Pace::default(),
             under_way: Mutex::default(),
             config,
         }))
@@ -183,6 +186,14 @@ impl Requester {
 
     pub(crate) fn now(&self) -> Millis {
         self.0.clock.now()
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        self.0.clock.as_ref()
+    }
+
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.0.pace
     }
 
     pub(crate) fn exhausted(&self) -> Option<Refusal> {

@@ -40,6 +40,14 @@ pub(crate) struct Planned {
     pub(crate) ask: Ask,
 }
 
+impl Planned {
+    /// What it asks: place of the row in the batch, place of the list in the question.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (usize, usize)> {
+        let place = self.place;
+        self.ask.items.iter().flat_map(|item| &item.lists).map(move |&list| (place, list))
+    }
+}
+
 /// What has to happen before asking again helps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Heal {
@@ -51,6 +59,8 @@ pub(crate) enum Heal {
     Register,
     /// A little time.
     Pause,
+    /// Time until then: no more may be asked before.
+    Until(Millis),
 }
 
 /// What became of one list of one row.
@@ -69,8 +79,8 @@ pub(crate) enum Finding {
 pub(crate) type Found = (usize, usize, Finding);
 
 /// Whether a refusal can be answered with a new check.
-pub(crate) fn heal_of(reason: Reason) -> Option<Heal> {
-    match reason {
+pub(crate) fn heal_of(refusal: &Refusal) -> Option<Heal> {
+    match refusal.reason {
         Reason::NotFresh
         | Reason::NonceReused
         | Reason::QueryReused
@@ -82,11 +92,10 @@ pub(crate) fn heal_of(reason: Reason) -> Option<Heal> {
             Some(Heal::Manifest)
         }
         Reason::NotEnrolled | Reason::ProofInvalid => Some(Heal::Register),
-        Reason::Overloaded
-        | Reason::QuotaRate
-        | Reason::QuorumStale
-        | Reason::ClockOff
-        | Reason::Unavailable => Some(Heal::Pause),
+        Reason::QuotaRate => Some(refusal.resets_at.map_or(Heal::Pause, Heal::Until)),
+        Reason::Overloaded | Reason::QuorumStale | Reason::ClockOff | Reason::Unavailable => {
+            Some(Heal::Pause)
+        }
         _ => None,
     }
 }
@@ -139,7 +148,7 @@ impl Round {
 
     /// A refusal by the other end: to be asked again, or final.
     pub(crate) fn refusal(&self, list: usize, refusal: &Refusal, record: Option<RecordRef>) -> Finding {
-        match heal_of(refusal.reason) {
+        match heal_of(refusal) {
             Some(heal) => Finding::Again { reason: refusal.reason, record, unanswered: true, heal },
             None => self.refused(list, refusal.clone(), record),
         }
@@ -153,10 +162,7 @@ impl Requester {
         if planned.is_empty() {
             return found;
         }
-        let wanted: Vec<(usize, usize)> = planned
-            .iter()
-            .flat_map(|it| it.ask.items.iter().flat_map(|item| &item.lists).map(|&list| (it.place, list)))
-            .collect();
+        let wanted: Vec<(usize, usize)> = planned.iter().flat_map(Planned::places).collect();
         let this = self.clone();
         let count = planned.len();
         let built = {

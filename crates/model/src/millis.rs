@@ -95,6 +95,12 @@ impl Millis {
         self.0 / 86_400_000
     }
 
+    /// Whole minutes since 1970-01-01.
+    #[must_use]
+    pub const fn utc_minute(self) -> u64 {
+        self.0 / 60_000
+    }
+
     /// The year in UTC; times after 9999 are of that year.
     #[must_use]
     pub fn utc_year(self) -> u16 {

@@ -115,7 +115,7 @@ reasons! {
         "Resume the batch the next day, or have the agreement changed.";
     QuotaRate "quota_rate" Policy true
         "Too many requests in a short time."
-        "Slow down and send the request again after the stated delay.";
+        "Slow down and ask again after the stated time.";
     QuotaRequests "quota_requests" Policy false
         "As many requests for consent stand under this subject, or were made today, as may be."
         "Wait until the subject decides or the requests end, or ask the next day.";

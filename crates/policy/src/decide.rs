@@ -76,6 +76,8 @@ pub struct Counters {
     pub checks_today: u64,
     /// Of these, checks of this subject.
     pub subject_checks_today: u64,
+    /// Checks under the deciding agreement in this minute of UTC.
+    pub checks_this_minute: u64,
     /// Uses of the consent since [`Permitted::consent_window_start`]. A use is a check: items of the same check, for
     /// other holders, are one use and do not count here.
     pub consent_uses: u64,
@@ -194,6 +196,13 @@ impl<'r> Permitted<'r> {
             return Err(ExactReason::QuotaSubject.into());
         }
         self.rules.extend([Rule::QuotaChecks, Rule::QuotaSubject].map(|rule| Cow::Borrowed(rule.as_str())));
+        // Last: who is told to wait a minute need not wait for another day.
+        if let Some(burst) = quotas.checks_per_minute {
+            if counters.checks_this_minute >= burst {
+                return Err(ExactReason::QuotaBurst.into());
+            }
+            self.rules.push(Cow::Borrowed(Rule::QuotaPerMinute.as_str()));
+        }
         Ok(Allowed {
             agreement: self.agreement.id,
             consent: self.consent.map(|(id, _)| id),

@@ -9,6 +9,7 @@
 
 mod authority;
 mod batch;
+mod bursts;
 mod lies;
 mod log;
 mod loss;

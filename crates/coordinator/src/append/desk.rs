@@ -30,7 +30,9 @@ pub(super) struct Desk {
     pub(super) chains: HashMap<Number, Chain>,
     moved: HashSet<Number>,
     subject_uses: uses::SubjectUses,
-    agreement_uses: HashMap<Ulid, u64>,
+    agreement_uses: HashMap<Ulid, uses::AgreementUses>,
+    /// The minute of this commit.
+    minute: u64,
     consents: HashMap<Ulid, KnownConsent>,
     /// All pseudonyms of subjects that were carried, where a check names a consent under another one.
     carried: HashMap<Number, Vec<[u8; 32]>>,
@@ -126,6 +128,7 @@ impl Commit<'_> {
             moved: HashSet::with_capacity(jobs.len()),
             subject_uses,
             agreement_uses: self.lately.agreement_uses(self.conn, today).await?,
+            minute: self.now.utc_minute(),
             consents,
             carried,
             lists,
@@ -167,7 +170,8 @@ impl Commit<'_> {
     /// Writes what the decisions of this commit added.
     pub(super) fn store_desk(&mut self, desk: Desk) {
         let today = self.now.utc_day();
-        let Desk { chains, moved, added_subject, added_agreement, added_consent, openings, .. } = desk;
+        let Desk { chains, moved, added_subject, added_agreement, added_consent, openings, minute, .. } =
+            desk;
         // Used values outlive the window in which their check could still be fresh.
         let until = self.now.plus_ms(self.limits.freshness_ms + self.limits.ahead_ms + 1_000);
         self.used.store(self.last, self.log_size, until);
@@ -180,8 +184,8 @@ impl Commit<'_> {
         openings::store(self.last, &openings);
         openings::store_rules(self.last, &self.rules.take_added());
         uses::add_subject_uses(self.last, today, &added_subject);
-        self.lately.add_agreement_uses(today, &added_agreement);
-        uses::add_agreement_uses(self.last, today, &added_agreement.into_iter().collect::<Vec<_>>());
+        self.lately.add_agreement_uses(today, minute, &added_agreement);
+        uses::add_agreement_uses(self.last, today, minute, &added_agreement.into_iter().collect::<Vec<_>>());
         consents::add_uses(self.last, self.now.0, &added_consent.into_iter().collect::<Vec<_>>());
     }
 }
@@ -240,8 +244,11 @@ impl Desk {
         let agreement = permitted.agreement().id;
         let subject = (subject, agreement);
         let consent = permitted.consent().and_then(|id| self.consents.get(&id));
+        let under = self.agreement_uses.get(&agreement).copied().unwrap_or_default();
+        let added = self.added_agreement.get(&agreement).copied().unwrap_or(0);
         Counters {
-            checks_today: sum(&self.agreement_uses, &self.added_agreement, &agreement),
+            checks_today: under.day + added,
+            checks_this_minute: under.in_minute(self.minute) + added,
             subject_checks_today: sum(&self.subject_uses, &self.added_subject, &subject),
             consent_uses: consent.map_or(0, |known| known.uses - u64::from(charged)),
         }

@@ -10,7 +10,7 @@ use tacit_store::{Conn, StoreError};
 
 use crate::store::{
     manifests::{self, EpochHead},
-    uses,
+    uses::{self, AgreementUses},
 };
 
 /// After a failed commit, and when another process appended, all of it is dropped and read again.
@@ -18,7 +18,7 @@ use crate::store::{
 pub(super) struct Lately {
     heads: HashMap<ListId, Vec<EpochHead>>,
     /// Permitted checks of one day, by agreement.
-    agreement_uses: Option<(u64, HashMap<Ulid, u64>)>,
+    agreement_uses: Option<(u64, HashMap<Ulid, AgreementUses>)>,
 }
 
 impl Lately {
@@ -49,7 +49,7 @@ impl Lately {
         &mut self,
         conn: &mut Conn,
         day: u64,
-    ) -> Result<HashMap<Ulid, u64>, StoreError> {
+    ) -> Result<HashMap<Ulid, AgreementUses>, StoreError> {
         if let Some((_, uses)) = self.agreement_uses.as_ref().filter(|(known, _)| *known == day) {
             return Ok(uses.clone());
         }
@@ -58,10 +58,12 @@ impl Lately {
         Ok(uses)
     }
 
-    /// This commit permits more of them.
-    pub(super) fn add_agreement_uses(&mut self, day: u64, added: &HashMap<Ulid, u64>) {
+    /// This commit permits more of them, in this minute of the day.
+    pub(super) fn add_agreement_uses(&mut self, day: u64, minute: u64, added: &HashMap<Ulid, u64>) {
         if let Some((_, uses)) = self.agreement_uses.as_mut().filter(|(known, _)| *known == day) {
-            added.iter().for_each(|(agreement, more)| *uses.entry(*agreement).or_insert(0) += more);
+            for (agreement, more) in added {
+                uses.entry(*agreement).or_default().add(minute, *more);
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use tacit_wire::{common, coordinator as pb};
 
 use super::{AuthorizeJob, Commit, NewRecord, ProvenCheck, checks::Decision, desk::Desk};
 use crate::{
+    caller::PerMinute,
     opening::{CheckBody, CheckOpening, Link, Opening, Raw, seal},
     store::{
         openings::{self, Chain, SealedOpening},
@@ -206,12 +207,13 @@ pub(super) fn commit_subject(link: &Link, pseudonym: &[u8; 32]) -> [u8; 32] {
     tacit_blind::commit::subject(&link.salt, pseudonym, link.sequence, &link.previous)
 }
 
-/// A refusal as the requester hears it; the quotas of a day begin anew at midnight UTC.
+/// A refusal as the requester hears it; the quotas of a day begin anew at midnight UTC, that of a minute with the next.
 fn refusal(reason: Reason, now: Millis) -> common::Refusal {
     match reason {
         Reason::QuotaChecks | Reason::QuotaSubject => {
             tacit_wire::convert::refusal_quota(reason, 0, (now.utc_day() + 1).saturating_mul(DAY_MS))
         }
+        Reason::QuotaRate => tacit_wire::convert::refusal_quota(reason, 0, PerMinute::resets_at(now).0),
         other => tacit_wire::refusal(other),
     }
 }

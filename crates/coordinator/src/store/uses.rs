@@ -89,26 +89,56 @@ pub(crate) fn add_subject_uses(writes: &mut Writes, day: u64, added: &[((Number,
     });
 }
 
+/// Permitted checks under an agreement: of a day, and of the newest minute in which there were any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AgreementUses {
+    pub(crate) day: u64,
+    /// Which minute, since 1970-01-01, and how many.
+    minute: (u64, u64),
+}
+
+impl AgreementUses {
+    /// Those of a minute, which is the newest or one without any.
+    pub(crate) fn in_minute(&self, minute: u64) -> u64 {
+        if self.minute.0 == minute { self.minute.1 } else { 0 }
+    }
+
+    /// Counts more of them.
+    pub(crate) fn add(&mut self, minute: u64, more: u64) {
+        self.day += more;
+        self.minute = (minute, self.in_minute(minute) + more);
+    }
+}
+
 /// Permitted checks of `day` under each agreement.
-pub(crate) async fn agreement_uses(conn: &mut Conn, day: u64) -> Result<HashMap<Ulid, u64>, StoreError> {
-    let rows = sqlx::query("SELECT agreement, uses FROM agreement_use WHERE day = $1")
+pub(crate) async fn agreement_uses(
+    conn: &mut Conn,
+    day: u64,
+) -> Result<HashMap<Ulid, AgreementUses>, StoreError> {
+    let rows = sqlx::query("SELECT agreement, uses, minute, minute_uses FROM agreement_use WHERE day = $1")
         .bind(signed(day))
         .fetch_all(conn)
         .await?;
     rows.iter()
         .map(|row| {
             let agreement = ulid("agreement_use", "agreement", row.try_get(0)?)?;
-            Ok((agreement, unsigned("agreement_use", "uses", row.try_get(1)?)?))
+            let number = |column, value: i64| unsigned("agreement_use", column, value);
+            let minute = (number("minute", row.try_get(2)?)?, number("minute_uses", row.try_get(3)?)?);
+            Ok((agreement, AgreementUses { day: number("uses", row.try_get(1)?)?, minute }))
         })
         .collect()
 }
 
-/// Adds to the counts of `day`.
-pub(crate) fn add_agreement_uses(writes: &mut Writes, day: u64, added: &[(Ulid, u64)]) {
-    let into = "agreement_use (day, agreement, uses)";
-    let again = "ON CONFLICT (day, agreement) DO UPDATE SET uses = agreement_use.uses + excluded.uses";
-    writes.insert(into, 3, again, added, |row, (agreement, uses)| {
-        row.bind(signed(day)).bind(agreement.to_string()).bind(signed(*uses))
+/// Adds to the counts of `day` and of `minute`, a minute of that day and none before the newest that was counted.
+pub(crate) fn add_agreement_uses(writes: &mut Writes, day: u64, minute: u64, added: &[(Ulid, u64)]) {
+    let into = "agreement_use (day, agreement, uses, minute, minute_uses)";
+    let again = "ON CONFLICT (day, agreement) DO UPDATE SET uses = agreement_use.uses + excluded.uses, \
+                 minute_uses = excluded.minute_uses + \
+                 CASE WHEN agreement_use.minute = excluded.minute THEN agreement_use.minute_uses ELSE 0 END, \
+                 minute = excluded.minute";
+    writes.insert(into, 5, again, added, |row, (agreement, uses)| {
+        let row = row.bind(signed(day)).bind(agreement.to_string()).bind(signed(*uses));
+        row.bind(signed(minute)).bind(signed(*uses))
     });
 }
 
@@ -155,10 +185,11 @@ mod tests {
         }
         let subject = *subjects::number(&mut conn, &[[1; 32]]).await.unwrap().get(&[1; 32]).unwrap();
         let agreement = Ulid::from_parts(1, 1);
-        for day in [6, 7, 7] {
+        for (day, minute) in [(6, 6 * 1440 + 1439), (7, 7 * 1440), (7, 7 * 1440), (7, 7 * 1440 + 2)] {
             add_subject_uses(&mut writes, day, &[((subject, agreement), 2)]);
-            add_agreement_uses(&mut writes, day, &[(agreement, 3)]);
+            add_agreement_uses(&mut writes, day, minute, &[(agreement, 3)]);
         }
+        add_agreement_uses(&mut writes, 7, 7 * 1440 + 2, &[(agreement, 1)]);
         openings::store_chains(&mut writes, &[(subject, Chain::empty([7; 32]).after(0, [8; 32]))]);
         writes.flush(&mut conn).await.unwrap();
         assert!(!prune(&mut conn, 100, 7).await.unwrap(), "there is no more to remove");
@@ -176,9 +207,17 @@ mod tests {
             uses
         };
         assert!(of_day(6).await.is_empty());
-        assert_eq!(of_day(7).await[&(subject, agreement)], 4);
+        assert_eq!(of_day(7).await[&(subject, agreement)], 6);
         assert!(agreement_uses(&mut conn, 6).await.unwrap().is_empty());
-        assert_eq!(agreement_uses(&mut conn, 7).await.unwrap()[&agreement], 6);
+        let uses = agreement_uses(&mut conn, 7).await.unwrap()[&agreement];
+        let minutes = [0, 1, 2, 3].map(|minute| uses.in_minute(7 * 1440 + minute));
+        assert_eq!((uses.day, minutes), (10, [0, 0, 4, 0]));
+        // Memory counts as the table does.
+        let mut remembered = AgreementUses::default();
+        for (minute, more) in [(0, 3), (0, 3), (2, 3), (2, 1)] {
+            remembered.add(7 * 1440 + minute, more);
+        }
+        assert_eq!(remembered, uses);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod checks;
 mod clock;
 mod consents;
 mod enrollment;
+mod exact;
 mod faults;
 mod http;
 mod log;

@@ -5,6 +5,7 @@ use tacit_blind::{check::verify_binding, commit, group::Point};
 use tacit_coordinator::opening::{Link, NotOpened, Opening, open};
 use tacit_ledger::{merkle::leaf_hash, record::Record};
 use tacit_model::{Basis, entropy};
+use tacit_store::Db;
 
 use crate::support::*;
 
@@ -23,8 +24,7 @@ pub(crate) struct Opened {
     pub(crate) agreement: String,
 }
 
-async fn sealed(world: &World, index: u64) -> (Vec<u8>, Vec<u8>, [u8; 32]) {
-    let db = world.db().await;
+async fn sealed(db: &Db, index: u64) -> (Vec<u8>, Vec<u8>, [u8; 32]) {
     let mut conn = db.read().await.unwrap();
     let row = sqlx::query(
         "SELECT o.sealed, s.pseudonym, c.opening_key FROM opening o JOIN chain c ON c.subject = o.subject \
@@ -39,14 +39,17 @@ async fn sealed(world: &World, index: u64) -> (Vec<u8>, Vec<u8>, [u8; 32]) {
 }
 
 pub(crate) async fn opening(world: &World, index: u64) -> Opened {
-    let (mut bytes, _, key) = sealed(world, index).await;
+    opening_in(&world.db().await, index).await
+}
+
+pub(crate) async fn opening_in(db: &Db, index: u64) -> Opened {
+    let (mut bytes, _, key) = sealed(db, index).await;
     let Opening::Check(item) = open(&mut bytes, &key, index).unwrap() else { panic!("of a check") };
-    let (mut first, _, _) = sealed(world, index - u64::from(item.item)).await;
+    let (mut first, _, _) = sealed(db, index - u64::from(item.item)).await;
     let Opening::Check(with_body) = open(&mut first, &key, index - u64::from(item.item)).unwrap() else {
         panic!("of a check")
     };
     let body = with_body.check.unwrap();
-    let db = world.db().await;
     let mut conn = db.read().await.unwrap();
     let rules = sqlx::query("SELECT rules FROM rule_set WHERE hash = $1")
         .bind(item.rules.as_slice())
@@ -180,7 +183,7 @@ async fn the_chain_of_a_pseudonym_has_no_gap_in_whatever_order_its_records_came(
     while let Some(index) = next {
         let record = &log[usize::try_from(index).unwrap()];
         assert_eq!(leaf_hash(&record.to_bytes().unwrap()).to_vec(), leaf, "record {index}");
-        let (mut bytes, pseudonym, _) = sealed(&world, index).await;
+        let (mut bytes, pseudonym, _) = sealed(&db, index).await;
         assert_eq!(pseudonym, of.pseudonym());
         let (link, subject) =
             match (open(&mut bytes, key.as_slice().try_into().unwrap(), index).unwrap(), record) {
@@ -209,14 +212,14 @@ async fn openings_are_gone_with_their_key_and_the_chain_goes_on() {
     let enrolled = requester.enroll(0, 1).await;
     requester.ask(LISTS[0], COURT, &enrolled[0]).await.unwrap();
     let index = u64::try_from(entries(&world, &running).await.len()).unwrap() - 1;
-    let (mut bytes, _, key) = sealed(&world, index).await;
+    let db = world.db().await;
+    let (mut bytes, _, key) = sealed(&db, index).await;
     assert_eq!(open(&mut bytes.clone(), &[0; 32], index), Err(NotOpened));
     assert!(open(&mut bytes.clone(), &key, index).is_ok());
     // An erasure destroys the key; it does not come back with the next record.
     let portal = crate::subjects::chains(&world, &running).await;
     portal.erase(enrolled[0].pseudonym(), "unlawful").await.unwrap();
     requester.ask(LISTS[0], COURT, &enrolled[0]).await.unwrap();
-    let db = world.db().await;
     let mut conn = db.read().await.unwrap();
     let row = sqlx::query("SELECT opening_key, sequence FROM chain").fetch_one(&mut *conn).await.unwrap();
     let next: Vec<u8> = row.get(0);

@@ -33,12 +33,13 @@ pub(super) fn text(sample: &Sample, ports: &Ports) -> String {
         let quotas = &agreement.quotas;
         let _ = writeln!(
             out,
-            "  {} asks {}\n    for {}\n    {} checks, {} new subjects a day{}",
+            "  {} asks {}\n    for {}\n    {} checks, {} new subjects a day{}{}",
             agreement.requester,
             lists.join(", "),
             purposes.join(", "),
             quotas.checks_per_day,
             quotas.new_subjects_per_day,
+            quotas.checks_per_minute.map_or_else(String::new, |most| format!("; {most} checks a minute")),
             if agreement.consent_required { "; only with the subject's consent" } else { "" },
         );
     }

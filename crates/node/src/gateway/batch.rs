@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Every row that arrived leaves exactly one row; none is dropped. What the caller does not read stops the
-//! reading of its rows. When the caller goes away no further row is asked, and what was asked is finished.
+//! reading of its rows. When the caller goes away no further row is asked, and what was asked is finished; what waits
+//! for the checks of another minute was not asked.
 
 use std::{
     collections::HashMap,
@@ -18,7 +19,10 @@ use futures::{Stream, StreamExt as _, stream::BoxStream};
 use tacit_client::{Outcome, RowOutcome, Subject};
 use tacit_model::{Normalization, Reason};
 use tacit_policy::Registry;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc, watch},
+    time::Instant,
+};
 use tokio_stream::wrappers::ReceiverStream;
 use tracing::Instrument as _;
 use zeroize::Zeroizing;
@@ -230,25 +234,45 @@ impl Reader {
     }
 }
 
-/// Passes outcomes on until there are none; once the caller is gone they are only awaited.
+/// Passes outcomes on until there are none. Once the caller is gone they are only awaited, and no longer than a silent
+/// caller is: who waits for another minute's checks then asks no more.
 async fn write(
     mut outcomes: BoxStream<'static, RowOutcome>,
     shared: &Shared,
     out: &mpsc::Sender<Event>,
     idle: Duration,
 ) {
-    let mut caller_reads = true;
-    while let Some(outcome) = outcomes.next().await {
+    let mut gone = None;
+    let leaves = || {
+        shared.gone.send_replace(true);
+        Some(Instant::now() + idle)
+    };
+    loop {
+        let outcome = tokio::select! {
+            outcome = outcomes.next() => outcome,
+            () = out.closed(), if gone.is_none() => {
+                gone = leaves();
+                continue;
+            }
+            () = until(gone) => None,
+        };
+        let Some(outcome) = outcome else { return };
         let Some(Waiting { line, row, changes }) = shared.waiting().remove(&outcome.row) else {
             tracing::error!("an outcome names no row that waits for one");
             continue;
         };
         count(&mut shared.tally(), &outcome.outcome);
-        if caller_reads {
-            let row = RowOut { line, row, changes, outcome: Ok(outcome) };
-            caller_reads = send(out, Event::Row(Box::new(row)), idle).await;
-            shared.gone.send_replace(!caller_reads);
+        let row = RowOut { line, row, changes, outcome: Ok(outcome) };
+        if gone.is_none() && !send(out, Event::Row(Box::new(row)), idle).await {
+            gone = leaves();
         }
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }
 

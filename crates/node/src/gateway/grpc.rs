@@ -231,6 +231,7 @@ impl GatewayService for Service {
                     checks_per_day: limit.checks_per_day,
                     new_subjects_per_day: limit.new_subjects_per_day,
                     consent_required: limit.consent_required,
+                    checks_per_minute: limit.checks_per_minute,
                 })
                 .collect(),
         }))

@@ -75,7 +75,12 @@ fn agreement(number: u128, holder: &str, list: &str, consent_required: bool) -> 
         consent_required,
         cross_context: None,
         measures: Vec::new(),
-        quotas: Quotas { checks_per_day: 1000, per_subject_per_day: 3, new_subjects_per_day: 500 },
+        quotas: Quotas {
+            checks_per_day: 1000,
+            checks_per_minute: Some(200),
+            per_subject_per_day: 3,
+            new_subjects_per_day: 500,
+        },
         max_lists_per_check: 16,
         data_life: Span { value: 30, unit: Unit::Day },
         valid_from: "2026-01-01T00:00:00.000Z".parse().unwrap(),
@@ -314,6 +319,7 @@ impl Asker for FakeAsker {
                 agreement: Ulid::from_parts(1, 1),
                 lists: question.lists,
                 checks_per_day: 1000,
+                checks_per_minute: Some(200),
                 new_subjects_per_day: 500,
                 consent_required: false,
             };

@@ -122,6 +122,8 @@ exact_reasons! {
     QuotaChecks "quota_checks" QuotaChecks QuotaChecks
     /// The agreement's checks of this subject on this day are used up.
     QuotaSubject "quota_subject" QuotaSubject QuotaSubject
+    /// The agreement's checks of this minute are used up.
+    QuotaBurst "quota_burst" QuotaRate QuotaPerMinute
 }
 
 impl fmt::Display for ExactReason {

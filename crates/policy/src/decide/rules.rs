@@ -60,6 +60,7 @@ rule_table! {
     ConsentFrequency "consent-frequency" "The consent is used no more often than it says."
     QuotaChecks "quota-checks" "No more checks a day than the agreement allows."
     QuotaSubject "quota-subject" "No more checks a day about one subject than the agreement allows."
+    QuotaPerMinute "quota-per-minute" "No more checks a minute than the agreement allows, where it says how many."
 }
 
 impl fmt::Display for Rule {

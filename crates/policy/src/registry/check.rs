@@ -171,6 +171,10 @@ fn agreement(agreement: &Agreement, path: &str) -> Checked {
     }
     let quotas = &agreement.quotas;
     range(quotas.checks_per_day, 1..=1_000_000_000, format_args!("{path}.quotas.checks_per_day"))?;
+    if let Some(burst) = quotas.checks_per_minute {
+        let most = quotas.checks_per_day.min(1_000_000);
+        range(burst, 1..=most, format_args!("{path}.quotas.checks_per_minute"))?;
+    }
     range(quotas.per_subject_per_day, 1..=1_000_000, format_args!("{path}.quotas.per_subject_per_day"))?;
     range(
         quotas.new_subjects_per_day,

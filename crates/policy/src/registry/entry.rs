@@ -429,12 +429,15 @@ pub struct Measure {
     pub legal_basis: Option<LegalBasis>,
 }
 
-/// How much may be asked under an agreement. Days are UTC days.
+/// How much may be asked under an agreement. Days and minutes are those of UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Quotas {
     /// Checks a day, 1 to 1,000,000,000. A check that asks one holder several lists counts once.
     pub checks_per_day: u64,
+    /// Checks a minute, 1 to 1,000,000 and no more than a day's; without it only the day counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checks_per_minute: Option<u64>,
     /// Checks a day about one subject, 1 to 1,000,000.
     pub per_subject_per_day: u64,
     /// Subjects that may be enrolled a day, 0 to 1,000,000,000.

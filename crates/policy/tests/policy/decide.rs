@@ -221,13 +221,29 @@ fn a_claimed_consent_must_hold_even_where_none_is_needed() {
 fn quotas_stop_at_their_number() {
     let registry = registry();
     let counted = |checks_today, subject_checks_today| Case {
-        counters: Counters { checks_today, subject_checks_today, consent_uses: 0 },
+        counters: Counters { checks_today, subject_checks_today, ..Counters::default() },
         ..Case::by_agreement()
     };
     assert!(counted(999, 2).decide(&registry).is_ok());
     counted(1000, 0).refused(&registry, ExactReason::QuotaChecks, Reason::QuotaChecks);
     counted(5, 3).refused(&registry, ExactReason::QuotaSubject, Reason::QuotaSubject);
     counted(u64::MAX, u64::MAX).refused(&registry, ExactReason::QuotaChecks, Reason::QuotaChecks);
+}
+
+#[test]
+fn a_burst_stops_at_its_number_and_nothing_is_counted_where_none_is_agreed() {
+    let registry = registry();
+    let counted = |case: Case, checks_today, checks_this_minute| Case {
+        counters: Counters { checks_today, checks_this_minute, ..Counters::default() },
+        ..case
+    };
+    let allowed = counted(Case::by_consent(), 99, 99).decide(&registry).unwrap();
+    assert!(allowed.rules().contains(&Rule::QuotaPerMinute.as_str().into()));
+    counted(Case::by_consent(), 100, 100).refused(&registry, ExactReason::QuotaBurst, Reason::QuotaRate);
+    // Who would be refused for the rest of the day is not told to wait a minute.
+    counted(Case::by_consent(), 1000, 100).refused(&registry, ExactReason::QuotaChecks, Reason::QuotaChecks);
+    let allowed = counted(Case::by_agreement(), 999, u64::MAX).decide(&registry).unwrap();
+    assert!(!allowed.rules().contains(&Rule::QuotaPerMinute.as_str().into()));
 }
 
 #[test]

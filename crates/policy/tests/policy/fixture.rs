@@ -157,7 +157,12 @@ pub(crate) fn agreement(
             restricts: true,
             legal_basis: None,
         }],
-        quotas: Quotas { checks_per_day: 1000, per_subject_per_day: 3, new_subjects_per_day: 500 },
+        quotas: Quotas {
+            checks_per_day: 1000,
+            checks_per_minute: None,
+            per_subject_per_day: 3,
+            new_subjects_per_day: 500,
+        },
         max_lists_per_check: 2,
         data_life: Span { value: 30, unit: Unit::Day },
         valid_from: at("2026-01-01T00:00:00.000Z"),
@@ -224,6 +229,7 @@ pub(crate) fn entries() -> Vec<Entry> {
     let mut importers =
         agreement(2, "procurement", &["customs/debarred-importers"], &["eligibility"], "procurement");
     importers.consent_required = true;
+    importers.quotas.checks_per_minute = Some(100);
     entries.extend(
         [
             agreement(1, "procurement", &both, &["eligibility", "water-supply"], "procurement"),

@@ -273,6 +273,28 @@ fn what_may_not_be_expressed_cannot_be_drafted() {
 }
 
 #[test]
+fn a_burst_is_at_least_one_and_no_more_than_a_day_and_absent_where_none_is_agreed() {
+    let drafted = |checks_per_day, burst| {
+        let mut entries = entries();
+        let quotas = &mut agreement(&mut entries, 1).quotas;
+        (quotas.checks_per_day, quotas.checks_per_minute) = (checks_per_day, burst);
+        Signed::draft(&Entry::Agreement(Box::new(agreement(&mut entries, 1).clone())))
+    };
+    for (a_day, burst) in [(1000, 0), (1000, 1001), (2_000_000, 1_000_001)] {
+        let error = drafted(a_day, Some(burst)).unwrap_err();
+        assert_eq!(error.path(), "draft.quotas.checks_per_minute", "{error}");
+    }
+    for (a_day, burst) in [(1000, 1), (1000, 1000), (2_000_000, 1_000_000)] {
+        let signed = drafted(a_day, Some(burst)).unwrap();
+        let file = String::from_utf8(Signed::to_file(&[signed]).unwrap()).unwrap();
+        assert!(file.contains(&format!("\\\"checks_per_minute\\\":{burst}")), "{file}");
+    }
+    // An agreement from before there were any is spelled as it was.
+    let without = Signed::to_file(&[drafted(1000, None).unwrap()]).unwrap();
+    assert!(!String::from_utf8(without).unwrap().contains("checks_per_minute"));
+}
+
+#[test]
 fn broken_files_are_refused_with_their_place() {
     let good = String::from_utf8(file(&entries())).unwrap();
     let registry = registry();

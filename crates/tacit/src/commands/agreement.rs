@@ -57,7 +57,8 @@ impl Common {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Draft {
     /// The terms, as TOML: holder, requester, lists, purposes, purpose_context, legal_basis, quotas, data_life,
-    /// max_lists_per_check, valid_days, and as needed consent_required, cross_context, measures, size.
+    /// max_lists_per_check, valid_days, and as needed consent_required, cross_context, measures, size,
+    /// quotas.checks_per_minute.
     terms: PathBuf,
     #[command(flatten)]
     common: Common,
@@ -159,7 +160,7 @@ fn tell(context: &Context, known: &Known, trial: &Trial, path: &Path) -> Result<
     context.output.result(
         &json!({
             "agreement": agreement.id.to_string(), "file": path, "signed_by": signed_by,
-            "consent_needed": trial.needs_consent(), "refused": refused,
+            "consent_needed": trial.needs_consent(), "quotas": agreement.quotas, "refused": refused,
         }),
         || words::of(trial, &known.registry, &refused),
     )?;

@@ -22,6 +22,7 @@ fn a_member_joins_agrees_asks_and_is_removed_without_a_restart() {
     let (id, file) = world.agree(TERMS, &customs);
     let shown = world.tacit(&["agreement", "show", &file, "--config", &customs]);
     assert_eq!(shown["signed_by"], serde_json::json!(["court", "customs"]), "{shown}");
+    assert_eq!(shown["quotas"]["checks_per_minute"], 600, "{shown}");
     // The agreement names a purpose that no adverse list can be asked for, and says so before it is signed.
     let refused = &shown["refused"][0];
     assert_eq!(

@@ -28,7 +28,7 @@ lists = ["court/judgment-defaulters"]
 purposes = ["public-procurement-eligibility", "water-supply"]
 purpose_context = "procurement"
 legal_basis = { act = "government-procurement-law", citation = "Art. 22" }
-quotas = { checks_per_day = 1000, per_subject_per_day = 100, new_subjects_per_day = 500 }
+quotas = { checks_per_day = 1000, checks_per_minute = 600, per_subject_per_day = 100, new_subjects_per_day = 500 }
 max_lists_per_check = 1
 data_life = { value = 1, unit = "DAY" }
 valid_days = 30

@@ -79,9 +79,12 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with(registry::registry()).await
+    }
+
+    pub(crate) async fn with(registry: Arc<Registry>) -> Self {
         let clock = ManualClock::new(NOW);
         let faults = Faults::default();
-        let registry = registry::registry();
         let hub = Hub::new(clock.clone(), Arc::clone(&registry), faults.clone());
         let tables = Tables::default();
         let keeper = Keeper::new(tables.clone(), faults.clone());

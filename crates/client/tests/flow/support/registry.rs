@@ -97,7 +97,12 @@ fn agreement(n: u128, holder: &str, lists: &[&str], consent_required: bool) -> A
         consent_required,
         cross_context: None,
         measures: Vec::new(),
-        quotas: Quotas { checks_per_day: 100_000, per_subject_per_day: 100, new_subjects_per_day: 10_000 },
+        quotas: Quotas {
+            checks_per_day: 100_000,
+            checks_per_minute: None,
+            per_subject_per_day: 100,
+            new_subjects_per_day: 10_000,
+        },
         max_lists_per_check: 2,
         data_life: Span { value: 30, unit: Unit::Day },
         valid_from: NOW.minus_ms(1000),
@@ -113,6 +118,11 @@ pub(crate) fn registry() -> Arc<Registry> {
 
 /// The version after it in which this is the pseudonym epoch; the keys of those before stay published.
 pub(crate) fn registry_in(epoch: u32) -> Arc<Registry> {
+    registry_with(epoch, None)
+}
+
+/// The same in which the court allows so many checks a minute.
+pub(crate) fn registry_with(epoch: u32, burst: Option<u64>) -> Arc<Registry> {
     let number = u64::from(epoch - EPOCH + 1);
     let mut builder = RegistryBuilder::new("test.example", number, NOW, id("hub"), id("keeper"));
     let mut add = |entry: Entry, signers: &[&str]| {
@@ -157,7 +167,9 @@ pub(crate) fn registry_in(epoch: u32) -> Arc<Registry> {
         add(Entry::Purpose(purpose), &["hub"]);
     }
     let court = ["court/defaulters", "court/mediators", "court/sealed-never", "court/people"];
-    add(Entry::Agreement(Box::new(agreement(1, "court", &court, false))), &["court", "procurement"]);
+    let mut of_court = agreement(1, "court", &court, false);
+    of_court.quotas.checks_per_minute = burst;
+    add(Entry::Agreement(Box::new(of_court)), &["court", "procurement"]);
     let customs = agreement(2, "customs", &["customs/importers"], true);
     add(Entry::Agreement(Box::new(customs)), &["customs", "procurement"]);
     for epoch in EPOCH..=epoch {

@@ -267,7 +267,12 @@ fn agreement(
             proportionality: "Only final judgments.".to_owned(),
         }),
         measures: Vec::new(),
-        quotas: Quotas { checks_per_day: 100_000, per_subject_per_day: 1_000, new_subjects_per_day: 10_000 },
+        quotas: Quotas {
+            checks_per_day: 100_000,
+            checks_per_minute: None,
+            per_subject_per_day: 1_000,
+            new_subjects_per_day: 10_000,
+        },
         max_lists_per_check: 2,
         data_life: Span { value: 30, unit: Unit::Day },
         valid_from: "2026-01-01T00:00:00.000Z".parse().unwrap(),

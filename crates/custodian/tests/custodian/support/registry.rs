@@ -85,7 +85,12 @@ fn agreement(requester: &str) -> Agreement {
         consent_required: false,
         cross_context: None,
         measures: Vec::new(),
-        quotas: Quotas { checks_per_day: 1000, per_subject_per_day: 10, new_subjects_per_day: QUOTA },
+        quotas: Quotas {
+            checks_per_day: 1000,
+            checks_per_minute: None,
+            per_subject_per_day: 10,
+            new_subjects_per_day: QUOTA,
+        },
         max_lists_per_check: 2,
         data_life: Span { value: 30, unit: Unit::Day },
         valid_from: NOW.minus_ms(1000),

@@ -57,6 +57,9 @@ pub(super) struct PurposeBody {
     consent_required: bool,
     /// Checks a UTC day that the agreements allow together.
     checks_per_day: u64,
+    /// Checks a minute that the agreements allow together; absent when one of them limits only the day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checks_per_minute: Option<u64>,
     /// Agreements that allow it, ULIDs.
     agreements: Vec<String>,
 }
@@ -104,12 +107,14 @@ fn purpose_body(
     let public = registry.member(requester).is_some_and(|member| member.kind == MemberKind::Public);
     let needs =
         |id: &tacit_model::Ulid| registry.agreement(*id).is_none_or(|agreement| agreement.consent_required);
+    let burst = |id: &tacit_model::Ulid| registry.agreement(*id)?.quotas.checks_per_minute;
     Some(PurposeBody {
         purpose: purpose.to_string(),
         title: registry.purpose(purpose)?.title.clone(),
         // A private member or an association needs consent whatever the agreement says.
         consent_required: !public || allowed.agreements().iter().all(needs),
         checks_per_day: allowed.checks_per_day(),
+        checks_per_minute: allowed.agreements().iter().map(burst).sum(),
         agreements: allowed.agreements().iter().map(ToString::to_string).collect(),
     })
 }

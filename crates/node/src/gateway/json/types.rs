@@ -150,6 +150,9 @@ pub(super) struct LimitBody {
     lists: Vec<String>,
     /// Checks a UTC day.
     checks_per_day: u64,
+    /// Checks a minute; absent when only the day is limited. A batch waits for the next minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checks_per_minute: Option<u64>,
     /// New subjects a UTC day.
     new_subjects_per_day: u64,
     /// Whether each subject's consent is needed.
@@ -162,6 +165,7 @@ impl From<&AgreementLimit> for LimitBody {
             agreement: limit.agreement.to_string(),
             lists: limit.lists.iter().map(ToString::to_string).collect(),
             checks_per_day: limit.checks_per_day,
+            checks_per_minute: limit.checks_per_minute,
             new_subjects_per_day: limit.new_subjects_per_day,
             consent_required: limit.consent_required,
         }

@@ -128,6 +128,7 @@ async fn a_plan_counts_and_asks_nobody() {
     let body = caller.post("/v1/checks/plan", lines(rows)).await.json();
     assert_eq!((&body["checks"], &body["invalid"], &body["new_subjects"]), (&json!(3), &json!(1), &json!(3)));
     assert_eq!(body["limits"][0]["lists"], json!(["court/defaulters"]));
+    assert_eq!(body["limits"][0]["checks_per_minute"], 200);
 }
 
 #[tokio::test]
@@ -186,6 +187,22 @@ async fn one_batch_too_many_is_turned_away_and_a_slot_comes_back() {
     .await
     .unwrap();
     assert_eq!(caller.post("/v1/checks/batch", body).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_batch_that_waits_for_long_gives_its_slot_back_when_its_caller_is_gone() {
+    let limits = GatewayLimits { batches: 1, idle_ms: 200, ..GatewayLimits::default() };
+    let caller = Caller::with(FakeAsker::new().takes(Duration::from_secs(600)), limits);
+    let body = lines(codes(2).iter().map(|code| json!({"code": code}).to_string()));
+    let left = tokio::time::timeout(Duration::from_millis(100), caller.post("/v1/checks/batch", body)).await;
+    assert!(left.is_err() && caller.app.batches.available_permits() == 0, "what was asked may still end");
+    tokio::time::timeout(Duration::from_secs(5), async {
+        while caller.app.batches.available_permits() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .unwrap();
 }
 
 /// A hundred thousand rows from a source that is only read as fast as the answers are.

@@ -279,6 +279,7 @@ async fn the_lists_that_may_be_asked_are_those_of_the_agreements() {
         .collect();
     assert_eq!(told, [("court/defaulters", false), ("court/sealed", true)]);
     assert_eq!(lists[0]["purposes"][0]["purpose"], "screening");
+    assert_eq!(lists[0]["purposes"][0]["checks_per_minute"], 200);
     assert_eq!(lists[0]["holder_title"], "The court");
 }
 

@@ -97,6 +97,7 @@ fn agreement(terms: &Terms) -> Agreement {
         measures: Vec::new(),
         quotas: Quotas {
             checks_per_day: terms.checks_per_day,
+            checks_per_minute: None,
             per_subject_per_day: 10,
             new_subjects_per_day: 1_000,
         },

@@ -86,8 +86,9 @@ pub(super) fn of(trial: &Trial, registry: &Registry, refused: &[Refused]) -> Str
         lines.push(format!("  may lead to: {}{restricts}", measure.title));
     }
     lines.push(format!(
-        "  at most {} checks a day, {} about one subject, {} new subjects; {} lists in one check",
+        "  at most {} checks a day{}, {} about one subject, {} new subjects; {} lists in one check",
         it.quotas.checks_per_day,
+        it.quotas.checks_per_minute.map_or_else(String::new, |most| format!(" and {most} a minute")),
         it.quotas.per_subject_per_day,
         it.quotas.new_subjects_per_day,
         it.max_lists_per_check,

@@ -338,7 +338,12 @@ fn agreement(number: u32, holder: &str, requester: &str, now: Millis) -> Result<
             proportionality: "Only final decisions, only applicants.".to_owned(),
         }),
         measures: vec![Measure { title: "Refusal".to_owned(), restricts: true, legal_basis: None }],
-        quotas: Quotas { checks_per_day: 10_000, per_subject_per_day: 10, new_subjects_per_day: 1_000 },
+        quotas: Quotas {
+            checks_per_day: 10_000,
+            checks_per_minute: None,
+            per_subject_per_day: 10,
+            new_subjects_per_day: 1_000,
+        },
         max_lists_per_check: 16,
         data_life: Span { value: 30, unit: Unit::Day },
         valid_from: now.minus_ms(1_000),

@@ -33,6 +33,7 @@ const SAMPLE: &str = "minimal";
 /// No quota is in the way: the measure is about the machine.
 const QUOTAS: Quotas = Quotas {
     checks_per_day: 1_000_000_000,
+    checks_per_minute: None,
     per_subject_per_day: 1_000_000,
     new_subjects_per_day: 1_000_000_000,
 };

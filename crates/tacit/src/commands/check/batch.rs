@@ -162,7 +162,8 @@ fn tell_plan(context: &Context, plan: &PlanResponse, resumed: u64, to_do: u64) -
         .map(|limit| {
             json!({
                 "agreement": limit.agreement_id, "lists": limit.lists, "checks_per_day": limit.checks_per_day,
-                "new_subjects_per_day": limit.new_subjects_per_day, "consent_required": limit.consent_required,
+                "checks_per_minute": limit.checks_per_minute, "new_subjects_per_day": limit.new_subjects_per_day,
+                "consent_required": limit.consent_required,
             })
         })
         .collect();
@@ -188,6 +189,10 @@ fn tell_plan(context: &Context, plan: &PlanResponse, resumed: u64, to_do: u64) -
                 limit.new_subjects_per_day,
                 if limit.consent_required { "; each subject's consent is needed" } else { "" },
             ));
+            if let Some(most) = limit.checks_per_minute.filter(|most| plan.checks > *most) {
+                let minutes = plan.checks.div_ceil(most.max(1)) - 1;
+                text.push_str(&format!("\n    {most} checks a minute: it takes {minutes} minutes or more"));
+            }
             if plan.new_subjects > limit.new_subjects_per_day || plan.checks > limit.checks_per_day {
                 text.push_str(
                     "\n    MORE THAN A DAY ALLOWS: the rest is refused, and can be resumed on another day",

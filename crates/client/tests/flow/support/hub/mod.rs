@@ -22,8 +22,8 @@ use tacit_ledger::note::{NoteSigner, NoteVerifier, attach_line};
 use tacit_ledger::record::{self, ListAt, Record};
 use tacit_ledger::tree::TreeView;
 use tacit_model::entropy::os_rng;
-use tacit_model::{Basis, Clock as _, ManualClock, MemberId, Millis, Reason, new_ulid};
-use tacit_policy::{Asked, ConsentStatus, ConsentView, Counters, Registry, SignedConsent, decide};
+use tacit_model::{Basis, Clock as _, ManualClock, MemberId, Millis, Reason, Ulid, new_ulid};
+use tacit_policy::{Asked, ConsentStatus, ConsentView, Counters, Registry, SignedConsent, permission};
 use tacit_wire::coordinator::authorization_service_server::AuthorizationService;
 use tacit_wire::coordinator::enrollment_service_server::EnrollmentService;
 use tacit_wire::coordinator::*;
@@ -53,6 +53,8 @@ pub(crate) struct State {
     /// By a pseudonym: the one of an earlier epoch that it was carried from.
     pub(crate) carried: HashMap<[u8; 32], [u8; 32]>,
     answered: HashMap<[u8; 32], Vec<CheckOutcome>>,
+    /// Permitted checks by agreement and minute.
+    uses: HashMap<(Ulid, u64), u64>,
     consents: BTreeMap<String, (SignedConsent, ConsentStatus)>,
     manifests: Vec<(SignedManifest, u64)>,
     pub(crate) boxes: Vec<RegisterEntry>,
@@ -67,6 +69,7 @@ impl Hub {
             registered: HashMap::new(),
             carried: HashMap::new(),
             answered: HashMap::new(),
+            uses: HashMap::new(),
             consents: BTreeMap::new(),
             manifests: Vec::new(),
             boxes: Vec::new(),
@@ -126,14 +129,19 @@ impl Hub {
             };
             let stale =
                 item.lists.iter().any(|at| newest(&at.list).is_none_or(|(epoch, _)| epoch != at.epoch));
-            let decision = decide(&question, &self.registry, view.as_ref(), &Counters::default(), now)
+            let decision = permission(&question, &self.registry, view.as_ref(), now)
+                .and_then(|permitted| {
+                    let used = state.uses.get(&(permitted.agreement().id, now.utc_minute()));
+                    let checks_this_minute = used.copied().unwrap_or(0);
+                    permitted.within(&Counters { checks_this_minute, ..Counters::default() })
+                })
                 .map_err(|refused| refused.public)
                 .and_then(|allowed| if stale { Err(Reason::EpochNotCurrent) } else { Ok(allowed) });
             let mut salt = [0; 32];
             os_rng().fill_bytes(&mut salt);
             let id = new_ulid(now, &mut os_rng()).to_string();
             let outcome = match decision {
-                Ok(_) => {
+                Ok(allowed) => {
                     let record = record::Access {
                         id,
                         time_ms: now.0,
@@ -161,6 +169,7 @@ impl Hub {
                         subject: salt,
                         evidence: salt,
                     };
+                    state.use_minute(allowed.agreement(), now, 1);
                     item_outcome::Outcome::Permit(state.log(record.to_bytes().unwrap()))
                 }
                 Err(reason) => {
@@ -178,7 +187,12 @@ impl Hub {
                         evidence: salt,
                     };
                     let record = Some(state.log(record.to_bytes().unwrap()));
-                    item_outcome::Outcome::Refused(RefusedItem { refusal: Some(refusal(reason)), record })
+                    let resets_at_ms = match reason {
+                        Reason::QuotaRate => (now.utc_minute() + 1) * 60_000,
+                        _ => 0,
+                    };
+                    let refusal = Some(common::Refusal { resets_at_ms, ..refusal(reason) });
+                    item_outcome::Outcome::Refused(RefusedItem { refusal, record })
                 }
             };
             outcomes.push(ItemOutcome { outcome: Some(outcome) });
@@ -232,6 +246,11 @@ impl Hub {
 }
 
 impl State {
+    /// Counts permitted checks, also those of somebody else.
+    pub(crate) fn use_minute(&mut self, agreement: Ulid, now: Millis, more: u64) {
+        *self.uses.entry((agreement, now.utc_minute())).or_default() += more;
+    }
+
     fn append(&mut self, record: Vec<u8>) -> u64 {
         self.tree.append(&[leaf_hash(&record)]).unwrap();
         self.records.push(record);
