@@ -11,6 +11,7 @@
 //! Bodies are JSON *texts inside* JSON, so that what was signed is kept to the byte and nothing has to be canonical.
 //! The coordinator composes the file but can invent no entry: each is signed by its owner, and owners' keys are pinned.
 
+mod agreement;
 pub mod builder;
 mod check;
 mod cross;
