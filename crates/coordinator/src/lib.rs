@@ -44,7 +44,7 @@ use tonic::server::NamedService;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
-    append::{Appender, Write},
+    append::{Appender, NewVersion, Write},
     comparison::Comparison,
     erasures::Journal,
     services::{Service, Shared},
@@ -224,8 +224,9 @@ impl Coordinator {
             let (number, hash) = (registry.number(), registry.hash());
             let bytes = versions.in_force().bytes.clone();
             // Another replica may have been faster, also with another one.
-            if let Logged::Refused(_) =
-                writer.log(Write::Registry { number, hash, bytes, after: None }).await?
+            if let Logged::Refused(_) = writer
+                .log(Write::Registry(NewVersion { number, hash, bytes, after: None, recovers: false }))
+                .await?
             {
                 return Err(StartError::RegistryOld);
             }

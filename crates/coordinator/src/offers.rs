@@ -19,6 +19,11 @@ pub enum Standing {
         /// Index of its record.
         index: u64,
     },
+    /// It is in the log and never counts: a recovery version came into force in its place.
+    Overtaken {
+        /// Index of its record.
+        index: u64,
+    },
     /// It counts.
     Counts {
         /// Index of its record.
@@ -80,9 +85,12 @@ impl Offers {
         let mut conn = self.db.read().await?;
         if let Some(logged) = registries::find(&mut conn, hash).await? {
             let index = logged.log_index;
-            return Ok(logged
-                .counted
-                .map_or(Standing::Logged { index }, |since| Standing::Counts { index, since }));
+            if let Some(since) = logged.counted {
+                return Ok(Standing::Counts { index, since });
+            }
+            let in_force = registries::in_force(&mut conn).await?;
+            let is_overtaken = in_force.is_some_and(|it| it.logged.number > logged.number);
+            return Ok(if is_overtaken { Standing::Overtaken { index } } else { Standing::Logged { index } });
         }
         Ok(match registries::offered(&mut conn, hash).await? {
             None => Standing::Unknown,
@@ -98,6 +106,18 @@ impl Offers {
     pub async fn in_force(&self) -> Result<Option<Version>, StoreError> {
         let stored = registries::in_force(&mut *self.db.read().await?).await?;
         Ok(stored.map(version))
+    }
+
+    /// The files that wait to be taken up, the one that waits longest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn waiting(&self) -> Result<Vec<Vec<u8>>, StoreError> {
+        let mut files = Vec::new();
+        for hash in registries::all_waiting(&mut *self.db.read().await?).await? {
+            files.extend(registries::offered_file(&mut *self.db.read().await?, &hash).await?);
+        }
+        Ok(files)
     }
 
     /// Every logged version, ascending by number.

@@ -7,12 +7,16 @@
 //!            what is in force stays               it counts: in force, for every replica
 //! ```
 //!
+//! A recovery version, which only removes members, goes the same way with other witnesses: those who remain.
+//!
 //! Everything stands in the database, so that replicas share it and a crash loses none of it. A decision is made by the
 //! version in force in the same transaction, and its record names that version.
 
+mod next;
+
 use std::{
     collections::BTreeSet,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -20,19 +24,12 @@ use bytes::Bytes;
 use tacit_identity::Credentials;
 use tacit_ledger::ed25519::VerifyingKey;
 use tacit_model::{MemberId, Millis};
-use tacit_policy::{
-    Pins, Registry,
-    registry::versions::{Lineage, NotNext},
-};
+use tacit_policy::{Pins, Registry};
 use tacit_store::{Db, StoreError};
 use tokio::sync::watch;
 
-use crate::{
-    append::Write,
-    services::{Shared, off_threads},
-    store::registries::{self, Offer, StoredRegistry},
-    writer::Logged,
-};
+pub(crate) use self::next::follow;
+use crate::store::registries::{self, StoredRegistry};
 
 /// How often offers, and what other replicas did, are looked at.
 const EVERY: Duration = Duration::from_millis(500);
@@ -73,6 +70,16 @@ pub(crate) struct Versions {
     in_force: RwLock<Arc<InForce>>,
     pins: Pins,
     changed: watch::Sender<()>,
+    seen: Mutex<Seen>,
+}
+
+/// Versions that are not in force, as far as they were looked at.
+#[derive(Default)]
+struct Seen {
+    /// The good one that was read last.
+    last: Option<Arc<Registry>>,
+    /// Hashes of offers that are no recovery versions.
+    ordinary: BTreeSet<[u8; 32]>,
 }
 
 impl std::fmt::Debug for Versions {
@@ -85,7 +92,12 @@ impl Versions {
     /// From the version in force in the database, or the first one ever.
     pub(crate) fn new(registry: Arc<Registry>, bytes: Bytes, pins: Pins) -> Self {
         let in_force = InForce { registry, bytes, since: Millis(0), stored: false, before: None };
-        Self { in_force: RwLock::new(Arc::new(in_force)), pins, changed: watch::channel(()).0 }
+        Self {
+            in_force: RwLock::new(Arc::new(in_force)),
+            pins,
+            changed: watch::channel(()).0,
+            seen: Mutex::default(),
+        }
     }
 
     /// The version in force.
@@ -189,139 +201,6 @@ impl Versions {
 
 fn names(registry: &Registry) -> BTreeSet<MemberId> {
     registry.members().map(|member| member.id.clone()).collect()
-}
-
-/// Takes up offers, and puts in force what counts, until the server ends.
-pub(crate) async fn follow(shared: Arc<Shared>, mut closing: watch::Receiver<bool>) {
-    let mut cosigned = shared.witnesses.follow();
-    loop {
-        let step = async {
-            while shared.step().await? {}
-            Ok::<_, StoreError>(())
-        };
-        if let Err(error) = step.await {
-            tracing::warn!(%error, "the registry's versions could not be looked at");
-        }
-        tokio::select! {
-            _ = closing.wait_for(|closing| *closing) => return,
-            () = tokio::time::sleep(EVERY) => {}
-            changed = cosigned.changed() => if changed.is_err() { return },
-        }
-    }
-}
-
-impl Shared {
-    /// Goes one step on; whether there may be another at once.
-    async fn step(&self) -> Result<bool, StoreError> {
-        if self.versions.refresh(&self.db).await? {
-            self.turned().await;
-        }
-        let mut conn = self.db.read().await?;
-        let newest = registries::newest(&mut conn).await?;
-        if let Some(pending) = newest.filter(|newest| newest.counted.is_none()) {
-            drop(conn);
-            return self.count(pending.hash, pending.log_index).await;
-        }
-        let Some(offer) = registries::waiting(&mut conn).await? else { return Ok(false) };
-        drop(conn);
-        self.take(offer).await
-    }
-
-    /// What follows when another version came into force.
-    async fn turned(&self) {
-        let in_force = self.versions.in_force();
-        tracing::info!(
-            number = in_force.registry.number(),
-            registry = %hex(&in_force.registry.hash()),
-            "a registry version is in force"
-        );
-        match in_force.registry.witnesses() {
-            Ok(witnesses) => self.witnesses.set_witnesses(witnesses).await,
-            Err(error) => tracing::error!(%error, "the quorum is counted as before"),
-        }
-    }
-
-    /// Puts a logged version in force when a quorum of the one in force has cosigned it.
-    async fn count(&self, hash: [u8; 32], index: u64) -> Result<bool, StoreError> {
-        let cosigned = self.witnesses.follow().borrow().clone();
-        let Some(cosigned) = cosigned.filter(|it| it.checkpoint().size() > index) else {
-            // It may be long until somebody asks otherwise.
-            self.witnesses.want();
-            return Ok(false);
-        };
-        // The set may have changed since it was cosigned: only that of the version in force counts.
-        let witnesses = self.versions.registry().witnesses();
-        let note = cosigned.checkpoint().note();
-        let counts = witnesses.is_ok_and(|witnesses| {
-            witnesses.open(note, self.log.signer().verifier(), self.clock.now().0 / 1000).is_ok()
-        });
-        if !counts {
-            return Ok(false);
-        }
-        let write = Write::Counted { hash, cosigned: Bytes::copy_from_slice(note) };
-        self.writer.store(write).await?.map_err(|_| StoreError::Stopped)?;
-        Ok(true)
-    }
-
-    /// Checks an offer, and logs it.
-    async fn take(&self, offer: Offer) -> Result<bool, StoreError> {
-        let Offer { hash, bytes } = offer;
-        let in_force = self.versions.in_force();
-        let lineage = self.lineage().await?;
-        let (pins, file, known) = (self.versions.pins.clone(), bytes.clone(), Arc::clone(&in_force.registry));
-        let checked = off_threads(move || {
-            let next = Registry::parse(&file, &pins).map_err(|error| error.to_string())?;
-            known.check_next(&lineage, &next).map_err(|error: NotNext| error.to_string())?;
-            Ok::<_, String>(next.number())
-        });
-        let number = match checked.await? {
-            Ok(number) => number,
-            Err(why) => {
-                tracing::error!(%why, registry = %hex(&hash), "ALARM: a registry version was offered and is refused");
-                metrics::counter!("tacit_coordinator_registry_refused_total").increment(1);
-                registries::refuse(&mut *self.db.write().await?, &hash, &why).await?;
-                return Ok(true);
-            }
-        };
-        if self.witnesses.may_append().await.is_err() {
-            return Ok(false);
-        }
-        let after = Some(in_force.registry.hash());
-        match self.writer.log(Write::Registry { number, hash, bytes: bytes.into(), after }).await? {
-            Logged::Record(record) => {
-                tracing::info!(
-                    number,
-                    index = record.index,
-                    "a registry version is logged; it waits for a quorum"
-                );
-                Ok(true)
-            }
-            Logged::Before(_) => {
-                registries::refuse(&mut *self.db.write().await?, &hash, "it is in the log already").await?;
-                Ok(true)
-            }
-            // Another replica was faster with another one.
-            Logged::Refused(_) => Ok(false),
-        }
-    }
-
-    /// What all versions have said that were ever logged here.
-    async fn lineage(&self) -> Result<Lineage, StoreError> {
-        let mut lineage = Lineage::of(&self.versions.registry());
-        let mut after = 0;
-        loop {
-            let stored = registries::next(&mut *self.db.read().await?, after).await?;
-            let Some((number, bytes)) = stored else { return Ok(lineage) };
-            after = number;
-            let parsed =
-                off_threads(move || Pins::claimed_by(&bytes).and_then(|pins| Registry::parse(&bytes, &pins)));
-            match parsed.await? {
-                Ok(registry) => lineage.learn(&registry),
-                // Written by an earlier program, under rules that were others.
-                Err(error) => tracing::warn!(%error, number, "an earlier registry version cannot be read"),
-            }
-        }
-    }
 }
 
 fn hex(hash: &[u8; 32]) -> String {

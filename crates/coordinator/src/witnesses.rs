@@ -10,6 +10,7 @@
 
 mod clock;
 mod marks;
+mod remaining;
 
 use std::{
     collections::BTreeMap,

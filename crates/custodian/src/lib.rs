@@ -53,6 +53,17 @@ pub use error::{RegistryTrouble, StartError};
 /// The tables of a custodian's database, for what works on it without the role.
 pub use store::MIGRATIONS;
 
+/// The newest registry version that a custodian keeps in the database of this URL, the exact file; the role may run.
+///
+/// # Errors
+/// [`StoreError`](tacit_store::StoreError).
+pub async fn kept_registry(database: &str) -> Result<Option<Vec<u8>>, tacit_store::StoreError> {
+    let db = Db::open(database, &MIGRATIONS).await?;
+    let kept = store::registry::load(&mut *db.read().await?).await;
+    db.close().await;
+    kept
+}
+
 use buckets::Buckets;
 use federation::{Federation, Source};
 use keys::Seeds;

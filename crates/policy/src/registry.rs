@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! file = {"body": "<text>", "signatures": [coordinator]}         signed "tacit/v1/registry"       || body
+//!                    (a recovery version: further signatures,    signed "tacit/v1/registry-recovery" || body)
 //! body = {federation, number, issued_at, coordinator, custodian, entries: [entry, ...]}
 //! entry = {"body": "<text>", "signatures": [owner, ...]}         signed "tacit/v1/registry-entry" || body
 //!                                                    (agreements: "tacit/v1/agreement" || body, holder then requester;
@@ -21,6 +22,7 @@ pub mod entry;
 mod error;
 pub mod keychange;
 mod matter;
+pub mod recovery;
 pub mod signed;
 mod text;
 pub mod trial;
@@ -40,6 +42,7 @@ use self::{
     cross::Loaded,
     ended::AgreementEnd,
     entry::{Act, Agreement, Category, FederationRule, List, Member, PseudonymKey, Purpose, Role},
+    recovery::{Recovery, Standings},
     signed::{REGISTRY_DOMAIN, Signed, parse_json},
 };
 use crate::{
@@ -118,6 +121,9 @@ struct Body {
     issued_at: Millis,
     coordinator: MemberId,
     custodian: MemberId,
+    /// That it is a recovery version, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recovery: Option<Recovery>,
     entries: Vec<Signed>,
 }
 
@@ -156,6 +162,17 @@ pub struct Registry {
     pairs: BTreeMap<MemberId, BTreeMap<MemberId, Vec<usize>>>,
     pseudonym_keys: BTreeMap<(MemberId, u32), PseudonymKey>,
     endings: BTreeMap<(Ulid, MemberId), AgreementEnd>,
+    recovery: Option<Recovery>,
+    /// What the file holds, to the byte of each entry.
+    standings: Arc<Standings>,
+}
+
+/// A file of which everything was checked but that all countersignatures of a recovery version are there.
+struct Unfinished {
+    outer: Signed,
+    registry: Registry,
+    /// Who has not countersigned; nobody of an ordinary version.
+    missing: Vec<MemberId>,
 }
 
 impl Registry {
@@ -165,6 +182,17 @@ impl Registry {
     /// [`RegistryError`] names the first place that is wrong. Nothing of a refused file may be used; a member keeps
     /// working with the registry it has.
     pub fn parse(bytes: &[u8], pins: &Pins) -> Result<Self, RegistryError> {
+        let Unfinished { outer: _, registry, missing } = Unfinished::parse(bytes, pins)?;
+        if missing.is_empty() {
+            return Ok(registry);
+        }
+        let missing = missing.iter().map(MemberId::as_str).collect::<Vec<_>>().join(", ");
+        Err(RegistryProblem::Countersigners { missing }).at("registry.signatures")
+    }
+}
+
+impl Unfinished {
+    fn parse(bytes: &[u8], pins: &Pins) -> Result<Self, RegistryError> {
         use RegistryProblem as Problem;
         if bytes.len() > MAX_REGISTRY_BYTES {
             return Err(Problem::TooLarge { bytes: bytes.len(), max: MAX_REGISTRY_BYTES }).at("registry");
@@ -179,15 +207,18 @@ impl Registry {
             let (found, needed) = (String::new(), "the coordinator".to_owned());
             return Err(Problem::Signers { found, needed }).at("signatures");
         };
-        let (signer, key) = (Some(line.signer.clone()), line.key);
-        outer.verify(REGISTRY_DOMAIN, &[(&line.signer, key)], "registry")?;
+        let (signer, key) = (line.signer.clone(), line.key);
+        outer.verify_line(0, REGISTRY_DOMAIN, key, "registry")?;
         let body: Body = parse_json(&outer.body, "")?;
+        if body.recovery.is_none() {
+            outer.verify(REGISTRY_DOMAIN, &[(&signer, key)], "registry")?;
+        }
         if key.0 != pins.coordinator_key && !body.leads_to(key, Ed25519Key(pins.coordinator_key)) {
             return Err(Problem::KeyDiffers { signer: body.coordinator }).at("registry.signatures[0].key");
         }
-        if signer.as_ref() != Some(&body.coordinator) {
-            let found = signer.map(String::from).unwrap_or_default();
-            return Err(Problem::Signers { found, needed: body.coordinator.into() }).at("coordinator");
+        if signer != body.coordinator {
+            let (found, needed) = (signer.into(), body.coordinator.into());
+            return Err(Problem::Signers { found, needed }).at("coordinator");
         }
         check::text(&body.federation, 253, "federation")?;
         if body.federation != pins.federation {
@@ -208,9 +239,19 @@ impl Registry {
             loaded.acts.values(),
         );
         let own_rules = own_rules.at("entries")?;
-        Ok(Self::index(registry_hash(bytes), body, loaded, own_rules))
+        let registry = Registry::index(registry_hash(bytes), body, loaded, own_rules);
+        let missing = match &registry.recovery {
+            None => Vec::new(),
+            Some(recovery) => {
+                recovery::check(recovery, &registry)?;
+                recovery::countersigners(&outer, &registry)?
+            }
+        };
+        Ok(Self { outer, registry, missing })
     }
+}
 
+impl Registry {
     fn index(hash: [u8; 32], body: Body, loaded: Loaded, own_rules: Option<OwnRules>) -> Self {
         let mut agreements = loaded.agreements;
         for ending in loaded.endings.values() {
@@ -243,6 +284,8 @@ impl Registry {
             pairs,
             pseudonym_keys: loaded.pseudonym_keys,
             endings: loaded.endings,
+            recovery: body.recovery,
+            standings: Arc::new(loaded.standings),
         }
     }
 

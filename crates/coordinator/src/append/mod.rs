@@ -108,6 +108,17 @@ impl Job {
     }
 }
 
+/// A registry version to be logged.
+pub(crate) struct NewVersion {
+    pub(crate) number: u64,
+    pub(crate) hash: [u8; 32],
+    pub(crate) bytes: bytes::Bytes,
+    /// The one in force that it was compared with; none for the first ever.
+    pub(crate) after: Option<[u8; 32]>,
+    /// Whether it may overtake one that waits: a recovery version.
+    pub(crate) recovers: bool,
+}
+
 /// A write that decides no check.
 pub(crate) enum Write {
     Register {
@@ -134,13 +145,8 @@ pub(crate) enum Write {
         epoch: u32,
         count: u64,
     },
-    /// A registry version; `after` is the one in force that it was compared with, none for the first ever.
-    Registry {
-        number: u64,
-        hash: [u8; 32],
-        bytes: bytes::Bytes,
-        after: Option<[u8; 32]>,
-    },
+    /// A registry version.
+    Registry(NewVersion),
     /// A logged registry version counts, by this cosigned checkpoint.
     Counted {
         hash: [u8; 32],
@@ -336,9 +342,7 @@ impl Commit<'_> {
             Write::Enrollment { custodian, requester, epoch, count } => {
                 self.enrollment(&custodian, &requester, epoch, count)
             }
-            Write::Registry { number, hash, bytes, after } => {
-                self.registry(number, hash, &bytes, after).await
-            }
+            Write::Registry(version) => self.registry(&version).await,
             Write::Counted { hash, cosigned } => self.counted(hash, &cosigned).await,
             Write::Audit { reader, pseudonyms } => self.audit(&reader, pseudonyms).await,
             Write::Erase(job) => self.erase(&job).await,

@@ -11,7 +11,7 @@ use tacit_ledger::record;
 use tacit_model::{MemberId, Reason};
 use tacit_store::StoreError;
 
-use super::{Commit, Done};
+use super::{Commit, Done, NewVersion};
 use crate::store::{
     carried::{self, NewCarry},
     manifests,
@@ -208,23 +208,27 @@ impl Commit<'_> {
         Ok(Done::Logged(record))
     }
 
-    /// Logs a registry version, once, if the one that it was compared with is still in force and nothing waits. The
-    /// first one ever counts at once: there is nobody yet who could cosign it.
-    pub(super) async fn registry(
-        &mut self,
-        number: u64,
-        hash: [u8; 32],
-        bytes: &[u8],
-        after: Option<[u8; 32]>,
-    ) -> Result<Done, StoreError> {
+    /// Logs a registry version, once, if the one that it was compared with is still in force and nothing waits; a
+    /// recovery version also while another one waits, which may do so for ever. The first one ever counts at once:
+    /// there is nobody yet who could cosign it.
+    pub(super) async fn registry(&mut self, version: &NewVersion) -> Result<Done, StoreError> {
+        let NewVersion { number, hash, ref bytes, after, recovers } = *version;
         if let Some(logged) = registries::find(self.conn, &hash).await? {
             return Ok(Done::Before(logged.log_index));
         }
-        let counted = match (registries::newest(self.conn).await?, after) {
+        let newest = registries::newest(self.conn).await?;
+        let counted = match (newest, after) {
             (None, None) => Some(self.now),
-            (Some(newest), Some(after))
-                if newest.hash == after && newest.counted.is_some() && number > newest.number =>
-            {
+            (Some(newest), Some(after)) if number > newest.number => {
+                let waits = newest.counted.is_none();
+                let in_force = if waits && recovers {
+                    registries::in_force(self.conn).await?.map(|it| it.logged.hash)
+                } else {
+                    (!waits).then_some(newest.hash)
+                };
+                if in_force != Some(after) {
+                    return Ok(Done::Refused(Reason::RegistryInvalid));
+                }
                 None
             }
             _ => return Ok(Done::Refused(Reason::RegistryInvalid)),
@@ -236,8 +240,11 @@ impl Commit<'_> {
         Ok(Done::Logged(record))
     }
 
-    /// Notes that a logged registry version counts from now on.
+    /// Notes that a logged registry version counts from now on, unless a recovery version has overtaken it.
     pub(super) async fn counted(&mut self, hash: [u8; 32], cosigned: &[u8]) -> Result<Done, StoreError> {
+        if registries::newest(self.conn).await?.is_none_or(|newest| newest.hash != hash) {
+            return Ok(Done::Refused(Reason::RegistryInvalid));
+        }
         registries::count(self.conn, &hash, cosigned, self.now).await?;
         Ok(Done::Stored)
     }

@@ -198,18 +198,21 @@ pub(crate) async fn offer(
     execute_alone(conn, write).await.map(drop)
 }
 
-/// The offer that waits longest.
-pub(crate) async fn waiting(conn: &mut Conn) -> Result<Option<Offer>, StoreError> {
-    let row = sqlx::query(
-        "SELECT hash, bytes FROM registry_offer WHERE refused IS NULL ORDER BY offered_ms, hash LIMIT 1",
-    )
-    .fetch_optional(conn)
-    .await?;
-    row.map(|row| {
-        let hash = bytes32("registry_offer", "hash", "waiting", row.try_get(0)?)?;
-        Ok(Offer { hash, bytes: row.try_get(1)? })
-    })
-    .transpose()
+/// Hashes of the offers that wait, the one that waits longest first.
+pub(crate) async fn all_waiting(conn: &mut Conn) -> Result<Vec<[u8; 32]>, StoreError> {
+    let rows = sqlx::query("SELECT hash FROM registry_offer WHERE refused IS NULL ORDER BY offered_ms, hash")
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(|row| bytes32("registry_offer", "hash", "waiting", row.try_get(0)?)).collect()
+}
+
+/// The file of an offer, if it is there.
+pub(crate) async fn offered_file(conn: &mut Conn, hash: &[u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
+    let row = sqlx::query("SELECT bytes FROM registry_offer WHERE hash = $1")
+        .bind(hash.as_slice())
+        .fetch_optional(conn)
+        .await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
 }
 
 /// Whether an offer is there, and why it was refused, if it was.

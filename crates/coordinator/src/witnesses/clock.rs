@@ -2,6 +2,7 @@
 
 use std::sync::PoisonError;
 
+use tacit_ledger::quorum::WitnessSet;
 use tacit_model::{
     Clock as _, Millis, Reason,
     told::{Needed, Reading, Said, Told, Verdict},
@@ -74,7 +75,15 @@ impl Witnesses {
     }
 
     fn counted<T>(&self, with: impl FnOnce(&mut Told, Needed<'_>) -> T) -> T {
-        let set = self.set();
+        self.counted_by(&self.set(), with)
+    }
+
+    /// What these witnesses make of the clock as it was read.
+    pub(super) fn verdict_of(&self, set: &WitnessSet, reading: Reading) -> Verdict {
+        self.counted_by(set, |told, needed| told.verdict(needed, reading))
+    }
+
+    fn counted_by<T>(&self, set: &WitnessSet, with: impl FnOnce(&mut Told, Needed<'_>) -> T) -> T {
         let names: Vec<&str> = set.iter().map(|witness| witness.name()).collect();
         with(&mut self.told(), Needed { of: &names, count: set.quorum(), most_ms: MOST_MS })
     }

@@ -15,6 +15,7 @@ mod log;
 mod manifests;
 mod openings;
 mod quotas;
+mod recovery;
 mod repeated;
 mod replicas;
 mod requested;

@@ -6,6 +6,7 @@ use super::{
     Body,
     entry::Entry,
     error::RegistryError,
+    recovery::Recovery,
     signed::{REGISTRY_DOMAIN, Signed, Signer, sign_entry},
 };
 
@@ -29,7 +30,24 @@ impl RegistryBuilder {
         custodian: MemberId,
     ) -> Self {
         let federation = federation.to_owned();
-        Self { body: Body { federation, number, issued_at, coordinator, custodian, entries: Vec::new() } }
+        Self {
+            body: Body {
+                federation,
+                number,
+                issued_at,
+                coordinator,
+                custodian,
+                recovery: None,
+                entries: Vec::new(),
+            },
+        }
+    }
+
+    /// Makes it a recovery version.
+    #[must_use]
+    pub fn recovery(mut self, recovery: Option<Recovery>) -> Self {
+        self.body.recovery = recovery;
+        self
     }
 
     /// Adds an entry that its owners signed elsewhere.
@@ -63,10 +81,7 @@ impl RegistryBuilder {
         keyed.sort_by(|a, b| a.0.cmp(&b.0));
         self.body.entries = keyed.into_iter().map(|(_, entry)| entry).collect();
         let signer = Signer { id: &self.body.coordinator, key: coordinator_key };
-        let outer = Signed::of(&self.body)?.sign_as(REGISTRY_DOMAIN, signer);
-        let mut bytes = Signed::of(&outer)?.body.into_bytes();
-        bytes.push(b'\n');
-        Ok(bytes)
+        Signed::of(&self.body)?.sign_as(REGISTRY_DOMAIN, signer).to_registry_file()
     }
 }
 

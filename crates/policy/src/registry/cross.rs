@@ -13,6 +13,7 @@ use super::{
         Rank, Role, SUBJECT_ACCESS,
     },
     error::{At, RegistryError, RegistryProblem as Problem},
+    recovery::{Standings, fingerprint, standing},
     signed::domain,
 };
 use crate::keys::Ed25519Key;
@@ -30,6 +31,7 @@ pub(super) struct Loaded {
     pub(super) agreements: BTreeMap<Ulid, Agreement>,
     pub(super) pseudonym_keys: BTreeMap<(MemberId, u32), PseudonymKey>,
     pub(super) endings: BTreeMap<(Ulid, MemberId), AgreementEnd>,
+    pub(super) standings: Standings,
 }
 
 impl Loaded {
@@ -51,6 +53,9 @@ impl Loaded {
         }
         for (path, entry) in &entries {
             loaded.references(entry, path)?;
+        }
+        for ((_, entry), signed) in entries.iter().zip(&body.entries) {
+            loaded.standings.insert(fingerprint(signed)?, standing(entry, &loaded.agreements));
         }
         Ok(loaded)
     }

@@ -8,6 +8,7 @@ use super::{
     builder::{RegistryBuilder, sort_key},
     entry::Entry,
     error::{At, RegistryError, RegistryProblem as Problem},
+    recovery::{Recovery, stands_on},
     signed::{Signed, parse_json},
 };
 
@@ -33,7 +34,31 @@ impl Draft {
         let outer: Signed = parse_json(utf8(file)?, "")?;
         let mut body: Body = parse_json(&outer.body, "")?;
         body.number = body.number.saturating_add(1);
+        body.recovery = None;
         Ok(Self(body))
+    }
+
+    /// The recovery version of this number after a signed one: without these members. The file is read, not checked.
+    /// What was taken out, in words.
+    ///
+    /// # Errors
+    /// [`RegistryError`] when it is no registry.
+    pub fn recover(
+        file: &[u8],
+        number: u64,
+        members: &[MemberId],
+    ) -> Result<(Self, Vec<String>), RegistryError> {
+        let mut draft = Self::after(file)?;
+        let mut removed = members.to_vec();
+        removed.sort_unstable();
+        removed.dedup();
+        let mut gone = Vec::new();
+        for member in &removed {
+            gone.extend(draft.remove_member(member)?);
+        }
+        draft.0.number = number;
+        draft.0.recovery = Some(Recovery { after: super::registry_hash(file), removed });
+        Ok((draft, gone))
     }
 
     /// A draft from its file.
@@ -97,22 +122,12 @@ impl Draft {
     /// # Errors
     /// [`RegistryError`] when an entry is none.
     pub fn remove_member(&mut self, id: &MemberId) -> Result<Vec<String>, RegistryError> {
-        let mut agreements = Vec::new();
-        for (entry, _) in self.entries()? {
-            if let Entry::Agreement(it) = entry
-                && (it.holder == *id || it.requester == *id)
-            {
-                agreements.push(it.id);
-            }
-        }
-        self.remove(|entry| match entry {
-            Entry::Member(it) => it.id == *id,
-            Entry::List(it) => it.id.holder() == id.as_str(),
-            Entry::Agreement(it) => agreements.contains(&it.id),
-            Entry::AgreementEnd(it) => agreements.contains(&it.agreement),
-            Entry::PseudonymKey(it) => it.requester == *id,
-            _ => false,
-        })
+        let agreements = self.entries()?.into_iter().filter_map(|(entry, _)| match entry {
+            Entry::Agreement(it) => Some((it.id, *it)),
+            _ => None,
+        });
+        let agreements = agreements.collect();
+        self.remove(|entry| stands_on(entry, &agreements).contains(id))
     }
 
     /// Takes an agreement out, with its ending. What was taken out, in words.
@@ -152,8 +167,9 @@ impl Draft {
     /// [`RegistryError`] when an entry is none. Whether the version is good is for
     /// [`Registry::parse`](super::Registry::parse).
     pub fn finish(self, now: Millis, coordinator_key: &SigningKey) -> Result<Vec<u8>, RegistryError> {
-        let Body { federation, number, issued_at: _, coordinator, custodian, entries } = self.0;
-        let builder = RegistryBuilder::new(&federation, number, now, coordinator, custodian);
+        let Body { federation, number, issued_at: _, coordinator, custodian, recovery, entries } = self.0;
+        let builder =
+            RegistryBuilder::new(&federation, number, now, coordinator, custodian).recovery(recovery);
         entries.into_iter().fold(builder, RegistryBuilder::signed).finish(coordinator_key)
     }
 }

@@ -332,6 +332,25 @@ pub enum RegistryProblem {
         /// Who signed the ending.
         member: MemberId,
     },
+    /// A recovery version lacks countersignatures.
+    #[error(
+        "it removes members from a federation whose quorum is lost, and lacks the countersignature of [{missing}]; the custodian and every auditor answer for it: tacit registry countersign"
+    )]
+    Countersigners {
+        /// Who has not signed, in order.
+        missing: String,
+    },
+    /// A recovery version in a federation without auditors.
+    #[error(
+        "this federation has no auditor, and the custodian alone is not enough: with the coordinator it could choose who the witnesses are; bring enough of the witnesses back"
+    )]
+    NoAuditor,
+    /// Who is removed stands in the version all the same.
+    #[error("`{member}` is said to be removed and stands here; take its entry out or do not name it")]
+    NotRemoved {
+        /// The member.
+        member: MemberId,
+    },
     /// The auditors' box keys are not two.
     #[error(
         "the auditors have {found} box keys together; needed are exactly two, held by different people, or none while there is no auditor"

@@ -101,6 +101,21 @@ impl Signed {
         self
     }
 
+    /// Adds `signer`'s signature before the one in this place.
+    pub(super) fn sign_at(self, place: usize, domain: &[u8], signer: Signer<'_>) -> Self {
+        let mut signed = self.sign_as(domain, signer);
+        let place = place.min(signed.signatures.len() - 1);
+        signed.signatures[place..].rotate_right(1);
+        signed
+    }
+
+    /// The file of a registry.
+    pub(super) fn to_registry_file(&self) -> Result<Vec<u8>, RegistryError> {
+        let mut bytes = Self::of(self)?.body.into_bytes();
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
     /// Checks that exactly `needed` signed, in this order, and that every signature verifies.
     pub(super) fn verify(
         &self,
@@ -108,21 +123,42 @@ impl Signed {
         needed: &[(&MemberId, Ed25519Key)],
         path: &str,
     ) -> Result<(), RegistryError> {
-        if !self.signers().eq(needed.iter().map(|(id, _)| *id)) {
+        self.verify_from(0, domain, needed, path)
+    }
+
+    /// [`Signed::verify`], for the signatures from this place on.
+    pub(super) fn verify_from(
+        &self,
+        from: usize,
+        domain: &[u8],
+        needed: &[(&MemberId, Ed25519Key)],
+        path: &str,
+    ) -> Result<(), RegistryError> {
+        if !self.signers().skip(from).eq(needed.iter().map(|(id, _)| *id)) {
             let found = self.signers().take(8).map(MemberId::as_str).collect::<Vec<_>>().join(", ");
             let needed = needed.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>().join(", ");
             return Err(Problem::Signers { found, needed }).at(format_args!("{path}.signatures"));
         }
-        let message = message(domain, &self.body);
-        for (i, (line, (_, key))) in self.signatures.iter().zip(needed).enumerate() {
-            let signer = line.signer.clone();
-            if line.key != *key {
-                return Err(Problem::KeyDiffers { signer }).at(format_args!("{path}.signatures[{i}].key"));
-            }
-            if key.0.verify(&message, &line.signature.0).is_err() {
-                return Err(Problem::SignatureInvalid { signer })
-                    .at(format_args!("{path}.signatures[{i}].signature"));
-            }
+        let lines = self.signatures.iter().enumerate().skip(from);
+        lines.zip(needed).try_for_each(|((i, _), (_, key))| self.verify_line(i, domain, *key, path))
+    }
+
+    /// Checks the signature in this place, by this key.
+    pub(super) fn verify_line(
+        &self,
+        place: usize,
+        domain: &[u8],
+        key: Ed25519Key,
+        path: &str,
+    ) -> Result<(), RegistryError> {
+        let Some(line) = self.signatures.get(place) else { return Ok(()) };
+        let signer = line.signer.clone();
+        if line.key != key {
+            return Err(Problem::KeyDiffers { signer }).at(format_args!("{path}.signatures[{place}].key"));
+        }
+        if key.0.verify(&message(domain, &self.body), &line.signature.0).is_err() {
+            return Err(Problem::SignatureInvalid { signer })
+                .at(format_args!("{path}.signatures[{place}].signature"));
         }
         Ok(())
     }

@@ -6,6 +6,8 @@
 //!                                                                    ─▶ in force
 //! ```
 //!
+//! One kind of version counts without such a quorum: a [recovery](super::recovery), which only removes members.
+//!
 //! The same check decides at the coordinator, before it logs a version, and at every member, before it obeys one. A
 //! version that fails changes nothing: what is known stays in force.
 
@@ -14,12 +16,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use tacit_ledger::{
     logged::{LoggedError, LoggedRecord},
     note::NoteVerifier,
-    quorum::QuorumError,
     record::Record,
 };
 use tacit_model::{MemberId, Ulid};
 
-use super::{NoWitnesses, Pins, Registry, RegistryError};
+use super::{
+    NoWitnesses, Pins, Registry, RegistryError,
+    recovery::{NotBacked, NotRecovery},
+};
 use crate::keys::Ed25519Key;
 
 /// Why a registry may not follow the one that is known.
@@ -92,6 +96,9 @@ pub enum NotNext {
         /// The agreement.
         id: Ulid,
     },
+    /// It says that it only removes members, and does something else.
+    #[error(transparent)]
+    Recovery(#[from] NotRecovery),
     /// Nobody could cosign under it.
     #[error(transparent)]
     Witnesses(#[from] NoWitnesses),
@@ -134,6 +141,9 @@ impl Registry {
         }
         if next.number <= self.number {
             return Err(NotNext::Number { found: next.number, known: self.number });
+        }
+        if let Some(recovery) = next.recovery() {
+            self.check_recovery(recovery, next)?;
         }
         if next.issued_at < self.issued_at {
             return Err(NotNext::Issued { number: next.number });
@@ -199,9 +209,9 @@ pub enum VersionRefused {
     /// It may not follow the one in force.
     #[error("the registry may not follow the one in force: {0}")]
     NotNext(#[from] NotNext),
-    /// No quorum of the version in force stands behind its record.
-    #[error("no quorum of the version in force stands behind it: {0}")]
-    Quorum(#[from] QuorumError),
+    /// Too few stand behind its record.
+    #[error(transparent)]
+    Quorum(#[from] NotBacked),
     /// It is not in the log.
     #[error("it is not proven to be in the log: {0}")]
     Log(#[from] LoggedError),
@@ -221,7 +231,8 @@ pub struct Served<'a> {
 
 impl Registry {
     /// The version that follows this one: its signatures, pins and succession are checked, and that a quorum of *this*
-    /// version's witnesses cosigned a checkpoint with its record. Cosignatures from the future of `now_s` (seconds
+    /// version's witnesses cosigned a checkpoint with its record; for a recovery version, that the custodian and more than
+    /// half of the holders that remain did. Cosignatures from the future of `now_s` (seconds
     /// since 1970-01-01T00:00:00Z) do not count; old ones do, because what counted once counts.
     ///
     /// # Errors
@@ -236,8 +247,8 @@ impl Registry {
     ) -> Result<Self, VersionRefused> {
         let next = Self::parse(served.bytes, pins).map_err(Box::new)?;
         self.check_next(lineage, &next)?;
-        let cosigned =
-            self.witnesses().map_err(NotNext::from)?.open(&served.logged.checkpoint, log, now_s)?;
+        let backing = self.backing(&next).map_err(NotNext::from)?;
+        let cosigned = backing.open(&served.logged.checkpoint, log, now_s)?;
         let verified = served.logged.verify_under(cosigned.checkpoint())?;
         match verified.record() {
             Record::Registry(record) if record.registry == next.hash && record.number == next.number => {

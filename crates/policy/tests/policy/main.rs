@@ -7,6 +7,7 @@ mod decide;
 mod fixture;
 mod hostile;
 mod matrix;
+mod recovery;
 mod registry;
 mod size;
 mod versions;

@@ -23,7 +23,7 @@ use tacit_policy::{
 use crate::fixture::{self, id, key, now, pins, public, ulid};
 
 /// The fixture's entries, with keys for witnesses.
-fn entries() -> Vec<Entry> {
+pub(crate) fn entries() -> Vec<Entry> {
     let mut entries = fixture::entries();
     for entry in &mut entries {
         if let Entry::Member(member) = entry
@@ -35,7 +35,7 @@ fn entries() -> Vec<Entry> {
     entries
 }
 
-fn member<'a>(entries: &'a mut [Entry], name: &str) -> &'a mut Member {
+pub(crate) fn member<'a>(entries: &'a mut [Entry], name: &str) -> &'a mut Member {
     let found = entries.iter_mut().find_map(|entry| match entry {
         Entry::Member(it) if it.id == name => Some(it),
         _ => None,
@@ -73,7 +73,7 @@ fn file_at(number: u64, issued_at: Millis, entries: &[Entry]) -> Vec<u8> {
 }
 
 /// A version with these entries, signed by their owners.
-fn builder(number: u64, issued_at: Millis, entries: &[Entry]) -> RegistryBuilder {
+pub(crate) fn builder(number: u64, issued_at: Millis, entries: &[Entry]) -> RegistryBuilder {
     let empty =
         RegistryBuilder::new("example-federation", number, issued_at, id("coordinator"), id("custodian"));
     entries.iter().fold(empty, |builder, entry| {
@@ -262,7 +262,7 @@ fn a_party_obeys_its_own_ending_before_the_registry_carries_it() {
 }
 
 /// The record of a version as the only one of a log, cosigned by these.
-fn logged(bytes: &[u8], number: u64, witnesses: &[&str]) -> LoggedRecord {
+pub(crate) fn logged(bytes: &[u8], number: u64, witnesses: &[&str]) -> LoggedRecord {
     let registry = tacit_policy::registry_hash(bytes);
     let record = record::Registry { id: ulid(77).to_string(), time_ms: now().0, number, registry };
     let record = record.to_bytes().unwrap();
@@ -278,7 +278,7 @@ fn logged(bytes: &[u8], number: u64, witnesses: &[&str]) -> LoggedRecord {
     LoggedRecord { record, index: 0, inclusion: Vec::new(), checkpoint: note.into_bytes() }
 }
 
-fn log_key() -> NoteVerifier {
+pub(crate) fn log_key() -> NoteVerifier {
     NoteVerifier::new("coordinator/log", key("coordinator/log").verifying_key()).unwrap()
 }
 

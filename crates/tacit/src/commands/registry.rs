@@ -4,7 +4,10 @@
 mod draft;
 pub(super) mod known;
 mod publish;
+mod recover;
 mod show;
+mod status;
+mod words;
 
 use clap::Subcommand;
 
@@ -25,7 +28,11 @@ pub(crate) enum Command {
     /// Hand the next version to the running coordinator, and wait until a quorum stands behind it.
     Publish(publish::Arguments),
     /// Say which version is in force or in use, and what became of the others.
-    Status(publish::Status),
+    Status(status::Arguments),
+    /// At the coordinator, when the quorum is lost for good: sign a version that only removes members.
+    Recover(recover::Recover),
+    /// At the custodian and at every auditor: countersign a version that only removes members.
+    Countersign(recover::Countersign),
 }
 
 pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
@@ -34,7 +41,9 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> 
             Command::Draft(arguments) => draft::run(context, arguments).await,
             Command::Show(arguments) => show::run(context, arguments).await,
             Command::Publish(arguments) => publish::run(context, arguments).await,
-            Command::Status(arguments) => publish::status(context, arguments).await,
+            Command::Status(arguments) => status::run(context, arguments).await,
+            Command::Recover(arguments) => recover::recover(context, arguments).await,
+            Command::Countersign(arguments) => recover::countersign(context, arguments).await,
         }
     })
 }

@@ -69,7 +69,7 @@ pub(crate) fn taken_over(
 }
 
 /// Hands bytes to the running coordinator as its operator's command does, without the command's own checks.
-fn offered(world: &World, bytes: &[u8]) -> Standing {
+pub(crate) fn offered(world: &World, bytes: &[u8]) -> Standing {
     let file =
         CoordinatorFile::load(Path::new(&world.file("coordinator.toml")), Environment::Ignored).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -7,6 +7,7 @@ mod doctor;
 mod forged;
 mod hostile;
 mod life;
+mod recovery;
 #[path = "../screening/support.rs"]
 #[expect(dead_code, reason = "what the tests of screening need besides")]
 mod support;

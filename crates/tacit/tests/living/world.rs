@@ -20,6 +20,9 @@ pub(crate) const PURPOSE: &str = "public-procurement-eligibility";
 /// The longest wait for anything that comes by itself.
 const PATIENCE: Duration = Duration::from_secs(40);
 
+/// The usual federation.
+pub(crate) const SAMPLE: &str = include_str!("../../../federation/samples/procurement.toml");
+
 /// What customs and court agree on.
 pub(crate) const TERMS: &str = r#"
 holder = "court"
@@ -61,12 +64,16 @@ impl Drop for World {
 impl World {
     /// Everything runs, and one code is on the court's list.
     pub(crate) fn start() -> Self {
-        Self::start_with(&[])
+        Self::start_of(SAMPLE, &[])
     }
 
     /// The same with more options of `tacit init`.
     pub(crate) fn start_with(options: &[&str]) -> Self {
-        let sample = include_str!("../../../federation/samples/procurement.toml");
+        Self::start_of(SAMPLE, options)
+    }
+
+    /// The same of another sample. Members that the usual one does not have are not started.
+    pub(crate) fn start_of(sample: &str, options: &[&str]) -> Self {
         let mut federation = Federation::found(sample, &[&["--tick-ms", "500"], options].concat());
         federation.start_all();
         let mut rng = seeded_rng([5; 32]);
@@ -206,7 +213,14 @@ impl World {
         config
     }
 
-    fn start_joined(&mut self, config: &str, dir: &str) {
+    /// Ends the node that was started last, for good.
+    pub(crate) fn end_last_joined(&mut self) {
+        let mut child = self.joined.pop().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    pub(crate) fn start_joined(&mut self, config: &str, dir: &str) {
         let log = fs::File::create(format!("{dir}/log")).unwrap();
         let child = std::process::Command::new(env!("CARGO_BIN_EXE_tacit"))
             .args(["node", "serve", "--config", config])

@@ -1,21 +1,32 @@
 //! The registry that a command works with, from whoever's configuration it was given.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use tacit_coordinator::offers::Offers;
+use tacit_custodian::kept_registry;
 use tacit_federation::{
     config::{
         AuditorFile, AuthorityFile, CoordinatorFile, CustodianFile, Environment, NodeFile, RoleFile, role_of,
     },
-    registry::{endings_file, refused},
+    registry::{RegistrySource, endings_file, refused},
     run::{read_seed, signing_key},
 };
 use tacit_identity::{Federation, Role};
 use tacit_ledger::ed25519::SigningKey;
 use tacit_model::{MemberId, Reason};
-use tacit_policy::{Pins, Registry, RegistryError};
+use tacit_policy::{
+    Pins, Registry, RegistryError,
+    registry::{recovery::Underway, versions::NotNext},
+};
 
-use crate::exit::Failure;
+use crate::{
+    cli::Context,
+    exit::Failure,
+    parties::{Caller, DEADLINES},
+};
 
 /// A configuration, as far as work on the registry needs it.
 pub(crate) struct Desk {
@@ -26,8 +37,10 @@ pub(crate) struct Desk {
     pins: Pins,
     /// Where the registry is kept; the first one, at a coordinator.
     file: Option<PathBuf>,
-    /// A coordinator's database.
+    /// A coordinator's database, or a custodian's.
     database: Option<String>,
+    /// Where an auditor's newest registry comes from.
+    auditor: Option<Box<AuditorFile>>,
     /// The file of the own signing key, when the configuration names it.
     pub(crate) signing: Option<PathBuf>,
 }
@@ -59,7 +72,8 @@ impl Desk {
             Role::Custodian => {
                 let file = CustodianFile::load(path, environment)?;
                 let pins = file.pins.for_registry(&file.federation);
-                Self::of::<CustodianFile>(file.member, file.federation, pins, None, None, None)
+                let database = Some(file.database);
+                Self::of::<CustodianFile>(file.member, file.federation, pins, None, database, None)
             }
             Role::Node => {
                 let file = NodeFile::load(path, environment)?;
@@ -83,7 +97,11 @@ impl Desk {
             Role::Auditor => {
                 let file = AuditorFile::load(path, environment)?;
                 let pins = file.pins.for_registry(&file.federation);
-                Self::of::<AuditorFile>(file.member, file.federation, pins, Some(file.registry), None, None)
+                let (member, federation) = (file.member.clone(), file.federation.clone());
+                let kept = Some(file.registry.clone());
+                let mut desk = Self::of::<AuditorFile>(member, federation, pins, kept, None, None);
+                desk.auditor = Some(Box::new(file));
+                desk
             }
         })
     }
@@ -96,15 +114,16 @@ impl Desk {
         database: Option<String>,
         signing: Option<PathBuf>,
     ) -> Self {
-        Self { member, role: F::ROLE, federation, pins, file, database, signing }
+        Self { member, role: F::ROLE, federation, pins, file, database, auditor: None, signing }
     }
 
     /// The coordinator's versions.
     pub(crate) async fn offers(&self) -> Result<Offers, Failure> {
-        let database = self.database.as_deref().ok_or_else(|| {
-            Failure::usage("this is no coordinator's configuration")
-                .next("name coordinator.toml: the coordinator's operator publishes the registry")
-        })?;
+        let database =
+            self.database.as_deref().filter(|_| self.role == Role::Coordinator).ok_or_else(|| {
+                Failure::usage("this is no coordinator's configuration")
+                    .next("name coordinator.toml: the coordinator's operator publishes the registry")
+            })?;
         Ok(Offers::open(database).await?)
     }
 
@@ -113,16 +132,36 @@ impl Desk {
         if let Some(file) = named {
             return self.read(&read(file)?);
         }
-        if self.database.is_some()
-            && let Some(version) = self.offers().await?.in_force().await?
-        {
-            return self.read(&version.bytes);
+        let kept = match (self.role, self.database.as_deref()) {
+            (Role::Coordinator, Some(_)) => self.offers().await?.in_force().await?.map(|it| it.bytes),
+            (_, Some(database)) => kept_registry(database).await?,
+            (_, None) => None,
+        };
+        if let Some(bytes) = kept {
+            return self.read(&bytes);
         }
         let file = self.file.as_deref().filter(|file| file.exists()).ok_or_else(|| {
             Failure::usage("no registry is known here yet")
                 .next("start the role once, which fetches it, or name a registry file with --registry")
         })?;
         self.read(&read(file)?)
+    }
+
+    /// [`Desk::newest`], and for an auditor, who runs no role that would keep up, what the coordinator can prove.
+    pub(crate) async fn refreshed(&self, context: &Context, named: Option<&Path>) -> Result<Known, Failure> {
+        if let (None, Some(file)) = (named, &self.auditor) {
+            let caller =
+                Caller::new(&file.federation, &file.tls, &file.coordinator, &file.pins, &context.clock)?;
+            let (channel, log) = (caller.coordinator, caller.log_key);
+            let (pins, kept, clock) = (self.pins.clone(), file.registry.clone(), Arc::clone(&context.clock));
+            RegistrySource::new(channel, log, pins, kept, DEADLINES, clock).refresh().await?;
+        }
+        self.newest(named).await
+    }
+
+    /// A recovery version, of which countersignatures may be missing; `None` when it is none.
+    pub(crate) fn underway(&self, bytes: &[u8]) -> Result<Option<Underway>, Failure> {
+        Ok(Underway::read(bytes, &self.pins)?)
     }
 
     /// A signed version, checked by the pins of this configuration.
@@ -174,6 +213,14 @@ impl Desk {
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(path)
         .map_err(|error| Failure::usage(format!("{} cannot be read", path.display())).why(error))
+}
+
+impl From<NotNext> for Failure {
+    fn from(error: NotNext) -> Self {
+        Self::new(crate::exit::Exit::Refused, "it may not follow the version in force")
+            .why(error)
+            .reason(Reason::RegistryInvalid)
+    }
 }
 
 impl From<RegistryError> for Failure {

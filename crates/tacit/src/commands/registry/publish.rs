@@ -1,4 +1,4 @@
-//! `tacit registry publish` and `tacit registry status`.
+//! `tacit registry publish`.
 
 use std::{
     path::PathBuf,
@@ -6,18 +6,20 @@ use std::{
 };
 
 use serde_json::json;
-use tacit_coordinator::offers::{Offers, Standing};
+use tacit_coordinator::offers::Standing;
 use tacit_federation::run::read_seed;
 use tacit_identity::write_public;
 use tacit_ledger::ed25519::SigningKey;
 use tacit_model::Reason;
 use tacit_policy::registry::draft::Draft;
 
-use super::known::{Desk, read};
+use super::{
+    known::{Desk, read},
+    words::needed,
+};
 use crate::{
     cli::Context,
     exit::{Exit, Failure},
-    output::columns,
 };
 
 /// How often it is looked what became of a version.
@@ -42,14 +44,6 @@ pub(crate) struct Arguments {
     wait: u64,
 }
 
-/// Arguments of `registry status`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Status {
-    /// The configuration of the coordinator or of a member.
-    #[arg(long, env = "TACIT_CONFIG", value_name = "FILE")]
-    config: PathBuf,
-}
-
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit, Failure> {
     let desk = Desk::load(&arguments.config)?;
     let offers = desk.offers().await?;
@@ -72,6 +66,7 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
     }
     let hash = offers.offer(&bytes, &*context.clock).await?;
     let number = known.registry.number();
+    let remaining = desk.underway(&bytes)?.map(|underway| needed(&underway));
     let until = Instant::now() + Duration::from_secs(arguments.wait);
     loop {
         let standing = offers.standing(&hash).await?;
@@ -93,15 +88,27 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
                 )?;
                 return Ok(Exit::Done);
             }
+            Standing::Overtaken { .. } => {
+                return Err(Failure::new(Exit::Refused, format!("version {number} never comes into force"))
+                    .why("a recovery version came into force in its place")
+                    .next("draft it again from the version in force")
+                    .reason(Reason::RegistryInvalid));
+            }
             Standing::Waiting | Standing::Logged { .. } | Standing::Unknown if Instant::now() >= until => {
-                return Err(still_waiting(number, &standing, arguments.wait));
+                return Err(still_waiting(number, &standing, remaining.as_deref(), arguments.wait));
             }
             Standing::Waiting | Standing::Logged { .. } | Standing::Unknown => tokio::time::sleep(POLL).await,
         }
     }
 }
 
-fn still_waiting(number: u64, standing: &Standing, wait: u64) -> Failure {
+fn still_waiting(number: u64, standing: &Standing, remaining: Option<&str>, wait: u64) -> Failure {
+    let failure = Failure::new(Exit::Unreachable, format!("version {number} is not in force after {wait} s"));
+    if let Some(remaining) = remaining {
+        return failure
+            .why(format!("it waits until the coordinator runs and these cosign its log: {remaining}"))
+            .next("see that they run; it comes into force by itself: tacit registry status");
+    }
     let (why, next) = match standing {
         Standing::Logged { .. } => (
             "it is in the log, and no quorum of the version in force has cosigned that yet; the old version decides",
@@ -112,50 +119,5 @@ fn still_waiting(number: u64, standing: &Standing, wait: u64) -> Failure {
             "start it; it takes it up by itself: tacit registry status",
         ),
     };
-    Failure::new(Exit::Unreachable, format!("version {number} is not in force after {wait} s"))
-        .why(why)
-        .next(next)
-}
-
-pub(super) async fn status(context: &Context, arguments: Status) -> Result<Exit, Failure> {
-    let desk = Desk::load(&arguments.config)?;
-    if desk.role == tacit_identity::Role::Coordinator {
-        return versions(context, &desk.offers().await?).await;
-    }
-    let known = desk.newest(None).await?;
-    let (number, hash) = (known.registry.number(), hex::encode(known.registry.hash()));
-    let refused = desk.refused();
-    context.output.result(
-        &json!({ "member": desk.member, "number": number, "hash": hash, "issued_at": known.registry.issued_at().to_rfc3339(), "refused": refused }),
-        || {
-            let mut text = format!("{} uses version {number}, {hash}", desk.member);
-            if let Some(refused) = &refused {
-                text.push_str(&format!("\nREFUSED a newer one: {refused}"));
-            }
-            text
-        },
-    )?;
-    Ok(if refused.is_some() { Exit::Trouble } else { Exit::Done })
-}
-
-async fn versions(context: &Context, offers: &Offers) -> Result<Exit, Failure> {
-    let in_force = offers.in_force().await?.map(|version| version.hash);
-    let mut rows = vec![["NUMBER", "STATE", "SINCE", "RECORD", "HASH"].map(str::to_owned).to_vec()];
-    for version in offers.all().await? {
-        let state = match version.since {
-            None => "waits for a quorum",
-            Some(_) if in_force == Some(version.hash) => "in force",
-            Some(_) => "was in force",
-        };
-        let (since, hash) = (version.since.map(|at| at.to_rfc3339()), hex::encode(version.hash));
-        if context.output.is_json() {
-            context.output.json_line(&json!({
-                "number": version.number, "state": state, "since": since, "index": version.index, "hash": hash,
-            }))?;
-        }
-        let number = version.number.to_string();
-        rows.push(vec![number, state.to_owned(), since.unwrap_or_default(), version.index.to_string(), hash]);
-    }
-    context.output.line(&columns(&rows))?;
-    Ok(Exit::Done)
+    failure.why(why).next(next)
 }

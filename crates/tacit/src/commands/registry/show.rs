@@ -3,12 +3,18 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use tacit_policy::registry::{
-    draft::{Draft, name},
-    entry::Entry,
+use tacit_policy::{
+    Registry,
+    registry::{
+        draft::{Draft, name},
+        entry::Entry,
+    },
 };
 
-use super::known::{Desk, read};
+use super::{
+    known::{Desk, read},
+    words::{needed, recovery, signed},
+};
 use crate::{
     cli::Context,
     exit::{Exit, Failure},
@@ -34,6 +40,7 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
             (bytes, draft)
         }
     };
+    let mut about = None;
     let (draft, heading) = match draft {
         Some(draft) => {
             let heading = format!(
@@ -44,16 +51,22 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
             (draft, heading)
         }
         None => {
-            let known = desk.read(&bytes)?;
-            let registry = &known.registry;
-            let heading = format!(
-                "Version {} of {}, issued {} by {}; hash {}",
-                registry.number(),
-                registry.federation(),
-                registry.issued_at().to_rfc3339(),
-                registry.coordinator(),
-                hex::encode(registry.hash()),
-            );
+            let underway = desk.underway(&bytes)?;
+            if let Some(underway) = &underway {
+                about = Some(recovery(underway));
+            }
+            let unfinished = underway.as_ref().filter(|underway| !underway.missing().is_empty());
+            let heading = match unfinished {
+                Some(underway) => format!("Version {}, which is not complete.", underway.number()),
+                None => heading_of(&desk.read(&bytes)?.registry),
+            };
+            let heading = match &underway {
+                Some(underway) => {
+                    let (signed, needed) = (signed(underway), needed(underway));
+                    format!("{heading}\n{signed}\nIt counts once {needed} cosigned its record.")
+                }
+                None => heading,
+            };
             // The same entries; the number after it is not shown.
             (Draft::after(&bytes)?, heading)
         }
@@ -65,8 +78,21 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
         values.push(json!({ "entry": name(&entry), "signed_by": signers }));
         lines.push(format!("  {}", in_words(&entry)));
     }
-    context.output.result(&json!({ "registry": heading, "entries": values }), || lines.join("\n"))?;
+    context
+        .output
+        .result(&json!({ "registry": heading, "recovery": about, "entries": values }), || lines.join("\n"))?;
     Ok(Exit::Done)
+}
+
+fn heading_of(registry: &Registry) -> String {
+    format!(
+        "Version {} of {}, issued {} by {}; hash {}",
+        registry.number(),
+        registry.federation(),
+        registry.issued_at().to_rfc3339(),
+        registry.coordinator(),
+        hex::encode(registry.hash()),
+    )
 }
 
 fn in_words(entry: &Entry) -> String {
