@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tacit_model::{ListId, MemberId, PatternRules, PurposeCode};
 
 pub use super::agreement::{Agreement, CrossContext, Measure, Quotas};
-use super::{ended::AgreementEnd, keychange::KeyChange, text};
+use super::{ended::AgreementEnd, keychange::KeyChange};
 use crate::keys::{Ed25519Key, PublicKey};
 
 /// One entry. In JSON the kind is the only key: `{"list": {...}}`.
