@@ -126,12 +126,18 @@ impl Asker {
         matches!(self, Self::Patient(..))
     }
 
+    /// Whether anybody may still want the answers.
+    fn is_wanted(&self) -> bool {
+        match self {
+            Self::Prompt => true,
+            Self::Patient(standing, _) => standing.strong_count() > 0,
+        }
+    }
+
     /// Waits until it is this late; false when nobody wants the answers any more.
     pub(crate) async fn wait(&self, clock: &dyn Clock, until: Millis) -> bool {
         loop {
-            if let Self::Patient(standing, _) = self
-                && standing.strong_count() == 0
-            {
+            if !self.is_wanted() {
                 return false;
             }
             let left = until.since(clock.now());
@@ -154,6 +160,10 @@ impl Requester {
     ) -> Option<Vec<Planned>> {
         if let Asker::Patient(_, Some(turn)) = asker {
             turn.come().await;
+            // The group before may have ended because nobody is there any more.
+            if !asker.is_wanted() {
+                return None;
+            }
         }
         loop {
             let mut chunk = Vec::with_capacity(planned.len().min(MAX_CHECKS));

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use tacit_policy::registry::entry::Role;
 
 use super::{Ports, Service, role_of};
-use crate::sample::Sample;
+use crate::sample::{Sample, SampleAgreement};
 
 pub(super) fn text(sample: &Sample, ports: &Ports) -> String {
     let mut out = format!(
@@ -40,7 +40,7 @@ pub(super) fn text(sample: &Sample, ports: &Ports) -> String {
             quotas.checks_per_day,
             quotas.new_subjects_per_day,
             quotas.checks_per_minute.map_or_else(String::new, |most| format!("; {most} checks a minute")),
-            if agreement.consent_required { "; only with the subject's consent" } else { "" },
+            if sample.needs_consent(agreement) { "; only with the subject's consent" } else { "" },
         );
     }
     out.push_str(
@@ -59,20 +59,32 @@ pub(super) fn text(sample: &Sample, ports: &Ports) -> String {
 
 fn first_steps(out: &mut String, sample: &Sample) {
     out.push_str("\nFirst steps, from this folder\n\n  tacit up .\n");
-    let asking = sample.agreement.iter().find(|it| {
-        !it.consent_required
-            && sample.member.iter().any(|member| member.id == it.requester && member.has(Role::Requester))
-    });
+    let is_requester = |it: &&SampleAgreement| {
+        sample.member.iter().any(|member| member.id == it.requester && member.has(Role::Requester))
+    };
+    let asking = sample.agreement.iter().filter(is_requester).min_by_key(|it| sample.needs_consent(it));
     if let Some(agreement) = asking
         && let (Some(list), Some(purpose)) = (agreement.lists.first(), agreement.purposes.first())
     {
-        let holder = &agreement.holder;
+        let (holder, requester) = (&agreement.holder, &agreement.requester);
         let _ = write!(
             out,
             "  tacit list import {list} records.csv --config {holder}.toml\n\
-             \x20 tacit list seal {list} --config {holder}.toml\n\
-             \x20 tacit check CODE --list {list} --purpose {purpose} --case CASE-1 --config {}.toml\n",
-            agreement.requester,
+             \x20 tacit list seal {list} --config {holder}.toml\n",
+        );
+        let authority = sample.member.iter().find(|member| member.has(Role::Authority));
+        if let Some(authority) = authority.filter(|_| sample.needs_consent(agreement)) {
+            let _ = write!(
+                out,
+                "  tacit consent ask CODE --list {list} --purpose {purpose} --days 90 --frequency '4 MONTH' --config \
+                 {requester}.toml\n\
+                 \x20 tacit consent allow ID --config {}.toml\n",
+                authority.id,
+            );
+        }
+        let _ = writeln!(
+            out,
+            "  tacit check CODE --list {list} --purpose {purpose} --case CASE-1 --config {requester}.toml",
         );
     }
     if let Some(auditor) = sample.member.iter().find(|it| role_of(it) == tacit_identity::Role::Auditor) {

@@ -144,6 +144,14 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 }
 
 impl Sample {
+    /// Whether a question under this agreement needs the subject's consent: it says so, or no public body asks.
+    #[must_use]
+    pub fn needs_consent(&self, agreement: &SampleAgreement) -> bool {
+        let public =
+            self.member.iter().any(|it| it.id == agreement.requester && it.kind == MemberKind::Public);
+        agreement.consent_required || !public
+    }
+
     /// The sample of this name.
     ///
     /// # Errors

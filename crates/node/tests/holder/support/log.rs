@@ -204,7 +204,7 @@ impl LogService for TestLog {
                 if !follows {
                     return Ok(refused(Reason::ManifestRejected));
                 }
-                let record = signed.to_record(inner.next_id(), Millis(NOW.0));
+                let record = signed.to_record(inner.next_id(), self.clock.now());
                 let index = inner.append(&record.into());
                 inner.manifests.insert(place, (signed, index));
                 index
