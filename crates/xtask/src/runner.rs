@@ -82,17 +82,19 @@ pub(crate) fn test(root: &Path) -> Result<Tally, Error> {
         Some(_) => command.env(ON_POSTGRES, ""),
         None => command.env_remove(ON_POSTGRES),
     };
-    let mut tally = run_tests(root, command, &["--workspace"])?;
+    let mut tally = run_tests(root, command, "all()", &["--workspace"])?;
     if let Some(url) = url {
         println!("the same on PostgreSQL: {}", POSTGRES_PACKAGES.join(", "));
         // Of the whole program, what has its own databases there: the tests that say so in their names.
         let mut command = cargo(root);
         command.env(ON_POSTGRES, &url);
-        tally.add(run_tests(root, command, &["--package", "tacit-tacit", "on_postgresql"])?);
+        let of_program = ["--package", "tacit-tacit", "on_postgresql"];
+        tally.add(run_tests(root, command, "package(=tacit-tacit) & test(on_postgresql)", &of_program)?);
         let mut command = cargo(root);
         command.envs(environment).env(ON_POSTGRES, url);
         let packages: Vec<&str> = POSTGRES_PACKAGES.iter().flat_map(|name| ["--package", name]).collect();
-        tally.add(run_tests(root, command, &packages)?);
+        let filter = POSTGRES_PACKAGES.map(|name| format!("package(={name})")).join(" + ");
+        tally.add(run_tests(root, command, &filter, &packages)?);
     }
     drop(server);
     let mut command = cargo(root);
@@ -101,13 +103,15 @@ pub(crate) fn test(root: &Path) -> Result<Tally, Error> {
     Ok(tally)
 }
 
-/// Tests of these packages, with nextest where it is.
-fn run_tests(root: &Path, mut command: Command, packages: &[&str]) -> Result<Tally, Error> {
+/// Some tests: with nextest, where it is, those of the filter, else those that `cargo test` takes by these arguments. The
+/// filter chooses among what was built for the whole workspace; naming packages builds all they need once more, with
+/// other features.
+fn run_tests(root: &Path, mut command: Command, filter: &str, arguments: &[&str]) -> Result<Tally, Error> {
     if has_nextest(root) {
-        command.args(["nextest", "run"]).args(packages);
+        command.args(["nextest", "run", "--workspace", "-E", filter]);
         nextest(command)
     } else {
-        command.arg("test").args(packages).args(["--tests", "--no-fail-fast"]);
+        command.arg("test").args(arguments).args(["--tests", "--no-fail-fast"]);
         command.args(["--", "--show-output"]);
         libtest(command)
     }
