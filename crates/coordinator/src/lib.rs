@@ -44,7 +44,7 @@ use tonic::server::NamedService;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
-    append::{Appender, NewVersion, Write},
+    append::{Appender, NewVersion, OwnChanges, Write},
     comparison::Comparison,
     erasures::Journal,
     services::{Service, Shared},
@@ -210,6 +210,7 @@ impl Coordinator {
         // Before anything is written.
         let comparison = Comparison::begin(db.clone(), &registry).await?;
         let consents = broadcast::channel(CHANGES).0;
+        let own = (db.dialect() == Dialect::Postgres).then(Arc::<OwnChanges>::default);
         let appender = Appender::new(
             log.clone(),
             versions.clone(),
@@ -217,6 +218,7 @@ impl Coordinator {
             deps.limits.clone(),
             journal,
             consents.clone(),
+            own.clone(),
             newest,
         );
         let writer = Writer::new(Group::start(db.clone(), appender, deps.limits.waiting, deps.limits.group));
@@ -251,8 +253,8 @@ impl Coordinator {
         tokio::spawn(witnesses.share(shared.closing.subscribe()));
         tokio::spawn(versions::follow(shared.clone(), shared.closing.subscribe()));
         tokio::spawn(prune(writer, shared.closing.subscribe()));
-        if shared.db.dialect() == Dialect::Postgres {
-            tokio::spawn(follow_replicas(shared.clone()));
+        if let Some(own) = own {
+            tokio::spawn(follow_replicas(shared.clone(), own));
         }
         let comparing = tokio::spawn(comparison.beside(shared.closing.subscribe()));
         Ok(Self { shared, comparing })
@@ -400,7 +402,7 @@ async fn newest_time(log: &Log) -> Result<Millis, StoreError> {
 
 /// Shows what other replicas appended to the log, and tells requesters that watch here of the consents that they changed,
 /// until the server ends.
-async fn follow_replicas(shared: Arc<Shared>) {
+async fn follow_replicas(shared: Arc<Shared>, own: Arc<OwnChanges>) {
     let mut closing = shared.closing.subscribe();
     let mut told = shared.log.head().size();
     loop {
@@ -408,27 +410,29 @@ async fn follow_replicas(shared: Arc<Shared>) {
             _ = closing.wait_for(|closing| *closing) => return,
             () = tokio::time::sleep(FOLLOW_EVERY) => {}
         }
-        if let Err(error) = follow_once(&shared, &mut told).await {
+        if let Err(error) = follow_once(&shared, &own, &mut told).await {
             tracing::warn!(%error, "what other replicas did could not be read");
         }
     }
 }
 
-/// Tells of consents recorded from the index `told` on. Own changes come once more, which nobody minds: states have
-/// numbers.
-async fn follow_once(shared: &Shared, told: &mut u64) -> Result<(), StoreError> {
+/// Tells of consents that others recorded from the index `told` on.
+async fn follow_once(shared: &Shared, own: &OwnChanges, told: &mut u64) -> Result<(), StoreError> {
     shared.log.refresh().await?;
     let size = shared.log.head().size();
     while *told < size {
         let changed = store::consents::changed(&mut *shared.db.read().await?, *told, size).await?;
         let Some(last) = changed.last() else {
             *told = size;
-            return Ok(());
+            break;
         };
         *told = last.log_index + 1;
-        // Nobody watching is no error.
-        changed.into_iter().for_each(|consent| drop(shared.consents.send(Arc::new(consent))));
+        for consent in changed.into_iter().filter(|consent| !own.contain(consent.log_index)) {
+            // Nobody watching is no error.
+            drop(shared.consents.send(Arc::new(consent)));
+        }
     }
+    own.forget_before(*told);
     Ok(())
 }
 

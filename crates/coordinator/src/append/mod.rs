@@ -20,7 +20,10 @@ mod requests;
 mod rules;
 mod used;
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use tacit_blind::{check::VerifiedCheck, enroll::VerifiedRegistration, table::SignedManifest};
 use tacit_ledger::{record::Record, shard::YearStart};
@@ -185,6 +188,27 @@ pub(crate) enum Done {
     Refused(Reason),
 }
 
+/// Changes of consents that this process made and tells of itself, by log index: where other replicas are followed,
+/// these are not told again.
+#[derive(Default)]
+pub(crate) struct OwnChanges(Mutex<BTreeSet<u64>>);
+
+impl OwnChanges {
+    fn own(&self) -> MutexGuard<'_, BTreeSet<u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn contain(&self, index: u64) -> bool {
+        self.own().contains(&index)
+    }
+
+    /// Forgets those before this index.
+    pub(crate) fn forget_before(&self, index: u64) {
+        let mut own = self.own();
+        *own = own.split_off(&index);
+    }
+}
+
 /// The writer's memory between commits.
 pub(crate) struct Appender {
     log: Log,
@@ -195,6 +219,8 @@ pub(crate) struct Appender {
     /// Requesters that watch are told of changes once they are committed.
     watchers: broadcast::Sender<Arc<StoredConsent>>,
     changed: Vec<Arc<StoredConsent>>,
+    /// Where other replicas may be.
+    own: Option<Arc<OwnChanges>>,
     rules: RuleSets,
     used: Used,
     lately: Lately,
@@ -216,6 +242,7 @@ impl Appender {
         limits: Limits,
         journal: Journal,
         watchers: broadcast::Sender<Arc<StoredConsent>>,
+        own: Option<Arc<OwnChanges>>,
         last_time: Millis,
     ) -> Self {
         let (changed, rules, used, lately) =
@@ -228,6 +255,7 @@ impl Appender {
             journal,
             watchers,
             changed,
+            own,
             rules,
             used,
             lately,
@@ -420,6 +448,10 @@ impl GroupWork for Appender {
             }
         }
         let append = commit.append;
+        // Before the commit: as soon as it is there to be read, it is known to be our own.
+        if let Some(own) = &self.own {
+            own.own().extend(self.changed.iter().map(|consent| consent.log_index));
+        }
         self.turn_year(conn, &append, now).await?;
         self.last_size = append.end();
         self.pending = Some(self.log.finish(last, &append)?);
@@ -436,7 +468,14 @@ impl GroupWork for Appender {
 
     fn failed(&mut self) {
         self.pending = None;
-        self.changed.clear();
+        let failed: Vec<_> = self.changed.drain(..).collect();
+        if let Some(own) = &self.own {
+            // Another replica may get these indexes.
+            let mut own = own.own();
+            for consent in &failed {
+                own.remove(&consent.log_index);
+            }
+        }
         self.rules = RuleSets::default();
         self.used = Used::default();
         self.lately = Lately::default();
