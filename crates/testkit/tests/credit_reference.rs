@@ -1,9 +1,14 @@
-//! Lenders and employers: under private law, and so never without the consent of whom they ask about.
+//! Lenders, employers, landlords and business partners: under private law, and so never without the consent of whom they
+//! ask about, who sees each question.
 
 // `cfg(test)` tells clippy that helpers without #[test] are tests too.
 #![cfg(test)]
 
+use std::time::Duration;
+
+use serde_json::{Value, json};
 use tacit_client::Grant;
+use tacit_federation::desk::DeskClient;
 use tacit_model::{Millis, SubjectCode, entropy::seeded_rng, generate::generate_uscc};
 use tacit_policy::{ConsentState, Frequency, Unit};
 use tacit_testkit::{Federation, Options};
@@ -60,8 +65,13 @@ async fn a_private_member_needs_consent_whatever_its_agreement_says() {
     for agreement in federation.registry().agreements() {
         assert!(!agreement.consent_required, "the agreement alone would do");
     }
-    let asks =
-        [("lender", "loan-application"), ("employer", "job-application"), ("guild", "loan-application")];
+    let asks = [
+        ("lender", "loan-application"),
+        ("employer", "job-application"),
+        ("landlord", "lease-application"),
+        ("enterprise", "partner-selection"),
+        ("guild", "loan-application"),
+    ];
     for (requester, purpose) in asks {
         let ask =
             async |code: &String| word(federation.ask(requester, question(purpose), code).await.unwrap());
@@ -81,5 +91,67 @@ async fn a_private_member_needs_consent_whatever_its_agreement_says() {
     }
     let other = federation.ask("lender", question("job-application"), &codes[0]).await.unwrap();
     assert_eq!(word(other), "not_permitted");
+    federation.shut_down().await.unwrap();
+}
+
+async fn post(desk: &DeskClient, path: &str, body: &Value) -> Value {
+    let answer = desk.post(path, body).await.unwrap();
+    assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+    answer.body
+}
+
+/// Waits until a reading that began after now has come to its end.
+async fn read_anew(federation: &Federation, desk: &DeskClient) {
+    let now = federation.clock().now().to_rfc3339();
+    for _ in 0..300 {
+        let heartbeat = desk.get("/v1/heartbeat").await.unwrap().body;
+        if heartbeat["as_of"].as_str().is_some_and(|as_of| *as_of > *now) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("no reading");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_sees_what_a_landlord_asked_and_looks_at_the_list_without_asking_anybody() {
+    let federation = Federation::start("credit-reference", Options::quick().reading_ms(1000)).await.unwrap();
+    let code = generate_uscc(&mut seeded_rng([5; 32]));
+    federation.publish(LIST, federation.records_csv(101, [&code])).await.unwrap();
+    let desk = federation.desk("portal").unwrap();
+    let tenant = json!({ "scheme": "CN-USCC", "code": code });
+    post(&desk, "/v1/users", &tenant).await;
+
+    let ask = async || word(federation.ask("landlord", question("lease-application"), &code).await.unwrap());
+    assert_eq!(ask().await, "consent_required");
+    allow(&federation, "landlord", "lease-application", &code).await;
+    assert_eq!(ask().await, "listed");
+    // Their own report: no consent, no fee, as often as they like.
+    for _ in 0..3 {
+        let own = post(&desk, "/v1/checks", &json!({ "code": code, "list": LIST })).await;
+        assert_eq!(own["answer"], "listed", "{own}");
+    }
+
+    read_anew(&federation, &desk).await;
+    let found = post(&desk, "/v1/findUsage", &tenant).await;
+    let usage = found["usage"].as_array().unwrap();
+    let seen: Vec<_> =
+        usage.iter().map(|it| (it["receiver"].as_str().unwrap(), it["outcome"].as_str().unwrap())).collect();
+    let due = [
+        ("portal", "permitted"),
+        ("portal", "permitted"),
+        ("portal", "permitted"),
+        ("landlord", "permitted"),
+        ("landlord", "consent_given"),
+        ("landlord", "refused"),
+    ];
+    assert_eq!(seen, due, "{found:#}");
+    assert!(usage.iter().all(|it| it["proof"] == "verified"));
+    assert_eq!(usage[3]["purpose"]["id"], "lease-application");
+    assert_eq!(usage[3]["lists"][0]["id"], LIST);
+    assert_eq!(
+        (&usage[5]["reason"], &usage[5]["exact_reason"]),
+        (&json!("consent_required"), &json!("consent_missing"))
+    );
     federation.shut_down().await.unwrap();
 }
