@@ -39,7 +39,19 @@ pub fn agreement(
     now: Millis,
     rng: &mut impl CryptoRng,
 ) -> Result<Signed, DraftError> {
-    let terms: Terms = toml::from_str(text)?;
+    agreement_of(toml::from_str(text)?, registry, now, rng)
+}
+
+/// The same, from terms that were read.
+///
+/// # Errors
+/// [`DraftError`].
+pub fn agreement_of(
+    terms: Terms,
+    registry: &Registry,
+    now: Millis,
+    rng: &mut impl CryptoRng,
+) -> Result<Signed, DraftError> {
     let key = |id: &MemberId| -> Result<Ed25519Key, DraftError> {
         let member = registry.member(id).ok_or_else(|| DraftError::UnknownMember(id.clone()))?;
         Ok(member.keys.first())

@@ -144,6 +144,25 @@ fn every_command_of_the_readme_runs_as_shown_and_ctrl_c_drains() {
     assert!(!log.contains("panicked") && !log.contains(" ERROR "), "{log}");
 }
 
+#[test]
+fn every_sample_stands_in_the_readme_and_can_be_founded() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let (_, table) = readme.split_once("\n| sample | shows |\n|---|---|\n").expect("the table is there");
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
+    let mut shown: Vec<&str> = rows.map(|row| row.split('`').nth(1).expect("a name in backticks")).collect();
+    let temporary = tempfile::tempdir().unwrap();
+    for name in &shown {
+        let said = run(&format!("tacit init {name} --sample {name} --json"), temporary.path());
+        assert!(said.contains("\"registry\""), "{said}");
+        assert!(temporary.path().join(name).join("README.txt").exists(), "{name}");
+    }
+    shown.sort_unstable();
+    let mut known: Vec<&str> = tacit_federation::sample::names().collect();
+    known.sort_unstable();
+    assert_eq!(shown, known);
+}
+
 /// Words in backticks that begin with `tacit `, of the text outside of blocks, each on one line.
 fn named(document: &str) -> Vec<String> {
     let text: Vec<&str> = document.split("```").step_by(2).collect();

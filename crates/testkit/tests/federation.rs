@@ -10,7 +10,10 @@ use tacit_ledger::{
     checkpoint::VerifiedCheckpoint, cosignature::CosignatureVerifier, note::NoteVerifier,
     submission::Submission,
 };
-use tacit_model::{entropy::seeded_rng, generate::generate_uscc};
+use tacit_model::{
+    entropy::seeded_rng,
+    generate::{generate_rid, generate_uscc},
+};
 use tacit_testkit::{Federation, Options};
 use tacit_wire::{
     coordinator::{GetCheckpointRequest, GetConsistencyRequest, log_service_client::LogServiceClient},
@@ -72,6 +75,56 @@ async fn the_minimal_sample_answers_too() {
     };
     let outcome = federation.ask("licensing", question, &code).await.unwrap();
     assert!(matches!(outcome.outcome, Some(Outcome::Answers(_))), "{outcome:?}");
+}
+
+/// What becomes of questions in the sample `defaulters`: the table of its measures, as far as requesters see it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_sample_of_defaulters_answers_whom_law_allows_and_nobody_else() {
+    let federation = Federation::start("defaulters", Options::quick()).await.unwrap();
+    let mut rng = seeded_rng([5; 32]);
+    let [listed, other]: [String; 2] = std::array::from_fn(|_| generate_rid(&mut rng));
+    let [trains, flights] = ["railway/refused-passengers", "airline/refused-passengers"];
+    for (list, category) in [(LIST, 101), (trains, 501), (flights, 502)] {
+        federation.publish(list, federation.records_csv(category, [&listed])).await.unwrap();
+    }
+    let ask = async |requester: &str, list: &str, purpose: &str, code: &str| {
+        let (lists, purpose) = (vec![list.to_owned()], purpose.to_owned());
+        let outcome =
+            federation.ask(requester, Question { lists, purpose, ..question() }, code).await.unwrap();
+        match outcome.outcome {
+            Some(Outcome::Answers(answers)) => match &answers.lists[0].answer {
+                Some(Answer::Listed(_)) => "listed".to_owned(),
+                Some(Answer::NotListed(_)) => "not_listed".to_owned(),
+                Some(Answer::Refusal(refusal)) => refusal.reason.clone(),
+                None => panic!("no answer"),
+            },
+            Some(Outcome::Refusal(refusal)) => refusal.reason,
+            other => panic!("{other:?}"),
+        }
+    };
+    for (requester, list, purpose, due) in [
+        ("railway", LIST, "air-and-soft-sleeper-travel", "listed"),
+        ("airline", LIST, "air-and-soft-sleeper-travel", "consent_required"),
+        ("police", LIST, "refusal-prosecution", "listed"),
+        ("appointments", LIST, "civil-service-recruitment", "listed"),
+        // Nobody agreed to what rests on the memorandum alone, and no law makes a school ask.
+        ("appointments", LIST, "public-institution-recruitment", "not_permitted"),
+        ("city", LIST, "private-school", "not_permitted"),
+        ("railway", flights, "ticket-sale", "listed"),
+        ("airline", trains, "ticket-sale", "consent_required"),
+    ] {
+        assert_eq!(ask(requester, list, purpose, &listed).await, due, "{requester}: {purpose}");
+    }
+    let travel = "air-and-soft-sleeper-travel";
+    assert_eq!(ask("railway", LIST, travel, &other).await, "not_listed");
+    // An objection stays the record: it is not answered until the objection is decided.
+    let (court, list) = (federation.records("court").await.unwrap(), LIST.parse().unwrap());
+    for (contested, due) in [(true, "not_listed"), (false, "listed")] {
+        court.set_contested(&list, &listed, contested, "judge-3").await.unwrap();
+        federation.seal(LIST).await.unwrap();
+        assert_eq!(ask("railway", LIST, travel, &listed).await, due, "contested: {contested}");
+    }
+    federation.shut_down().await.unwrap();
 }
 
 async fn add_checkpoint(mut witness: Channel, submission: &Submission) -> (StatusCode, Bytes) {

@@ -18,6 +18,7 @@ use tacit_policy::{
 const SAMPLES: &[(&str, &str)] = &[
     ("procurement", include_str!("../../samples/procurement.toml")),
     ("credit-reference", include_str!("../../samples/credit-reference.toml")),
+    ("defaulters", include_str!("../../samples/defaulters.toml")),
     ("minimal", include_str!("../../samples/minimal.toml")),
 ];
 
