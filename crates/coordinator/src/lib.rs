@@ -44,7 +44,7 @@ use tonic::server::NamedService;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
-    append::{Appender, NewVersion, OwnChanges, Write},
+    append::{Appender, NewVersion, OwnChanges, Watchers, Write},
     comparison::Comparison,
     erasures::Journal,
     services::{Service, Shared},
@@ -217,8 +217,7 @@ impl Coordinator {
             witnesses.clone(),
             deps.limits.clone(),
             journal,
-            consents.clone(),
-            own.clone(),
+            Watchers { told: consents.clone(), own: own.clone() },
             newest,
         );
         let writer = Writer::new(Group::start(db.clone(), appender, deps.limits.waiting, deps.limits.group));

@@ -188,6 +188,14 @@ pub(crate) enum Done {
     Refused(Reason),
 }
 
+/// Who is told of changed consents.
+pub(crate) struct Watchers {
+    /// Requesters that watch here.
+    pub(crate) told: broadcast::Sender<Arc<StoredConsent>>,
+    /// Where other replicas may be.
+    pub(crate) own: Option<Arc<OwnChanges>>,
+}
+
 /// Changes of consents that this process made and tells of itself, by log index: where other replicas are followed,
 /// these are not told again.
 #[derive(Default)]
@@ -217,10 +225,8 @@ pub(crate) struct Appender {
     limits: Limits,
     journal: Journal,
     /// Requesters that watch are told of changes once they are committed.
-    watchers: broadcast::Sender<Arc<StoredConsent>>,
+    watchers: Watchers,
     changed: Vec<Arc<StoredConsent>>,
-    /// Where other replicas may be.
-    own: Option<Arc<OwnChanges>>,
     rules: RuleSets,
     used: Used,
     lately: Lately,
@@ -241,8 +247,7 @@ impl Appender {
         witnesses: Arc<Witnesses>,
         limits: Limits,
         journal: Journal,
-        watchers: broadcast::Sender<Arc<StoredConsent>>,
-        own: Option<Arc<OwnChanges>>,
+        watchers: Watchers,
         last_time: Millis,
     ) -> Self {
         let (changed, rules, used, lately) =
@@ -255,7 +260,6 @@ impl Appender {
             journal,
             watchers,
             changed,
-            own,
             rules,
             used,
             lately,
@@ -449,7 +453,7 @@ impl GroupWork for Appender {
         }
         let append = commit.append;
         // Before the commit: as soon as it is there to be read, it is known to be our own.
-        if let Some(own) = &self.own {
+        if let Some(own) = &self.watchers.own {
             own.own().extend(self.changed.iter().map(|consent| consent.log_index));
         }
         self.turn_year(conn, &append, now).await?;
@@ -463,13 +467,13 @@ impl GroupWork for Appender {
             self.log.publish(pending);
         }
         // Nobody watching is no error.
-        self.changed.drain(..).for_each(|consent| drop(self.watchers.send(consent)));
+        self.changed.drain(..).for_each(|consent| drop(self.watchers.told.send(consent)));
     }
 
     fn failed(&mut self) {
         self.pending = None;
         let failed: Vec<_> = self.changed.drain(..).collect();
-        if let Some(own) = &self.own {
+        if let Some(own) = &self.watchers.own {
             // Another replica may get these indexes.
             let mut own = own.own();
             for consent in &failed {
