@@ -5,12 +5,13 @@
 
 use std::{
     io::{BufRead as _, BufReader},
-    net::TcpListener,
     os::unix::process::ExitStatusExt as _,
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
+
+use tacit_testkit::PortRange;
 
 /// The longest wait for the roles to start, and for them to end.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -77,15 +78,6 @@ impl Up {
     }
 }
 
-/// A base port with all ports of the sample above it free at this moment.
-fn free_base() -> u16 {
-    let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
-    (0..200)
-        .map(|_| TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port())
-        .find(|base| *base < 60_000 && (1..60).all(|offset| free(base + offset)))
-        .expect("there is a free range of ports")
-}
-
 /// Runs a line as a shell does, with the built `tacit` first on the path; it must succeed.
 fn run(line: &str, folder: &Path) -> String {
     let bin = Path::new(env!("CARGO_BIN_EXE_tacit")).parent().unwrap();
@@ -109,6 +101,7 @@ fn every_command_of_the_readme_runs_as_shown_and_ctrl_c_drains() {
     let shown = commands(&std::fs::read_to_string(readme).unwrap(), "\n## A federation of your own\n");
     let temporary = tempfile::tempdir().unwrap();
     let folder = temporary.path();
+    let ports = PortRange::claim().unwrap();
     let mut up = None;
     let mut said = Vec::new();
     for command in &shown {
@@ -116,7 +109,7 @@ fn every_command_of_the_readme_runs_as_shown_and_ctrl_c_drains() {
         let command = command.replace("DIR", "federation");
         if command.starts_with("tacit init ") {
             // The only difference: other tests may use the ports that people get.
-            run(&format!("{command} --base-port {}", free_base()), folder);
+            run(&format!("{command} --base-port {}", ports.base()), folder);
         } else if command.starts_with("tacit up ") {
             // Coordinator, custodian, three nodes.
             up = Some(Up::start(&command, folder, 6));

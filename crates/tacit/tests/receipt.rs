@@ -6,13 +6,13 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader},
-    net::TcpListener,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
 };
 
 use serde_json::{Value, json};
+use tacit_testkit::PortRange;
 
 const LISTED: &str = "91350100M000100Y43";
 const LIST: &str = "court/judgment-defaulters";
@@ -22,6 +22,7 @@ const PURPOSE: &str = "public-procurement-eligibility";
 struct Federation {
     running: Option<Child>,
     folder: tempfile::TempDir,
+    _ports: PortRange,
 }
 
 impl Drop for Federation {
@@ -32,8 +33,9 @@ impl Drop for Federation {
 
 impl Federation {
     fn up() -> Self {
-        let mut federation = Self { running: None, folder: tempfile::tempdir().unwrap() };
-        let base = free_base().to_string();
+        let ports = PortRange::claim().unwrap();
+        let base = ports.base().to_string();
+        let mut federation = Self { running: None, folder: tempfile::tempdir().unwrap(), _ports: ports };
         federation.succeed(&["init", &federation.path("f"), "--base-port", &base]);
         let log = fs::File::create(federation.path("up.log")).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_tacit"))
@@ -109,15 +111,6 @@ fn words(done: &Output) -> String {
         String::from_utf8_lossy(&done.stdout),
         String::from_utf8_lossy(&done.stderr)
     )
-}
-
-/// A base port with all ports of the sample above it free at this moment.
-fn free_base() -> u16 {
-    let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
-    (0..200)
-        .map(|_| TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port())
-        .find(|base| *base < 60_000 && (1..60).all(|offset| free(base + offset)))
-        .expect("there is a free range of ports")
 }
 
 /// The file with another hash at its end, which fits: what a forger would do.

@@ -12,6 +12,7 @@
 
 mod error;
 mod options;
+mod ports;
 mod role;
 
 use std::{
@@ -42,6 +43,7 @@ use tonic::transport::Channel;
 
 pub use error::KitError;
 pub use options::Options;
+pub use ports::PortRange;
 use role::RunningRole;
 
 /// How long tests wait for other parties.

@@ -4,7 +4,6 @@ use std::{
     collections::HashMap,
     fs::{self, File},
     io::{BufRead as _, BufReader},
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -12,6 +11,7 @@ use std::{
 
 use serde_json::Value;
 use tacit_model::{entropy::seeded_rng, generate::generate_uscc};
+use tacit_testkit::PortRange;
 
 const LIST: &str = "court/judgment-defaulters";
 const PURPOSE: &str = "public-procurement-eligibility";
@@ -40,6 +40,7 @@ pub(crate) struct Federation {
     // Declared first, so that processes end before their folder goes.
     running: HashMap<&'static str, Child>,
     folder: PathBuf,
+    _ports: PortRange,
     _temporary: tempfile::TempDir,
 }
 
@@ -60,7 +61,7 @@ pub(crate) fn codes() -> Vec<String> {
 }
 
 impl Federation {
-    /// `tacit init`, on ports that are free now, with quotas that no test reaches. `url` gives the database of a
+    /// `tacit init`, on ports of its own, with quotas that no test reaches. `url` gives the database of a
     /// member, in the place of the SQLite file.
     pub(crate) fn found(url: impl Fn(&Path, &str) -> Option<String>) -> Self {
         let temporary = tempfile::tempdir().unwrap();
@@ -69,8 +70,10 @@ impl Federation {
         let text = include_str!("../../../federation/samples/procurement.toml")
             .replace("per_subject_per_day = 10,", "per_subject_per_day = 1000000,");
         fs::write(&sample, text).unwrap();
-        let federation = Self { running: HashMap::new(), folder, _temporary: temporary };
-        let (folder, base) = (federation.path(""), free_base().to_string());
+        let ports = PortRange::claim().unwrap();
+        let base = ports.base().to_string();
+        let federation = Self { running: HashMap::new(), folder, _ports: ports, _temporary: temporary };
+        let folder = federation.path("");
         federation.done(&["init", &folder, "--sample", sample.to_str().unwrap(), "--base-port", &base]);
         for (member, _) in ROLES {
             let Some(url) = url(&federation.folder, member) else { continue };
@@ -213,15 +216,4 @@ fn tacit(arguments: &[&str]) -> Command {
         command.env_remove(name);
     }
     command
-}
-
-/// A base port above which everything `init` uses is free now.
-fn free_base() -> u16 {
-    for _ in 0..200 {
-        let start = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        if start < 60_000 && (0..60).all(|offset| TcpListener::bind(("127.0.0.1", start + offset)).is_ok()) {
-            return start;
-        }
-    }
-    panic!("no free range of ports");
 }

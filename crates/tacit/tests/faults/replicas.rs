@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    net::TcpListener,
     time::{Duration, Instant},
 };
 
@@ -23,7 +22,7 @@ const MEANWHILE: u64 = 50;
 
 /// Gives every witness both addresses; the second one is returned.
 pub(crate) fn second_address(federation: &Federation) -> String {
-    let listen = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let listen = federation.spare_address(0);
     let text = fs::read_to_string(federation.file("coordinator.toml")).unwrap();
     let (_, rest) = text.split_once("listen = \"").unwrap();
     let (first, _) = rest.split_once('"').unwrap();

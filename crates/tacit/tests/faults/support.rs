@@ -4,7 +4,6 @@ use std::{
     collections::HashMap,
     fs::{self, File},
     io::{BufRead as _, BufReader},
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
     time::{Duration, Instant},
@@ -12,6 +11,7 @@ use std::{
 
 use serde_json::Value;
 use tacit_model::{entropy::seeded_rng, generate::generate_uscc};
+use tacit_testkit::PortRange;
 
 /// The list that is asked about.
 pub(crate) const LIST: &str = "court/judgment-defaulters";
@@ -80,6 +80,7 @@ pub(crate) struct Federation {
     running: HashMap<String, Child>,
     databases: HashMap<String, String>,
     folder: PathBuf,
+    ports: PortRange,
     _temporary: tempfile::TempDir,
 }
 
@@ -94,7 +95,7 @@ impl Drop for Federation {
 }
 
 impl Federation {
-    /// `tacit init`, on ports that are free now, with quotas that no test reaches.
+    /// `tacit init`, on ports of its own, with quotas that no test reaches.
     pub(crate) fn found() -> Self {
         let temporary = tempfile::tempdir().unwrap();
         let folder = temporary.path().join("federation");
@@ -108,9 +109,15 @@ impl Federation {
                 "{ checks_per_day = 10000000, per_subject_per_day = 1000000, new_subjects_per_day = 50000 }",
             );
         fs::write(&sample, text).unwrap();
-        let federation =
-            Self { running: HashMap::new(), databases: HashMap::new(), folder, _temporary: temporary };
-        let (folder, base) = (federation.folder.to_str().unwrap().to_owned(), free_base().to_string());
+        let federation = Self {
+            running: HashMap::new(),
+            databases: HashMap::new(),
+            folder,
+            ports: PortRange::claim().unwrap(),
+            _temporary: temporary,
+        };
+        let (folder, base) =
+            (federation.folder.to_str().unwrap().to_owned(), federation.ports.base().to_string());
         let founded =
             federation.tacit(&["init", &folder, "--sample", sample.to_str().unwrap(), "--base-port", &base]);
         assert!(founded.status.success(), "{}", String::from_utf8_lossy(&founded.stderr));
@@ -166,6 +173,11 @@ impl Federation {
         let court = self.file("court.toml");
         self.tacit_json(&["list", "import", LIST, &records, "--config", &court]);
         self.tacit_json(&["list", "seal", LIST, "--config", &court]);
+    }
+
+    /// An address that nothing of the federation has.
+    pub(crate) fn spare_address(&self, place: u16) -> String {
+        self.ports.spare(place)
     }
 
     /// The federation's folder.
@@ -319,15 +331,4 @@ fn tacit_command(arguments: &[&str]) -> Command {
         command.env_remove(name);
     }
     command
-}
-
-/// A base port above which everything `init` uses is free now.
-fn free_base() -> u16 {
-    for _ in 0..200 {
-        let start = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        if start < 60_000 && (0..60).all(|offset| TcpListener::bind(("127.0.0.1", start + offset)).is_ok()) {
-            return start;
-        }
-    }
-    panic!("no free range of ports");
 }

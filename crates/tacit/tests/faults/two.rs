@@ -2,7 +2,7 @@
 //! until they confirmed its log: so the second one stands by, and says why. (On PostgreSQL replicas share what their
 //! witnesses confirmed, and all of them append.)
 
-use std::{net::TcpListener, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use tacit_client::{ClientError, ConsentAuthority, Deadlines};
 use tacit_federation::{
@@ -19,10 +19,6 @@ use crate::{
 /// Longer than a coordinator waits for its witnesses.
 const DEADLINES: Deadlines = Deadlines { call_ms: 15_000, patience_ms: 16_000 };
 
-fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}
-
 /// The consent authority, as a caller of the coordinator at another address.
 async fn authority_at(federation: &Federation, address: &str) -> ConsentAuthority {
     let path = federation.file("portal.toml");
@@ -36,8 +32,8 @@ async fn authority_at(federation: &Federation, address: &str) -> ConsentAuthorit
 async fn a_second_coordinator_on_one_sqlite_file_appends_nothing_and_does_no_harm() {
     let codes = codes(60);
     let mut federation = Federation::with_list(&codes);
-    let address = free_address();
-    let more = [("TACIT_LISTEN", address.clone()), ("TACIT_METRICS", free_address())];
+    let address = federation.spare_address(0);
+    let more = [("TACIT_LISTEN", address.clone()), ("TACIT_METRICS", federation.spare_address(1))];
     federation.start_as("coordinator-2", "coordinator", &more).unwrap();
     let subject = pseudonym(&authority(&federation).await, &codes[0]).await;
     let second = authority_at(&federation, &address).await;

@@ -135,8 +135,10 @@ impl World {
     /// Makes a member with these roles and takes it in; its configuration.
     pub(crate) fn join(&mut self, member: &str) -> String {
         let dir = self.file(member);
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let (listen, registry) = (format!("127.0.0.1:{}", port - 3), self.file("data/court.registry.json"));
+        // A node's metrics and gateway are at the ports above.
+        let place = 4 * u16::try_from(self.joined.len()).unwrap();
+        let (listen, registry) =
+            (self.federation.spare_address(place), self.file("data/court.registry.json"));
         let endpoint = format!("https://{listen}");
         let made = self.tacit(&[
             "member",

@@ -2,7 +2,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::print_stderr,
     reason = "test support: what goes wrong here ends the test, and what cannot run says so aloud"
 )]
@@ -11,13 +10,13 @@ use std::{
     collections::{HashMap, HashSet},
     fs::{self, File},
     io::{BufRead as _, BufReader, Write as _},
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
+use tacit_testkit::PortRange;
 
 /// Roles that serve, in the order in which they start.
 pub(crate) const ROLES: [(&str, &str); 6] = [
@@ -138,6 +137,7 @@ pub(crate) struct Federation {
     folder: PathBuf,
     /// What the roles log, when it is not what they log by themselves.
     filter: Option<&'static str>,
+    ports: PortRange,
     temporary: Option<tempfile::TempDir>,
 }
 
@@ -152,7 +152,7 @@ impl Drop for Federation {
 }
 
 impl Federation {
-    /// `tacit init` of a sample, on ports that are free now.
+    /// `tacit init` of a sample, on ports of its own.
     pub(crate) fn found(sample: &str, options: &[&str]) -> Self {
         let temporary = tempfile::tempdir().unwrap();
         let mut federation = Self::found_in(&temporary.path().join("federation"), sample, options);
@@ -164,9 +164,10 @@ impl Federation {
     pub(crate) fn found_in(folder: &Path, sample: &str, options: &[&str]) -> Self {
         let sample_file = folder.with_extension("sample.toml");
         fs::write(&sample_file, sample).unwrap();
+        let ports = PortRange::claim().unwrap();
+        let base = ports.base().to_string();
         let federation =
-            Self { running: HashMap::new(), folder: folder.to_owned(), filter: None, temporary: None };
-        let base = free_base().to_string();
+            Self { running: HashMap::new(), folder: folder.to_owned(), filter: None, ports, temporary: None };
         let mut arguments = vec![
             "init",
             folder.to_str().unwrap(),
@@ -179,6 +180,11 @@ impl Federation {
         let founded = federation.tacit(&arguments);
         assert!(founded.status.success(), "{}", String::from_utf8_lossy(&founded.stderr));
         federation
+    }
+
+    /// An address that nothing of the federation has.
+    pub(crate) fn spare_address(&self, place: u16) -> String {
+        self.ports.spare(place)
     }
 
     /// A file in the federation's folder.
@@ -374,15 +380,4 @@ fn field(line: &str, name: &str) -> Option<String> {
         }
     }
     find(&value, key).map(|found| found.as_str().map_or_else(|| found.to_string(), str::to_owned))
-}
-
-/// A base port above which everything `init` uses is free now.
-fn free_base() -> u16 {
-    for _ in 0..200 {
-        let start = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        if start < 60_000 && (0..60).all(|offset| TcpListener::bind(("127.0.0.1", start + offset)).is_ok()) {
-            return start;
-        }
-    }
-    panic!("no free range of ports");
 }
