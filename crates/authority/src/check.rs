@@ -17,7 +17,6 @@ pub(crate) const SUBJECT_ACCESS: &str = "subject-access";
 pub(crate) const CASE: &str = "subject-access";
 /// Who asks, for the audit box.
 const OFFICER: &str = "the person themself";
-const MINUTE_MS: u64 = 60_000;
 
 /// Makes the checks.
 pub(crate) struct SelfChecks {
@@ -39,7 +38,7 @@ impl Lately {
 
     /// Counts one check of a user.
     fn count(&self, user: RowKey, now: Millis) -> Result<(), Problem> {
-        let minute = now.0 / MINUTE_MS;
+        let minute = now.utc_minute();
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.retain(|_, (of, _)| *of == minute);
         let (_, checks) = counts.entry(user).or_insert((minute, 0));

@@ -15,7 +15,6 @@ use crate::prepared::Prepared;
 use crate::requester::Requester;
 use crate::round::Planned;
 
-const MINUTE_MS: u64 = 60_000;
 /// A minute is taken to begin this much later than the clock here says: so far may the coordinator's be behind (what
 /// is further ahead of it is not fresh).
 const BEHIND_MS: u64 = 5_000;
@@ -51,12 +50,13 @@ impl Pace {
 
     /// Counts a check if there is room for it under all of these agreements; else says until when there is none.
     fn take(&self, bursts: &[Burst], now: Millis) -> Result<(), Millis> {
-        let minute = now.minus_ms(BEHIND_MS).utc_minute();
+        let behind = now.minus_ms(BEHIND_MS);
+        let minute = behind.utc_minute();
         let mut all = self.asked();
         let next = |(agreement, most): &Burst| {
             let asked = all.get(agreement)?;
             let full = asked.minute == minute && asked.checks >= *most;
-            let next = Millis((minute + 1) * MINUTE_MS + BEHIND_MS);
+            let next = behind.next_utc_minute().plus_ms(BEHIND_MS);
             let due = if full { asked.not_before.max(next) } else { asked.not_before };
             (due > now).then_some(due)
         };
@@ -216,7 +216,7 @@ mod tests {
     const MINUTE: u64 = 29_921_669;
 
     fn at(ms: u64) -> Millis {
-        Millis(MINUTE * MINUTE_MS + BEHIND_MS + ms)
+        Millis(MINUTE * 60_000 + BEHIND_MS + ms)
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tacit_blind::table::Day;
 use tacit_ledger::note::NoteVerifier;
 use tacit_model::{Basis, ListId, MemberId, Millis, Reason, Ulid};
 use tacit_policy::Registry;
-use tacit_policy::registry::entry::{Agreement, MemberKind};
+use tacit_policy::registry::entry::Agreement;
 
 use crate::batch::AgreementLimit;
 use crate::consents::KnownConsent;
@@ -217,11 +217,10 @@ fn terms(
     question: &Question,
     now: Millis,
 ) -> Option<Terms> {
-    let public = registry.member(requester).is_some_and(|member| member.kind == MemberKind::Public);
     let rank = |agreement: &Agreement| {
         let (force, named) = (agreement.in_force(now), agreement.covers_list(list));
         let covers = force && named && agreement.covers_purpose(&question.purpose);
-        let needs_consent = agreement.consent_required || !public;
+        let needs_consent = registry.needs_consent(agreement);
         let terms = Terms {
             id: agreement.id,
             covers,

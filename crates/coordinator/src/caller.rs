@@ -48,9 +48,6 @@ pub(crate) fn manifest_verifier(registry: &Registry, list: &ListId) -> Option<No
     NoteVerifier::new(&tacit_blind::table::manifest_key_name(list), key.0).ok()
 }
 
-/// A minute, in milliseconds.
-const MINUTE_MS: u64 = 60_000;
-
 /// Counts what is refused, per requester and minute, so that a flood is cut off: of bad proofs before it costs
 /// arithmetic, of refusals before they fill the log.
 #[derive(Debug, Default)]
@@ -62,7 +59,7 @@ impl PerMinute {
         if refused > 0 {
             let mut counts = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let entry = counts.entry(requester.clone()).or_default();
-            let minute = now.0 / MINUTE_MS;
+            let minute = now.utc_minute();
             *entry = (minute, if entry.0 == minute { entry.1.saturating_add(refused) } else { refused });
         }
     }
@@ -70,13 +67,6 @@ impl PerMinute {
     /// Whether this minute's count has passed the limit.
     pub(crate) fn over(&self, requester: &MemberId, limit: u64, now: Millis) -> bool {
         let counts = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        counts
-            .get(requester)
-            .is_some_and(|(minute, refused)| *minute == now.0 / MINUTE_MS && *refused > limit)
-    }
-
-    /// When the next minute begins.
-    pub(crate) fn resets_at(now: Millis) -> Millis {
-        Millis((now.0 / MINUTE_MS).saturating_add(1).saturating_mul(MINUTE_MS))
+        counts.get(requester).is_some_and(|(minute, refused)| *minute == now.utc_minute() && *refused > limit)
     }
 }

@@ -101,6 +101,12 @@ impl Millis {
         self.0 / 60_000
     }
 
+    /// When the next minute begins.
+    #[must_use]
+    pub const fn next_utc_minute(self) -> Self {
+        Self(self.utc_minute().saturating_add(1).saturating_mul(60_000))
+    }
+
     /// The year in UTC; times after 9999 are of that year.
     #[must_use]
     pub fn utc_year(self) -> u16 {

@@ -27,7 +27,7 @@ use crate::{
     own::OwnFacts,
     registry::{
         Registry,
-        entry::{Agreement, MemberKind, Quotas},
+        entry::{Agreement, Quotas},
     },
 };
 
@@ -251,7 +251,7 @@ pub fn permission<'r>(
     rules.extend(AGREEMENT_RULES.iter().map(|(rule, _)| Cow::Borrowed(rule.as_str())));
     rules.push(Cow::Borrowed(Rule::ConsentWhereNeeded.as_str()));
 
-    let needed = agreement.consent_required || terms.requester.kind != MemberKind::Public;
+    let needed = registry.needs_consent(agreement);
     let consent = match question.basis {
         Basis::Agreement(_) if needed => return Err(ExactReason::ConsentMissing.into()),
         Basis::Agreement(_) => None,

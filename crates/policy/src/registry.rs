@@ -408,6 +408,14 @@ impl Registry {
         self.agreements.get(place)
     }
 
+    /// Whether a question under this agreement needs the subject's consent: because it says so, or because no public
+    /// body asks.
+    #[must_use]
+    pub fn needs_consent(&self, agreement: &Agreement) -> bool {
+        let requester = self.member(&agreement.requester);
+        agreement.consent_required || requester.is_none_or(|it| it.kind.needs_consent())
+    }
+
     /// All agreements, ascending by id, in force or not.
     pub fn agreements(&self) -> impl Iterator<Item = &Agreement> {
         self.agreements.iter()

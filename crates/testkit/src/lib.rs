@@ -37,7 +37,9 @@ use tacit_identity::{CredentialFiles, Credentials, Role, SpiffeId, channel};
 use tacit_model::{Clock, ListId, MemberId, entropy::seeded_rng};
 use tacit_node::records::{ImportOptions, ImportReport, Records, SealOutcome, format_day};
 use tacit_policy::Registry;
-use tacit_wire::gateway::{CheckOutcome, CheckRequest, Question};
+use tacit_wire::gateway::{
+    CheckOutcome, CheckRequest, Question, check_outcome::Outcome, list_answer::Answer,
+};
 use tempfile::TempDir;
 use tonic::transport::Channel;
 
@@ -54,6 +56,21 @@ const SEAL_PATIENCE: Duration = Duration::from_secs(60);
 const SEAL_POLL: Duration = Duration::from_millis(50);
 /// How long a role may drain.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// What a check of one list came to: `listed`, `not_listed`, or the reason of a refusal; nothing when it has no answer.
+#[must_use]
+pub fn word(outcome: &CheckOutcome) -> Option<&str> {
+    let answers = match outcome.outcome.as_ref()? {
+        Outcome::Answers(answers) => answers,
+        Outcome::Refusal(refusal) => return Some(&refusal.reason),
+        _ => return None,
+    };
+    Some(match answers.lists.first()?.answer.as_ref()? {
+        Answer::Listed(_) => "listed",
+        Answer::NotListed(_) => "not_listed",
+        Answer::Refusal(refusal) => &refusal.reason,
+    })
+}
 
 /// A federation at work. Dropping it ends every role and removes the folder.
 pub struct Federation {

@@ -11,8 +11,8 @@ use tacit_client::Grant;
 use tacit_federation::desk::DeskClient;
 use tacit_model::{Millis, SubjectCode, entropy::seeded_rng, generate::generate_uscc};
 use tacit_policy::{ConsentState, Frequency, Unit};
-use tacit_testkit::{Federation, Options};
-use tacit_wire::gateway::{CheckOutcome, Question, check_outcome::Outcome, list_answer::Answer};
+use tacit_testkit::{Federation, Options, word};
+use tacit_wire::gateway::{CheckOutcome, Question};
 
 const LIST: &str = "court/judgment-defaulters";
 
@@ -27,17 +27,8 @@ fn question(purpose: &str) -> Question {
 }
 
 /// What became of a question: the answer, or the word of the refusal.
-fn word(outcome: CheckOutcome) -> String {
-    match outcome.outcome {
-        Some(Outcome::Answers(answers)) => match &answers.lists[0].answer {
-            Some(Answer::Listed(_)) => "listed".to_owned(),
-            Some(Answer::NotListed(_)) => "not_listed".to_owned(),
-            Some(Answer::Refusal(refusal)) => refusal.reason.clone(),
-            None => panic!("no answer"),
-        },
-        Some(Outcome::Refusal(refusal)) => refusal.reason,
-        other => panic!("{other:?}"),
-    }
+fn said(outcome: CheckOutcome) -> String {
+    word(&outcome).unwrap().to_owned()
 }
 
 async fn allow(federation: &Federation, requester: &str, purpose: &str, code: &str) -> tacit_model::Ulid {
@@ -74,7 +65,7 @@ async fn a_private_member_needs_consent_whatever_its_agreement_says() {
     ];
     for (requester, purpose) in asks {
         let ask =
-            async |code: &String| word(federation.ask(requester, question(purpose), code).await.unwrap());
+            async |code: &String| said(federation.ask(requester, question(purpose), code).await.unwrap());
         for code in [&codes[0], &codes[2]] {
             assert_eq!(ask(code).await, "consent_required", "{requester}");
         }
@@ -90,7 +81,7 @@ async fn a_private_member_needs_consent_whatever_its_agreement_says() {
         assert_eq!(ask(&codes[0]).await, "consent_required", "{requester}");
     }
     let other = federation.ask("lender", question("job-application"), &codes[0]).await.unwrap();
-    assert_eq!(word(other), "not_permitted");
+    assert_eq!(said(other), "not_permitted");
     federation.shut_down().await.unwrap();
 }
 
@@ -122,7 +113,7 @@ async fn a_tenant_sees_what_a_landlord_asked_and_looks_at_the_list_without_askin
     let tenant = json!({ "scheme": "CN-USCC", "code": code });
     post(&desk, "/v1/users", &tenant).await;
 
-    let ask = async || word(federation.ask("landlord", question("lease-application"), &code).await.unwrap());
+    let ask = async || said(federation.ask("landlord", question("lease-application"), &code).await.unwrap());
     assert_eq!(ask().await, "consent_required");
     allow(&federation, "landlord", "lease-application", &code).await;
     assert_eq!(ask().await, "listed");

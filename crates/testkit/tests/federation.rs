@@ -14,7 +14,7 @@ use tacit_model::{
     entropy::seeded_rng,
     generate::{generate_rid, generate_uscc},
 };
-use tacit_testkit::{Federation, Options};
+use tacit_testkit::{Federation, Options, word};
 use tacit_wire::{
     coordinator::{GetCheckpointRequest, GetConsistencyRequest, log_service_client::LogServiceClient},
     gateway::{Question, check_outcome::Outcome, list_answer::Answer},
@@ -91,16 +91,7 @@ async fn the_sample_of_defaulters_answers_whom_law_allows_and_nobody_else() {
         let (lists, purpose) = (vec![list.to_owned()], purpose.to_owned());
         let outcome =
             federation.ask(requester, Question { lists, purpose, ..question() }, code).await.unwrap();
-        match outcome.outcome {
-            Some(Outcome::Answers(answers)) => match &answers.lists[0].answer {
-                Some(Answer::Listed(_)) => "listed".to_owned(),
-                Some(Answer::NotListed(_)) => "not_listed".to_owned(),
-                Some(Answer::Refusal(refusal)) => refusal.reason.clone(),
-                None => panic!("no answer"),
-            },
-            Some(Outcome::Refusal(refusal)) => refusal.reason,
-            other => panic!("{other:?}"),
-        }
+        word(&outcome).unwrap().to_owned()
     };
     for (requester, list, purpose, due) in [
         ("railway", LIST, "air-and-soft-sleeper-travel", "listed"),

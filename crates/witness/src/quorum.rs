@@ -180,7 +180,7 @@ impl Shared {
             }
         }
         let reading = Reading::of(&self.clock);
-        self.counted(|heard, needed| heard.told.confirm(needed, reading));
+        self.counted(|heard, needed, _| heard.told.confirm(needed, reading));
         metrics::gauge!("tacit_clock_off").set(if self.clock_is_off() { 1.0 } else { 0.0 });
     }
 
@@ -207,10 +207,11 @@ impl Shared {
     // The clock may be set between two readings: what is judged and what is used are the same one.
     fn read_right(&self) -> Option<Reading> {
         let reading = Reading::of(&self.clock);
-        let verdict = self.counted(|heard, needed| heard.told.verdict(needed, reading));
+        let verdict = self.counted(|heard, needed, _| heard.told.verdict(needed, reading));
         (verdict != Verdict::Off).then_some(reading)
     }
 
+    /// Whether too few of the other witnesses agree with the clock here, or it has jumped.
     pub(crate) fn clock_is_off(&self) -> bool {
         self.right_time().is_none()
     }
@@ -221,25 +222,26 @@ impl Shared {
     }
 
     fn reached(&self, Reading { now, steady }: Reading) -> Millis {
-        let set = self.heard().witnesses.clone();
-        let is_one = set.is_some_and(|set| set.witness(self.signer.verifier().name()).is_some());
-        let own = is_one.then_some(now);
-        now.max(self.counted(|heard, needed| heard.told.at_least(needed, own, steady)))
+        let reached = |heard: &mut Times, needed: Needed<'_>, is_one: bool| {
+            heard.told.at_least(needed, is_one.then_some(now), steady)
+        };
+        now.max(self.counted(reached))
     }
 
     fn told(&self) -> std::sync::MutexGuard<'_, Times> {
         self.times.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn counted<T>(&self, with: impl FnOnce(&mut Times, Needed<'_>) -> T) -> T {
+    /// What was told, which others have to agree, and whether this member is a witness itself.
+    fn counted<T>(&self, with: impl FnOnce(&mut Times, Needed<'_>, bool) -> T) -> T {
         let set = self.heard().witnesses.clone();
         let own = self.signer.verifier().name();
         let all = set.iter().flat_map(|set| set.iter()).map(CosignatureVerifier::name);
         let others: Vec<&str> = all.filter(|name| *name != own).collect();
         // It makes a quorum with those who agree, where it is a witness itself.
-        let itself = set.as_ref().map_or(0, |set| usize::from(set.witness(own).is_some()));
-        let count = set.as_ref().map_or(0, |set| set.quorum()) - itself;
-        with(&mut self.told(), Needed { of: &others, count, most_ms: MOST_MS })
+        let is_one = set.as_ref().is_some_and(|set| set.witness(own).is_some());
+        let count = set.as_ref().map_or(0, |set| set.quorum()) - usize::from(is_one);
+        with(&mut self.told(), Needed { of: &others, count, most_ms: MOST_MS }, is_one)
     }
 
     /// Whether anything may be decided here now. Who comes while the quorum's cosignatures are just being renewed

@@ -206,6 +206,19 @@ impl OwnChanges {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Before a commit: as soon as its changes are there to be read, they are known to be our own.
+    fn note(&self, changed: &[Arc<StoredConsent>]) {
+        self.own().extend(changed.iter().map(|consent| consent.log_index));
+    }
+
+    /// Of a commit that failed: another replica may get these indexes.
+    fn take_back(&self, changed: &[Arc<StoredConsent>]) {
+        let mut own = self.own();
+        changed.iter().for_each(|consent| {
+            own.remove(&consent.log_index);
+        });
+    }
+
     pub(crate) fn contain(&self, index: u64) -> bool {
         self.own().contains(&index)
     }
@@ -452,9 +465,8 @@ impl GroupWork for Appender {
             }
         }
         let append = commit.append;
-        // Before the commit: as soon as it is there to be read, it is known to be our own.
         if let Some(own) = &self.watchers.own {
-            own.own().extend(self.changed.iter().map(|consent| consent.log_index));
+            own.note(&self.changed);
         }
         self.turn_year(conn, &append, now).await?;
         self.last_size = append.end();
@@ -472,14 +484,10 @@ impl GroupWork for Appender {
 
     fn failed(&mut self) {
         self.pending = None;
-        let failed: Vec<_> = self.changed.drain(..).collect();
         if let Some(own) = &self.watchers.own {
-            // Another replica may get these indexes.
-            let mut own = own.own();
-            for consent in &failed {
-                own.remove(&consent.log_index);
-            }
+            own.take_back(&self.changed);
         }
+        self.changed.clear();
         self.rules = RuleSets::default();
         self.used = Used::default();
         self.lately = Lately::default();

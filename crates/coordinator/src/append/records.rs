@@ -9,7 +9,6 @@ use tacit_wire::{common, coordinator as pb};
 
 use super::{AuthorizeJob, Commit, NewRecord, ProvenCheck, checks::Decision, desk::Desk};
 use crate::{
-    caller::PerMinute,
     opening::{CheckBody, CheckOpening, Link, Opening, Raw, seal},
     store::{
         openings::{self, Chain, SealedOpening},
@@ -213,7 +212,7 @@ fn refusal(reason: Reason, now: Millis) -> common::Refusal {
         Reason::QuotaChecks | Reason::QuotaSubject => {
             tacit_wire::convert::refusal_quota(reason, 0, (now.utc_day() + 1).saturating_mul(DAY_MS))
         }
-        Reason::QuotaRate => tacit_wire::convert::refusal_quota(reason, 0, PerMinute::resets_at(now).0),
+        Reason::QuotaRate => tacit_wire::convert::refusal_quota(reason, 0, now.next_utc_minute().0),
         other => tacit_wire::refusal(other),
     }
 }

@@ -14,7 +14,7 @@ use super::{Service, Shared, heavy, malformed, parts, store_trouble};
 use crate::{
     answer::{self, Recorded},
     append::{AuthorizeJob, ProvenCheck},
-    caller::{PerMinute, caller},
+    caller::caller,
     store::{
         pseudonyms::{self, Scope},
         requests,
@@ -34,7 +34,7 @@ impl AuthorizationService for Service {
         let (message, metadata) = parts(request);
         let now = shared.clock.now();
         if shared.bad_checks.over(&peer.spiffe.member, shared.limits.bad_checks_per_minute, now) {
-            return Ok(Response::new(answer::too_fast(PerMinute::resets_at(now))));
+            return Ok(Response::new(answer::too_fast(now.next_utc_minute())));
         }
         let cosigned_size = message.cosigned_size;
         let arrived = arrived(message).map_err(|error| malformed(&error, &metadata))?;
@@ -87,7 +87,7 @@ impl Shared {
                 return Ok(again);
             }
             metrics::counter!("tacit_coordinator_cut_off_total").increment(1);
-            return Ok(answer::too_fast(PerMinute::resets_at(now)));
+            return Ok(answer::too_fast(now.next_utc_minute()));
         }
         let job = self.prove(signed, fingerprint, requester).await?;
         let bad = job.checks.iter().filter(|check| check.is_err()).count() as u64;

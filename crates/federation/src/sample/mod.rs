@@ -148,9 +148,8 @@ impl Sample {
     /// Whether a question under this agreement needs the subject's consent: it says so, or no public body asks.
     #[must_use]
     pub fn needs_consent(&self, agreement: &SampleAgreement) -> bool {
-        let public =
-            self.member.iter().any(|it| it.id == agreement.requester && it.kind == MemberKind::Public);
-        agreement.consent_required || !public
+        let requester = self.member.iter().find(|it| it.id == agreement.requester);
+        agreement.consent_required || requester.is_none_or(|it| it.kind.needs_consent())
     }
 
     /// The sample of this name.

@@ -34,7 +34,6 @@ pub(super) async fn advance(
     let mut logged: Option<LoggedManifest> = None;
     while epoch.version.stage < goal {
         let (number, version) = (epoch.epoch, epoch.version.version);
-        let mut at = None;
         let next = match epoch.version.stage {
             Stage::Sealed => {
                 match upload(shared, epoch, &signed).await {
@@ -49,9 +48,7 @@ pub(super) async fn advance(
                 Stage::Uploaded
             }
             Stage::Uploaded => {
-                let proof = shared.publisher.log_manifest(&signed).await?;
-                at = Some(proof.time);
-                logged = Some(proof);
+                logged = Some(shared.publisher.log_manifest(&signed).await?);
                 Stage::Logged
             }
             Stage::Logged | Stage::Active => {
@@ -63,6 +60,8 @@ pub(super) async fn advance(
                 Stage::Active
             }
         };
+        // The next step takes the proof.
+        let at = logged.as_ref().map(|proof| proof.time);
         note(shared, now, epoch, next, at).await?;
         if next == Stage::Active {
             metrics::counter!("tacit_holder_versions_published_total").increment(1);

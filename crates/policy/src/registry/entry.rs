@@ -50,6 +50,14 @@ pub enum MemberKind {
     Association,
 }
 
+impl MemberKind {
+    /// Whether its questions need the subject's consent whatever an agreement says.
+    #[must_use]
+    pub fn needs_consent(self) -> bool {
+        self != Self::Public
+    }
+}
+
 /// What a member does in the federation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

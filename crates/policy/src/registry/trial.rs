@@ -5,7 +5,7 @@ use tacit_model::{ListId, MemberId, Millis, PurposeCode};
 use super::{
     Registry,
     cross::Loaded,
-    entry::{Agreement, Entry, MemberKind},
+    entry::{Agreement, Entry},
     error::{At, RegistryError, RegistryProblem as Problem},
     signed::{AGREEMENT_DOMAIN, Signed},
 };
@@ -88,8 +88,7 @@ impl Trial {
     /// public body.
     #[must_use]
     pub fn needs_consent(&self) -> bool {
-        let requester = self.registry.member(&self.agreement.requester);
-        self.agreement.consent_required || requester.is_none_or(|it| it.kind != MemberKind::Public)
+        self.registry.needs_consent(&self.agreement)
     }
 
     /// What the holder would say to a question about one list for one purpose at `now`, by all its agreements with this

@@ -11,6 +11,7 @@ use serde_json::Value;
 use tacit_federation::run::read_seed;
 use tacit_ledger::ed25519::SigningKey;
 use tacit_model::{entropy::seeded_rng, generate::generate_uscc};
+use tacit_testkit::PortRange;
 
 use crate::support::Federation;
 
@@ -44,6 +45,8 @@ proportionality = "Only final decisions, only bidders."
 
 pub(crate) struct World {
     pub(crate) federation: Federation,
+    /// Where members that join listen.
+    ports: PortRange,
     /// Members that joined.
     joined: Vec<Child>,
     /// A code on the list, and one that is not.
@@ -83,7 +86,7 @@ impl World {
         let imported = federation.tacit_json(&["list", "import", LIST, &records, "--config", &court]);
         assert_eq!(imported["imported"], 1, "{imported}");
         federation.tacit_json(&["list", "seal", LIST, "--config", &court]);
-        Self { federation, joined: Vec::new(), listed, unlisted }
+        Self { federation, ports: PortRange::claim().unwrap(), joined: Vec::new(), listed, unlisted }
     }
 
     pub(crate) fn file(&self, name: &str) -> String {
@@ -137,8 +140,7 @@ impl World {
         let dir = self.file(member);
         // A node's metrics and gateway are at the ports above.
         let place = 4 * u16::try_from(self.joined.len()).unwrap();
-        let (listen, registry) =
-            (self.federation.spare_address(place), self.file("data/court.registry.json"));
+        let (listen, registry) = (self.ports.spare(place), self.file("data/court.registry.json"));
         let endpoint = format!("https://{listen}");
         let made = self.tacit(&[
             "member",

@@ -137,7 +137,7 @@ pub(crate) struct Federation {
     folder: PathBuf,
     /// What the roles log, when it is not what they log by themselves.
     filter: Option<&'static str>,
-    ports: PortRange,
+    _ports: PortRange,
     temporary: Option<tempfile::TempDir>,
 }
 
@@ -166,8 +166,13 @@ impl Federation {
         fs::write(&sample_file, sample).unwrap();
         let ports = PortRange::claim().unwrap();
         let base = ports.base().to_string();
-        let federation =
-            Self { running: HashMap::new(), folder: folder.to_owned(), filter: None, ports, temporary: None };
+        let federation = Self {
+            running: HashMap::new(),
+            folder: folder.to_owned(),
+            filter: None,
+            _ports: ports,
+            temporary: None,
+        };
         let mut arguments = vec![
             "init",
             folder.to_str().unwrap(),
@@ -180,11 +185,6 @@ impl Federation {
         let founded = federation.tacit(&arguments);
         assert!(founded.status.success(), "{}", String::from_utf8_lossy(&founded.stderr));
         federation
-    }
-
-    /// An address that nothing of the federation has.
-    pub(crate) fn spare_address(&self, place: u16) -> String {
-        self.ports.spare(place)
     }
 
     /// A file in the federation's folder.

@@ -4,10 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 use tacit_model::{MemberId, Millis, PurposeCode};
-use tacit_policy::{
-    Asked, Registry, holder_decide,
-    registry::entry::{List, MemberKind},
-};
+use tacit_policy::{Asked, Registry, holder_decide, registry::entry::List};
 use utoipa::ToSchema;
 
 /// The lists that this agency may ask now.
@@ -104,15 +101,14 @@ fn purpose_body(
 ) -> Option<PurposeBody> {
     let asked = Asked { requester, holder, lists: vec![&list.id], purpose };
     let allowed = holder_decide(&asked, registry, now).ok()?;
-    let public = registry.member(requester).is_some_and(|member| member.kind == MemberKind::Public);
-    let needs =
-        |id: &tacit_model::Ulid| registry.agreement(*id).is_none_or(|agreement| agreement.consent_required);
+    let needs = |id: &tacit_model::Ulid| {
+        registry.agreement(*id).is_none_or(|agreement| registry.needs_consent(agreement))
+    };
     let burst = |id: &tacit_model::Ulid| registry.agreement(*id)?.quotas.checks_per_minute;
     Some(PurposeBody {
         purpose: purpose.to_string(),
         title: registry.purpose(purpose)?.title.clone(),
-        // A private member or an association needs consent whatever the agreement says.
-        consent_required: !public || allowed.agreements().iter().all(needs),
+        consent_required: allowed.agreements().iter().all(needs),
         checks_per_day: allowed.checks_per_day(),
         checks_per_minute: allowed.agreements().iter().map(burst).sum(),
         agreements: allowed.agreements().iter().map(ToString::to_string).collect(),
