@@ -256,6 +256,7 @@ pub fn http_status(reason: Reason) -> StatusCode {
         | R::RowMalformed
         | R::DateInvalid
         | R::SubjectRepeated
+        | R::SubjectUnderAge
         | R::ConsentInvalid => StatusCode::UNPROCESSABLE_ENTITY,
         R::QuotaChecks
         | R::QuotaSubject

@@ -218,6 +218,9 @@ reasons! {
     SubjectRepeated "subject_repeated" Caller false
         "The subject stands in the file more than once."
         "Keep one row per subject.";
+    SubjectUnderAge "subject_under_age" Policy false
+        "The person was under 18 on a day that the record names; nothing adverse is kept about people under 18."
+        "Leave the row out.";
     NotAnswered "not_answered" Peer true
         "The question is on record, but no answer came."
         "Resume the batch: the row is asked again and gets a record of its own.";

@@ -269,6 +269,75 @@ fn a_pattern_cannot_escape_its_anchors_or_its_bounds() {
 }
 
 #[test]
+fn a_date_of_birth_is_what_the_scheme_says_it_is() {
+    let mut schemes = Schemes::built_in();
+    // Four digits of the year; and, as in Finland, two of them and a sign for the century.
+    let plain = "P(?<birth_year>[0-9]{4})(?<birth_month>[0-9]{2})(?<birth_day>[0-9]{2})|F[0-9]{8}";
+    let signed = "(?<birth_day>[0-9]{2})(?<birth_month>[0-9]{2})\
+        (?:(?<birth_year_18>[0-9]{2})\\+|(?<birth_year_19>[0-9]{2})-|(?<birth_year_20>[0-9]{2})A)[0-9]{3}[0-9A-Y]";
+    schemes.define("X-plain", &rules(plain, &[])).unwrap();
+    schemes.define("X-signed", &rules(signed, &[])).unwrap();
+    schemes.define("X-silent", &rules("P[0-9]{8}", &[])).unwrap();
+    for (scheme, code, born) in [
+        ("CN-RID", RID, Some("1949-12-31")),
+        ("CN-USCC", USCC, None),
+        ("LEI", LEI, None),
+        ("X-plain", "P20100314", Some("2010-03-14")),
+        ("X-plain", "F20100314", None),
+        ("X-signed", "131052-308T", Some("1952-10-13")),
+        ("X-signed", "131052+308T", Some("1852-10-13")),
+        ("X-signed", "290204A308T", Some("2004-02-29")),
+        ("X-silent", "P20100314", None),
+    ] {
+        let subject = schemes.parse_exact(scheme, code).unwrap();
+        let told = schemes.born_on(scheme, subject.expose_code()).map(|date| date.to_string());
+        assert_eq!(told.as_deref(), born, "{scheme} {code}");
+    }
+    for (scheme, code, part, first, last) in [
+        ("X-plain", "P21010314", DatePart::Year, 2, 5),
+        ("X-plain", "P20101314", DatePart::Month, 6, 7),
+        ("X-signed", "290203A308T", DatePart::Day, 1, 2),
+    ] {
+        assert_eq!(
+            schemes.parse(scheme, code),
+            Err(CodeError::ImpossibleDate { part, first, last }),
+            "{code}"
+        );
+    }
+    assert_eq!(schemes.birth_rule("CN-USCC").or(schemes.birth_rule("X-silent")), None);
+    assert_ne!(schemes.birth_rule("X-plain"), schemes.birth_rule("X-signed"));
+
+    for (pattern, refused) in [
+        ("(?<birth_year>[0-9]{4})(?<birth_month>[0-9]{2})", SchemeError::BirthIncomplete),
+        ("(?<birth_month>[0-9]{2})(?<birth_day>[0-9]{2})", SchemeError::BirthIncomplete),
+        ("(?<brith_year>[0-9]{4})(?<birth_month>[0-9]{2})(?<birth_day>[0-9]{2})", SchemeError::Group),
+        ("(?P<serial>[0-9]{4})", SchemeError::Group),
+    ] {
+        assert_eq!(schemes.define("X-bad", &rules(pattern, &[])), Err(refused), "{pattern}");
+    }
+    // A code with a part of the date only, or with two years, or with digits of another script, is none of the scheme.
+    let loose = "(?<birth_year>\\d{4})?(?<birth_year_19>\\d{2})(?<birth_month>\\d{2})?(?<birth_day>\\d{2})";
+    schemes.define("X-loose", &rules(loose, &[])).unwrap();
+    for typed in ["8003", "1980800314", "80031٤", "٨٠0314"] {
+        assert_eq!(schemes.parse("X-loose", typed), Err(CodeError::Pattern), "{typed}");
+    }
+    assert_eq!(schemes.parse("X-loose", "800314").unwrap().subject.expose_code(), "800314");
+}
+
+#[test]
+fn fifteen_digits_are_another_number_only_where_the_scheme_says_so() {
+    const OLD: &str = "110105491231002";
+    let mut schemes = Schemes::built_in();
+    let old = schemes.parse("CN-RID", OLD).unwrap();
+    assert_eq!((old.subject.expose_code(), &old.changes[..]), (RID, &[Upgraded15][..]));
+    assert_eq!(old.subject, schemes.parse("CN-RID", RID).unwrap().subject);
+    schemes.define("X-card", &rules("[0-9]{15}|[0-9X]{18}", &[SpacesRemoved])).unwrap();
+    let card = schemes.parse("X-card", OLD).unwrap();
+    assert_eq!((card.subject.expose_code(), card.changes.len()), (OLD, 0));
+    assert_eq!(error("CN-USCC", OLD), CodeError::OldBusinessRegistration { digits: 15 });
+}
+
+#[test]
 fn one_wrong_character_never_passes() {
     // All three check systems detect every substitution of one character, mod 97-10 as long as
     // a letter is taken for a letter and a digit for a digit.

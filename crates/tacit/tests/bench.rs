@@ -66,3 +66,18 @@ fn what_cannot_be_measured_is_left_out_in_one_line() {
     assert!(done.status.success(), "{out}\n{}", text(&done.stderr));
     assert_eq!(out.lines().filter(|line| line.starts_with("Left out: replicas: ")).count(), 1, "{out}");
 }
+
+#[test]
+fn a_removal_is_measured_until_a_check_says_so() {
+    let done = bench(&["--json", "--only", "removal", "--records", "300", "--runs", "1"]);
+    let (out, err) = (text(&done.stdout), text(&done.stderr));
+    assert!(done.status.success(), "{}\n{out}\n{err}", done.status);
+    let told: Value = serde_json::from_str(out).unwrap();
+    let figures = told["figures"].as_array().unwrap();
+    let removal = figures.iter().find(|figure| figure["name"] == "removal").unwrap();
+    // The second removal came just after a tick and waited for another one.
+    assert!(removal["value"].as_f64().unwrap() > 5.0, "{removal}");
+    assert_eq!(removal["unit"], "s");
+    assert!(removal["floor"].is_null(), "the floor is that of a million records");
+    assert!(!figures.iter().any(|figure| figure["name"] == "batch"), "{out}");
+}

@@ -8,6 +8,7 @@
 //! No error holds any part of the code, and none proposes another one: a corrected code could be
 //! another subject's.
 
+mod birth;
 mod clean;
 mod code;
 mod error;

@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use zeroize::Zeroizing;
 
 use super::{
+    birth,
     clean::Cleaned,
     code::{SchemeName, SubjectCode},
     error::{CharacterProblem, CodeError, DatePart},
@@ -60,20 +61,13 @@ fn number(digits: &[u8]) -> i16 {
 /// The part of the date that cannot be. `year` is already a whole year; `date` is MMDD.
 fn impossible(year: i16, date: &[u8]) -> Option<DatePart> {
     let (month, day) = date.split_at_checked(2).unwrap_or((date, &[]));
-    let (month, day) = (number(month), number(day));
-    let exists = |year, month, day| match (i8::try_from(month), i8::try_from(day)) {
-        (Ok(month), Ok(day)) => Date::new(year, month, day).is_ok(),
-        _ => false,
-    };
-    if !(1800..=2100).contains(&year) {
-        Some(DatePart::Year)
-    } else if !exists(year, month, 1) {
-        Some(DatePart::Month)
-    } else if !exists(year, month, day) {
-        Some(DatePart::Day)
-    } else {
-        None
-    }
+    birth::impossible(year, number(month), number(day))
+}
+
+/// The date of birth in a number in its normal form.
+pub(super) fn born_on(code: &str) -> Option<Date> {
+    let code: &[u8; LENGTH] = code.as_bytes().try_into().ok()?;
+    birth::date(number(&code[6..10]), number(&code[10..12]), number(&code[12..14]))
 }
 
 /// Where a date of birth stands: index of its first digit, digits of the year.

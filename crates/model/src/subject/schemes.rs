@@ -2,11 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use jiff::civil::Date;
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{
+    birth,
     clean::{Changes, Cleaned, Kind, Normalization, kind},
     code::{SchemeName, SubjectCode},
     error::{CharacterProblem, CodeError, illegal, saturate},
@@ -38,7 +40,9 @@ pub struct Parsed {
 #[serde(deny_unknown_fields)]
 pub struct PatternRules {
     /// Regular expression (syntax of the `regex` crate, at most 256 bytes) for the whole code; it
-    /// needs no anchors.
+    /// needs no anchors. Groups named `birth_year` (four digits; `birth_year_18`, `birth_year_19`
+    /// and `birth_year_20`: two, of that century), `birth_month` and `birth_day` tell the date of
+    /// birth; groups have no other names.
     pub pattern: String,
     /// Changes that are made, and stated, before the pattern is tried. Without any, the code is
     /// taken exactly as typed. `upgraded15` is not possible here.
@@ -71,6 +75,16 @@ pub enum SchemeError {
     /// It would accept nothing at all as a code.
     #[error("the pattern accepts the empty text")]
     PatternEmpty,
+    /// A group has a name, and it is none of those that tell a date of birth.
+    #[error(
+        "a group of the pattern is named birth_year, birth_year_18, birth_year_19, birth_year_20, birth_month, birth_day, or not at all"
+    )]
+    Group,
+    /// Groups for a part of the date of birth only.
+    #[error(
+        "the groups of the pattern name a part of the date of birth only; year, month and day belong together"
+    )]
+    BirthIncomplete,
     /// `upgraded15` belongs to CN-RID alone.
     #[error("upgraded15 is possible only for CN-RID")]
     Normalization,
@@ -81,6 +95,7 @@ struct Pattern {
     name: Arc<str>,
     regex: Regex,
     allowed: u8,
+    tells_birth: bool,
 }
 
 /// The schemes that are known. Clones are cheap.
@@ -113,7 +128,7 @@ impl Schemes {
         let regex = compile(&rules.pattern)?;
         let allowed = rules.normalize.iter().fold(0, |bits, change| bits | change.bit());
         let name: Arc<str> = name.into();
-        let pattern = Pattern { name: name.clone(), regex, allowed };
+        let pattern = Pattern { name: name.clone(), tells_birth: birth::is_told(&regex)?, regex, allowed };
         Arc::make_mut(&mut self.registry).insert(name, pattern);
         Ok(())
     }
@@ -127,6 +142,27 @@ impl Schemes {
     /// The names of all known schemes, built-in ones first.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         ["CN-USCC", "CN-RID", "LEI"].into_iter().chain(self.registry.keys().map(|name| &**name))
+    }
+
+    /// The date of birth that a code in its normal form tells; `None` when codes of its scheme, or
+    /// of its form, tell none.
+    #[must_use]
+    pub fn born_on(&self, scheme: &str, code: &str) -> Option<Date> {
+        if scheme == "CN-RID" {
+            return rid::born_on(code);
+        }
+        let pattern = self.registry.get(scheme).filter(|pattern| pattern.tells_birth)?;
+        birth::told(&pattern.regex, code).ok()?
+    }
+
+    /// How codes of a scheme tell the date of birth, as a text that is another one when that
+    /// changes; `None` when they do not.
+    #[must_use]
+    pub fn birth_rule(&self, scheme: &str) -> Option<&str> {
+        if scheme == "CN-RID" {
+            return Some("GB 11643");
+        }
+        Some(self.registry.get(scheme).filter(|pattern| pattern.tells_birth)?.regex.as_str())
     }
 
     /// Reads a code as a person typed it.
@@ -195,6 +231,9 @@ impl Schemes {
         }
         if !pattern.regex.is_match(&plain) {
             return Err(CodeError::Pattern);
+        }
+        if pattern.tells_birth {
+            birth::told(&pattern.regex, &plain)?;
         }
         let scheme = SchemeName::Registry(pattern.name.clone());
         Ok(Parsed { subject: SubjectCode::verified(scheme, &plain), changes: changes.to_vec() })

@@ -29,6 +29,11 @@ pub(super) struct Entry {
     pub(super) is_listed: bool,
 }
 
+/// Whether a record is to be answered as listed today.
+fn is_listed(record: &StoredRecord, now: &ListNow) -> bool {
+    matches!(now.rules.standing(&record.code, &record.facts, now.today), Standing::Listed { .. })
+}
+
 /// The entries of some records, in order.
 fn entries(
     records: &[StoredRecord],
@@ -45,7 +50,7 @@ fn entries(
         id: record.id,
         keys: context.entry_keys(out),
         label: now.rules.label(&record.facts, record.reference),
-        is_listed: matches!(now.rules.standing(&record.facts, now.today), Standing::Listed { .. }),
+        is_listed: is_listed(record, now),
     };
     Ok(records.iter().zip(outputs.iter()).map(entry).collect())
 }
@@ -99,7 +104,7 @@ pub(super) async fn seal_all(
         let mut page = records::page(&mut *db.read().await?, now.no, after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = last.id.get();
-        page.retain(|record| matches!(now.rules.standing(&record.facts, now.today), Standing::Listed { .. }));
+        page.retain(|record| is_listed(record, now));
         while tasks.len() >= threads {
             if let Some(done) = tasks.join_next().await {
                 sealed.append(&mut done??);

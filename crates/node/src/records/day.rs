@@ -24,6 +24,15 @@ pub(crate) fn today(now: Millis, zone: &TimeZone) -> u32 {
     day_of(timestamp.to_zoned(zone.clone()).date()).unwrap_or(0)
 }
 
+/// The first day on which who was born on this one is 18. After 29 February that is 1 March, for 18 years later there is
+/// no such day.
+pub(crate) fn of_age(born: Date) -> u32 {
+    let year = born.year().saturating_add(18);
+    let birthday = Date::new(year, born.month(), born.day()).or_else(|_| Date::new(year, 3, 1));
+    // Who was of age before 1970 was so on every day that a record can name.
+    birthday.ok().and_then(day_of).unwrap_or(0)
+}
+
 /// Days since 1970-01-01 (Howard Hinnant, "chrono-compatible low-level date algorithms", days_from_civil).
 fn day_of(date: Date) -> Option<u32> {
     let (month, day) = (i64::from(date.month()), i64::from(date.day()));

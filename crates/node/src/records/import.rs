@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::csv::Lines;
 use super::report::{ImportEvent, ImportReport, Rejection};
-use super::row::{Row, RowProblem, RowReader};
+use super::row::{Row, RowProblem, RowReader, Stated};
 use super::rules::{Facts, ListRules, RecordState};
 use super::{ImportOptions, RecordsError};
 use crate::store::{
@@ -82,8 +82,8 @@ pub(super) struct Import<'a> {
     pub(super) import_id: i64,
     pub(super) rules: ListRules,
     pub(super) options: &'a ImportOptions,
-    /// Whether the file says which records are contested.
-    pub(super) states_contested: bool,
+    /// What the file says beside what every file does.
+    pub(super) stated: Stated,
     /// Whether the list had no record when the import began.
     pub(super) fresh: bool,
     pub(super) report: ImportReport,
@@ -201,7 +201,7 @@ impl Import<'_> {
                 }
             }
             self.report.normalized(&row.changes);
-            self.report.standing(self.rules.standing(facts, self.rules.today(now)));
+            self.note_standing(row, facts);
         }
         records::write(&mut tx, self.list, self.import_id, &writes, false).await?;
         records::add_history(&mut tx, &history).await?;
@@ -209,18 +209,33 @@ impl Import<'_> {
         Ok(counts)
     }
 
-    /// What a row says, completed by what is kept: a file without the column leaves objections as they are.
+    /// What a row says, completed by what is kept: a file without the columns leaves objections and bodies as they are.
+    /// What comes back after a removal is another listing.
     fn facts_of(&self, row: &Row, old: Option<&Existing>) -> Facts {
         let mut facts = row.facts.clone();
-        if !self.states_contested && old.is_some_and(|old| old.facts.state == RecordState::Contested) {
+        let Some(old) = old.map(|old| &old.facts).filter(|old| old.state != RecordState::Removed) else {
+            return facts;
+        };
+        if !self.stated.contested && old.state == RecordState::Contested {
             facts.state = RecordState::Contested;
+        }
+        if !self.stated.fact_finding_body {
+            facts.fact_finding_body.clone_from(&old.fact_finding_body);
+        }
+        if !self.stated.listing_body {
+            facts.listing_body.clone_from(&old.listing_body);
         }
         facts
     }
 
     fn accepted(&mut self, row: &Row, facts: &Facts) {
         self.report.normalized(&row.changes);
-        self.report.standing(self.rules.standing(facts, self.rules.today(self.clock.now())));
+        self.note_standing(row, facts);
+    }
+
+    fn note_standing(&mut self, row: &Row, facts: &Facts) {
+        let today = self.rules.today(self.clock.now());
+        self.report.standing(self.rules.standing(row.subject.expose_code(), facts, today));
     }
 }
 

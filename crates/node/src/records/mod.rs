@@ -39,6 +39,9 @@ pub use row::{Column, HeaderProblem, RowProblem};
 pub use rules::{FLAG_CONTESTED, Facts, ListRules, RecordState, STATUS_LISTED, Standing, UnknownTimeZone};
 pub use view::{Counts, HistoryEntry, RecordView, Sealed};
 
+/// Longest name of who acts, in bytes.
+const BY_MAX: usize = 200;
+
 /// How an import is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportOptions {
@@ -88,7 +91,10 @@ impl std::str::FromStr for RemovalReason {
 
 /// Not a reason of the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the reason is one of: fulfilled, expired, annulled, corrected")]
+#[error(
+    "the reason is one of: fulfilled, expired, annulled, corrected; good deeds elsewhere, as a donation or voluntary \
+     work, are none"
+)]
 pub struct UnknownRemovalReason;
 
 /// What became of a change to one record.
@@ -142,7 +148,8 @@ impl Records {
     /// Imports a CSV file: adds new records, corrects those that are there, and reports each row that is broken.
     ///
     /// The header names the columns in any order: `code`, `category`, `decision_ref`, `decided_on` (must be given in
-    /// every row), `notified_on`, `effective_on`, `expires_on` (may be empty), and optionally `contested`. Records
+    /// every row), `notified_on`, `effective_on`, `expires_on` (may be empty), and optionally `contested`,
+    /// `fact_finding_body` and `listing_body`; without one of these columns what is kept stays as it is. Records
     /// that the file does not name stay as they are. What [`ImportEvent::Progress`] told is durable.
     ///
     /// # Errors
@@ -161,7 +168,8 @@ impl Records {
         let categories =
             self.registry.categories().map(|category| (category.code, rules.takes(category.code))).collect();
         let schemes = self.registry.schemes().clone();
-        let rows = row::RowReader::new(lines.next()?, schemes, entry.scheme.clone(), categories)?;
+        let rows =
+            row::RowReader::new(lines.next()?, schemes, entry.scheme.clone(), categories, rules.clone())?;
 
         let mut conn = self.db.write().await?;
         let mut tx = store::begin(&mut conn).await?;
@@ -180,7 +188,7 @@ impl Records {
             import_id,
             rules,
             options,
-            states_contested: rows.states_contested(),
+            stated: rows.stated(),
             fresh,
             report: ImportReport::default(),
         };
@@ -292,6 +300,11 @@ impl Records {
         }
     }
 
+    fn holder_title(&self) -> String {
+        let holder = self.registry.member(&self.holder);
+        holder.map_or_else(|| self.holder.to_string(), |member| member.title.clone())
+    }
+
     fn code(&self, list: &ListId, typed: &str) -> Result<SubjectCode, RecordsError> {
         let scheme = &self.entry(list)?.scheme;
         Ok(self.registry.schemes().parse(scheme, typed)?.subject)
@@ -299,7 +312,7 @@ impl Records {
 }
 
 fn check_by(by: &str) -> Result<(), RecordsError> {
-    let named = !by.trim().is_empty() && by.len() <= row::FIELD_MAX && !by.chars().any(char::is_control);
+    let named = !by.trim().is_empty() && by.len() <= BY_MAX && !by.chars().any(char::is_control);
     if named { Ok(()) } else { Err(RecordsError::By) }
 }
 
@@ -312,4 +325,23 @@ fn same_scheme(list: &ListId, held: &HeldList, entry: &List) -> Result<(), Recor
         kept: held.scheme.clone(),
         stated: entry.scheme.clone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_of_removal_is_one_of_the_catalogue_and_good_deeds_elsewhere_are_none() {
+        for reason in RemovalReason::ALL {
+            assert_eq!(reason.as_str().parse(), Ok(reason));
+        }
+        for word in
+            ["donation", "volunteering", "blood donation", "Fulfilled", "fulfilled ", "pardon", "score", ""]
+        {
+            let refused = word.parse::<RemovalReason>().unwrap_err().to_string();
+            assert!(RemovalReason::ALL.iter().all(|reason| refused.contains(reason.as_str())), "{refused}");
+            assert!(refused.contains("donation or voluntary work, are none"), "{refused}");
+        }
+    }
 }

@@ -6,9 +6,9 @@ use tacit_model::{CodeError, Normalization, Reason, Schemes, SubjectCode};
 
 use super::csv::{Broken, Fields, LINE_MAX};
 use super::day::parse_day;
-use super::rules::{Facts, RecordState};
+use super::rules::{Facts, ListRules, RecordState};
 
-/// Longest text of a field in bytes.
+/// Longest text of a field in characters.
 pub(super) const FIELD_MAX: usize = 200;
 
 /// A column of the file.
@@ -23,10 +23,12 @@ pub enum Column {
     EffectiveOn,
     ExpiresOn,
     Contested,
+    FactFindingBody,
+    ListingBody,
 }
 
 impl Column {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Code,
         Self::Category,
         Self::DecisionRef,
@@ -35,7 +37,14 @@ impl Column {
         Self::EffectiveOn,
         Self::ExpiresOn,
         Self::Contested,
+        Self::FactFindingBody,
+        Self::ListingBody,
     ];
+
+    /// Whether a file may go without.
+    fn is_optional(self) -> bool {
+        matches!(self, Self::Contested | Self::FactFindingBody | Self::ListingBody)
+    }
 
     /// The name in the header.
     pub fn as_str(self) -> &'static str {
@@ -48,6 +57,8 @@ impl Column {
             Self::EffectiveOn => "effective_on",
             Self::ExpiresOn => "expires_on",
             Self::Contested => "contested",
+            Self::FactFindingBody => "fact_finding_body",
+            Self::ListingBody => "listing_body",
         }
     }
 }
@@ -88,7 +99,7 @@ pub enum RowProblem {
         column: Column,
     },
     /// A field is too long.
-    #[error("{column} is longer than {FIELD_MAX} bytes")]
+    #[error("{column} is longer than {FIELD_MAX} characters")]
     TooLong {
         /// The column.
         column: Column,
@@ -128,6 +139,12 @@ pub enum RowProblem {
         /// The column that says when it begins.
         earlier: Column,
     },
+    /// An adverse record of a person who was under 18.
+    #[error("on the day of {column} the person was under 18; nothing adverse is kept about people under 18")]
+    UnderAge {
+        /// The first column that names such a day.
+        column: Column,
+    },
     /// The subject stands in the file twice; the first row counts.
     #[error("the same subject stands in line {first_line}")]
     Repeated {
@@ -154,6 +171,7 @@ impl RowProblem {
             | Self::Contested => Reason::RowMalformed,
             Self::Code(error) => error.reason(),
             Self::Date { .. } | Self::Order { .. } => Reason::DateInvalid,
+            Self::UnderAge { .. } => Reason::SubjectUnderAge,
             Self::Repeated { .. } => Reason::SubjectRepeated,
         }
     }
@@ -182,7 +200,7 @@ pub enum HeaderProblem {
     /// A name that is not a column.
     #[error(
         "column {position} of the header is not known; the columns are code, category, decision_ref, decided_on, \
-        notified_on, effective_on, expires_on and, if wanted, contested"
+        notified_on, effective_on, expires_on and, if wanted, contested, fact_finding_body, listing_body"
     )]
     Unknown {
         /// Its position, from 1.
@@ -204,6 +222,14 @@ pub(super) struct Row {
     pub(super) changes: Vec<Normalization>,
 }
 
+/// Which of the columns that may be missing a file has. Without one, what is kept stays as it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stated {
+    pub(super) contested: bool,
+    pub(super) fact_finding_body: bool,
+    pub(super) listing_body: bool,
+}
+
 /// Reads the rows of one file.
 pub(super) struct RowReader {
     /// Where each column stands.
@@ -213,6 +239,7 @@ pub(super) struct RowReader {
     scheme: String,
     /// The catalogue, and whether a record of this list may be of that category.
     categories: HashMap<u16, bool>,
+    rules: ListRules,
     fields: Fields,
 }
 
@@ -223,6 +250,7 @@ impl RowReader {
         schemes: Schemes,
         scheme: String,
         categories: HashMap<u16, bool>,
+        rules: ListRules,
     ) -> Result<Self, HeaderProblem> {
         let line =
             header.ok_or(HeaderProblem::Empty)?.map_err(|broken| HeaderProblem::Unreadable(broken.into()))?;
@@ -239,16 +267,21 @@ impl RowReader {
         }
         let missing = Column::ALL
             .into_iter()
-            .find(|column| *column != Column::Contested && places[*column as usize].is_none());
+            .find(|column| !column.is_optional() && places[*column as usize].is_none());
         match missing {
             Some(column) => Err(HeaderProblem::Missing(column)),
-            None => Ok(Self { places, count: fields.len(), schemes, scheme, categories, fields }),
+            None => Ok(Self { places, count: fields.len(), schemes, scheme, categories, rules, fields }),
         }
     }
 
-    /// Whether the file says which records are contested.
-    pub(super) fn states_contested(&self) -> bool {
-        self.places[Column::Contested as usize].is_some()
+    /// What the file says beside what every file does.
+    pub(super) fn stated(&self) -> Stated {
+        let has = |column: Column| self.places[column as usize].is_some();
+        Stated {
+            contested: has(Column::Contested),
+            fact_finding_body: has(Column::FactFindingBody),
+            listing_body: has(Column::ListingBody),
+        }
     }
 
     /// Reads one line. Its number is the caller's to set.
@@ -268,6 +301,8 @@ impl RowReader {
             effective_on: self.day(Column::EffectiveOn)?.unwrap_or(0),
             expires_on: self.day(Column::ExpiresOn)?.unwrap_or(0),
             state: self.state()?,
+            fact_finding_body: self.text(Column::FactFindingBody)?.trim().to_owned(),
+            listing_body: self.text(Column::ListingBody)?.trim().to_owned(),
         };
         if facts.expires_on > 0 {
             let days = [(Column::EffectiveOn, facts.effective_on), (Column::DecidedOn, facts.decided_on)];
@@ -275,13 +310,16 @@ impl RowReader {
                 return Err(RowProblem::Order { earlier });
             }
         }
-        Ok(Row { line: 0, subject: parsed.subject, facts, changes: parsed.changes })
+        match self.rules.under_age(parsed.subject.expose_code(), &facts) {
+            Some(column) => Err(RowProblem::UnderAge { column }),
+            None => Ok(Row { line: 0, subject: parsed.subject, facts, changes: parsed.changes }),
+        }
     }
 
     /// A field's text within its bounds; empty when there is no such column.
     fn text(&self, column: Column) -> Result<&str, RowProblem> {
         let text = self.places[column as usize].map_or("", |place| self.fields.get(place));
-        if text.len() > FIELD_MAX {
+        if text.len() > FIELD_MAX && text.chars().count() > FIELD_MAX {
             return Err(RowProblem::TooLong { column });
         }
         // What is wrong with a code is said by its scheme.

@@ -6,13 +6,14 @@ use std::{collections::HashMap, sync::Arc};
 use jiff::tz::TimeZone;
 use tacit_blind::encoding::b3;
 use tacit_blind::table::{Day, Label};
-use tacit_model::{ListId, Millis};
+use tacit_model::{ListId, Millis, Schemes};
 use tacit_policy::{
     Registry,
     registry::entry::{Category, Contested, List},
 };
 
 use super::day;
+use super::row::Column;
 
 /// The label's status byte of a listing that is in effect.
 pub const STATUS_LISTED: u8 = 1;
@@ -33,8 +34,17 @@ pub struct ListRules {
     adverse: bool,
     /// Of each category whose records may stand on the list.
     categories: Arc<HashMap<u16, Strict>>,
+    /// Of an adverse list whose codes tell the date of birth.
+    births: Option<Births>,
     zone: TimeZone,
     hash: [u8; 32],
+}
+
+/// Where dates of birth are read.
+#[derive(Debug, Clone)]
+struct Births {
+    schemes: Schemes,
+    scheme: String,
 }
 
 /// The stricter of a list's rule and a category's.
@@ -86,7 +96,7 @@ impl RecordState {
 pub struct Facts {
     /// Ground of the listing, a category of the registry's catalogue.
     pub category: u16,
-    /// The decision, as the holder cites it; at most 200 bytes.
+    /// The decision, as the holder cites it; at most 200 characters.
     pub decision_ref: String,
     /// When it was decided.
     pub decided_on: u32,
@@ -98,6 +108,10 @@ pub struct Facts {
     pub expires_on: u32,
     /// State of the record.
     pub state: RecordState,
+    /// Who found the facts; at most 200 characters, empty when not stated.
+    pub fact_finding_body: String,
+    /// Who decided to list; at most 200 characters, empty when it was the holder.
+    pub listing_body: String,
 }
 
 impl std::fmt::Debug for Facts {
@@ -125,6 +139,8 @@ pub enum Standing {
     },
     /// An adverse record whose subject was never notified.
     NotNotified,
+    /// An adverse record of a person who was under 18 on a day that it names.
+    UnderAge,
     /// Its category is not, or no longer, one that the registry's catalogue has for this list.
     NotInCatalogue,
     /// Its time is over.
@@ -142,6 +158,7 @@ impl Standing {
             Self::Listed { .. } => "listed",
             Self::NotYet { .. } => "not_yet_effective",
             Self::NotNotified => "not_notified",
+            Self::UnderAge => "under_age",
             Self::NotInCatalogue => "not_in_catalogue",
             Self::Expired => "expired",
             Self::Withheld => "withheld",
@@ -153,12 +170,13 @@ impl Standing {
 impl ListRules {
     /// The rules of a list of this registry.
     pub fn of(list: &List, registry: &Registry) -> Result<Self, UnknownTimeZone> {
-        Self::with(list, registry.categories())
+        Self::with(list, registry.categories(), registry.schemes())
     }
 
     fn with<'a>(
         list: &List,
         categories: impl Iterator<Item = &'a Category>,
+        schemes: &Schemes,
     ) -> Result<Self, UnknownTimeZone> {
         let zone = TimeZone::get(&list.time_zone).map_err(|_| UnknownTimeZone { list: list.id.clone() })?;
         let mut numbers = u32::from(list.adverse).to_be_bytes().to_vec();
@@ -171,11 +189,14 @@ impl ListRules {
             numbers.extend(terms.into_iter().flat_map(u32::to_be_bytes));
             strict.insert(category.code, rule);
         }
+        let birth_rule = schemes.birth_rule(&list.scheme).filter(|_| list.adverse);
+        let ages = birth_rule.map_or(String::new(), |rule| format!("\n18 {rule}"));
         let hash = b3(
             "tacit v1 holder list rules",
-            &[&numbers, list.scheme.as_bytes(), b"\n", list.time_zone.as_bytes()],
+            &[&numbers, list.scheme.as_bytes(), b"\n", list.time_zone.as_bytes(), ages.as_bytes()],
         );
-        Ok(Self { adverse: list.adverse, categories: Arc::new(strict), zone, hash })
+        let births = birth_rule.map(|_| Births { schemes: schemes.clone(), scheme: list.scheme.clone() });
+        Ok(Self { adverse: list.adverse, categories: Arc::new(strict), births, zone, hash })
     }
 
     /// Whether the catalogue has this category for the list.
@@ -209,10 +230,24 @@ impl ListRules {
         Some((from, until))
     }
 
-    /// Where a record stands on the day `today`.
-    pub fn standing(&self, facts: &Facts, today: u32) -> Standing {
+    /// The first of the days that a record names on which its person was under 18; `None` when there is none, the list
+    /// is favorable, or the code tells no date of birth. When the conduct was is not known here: it was before.
+    pub(crate) fn under_age(&self, code: &str, facts: &Facts) -> Option<Column> {
+        let births = self.births.as_ref()?;
+        let of_age = day::of_age(births.schemes.born_on(&births.scheme, code)?);
+        let days = [
+            (Column::DecidedOn, facts.decided_on),
+            (Column::NotifiedOn, facts.notified_on),
+            (Column::EffectiveOn, facts.effective_on),
+        ];
+        days.into_iter().find(|(_, day)| *day > 0 && *day < of_age).map(|(column, _)| column)
+    }
+
+    /// Where the record of a code in its normal form stands on the day `today`.
+    pub fn standing(&self, code: &str, facts: &Facts, today: u32) -> Standing {
         let contested = match (facts.state, self.categories.get(&facts.category)) {
             (RecordState::Removed, _) => return Standing::Removed,
+            _ if self.under_age(code, facts).is_some() => return Standing::UnderAge,
             (_, None) => return Standing::NotInCatalogue,
             (RecordState::Contested, Some(rule)) if rule.withhold => return Standing::Withheld,
             (state, Some(_)) => state == RecordState::Contested,
@@ -241,8 +276,26 @@ impl ListRules {
 
 #[cfg(test)]
 mod tests {
+    use tacit_model::PatternRules;
+
+    use super::super::day::parse_day;
     use super::super::testing::{category, facts, list_entry};
     use super::*;
+
+    /// A company, from the protocol's published vectors.
+    const CODE: &str = "91350100M000100Y43";
+    /// The worked example of GB 11643-1999, born in 2004 instead: 18 on 2022-02-28 or 2022-03-01.
+    const BORN_ON_28_FEBRUARY: &str = "110105200402280025";
+    const BORN_ON_29_FEBRUARY: &str = "110105200402290020";
+
+    fn schemes() -> Schemes {
+        let mut schemes = Schemes::built_in();
+        let pattern =
+            "(?<birth_year>[0-9]{4})(?<birth_month>[0-9]{2})(?<birth_day>[0-9]{2})-[0-9]{4}|[A-Z]{4}";
+        let rules = PatternRules { pattern: pattern.to_owned(), normalize: Vec::new() };
+        schemes.define("X-born", &rules).unwrap();
+        schemes
+    }
 
     fn rules(change: impl FnOnce(&mut List)) -> ListRules {
         both(|list, category| {
@@ -254,7 +307,7 @@ mod tests {
     fn both(change: impl FnOnce(&mut List, &mut Category)) -> ListRules {
         let (mut list, mut category) = (list_entry("court/defaulters"), category(facts().category));
         change(&mut list, &mut category);
-        ListRules::with(&list, [category].iter()).unwrap()
+        ListRules::with(&list, [category].iter(), &schemes()).unwrap()
     }
 
     #[test]
@@ -270,7 +323,7 @@ mod tests {
         }
         let contested = Facts { state: RecordState::Contested, ..facts() };
         let withheld = both(|_, category| category.contested = Contested::Withhold);
-        assert_eq!(withheld.standing(&contested, 20_500), Standing::Withheld);
+        assert_eq!(withheld.standing(CODE, &contested, 20_500), Standing::Withheld);
     }
 
     #[test]
@@ -281,7 +334,7 @@ mod tests {
             both(|_, category| category.origin_context = "tax".to_owned()),
         ] {
             assert!(!rules.takes(facts().category));
-            assert_eq!(rules.standing(&facts(), 20_500), Standing::NotInCatalogue);
+            assert_eq!(rules.standing(CODE, &facts(), 20_500), Standing::NotInCatalogue);
         }
     }
 
@@ -289,27 +342,27 @@ mod tests {
     fn an_adverse_record_that_was_never_notified_is_not_sealed() {
         let adverse = rules(|list| list.adverse = true);
         let silent = Facts { notified_on: 0, ..facts() };
-        assert_eq!(adverse.standing(&silent, 20_500), Standing::NotNotified);
+        assert_eq!(adverse.standing(CODE, &silent, 20_500), Standing::NotNotified);
         let favorable = rules(|list| list.adverse = false);
-        assert!(matches!(favorable.standing(&silent, 20_500), Standing::Listed { .. }));
+        assert!(matches!(favorable.standing(CODE, &silent, 20_500), Standing::Listed { .. }));
     }
 
     #[test]
     fn a_listing_begins_no_earlier_than_the_notice_period_after_the_notice() {
         let rules = rules(|list| (list.adverse, list.notice_days) = (true, 10));
         let hasty = Facts { notified_on: 20_100, effective_on: 20_101, ..facts() };
-        assert_eq!(rules.standing(&hasty, 20_109), Standing::NotYet { from: 20_110 });
-        assert!(matches!(rules.standing(&hasty, 20_110), Standing::Listed { from: 20_110, .. }));
+        assert_eq!(rules.standing(CODE, &hasty, 20_109), Standing::NotYet { from: 20_110 });
+        assert!(matches!(rules.standing(CODE, &hasty, 20_110), Standing::Listed { from: 20_110, .. }));
         let later = Facts { effective_on: 20_200, ..hasty };
-        assert_eq!(rules.standing(&later, 20_199), Standing::NotYet { from: 20_200 });
+        assert_eq!(rules.standing(CODE, &later, 20_199), Standing::NotYet { from: 20_200 });
     }
 
     #[test]
     fn an_expired_record_is_not_sealed_and_a_label_carries_its_end() {
         let rules = rules(|list| list.retention_days = 1000);
         let record = Facts { expires_on: 20_300, ..facts() };
-        assert!(matches!(rules.standing(&record, 20_299), Standing::Listed { until: 20_300, .. }));
-        assert_eq!(rules.standing(&record, 20_300), Standing::Expired);
+        assert!(matches!(rules.standing(CODE, &record, 20_299), Standing::Listed { until: 20_300, .. }));
+        assert_eq!(rules.standing(CODE, &record, 20_300), Standing::Expired);
         assert_eq!(rules.label(&record, 7).expires_on, Day::new(20_300).ok());
         assert_eq!(rules.label(&record, 7).reference, 7_u64.to_be_bytes());
     }
@@ -327,15 +380,76 @@ mod tests {
     fn a_contested_record_is_flagged_or_withheld_as_its_list_says() {
         let contested = Facts { state: RecordState::Contested, ..facts() };
         let flagging = rules(|list| list.contested = Contested::Flag);
-        assert!(matches!(flagging.standing(&contested, 20_500), Standing::Listed { contested: true, .. }));
+        assert!(matches!(
+            flagging.standing(CODE, &contested, 20_500),
+            Standing::Listed { contested: true, .. }
+        ));
         assert_eq!(flagging.label(&contested, 1).flags, FLAG_CONTESTED);
         let withholding = rules(|list| list.contested = Contested::Withhold);
-        assert_eq!(withholding.standing(&contested, 20_500), Standing::Withheld);
+        assert_eq!(withholding.standing(CODE, &contested, 20_500), Standing::Withheld);
+    }
+
+    fn persons(scheme: &str, adverse: bool) -> ListRules {
+        rules(|list| (list.scheme, list.adverse) = (scheme.to_owned(), adverse))
+    }
+
+    /// A record that names these days, as `decided notified effective`, `-` for one that is not stated.
+    fn on_days(days: &str) -> Facts {
+        let mut days = days.split(' ').map(|day| parse_day(day).unwrap_or(0));
+        let mut next = || days.next().unwrap();
+        Facts { decided_on: next(), notified_on: next(), effective_on: next(), ..facts() }
+    }
+
+    #[test]
+    fn nothing_adverse_is_answered_about_who_was_under_18_on_a_day_of_the_record() {
+        let adverse = persons("CN-RID", true);
+        let today = parse_day("2024-06-01").unwrap();
+        for (code, days, under) in [
+            (BORN_ON_28_FEBRUARY, "2022-02-28 2022-02-28 2022-02-28", None),
+            (BORN_ON_28_FEBRUARY, "2022-02-27 2022-02-28 2022-02-28", Some(Column::DecidedOn)),
+            (BORN_ON_28_FEBRUARY, "2022-02-28 2022-02-27 2022-02-28", Some(Column::NotifiedOn)),
+            (BORN_ON_28_FEBRUARY, "2022-02-28 2022-02-28 2022-02-27", Some(Column::EffectiveOn)),
+            (BORN_ON_28_FEBRUARY, "2022-02-28 2022-02-28 -", None),
+            (BORN_ON_28_FEBRUARY, "2001-01-01 2022-02-28 -", Some(Column::DecidedOn)),
+            (BORN_ON_29_FEBRUARY, "2022-03-01 2022-03-01 2022-03-01", None),
+            (BORN_ON_29_FEBRUARY, "2022-02-28 2022-03-01 2022-03-01", Some(Column::DecidedOn)),
+            ("11010519491231002X", "2022-02-28 2022-02-28 -", None),
+        ] {
+            let record = on_days(days);
+            assert_eq!(adverse.under_age(code, &record), under, "{days}");
+            let standing = adverse.standing(code, &record, today);
+            assert_eq!(standing == Standing::UnderAge, under.is_some(), "{days}: {standing:?}");
+            assert!(under.is_some() || matches!(standing, Standing::Listed { .. }), "{days}: {standing:?}");
+        }
+        let early = on_days("2021-01-01 2021-01-01 2021-01-01");
+        let favorable = persons("CN-RID", false);
+        assert!(matches!(favorable.standing(BORN_ON_28_FEBRUARY, &early, today), Standing::Listed { .. }));
+        let removed = Facts { state: RecordState::Removed, ..early };
+        assert_eq!(adverse.standing(BORN_ON_28_FEBRUARY, &removed, today), Standing::Removed);
+    }
+
+    #[test]
+    fn a_scheme_of_the_registry_tells_the_age_by_its_groups() {
+        let (rules, record) = (persons("X-born", true), on_days("2022-02-27 2022-03-01 -"));
+        assert_eq!(rules.under_age("20040228-0023", &record), Some(Column::DecidedOn));
+        assert_eq!(rules.under_age("20040227-0023", &record), None);
+        assert_eq!(rules.under_age("ABCD", &record), None);
     }
 
     #[test]
     fn a_changed_rule_changes_the_hash() {
         let before = rules(|_| ());
+        // How codes tell an age counts where it decides: on an adverse list.
+        assert!(persons("X-born", false).births.is_none());
+        let of = |schemes: &Schemes| {
+            let mut list = list_entry("court/defaulters");
+            list.scheme = "X-born".to_owned();
+            *ListRules::with(&list, [category(2)].iter(), schemes).unwrap().hash()
+        };
+        let mut silent = Schemes::built_in();
+        let pattern = PatternRules { pattern: "[0-9]{8}-[0-9]{4}".to_owned(), normalize: Vec::new() };
+        silent.define("X-born", &pattern).unwrap();
+        assert_ne!(of(&schemes()), of(&silent));
         for after in [
             rules(|list| list.adverse = !list.adverse),
             rules(|list| list.notice_days += 1),

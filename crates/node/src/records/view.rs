@@ -19,6 +19,8 @@ pub struct RecordView {
     pub pending: bool,
     /// What changed before, oldest first.
     pub history: Vec<HistoryEntry>,
+    /// Title of the holder, who decided to list unless another body is named.
+    pub holder: String,
 }
 
 /// A change to a record.
@@ -91,7 +93,7 @@ impl Records {
         };
         Ok(Some(RecordView {
             reference: format!("{:016x}", record.reference),
-            standing: rules.standing(&record.facts, rules.today(self.clock.now())),
+            standing: rules.standing(&record.code, &record.facts, rules.today(self.clock.now())),
             pending,
             facts: record.facts,
             history: history
@@ -104,6 +106,7 @@ impl Records {
                     before: entry.before,
                 })
                 .collect(),
+            holder: self.holder_title(),
         }))
     }
 
@@ -137,6 +140,11 @@ impl Records {
 }
 
 impl RecordView {
+    /// Who decided to list, by the present or former values of this record.
+    pub fn listing_body<'a>(&'a self, facts: &'a Facts) -> &'a str {
+        if facts.listing_body.is_empty() { &self.holder } else { &facts.listing_body }
+    }
+
     /// Whether the record stands as decided, is contested, or was removed.
     pub fn state(&self) -> RecordState {
         self.facts.state

@@ -4,7 +4,9 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
 mod evaluate;
+mod expiry;
 mod import;
+mod persons;
 mod refusals;
 mod replicas;
 mod resume;

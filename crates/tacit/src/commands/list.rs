@@ -2,6 +2,7 @@
 
 mod entry;
 mod import;
+mod record;
 
 use std::{
     io::Read as _,
@@ -10,11 +11,9 @@ use std::{
 };
 
 use clap::Subcommand;
-use serde_json::{Value, json};
+use serde_json::json;
 use tacit_model::{ListId, Reason};
-use tacit_node::records::{
-    ChangeOutcome, Facts, Records, RecordsError, RemovalReason, SealOutcome, format_day,
-};
+use tacit_node::records::{ChangeOutcome, RecordsError, RemovalReason, SealOutcome};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -203,7 +202,7 @@ async fn show(context: &Context, arguments: Show) -> Result<Exit, Failure> {
     let Show { list, code, common } = arguments;
     let (records, registry, member) = parties::records(context, &common.config).await?;
     if let (Some(list), Some(code)) = (&list, code) {
-        return show_record(context, &records, list, &typed(code)?).await;
+        return record::show(context, &records, list, &typed(code)?).await;
     }
     let lists: Vec<ListId> = match list {
         Some(list) => vec![list],
@@ -240,73 +239,6 @@ async fn show(context: &Context, arguments: Show) -> Result<Exit, Failure> {
     }
     context.output.line(&columns(&rows))?;
     Ok(Exit::Done)
-}
-
-async fn show_record(
-    context: &Context,
-    records: &Records,
-    list: &ListId,
-    code: &str,
-) -> Result<Exit, Failure> {
-    let Some(view) = records.show(list, code).await? else {
-        return Err(Failure::trouble(format!("the subject has no record on {list}")).reason(Reason::NotFound));
-    };
-    let history: Vec<Value> = view
-        .history
-        .iter()
-        .map(|entry| {
-            json!({
-                "at": entry.at.to_rfc3339(), "by": entry.by, "action": entry.action, "reason": entry.reason,
-                "before": facts(&entry.before),
-            })
-        })
-        .collect();
-    let value = json!({
-        "list": list, "reference": view.reference, "standing": view.standing.as_str(), "pending": view.pending,
-        "record": facts(&view.facts), "history": history,
-    });
-    context.output.result(&value, || {
-        let now = &view.facts;
-        let mut rows = vec![
-            vec!["state".to_owned(), now.state.as_str().to_owned()],
-            vec!["standing today".to_owned(), view.standing.as_str().to_owned()],
-            vec!["category".to_owned(), now.category.to_string()],
-            vec!["decision".to_owned(), now.decision_ref.clone()],
-        ];
-        for (name, day) in [
-            ("decided", now.decided_on),
-            ("notified", now.notified_on),
-            ("effective", now.effective_on),
-            ("expires", now.expires_on),
-        ] {
-            rows.push(vec![
-                name.to_owned(),
-                if day == 0 { "not stated".to_owned() } else { format_day(day) },
-            ]);
-        }
-        rows.push(vec!["reference".to_owned(), view.reference.clone()]);
-        rows.push(vec!["published".to_owned(), if view.pending { "not yet" } else { "yes" }.to_owned()]);
-        for entry in &view.history {
-            rows.push(vec![
-                entry.at.to_rfc3339(),
-                format!("{} by {} ({})", entry.action, entry.by, entry.reason),
-            ]);
-        }
-        columns(&rows)
-    })?;
-    Ok(Exit::Done)
-}
-
-fn facts(facts: &Facts) -> Value {
-    json!({
-        "state": facts.state.as_str(),
-        "category": facts.category,
-        "decision_ref": facts.decision_ref,
-        "decided_on": format_day(facts.decided_on),
-        "notified_on": format_day(facts.notified_on),
-        "effective_on": format_day(facts.effective_on),
-        "expires_on": format_day(facts.expires_on),
-    })
 }
 
 impl From<RecordsError> for Failure {

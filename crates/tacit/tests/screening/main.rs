@@ -5,6 +5,7 @@
 mod broken;
 mod canary;
 mod consents;
+mod records;
 mod support;
 
 use std::{collections::HashSet, path::Path, time::Duration};

@@ -13,7 +13,8 @@ use crate::records::{Facts, RecordState};
 use crate::store::{signed, unsigned};
 
 /// Columns of [`Facts`], in the order of [`facts`].
-const FACTS: &str = "category, decision_ref, decided_on, notified_on, effective_on, expires_on, state";
+const FACTS: &str = "category, decision_ref, decided_on, notified_on, effective_on, expires_on, state, \
+                     fact_finding_body, listing_body";
 
 /// A record as stored. The code is wiped when dropped.
 pub(crate) struct StoredRecord {
@@ -73,6 +74,8 @@ fn facts(row: &AnyRow, first: usize) -> Result<Facts, StoreError> {
         expires_on: day(first + 5, "expires_on")?,
         state: RecordState::parse(word)
             .ok_or_else(|| StoreError::corrupt("record", "state", "of a list", "is not a state"))?,
+        fact_finding_body: row.try_get(first + 7)?,
+        listing_body: row.try_get(first + 8)?,
     })
 }
 
@@ -137,7 +140,7 @@ pub(crate) async fn by_code(
         "SELECT id, code, reference, {FACTS}, change_seq FROM record WHERE list_no = $1 AND code = $2"
     );
     let row = sqlx::query(AssertSqlSafe(sql)).bind(list.0).bind(code).fetch_optional(conn).await?;
-    row.map(|row| Ok((stored(&row)?, row.try_get(10)?))).transpose()
+    row.map(|row| Ok((stored(&row)?, row.try_get(12)?))).transpose()
 }
 
 /// Which of these codes have records.
@@ -182,16 +185,17 @@ pub(crate) async fn write(
     only_new: bool,
 ) -> Result<u64, StoreError> {
     let into = "record (list_no, code, reference, category, decision_ref, decided_on, notified_on, effective_on, \
-                expires_on, state, change_seq, import_id, import_line)";
+                expires_on, state, fact_finding_body, listing_body, change_seq, import_id, import_line)";
     let suffix = if only_new {
         "ON CONFLICT (list_no, code) DO NOTHING"
     } else {
         "ON CONFLICT (list_no, code) DO UPDATE SET category = excluded.category, \
          decision_ref = excluded.decision_ref, decided_on = excluded.decided_on, notified_on = excluded.notified_on, \
          effective_on = excluded.effective_on, expires_on = excluded.expires_on, state = excluded.state, \
+         fact_finding_body = excluded.fact_finding_body, listing_body = excluded.listing_body, \
          change_seq = excluded.change_seq, import_id = excluded.import_id, import_line = excluded.import_line"
     };
-    bulk::insert(conn, into, 13, suffix, rows, |row, new| {
+    bulk::insert(conn, into, 15, suffix, rows, |row, new| {
         row.bind(list.0)
             .bind(new.code)
             .bind(new.reference)
@@ -202,6 +206,8 @@ pub(crate) async fn write(
             .bind(i64::from(new.facts.effective_on))
             .bind(i64::from(new.facts.expires_on))
             .bind(new.facts.state.as_str())
+            .bind(new.facts.fact_finding_body.as_str())
+            .bind(new.facts.listing_body.as_str())
             .bind(new.change_seq)
             .bind(import_id)
             .bind(signed(new.import_line))
@@ -228,8 +234,8 @@ pub(crate) async fn set_state(
 /// Keeps former values.
 pub(crate) async fn add_history(conn: &mut Conn, rows: &[WriteHistory<'_>]) -> Result<(), StoreError> {
     let into = "record_history (record_id, at_ms, by_whom, action, reason, category, decision_ref, decided_on, \
-                notified_on, effective_on, expires_on, state)";
-    bulk::insert(conn, into, 12, "", rows, |row, entry| {
+                notified_on, effective_on, expires_on, state, fact_finding_body, listing_body)";
+    bulk::insert(conn, into, 14, "", rows, |row, entry| {
         row.bind(signed(entry.record.get()))
             .bind(entry.at.to_i64())
             .bind(entry.by)
@@ -242,6 +248,8 @@ pub(crate) async fn add_history(conn: &mut Conn, rows: &[WriteHistory<'_>]) -> R
             .bind(i64::from(entry.before.effective_on))
             .bind(i64::from(entry.before.expires_on))
             .bind(entry.before.state.as_str())
+            .bind(entry.before.fact_finding_body.as_str())
+            .bind(entry.before.listing_body.as_str())
     })
     .await?;
     Ok(())

@@ -1,5 +1,6 @@
 //! A requester that knows the protocol: it blinds, presents permits, verifies, fetches and looks up.
 
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use tacit_blind::Hash;
 use tacit_blind::commit::blinded_query;
 use tacit_blind::enroll::blind_subjects;
@@ -18,7 +19,7 @@ use tacit_wire::holder::{EvaluateItem, EvaluateRequest, EvaluateResponse};
 use tonic::Status;
 use tonic::transport::Channel;
 
-use super::{LIST, World};
+use super::{LIST, World, list};
 
 /// A member with its certificate and a connection to the court.
 pub(crate) struct Asker {
@@ -36,8 +37,12 @@ pub(crate) struct Blind {
 
 impl Blind {
     pub(crate) fn of(code: &str) -> Self {
+        Self::in_scheme("CN-USCC", code)
+    }
+
+    pub(crate) fn in_scheme(scheme: &str, code: &str) -> Self {
         let mut rng = os_rng();
-        let subject = Subject::from_parts("CN-USCC", code).unwrap();
+        let subject = Subject::from_parts(scheme, code).unwrap();
         let blinded = blind_subjects(std::slice::from_ref(&subject), &mut rng).remove(0);
         let w = SecretScalar::random(&mut rng);
         Self { query: blinded.blinded_subject().mul(&w), total: w.product(blinded.z()), subject }
@@ -94,7 +99,8 @@ impl World {
 
     /// Asks about codes, and looks every answer up in the mirror.
     pub(crate) async fn ask(&self, asker: &mut Asker, codes: &[&str]) -> Vec<Option<Label>> {
-        let blinds: Vec<Blind> = codes.iter().map(|code| Blind::of(code)).collect();
+        let scheme = &self.registry.list(&list()).unwrap().scheme;
+        let blinds: Vec<Blind> = codes.iter().map(|code| Blind::in_scheme(scheme, code)).collect();
         let records = blinds.iter().map(|blind| self.access(asker, blind.hash())).collect();
         let (checkpoint, permits) = self.permits(records);
         let response = asker.present(checkpoint, permits, &blinds).await.unwrap();
@@ -125,7 +131,10 @@ impl World {
             served.buckets.iter().map(|bucket| tacit_ledger::merkle::leaf_hash(bucket)).collect();
         let tree = TableTree::new(&leaves).unwrap();
         let context = tacit_blind::table::SealContext::new(&served.manifest.list, served.manifest.epoch);
-        let today = Day::new(u32::try_from(self.clock.now().utc_day()).unwrap()).unwrap();
+        let zone = TimeZone::get(&self.registry.list(&list()).unwrap().time_zone).unwrap();
+        let now = Timestamp::from_millisecond(self.clock.now().to_i64()).unwrap();
+        let days = now.to_zoned(zone).date().since(Date::constant(1970, 1, 1)).unwrap().get_days();
+        let today = Day::new(u32::try_from(days).unwrap()).unwrap();
         let look = |out: &[u8; 64]| {
             let number = layout.bucket_of(&context.entry_keys(out).tag());
             let path = tree.path(number).unwrap();

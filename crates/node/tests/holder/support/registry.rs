@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tacit_blind::encoding::b3;
 use tacit_ledger::ed25519::SigningKey;
-use tacit_model::{MemberId, Ulid};
+use tacit_model::{MemberId, PatternRules, Ulid};
 use tacit_policy::registry::builder::RegistryBuilder;
 use tacit_policy::registry::entry::*;
 use tacit_policy::registry::signed::Signer;
@@ -18,11 +18,13 @@ use super::{FEDERATION, NOW};
 pub(crate) struct Terms {
     pub(crate) checks_per_day: u64,
     pub(crate) change_list: fn(&mut List),
+    /// The pattern of the scheme `X-person`, if there is one.
+    pub(crate) persons: Option<&'static str>,
 }
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { checks_per_day: 100_000, change_list: |_| () }
+        Self { checks_per_day: 100_000, change_list: |_| (), persons: None }
     }
 }
 
@@ -137,6 +139,11 @@ pub(crate) fn registry(terms: &Terms) -> Arc<Registry> {
         }),
         &["hub"],
     );
+    if let Some(pattern) = terms.persons {
+        let rules = PatternRules { pattern: pattern.to_owned(), normalize: Vec::new() };
+        let (name, title) = ("X-person".to_owned(), "Persons".to_owned());
+        add(Entry::Scheme(Scheme { name, title, rules }), &["hub"]);
+    }
     for name in ["court/defaulters", "court/mediators", "customs/importers"] {
         let mut list = list(name);
         (terms.change_list)(&mut list);

@@ -245,6 +245,21 @@ pub(super) async fn one_by_one(rig: &Rig, records: u64, checks: u64) -> Result<(
 
 /// Compares an answer with what it must be.
 fn verify(outcome: Option<CheckOutcome>, asked: &Asked) -> Result<(), BenchError> {
+    if said(outcome)? == asked.listed {
+        Ok(())
+    } else {
+        Err(BenchError::Answer("the wrong answer".to_owned()))
+    }
+}
+
+/// Whether one subject is answered as listed.
+pub(super) async fn is_listed(rig: &Rig, code: &str) -> Result<bool, BenchError> {
+    let request = CheckRequest { question: Some(rig.question()), code: code.to_owned() };
+    said(rig.gateway().check(rig.call(request)).await?.into_inner().outcome)
+}
+
+/// What an answer says: listed, or not.
+fn said(outcome: Option<CheckOutcome>) -> Result<bool, BenchError> {
     let answers = match outcome.and_then(|outcome| outcome.outcome) {
         Some(check_outcome::Outcome::Answers(answers)) => answers,
         Some(check_outcome::Outcome::Refusal(refusal)) => return Err(BenchError::Answer(refusal.reason)),
@@ -252,9 +267,9 @@ fn verify(outcome: Option<CheckOutcome>, asked: &Asked) -> Result<(), BenchError
         None => return Err(BenchError::Answer("nothing".to_owned())),
     };
     match answers.lists.first().and_then(|list| list.answer.as_ref()) {
-        Some(list_answer::Answer::Listed(_)) if asked.listed => Ok(()),
-        Some(list_answer::Answer::NotListed(_)) if !asked.listed => Ok(()),
+        Some(list_answer::Answer::Listed(_)) => Ok(true),
+        Some(list_answer::Answer::NotListed(_)) => Ok(false),
         Some(list_answer::Answer::Refusal(refusal)) => Err(BenchError::Answer(refusal.reason.clone())),
-        _ => Err(BenchError::Answer("the wrong answer".to_owned())),
+        None => Err(BenchError::Answer("nothing about the list".to_owned())),
     }
 }

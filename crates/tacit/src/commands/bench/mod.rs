@@ -11,6 +11,7 @@
 //! size      what a check leaves with the coordinator a whole federation, its file weighed at rest
 //! calls     plain calls over mutual TLS              loopback
 //! checks    import, seal, batches, single checks     a whole federation: mutual TLS, SQLite, loopback
+//! removal   a removal until checks say so            the same, with its tick of 10 s
 //! ```
 //!
 //! Every figure of the product stands beside a raw limit that was measured in the same run. All roles run in
@@ -27,6 +28,7 @@ mod measure;
 mod plan;
 mod proofs;
 mod protocol;
+mod removal;
 mod replicas;
 mod rig;
 mod size;
@@ -157,7 +159,7 @@ impl Run {
     /// What no check can be faster than.
     fn limits(&mut self) -> Result<Bounds, BenchError> {
         let (effort, cores, mut bounds) = (self.plan.effort, self.cores, Bounds::default());
-        if self.plan.wants_any(&[Part::Crypto, Part::Checks]) {
+        if self.plan.wants_any(&[Part::Crypto, Part::Checks, Part::Removal]) {
             self.say("raw limits, evaluation, sealing");
             bounds.raw = Some(crypto::run(effort, &mut self.figures)?);
         }
@@ -217,20 +219,30 @@ impl Run {
         bounds: Bounds,
     ) -> Result<(), BenchError> {
         let (effort, cores) = (self.plan.effort, self.cores);
-        if !self.plan.wants_any(&[Part::Calls, Part::Checks]) {
+        if !self.plan.wants_any(&[Part::Calls, Part::Checks, Part::Removal]) {
             return Ok(());
         }
         self.say("starting a federation");
         let rig = Rig::start(&folder.join("federation"), context.clock.clone()).await?;
-        self.say("plain calls over mutual TLS");
-        let echo = calls::echo(&rig, effort, &mut self.figures).await?;
-        if let (true, Some(raw), Some(limits)) = (self.plan.wants(Part::Checks), bounds.raw, bounds.checks) {
+        let mut echo = None;
+        if self.plan.wants_any(&[Part::Calls, Part::Checks]) {
+            self.say("plain calls over mutual TLS");
+            echo = Some(calls::echo(&rig, effort, &mut self.figures).await?);
+        }
+        if let (true, Some(raw)) = (self.plan.wants_any(&[Part::Checks, Part::Removal]), &bounds.raw) {
             self.say("importing and sealing a list");
             rig.import(folder, self.plan.records, &raw.sealing, cores, &mut self.figures).await?;
+        }
+        if let (true, Some(echo), Some(limits)) = (self.plan.wants(Part::Checks), echo, bounds.checks) {
             self.say("batches of checks");
             calls::batches(&rig, &self.plan, &limits, &mut self.figures).await?;
             self.say("single checks");
             calls::singles(&rig, &self.plan, &echo, &mut self.figures).await?;
+        }
+        // Last: what was removed is asked no more.
+        if self.plan.wants(Part::Removal) {
+            self.say("removals");
+            removal::run(&rig, &self.plan, &mut self.figures).await?;
         }
         self.say("stopping");
         rig.stop().await?;

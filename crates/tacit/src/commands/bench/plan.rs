@@ -65,6 +65,8 @@ pub(super) enum Part {
     Calls,
     /// Import, sealing and checks of a whole federation.
     Checks,
+    /// From a removal to the first check that says so, in a whole federation.
+    Removal,
 }
 
 /// What a run is like.

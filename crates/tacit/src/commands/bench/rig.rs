@@ -18,6 +18,7 @@ use tacit_model::{Clock, ListId, MemberId, Reason, entropy};
 use tacit_node::records::{ImportOptions, Records, SealOutcome};
 use tacit_policy::Registry;
 use tacit_policy::registry::entry::Quotas;
+use tacit_store::Db;
 use tacit_wire::gateway::{Question, gateway_service_client::GatewayServiceClient};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
@@ -53,6 +54,13 @@ pub(super) struct Rig {
     roles: Vec<Running>,
     gateway: Channel,
     token: MetadataValue<Ascii>,
+}
+
+/// The holder's records of the list that is asked.
+pub(super) struct Own {
+    pub(super) records: Records,
+    pub(super) list: ListId,
+    pub(super) db: Db,
 }
 
 /// The federation while nothing of it runs.
@@ -147,6 +155,16 @@ impl Rig {
         }
     }
 
+    /// The holder's records, as its command line works on them beside the running node.
+    pub(super) async fn own(&self) -> Result<Own, BenchError> {
+        let holder: MemberId = HOLDER.parse().map_err(|_| BenchError::Wrong("the holder"))?;
+        let list: ListId = LIST.parse().map_err(|_| BenchError::Wrong("the list"))?;
+        let url = format!("sqlite:{}", self.rest.folder.join(format!("data/{HOLDER}.db")).display());
+        let db = tacit_node::store::open(&url).await?;
+        let (registry, clock) = (Arc::clone(&self.rest.registry), Arc::clone(&self.rest.surroundings.clock));
+        Ok(Own { records: Records::new(db.clone(), registry, holder, clock), list, db })
+    }
+
     /// Imports `records` records from a CSV file and has them sealed, mirrored and logged: from the first byte of
     /// the file to the moment at which the list can be asked.
     pub(super) async fn import(
@@ -159,16 +177,7 @@ impl Rig {
     ) -> Result<(), BenchError> {
         let file = scratch.join("records.csv");
         write_csv(&file, records)?;
-        let holder: MemberId = HOLDER.parse().map_err(|_| BenchError::Wrong("the holder"))?;
-        let list: ListId = LIST.parse().map_err(|_| BenchError::Wrong("the list"))?;
-        let url = format!("sqlite:{}", self.rest.folder.join(format!("data/{HOLDER}.db")).display());
-        let db = tacit_node::store::open(&url).await?;
-        let own = Records::new(
-            db.clone(),
-            Arc::clone(&self.rest.registry),
-            holder,
-            Arc::clone(&self.rest.surroundings.clock),
-        );
+        let Own { records: own, list, db } = self.own().await?;
         let options =
             ImportOptions { by: "bench".to_owned(), source: "records.csv".to_owned(), keep_rejections: 1 };
 

@@ -37,7 +37,8 @@ pub(crate) struct Arguments {
     /// The list, HOLDER/NAME.
     list: ListId,
     /// CSV with a header: code, category, decision_ref, decided_on, notified_on, effective_on, expires_on, and
-    /// perhaps contested. Days are written YYYY-MM-DD.
+    /// perhaps contested, fact_finding_body (who found the facts), listing_body (who decided to list; the holder
+    /// unless given). Days are written YYYY-MM-DD.
     file: PathBuf,
     /// Write every rejected row to this CSV file: line, reason, message.
     #[arg(long, value_name = "FILE")]
