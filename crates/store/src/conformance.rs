@@ -18,6 +18,8 @@ pub const VARIABLE: &str = "TACIT_TEST_POSTGRES";
 
 /// Databases of processes that ended, before they are removed: it takes the server a checkpoint for each.
 const LEFT_OVER: usize = 100;
+/// How many of them go when another one is made.
+const AT_ONCE: usize = 3;
 
 /// Whether the tests run on PostgreSQL.
 #[must_use]
@@ -144,7 +146,8 @@ async fn fetch(conn: &mut AnyConnection, sql: String) -> Vec<String> {
         .collect()
 }
 
-/// Removes the databases of processes that are no more, once they are many.
+/// Removes a few databases of processes that are no more, once they are many: each removal is a checkpoint of the whole
+/// server, so a test that removed them all would wait for minutes.
 async fn remove_left_over(conn: &mut AnyConnection) {
     let sql = "SELECT CAST(datname AS TEXT) FROM pg_database WHERE datname LIKE 'tacit\\_test\\_%'";
     let is_over = |name: &String| {
@@ -153,7 +156,7 @@ async fn remove_left_over(conn: &mut AnyConnection) {
     };
     let over: Vec<String> = fetch(conn, sql.to_owned()).await.into_iter().filter(is_over).collect();
     if over.len() > LEFT_OVER {
-        for name in over {
+        for name in over.into_iter().take(AT_ONCE) {
             // Another process may be removing the same one.
             let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
             let _ = sqlx::raw_sql(AssertSqlSafe(drop)).execute(&mut *conn).await;

@@ -1,8 +1,6 @@
 //! Records under law, through the real commands: who found and who listed, nothing adverse about people under 18, and
 //! removal for a reason of the catalogue only.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests: what fails here is a failed test")]
-
 use std::fs;
 
 use serde_json::json;
