@@ -6,6 +6,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "tacit/common/v1/common.proto",
         "tacit/coordinator/v1/consent.proto",
         "tacit/coordinator/v1/coordinator.proto",
+        "tacit/coordinator/v1/letter.proto",
         "tacit/coordinator/v1/log.proto",
         "tacit/coordinator/v1/subject.proto",
         "tacit/custodian/v1/custodian.proto",

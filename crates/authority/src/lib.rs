@@ -14,6 +14,7 @@
 mod api;
 mod check;
 mod config;
+mod letters;
 mod proof;
 mod reading;
 mod sealed;

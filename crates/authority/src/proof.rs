@@ -68,6 +68,19 @@ pub(crate) enum OpeningBody {
         /// Number of the change.
         number: u64,
     },
+    /// Of a letter.
+    Notice {
+        /// The pseudonym that it was sealed about: of this chain, or of another epoch.
+        #[schema(format = Byte)]
+        about: String,
+        /// The sealed letter, which the record names by its hash.
+        #[schema(format = Byte)]
+        letter: String,
+        /// The key of this one letter: shows what it says; none when it could not be opened.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(required = false, nullable = false, value_type = String, format = Byte)]
+        key: Option<String>,
+    },
     /// Of an erasure.
     Erasure,
 }
@@ -109,6 +122,11 @@ pub(crate) fn body(chain: &Chain, entry: Entry, checkpoint: &[u8]) -> ProofBody 
             Opening::Consent { text, salt_terms, number } => {
                 OpeningBody::Consent { text, salt_terms: BASE64.encode(salt_terms), number }
             }
+            Opening::Notice { pseudonym, letter, key } => OpeningBody::Notice {
+                about: BASE64.encode(pseudonym),
+                letter,
+                key: key.map(|key| BASE64.encode(key)),
+            },
             Opening::Erasure => OpeningBody::Erasure,
         },
         statement: chain

@@ -19,6 +19,7 @@ use tacit_store::{Db, StoreError, begin};
 use tokio::sync::{Mutex, Notify};
 
 use crate::{
+    letters,
     sealed::{Chain, Entry, Opening, RowError, Rows, Statement, User},
     source::{ReadLog, Source, Wanted},
     store::{chains, readings, users},
@@ -280,7 +281,7 @@ impl Readings {
                 let hash = *blake3::hash(&log.checkpoint).as_bytes();
                 for entry in &log.entries {
                     let row = self.rows.entry(&key, entry.sequence);
-                    let Some(kept) = kept(entry, hash) else { continue };
+                    let Some(kept) = kept(entry, hash, self.source.as_ref()) else { continue };
                     let sealed = self.rows.seal(Kind::Entry, &row, &kept, rng)?;
                     change.entries.push(chains::EntryRow { key: row, sealed });
                 }
@@ -390,7 +391,11 @@ fn advance(chain: &mut Chain, log: &SubjectLog) {
 }
 
 /// What is kept of a record; a verified one is text.
-fn kept(entry: &tacit_client::ChainEntry, checkpoint: [u8; 32]) -> Option<Entry> {
+fn kept(
+    entry: &tacit_client::ChainEntry,
+    checkpoint: [u8; 32],
+    source: &dyn Source,
+) -> Option<Entry> {
     let proof = &entry.proof;
     let opening = match (&entry.details, &proof.terms) {
         (Details::Check { exact, rules, agreement, basis }, _) => Opening::Check {
@@ -407,6 +412,7 @@ fn kept(entry: &tacit_client::ChainEntry, checkpoint: [u8; 32]) -> Option<Entry>
             }
         }
         (Details::Consent { .. } | Details::Request { .. }, None) => return None,
+        (Details::Notice(letter), _) => letters::kept(letter, source),
         (Details::Erasure, _) => Opening::Erasure,
     };
     Some(Entry {

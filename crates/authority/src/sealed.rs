@@ -32,6 +32,14 @@ pub(crate) struct Chain {
     pub(crate) finding: Option<String>,
 }
 
+impl Chain {
+    /// Whether it held when it was read last, in words.
+    pub(crate) fn proof(&self) -> String {
+        let wrong = |finding| format!("NOT verified: {finding}");
+        self.finding.as_ref().map_or_else(|| "verified".to_owned(), wrong)
+    }
+}
+
 /// A signed statement of the log about one pseudonym.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Statement {
@@ -69,6 +77,12 @@ pub(crate) enum Opening {
         text: String,
         salt_terms: [u8; 32],
         number: u64,
+    },
+    /// Of a letter: T that it was sealed about, the sealed bytes in base64, and its own key when it could be opened.
+    Notice {
+        pseudonym: [u8; 32],
+        letter: String,
+        key: Option<[u8; 32]>,
     },
     Erasure,
 }

@@ -4,7 +4,8 @@ use std::{collections::HashSet, sync::Arc};
 
 use futures::{FutureExt as _, future::BoxFuture};
 use tacit_client::{
-    ChainFinding, ClientError, ConsentAuthority, KnownChain, Pseudonym, ReadChain, SubjectLog,
+    ChainFinding, ClientError, ConsentAuthority, KnownChain, LetterFault, OpenedLetter, Pseudonym, ReadChain,
+    SealedLetter, SubjectLog,
 };
 use tacit_model::{MemberId, SubjectCode};
 use tacit_policy::Registry;
@@ -44,6 +45,9 @@ pub trait Source: Send + Sync + 'static {
 
     /// Up to 1024 chains in one reading, in this order, each verified from where it was known.
     fn read(&self, chains: Vec<Wanted>) -> BoxFuture<'_, Result<Vec<ReadLog>, ClientError>>;
+
+    /// Opens a letter that a chain has, and verifies that its sender signed it.
+    fn open_letter(&self, letter: &SealedLetter) -> Result<OpenedLetter, LetterFault>;
 }
 
 impl Source for ConsentAuthority {
@@ -84,6 +88,10 @@ impl Source for ConsentAuthority {
             })
         }
         .boxed()
+    }
+
+    fn open_letter(&self, letter: &SealedLetter) -> Result<OpenedLetter, LetterFault> {
+        Self::open_letter(self, letter)
     }
 }
 

@@ -7,7 +7,8 @@ use std::{
 
 use futures::{FutureExt as _, future::BoxFuture};
 use tacit_client::{
-    ChainEntry, ChainFinding, ClientError, Details, EntryProof, Party, Pseudonym, Refusal, SubjectLog,
+    ChainEntry, ChainFinding, ClientError, Details, EntryProof, LetterFault, OpenedLetter, Party, Pseudonym,
+    Refusal, SealedLetter, SubjectLog,
 };
 use tacit_ledger::{
     record::{self, Record},
@@ -173,6 +174,10 @@ impl Source for FakeHub {
             Ok(chains.iter().map(|it| Self::chain(hub, it)).collect())
         });
         async move { answer }.boxed()
+    }
+
+    fn open_letter(&self, _: &SealedLetter) -> Result<OpenedLetter, LetterFault> {
+        Err(LetterFault::Recipient)
     }
 }
 

@@ -12,6 +12,9 @@ use crate::sealed::{Chain, Entry, Opening};
 /// What a withdrawal does not undo.
 const WITHDRAWN: &str = "From this record on no check under the consent can follow. Answers that were given before stay with \
     whoever got them, permits that were out ended within 60 seconds, and the records of checks before it stay in this log.";
+/// What stands beside a letter that does not open.
+const UNREADABLE: &str = "The letter cannot be read here: it is sealed to others, was altered, or is not signed by its sender. Ask \
+    the sender.";
 /// What an erasure does not undo.
 const ERASED: &str = "What opened the records before this one was destroyed. They stay in the public log and say nothing of whom; \
     what they said is not known here any more.";
@@ -24,7 +27,7 @@ pub(crate) struct Usage {
     pub(crate) logtime: String,
     /// What happened, in words.
     pub(crate) action: String,
-    /// Member that asked, or that the consent is for.
+    /// Member that asked, that the consent is for, or that wrote or was written to.
     pub(crate) receiver: String,
     /// Its name in words.
     pub(crate) receiver_name: String,
@@ -36,7 +39,7 @@ pub(crate) struct Usage {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, nullable = false, value_type = Named)]
     pub(crate) purpose: Option<Named>,
-    /// `permitted`, `refused`, `consent_<state>` or `erased`.
+    /// `permitted`, `refused`, `consent_<state>`, `letter` or `erased`.
     pub(crate) outcome: String,
     /// The word that the receiver got for a refusal; empty otherwise.
     pub(crate) reason: String,
@@ -138,10 +141,7 @@ pub(crate) fn tell(chain: &Chain, entry: &Entry, registry: &Registry) -> Option<
         consent: None,
         note: String::new(),
         record: RecordAt { id: record.id().to_owned(), index: entry.index, sequence: entry.sequence },
-        proof: chain
-            .finding
-            .as_ref()
-            .map_or_else(|| "verified".to_owned(), |finding| format!("NOT verified: {finding}")),
+        proof: chain.proof(),
         at: Millis(record.time_ms()),
     };
     if let Opening::Check { exact, rules, agreement, basis } = &entry.opening {
@@ -186,6 +186,17 @@ pub(crate) fn tell(chain: &Chain, entry: &Entry, registry: &Registry) -> Option<
             }
             if it.state == "withdrawn" {
                 usage.note = WITHDRAWN.to_owned();
+            }
+        }
+        Record::Notice(it) => {
+            usage.outcome = "letter".to_owned();
+            usage.action = if it.sender == it.member {
+                format!("{} wrote a letter to the person", it.sender)
+            } else {
+                format!("{} wrote a letter to {} about the person", it.sender, it.member)
+            };
+            if it.sender == it.member && matches!(entry.opening, Opening::Notice { key: None, .. }) {
+                usage.note = UNREADABLE.to_owned();
             }
         }
         Record::Erasure(it) => {

@@ -31,6 +31,7 @@ pub mod enroll;
 pub mod error;
 pub mod evaluate;
 pub mod group;
+pub mod letter;
 mod linear;
 pub mod oprf;
 pub mod raw;

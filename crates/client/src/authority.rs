@@ -11,6 +11,7 @@ use rand_core::CryptoRng;
 use tacit_blind::encoding::b3;
 use tacit_blind::enroll;
 use tacit_blind::group::Point;
+use tacit_blind::letter::LetterSecretKey;
 use tacit_blind::subject::Subject;
 use tacit_ledger::ed25519::SigningKey;
 use tacit_ledger::note::NoteVerifier;
@@ -62,6 +63,8 @@ pub struct AuthorityKeys {
     pub signing: SigningKey,
     /// What blinds are derived from, so that a subject asked about again costs no quota.
     pub blind: Zeroizing<[u8; 32]>,
+    /// What letters to subjects open with; none for an authority that gets no letters.
+    pub letters: Option<LetterSecretKey>,
 }
 
 impl fmt::Debug for AuthorityKeys {
@@ -444,6 +447,26 @@ impl ConsentAuthority {
         });
         let kept: Result<Vec<_>, ClientError> = kept.collect();
         Ok(kept?.into_iter().filter(|kept| kept.consent.authority == self.0.config.member).collect())
+    }
+
+    pub(crate) fn signing(&self) -> &SigningKey {
+        &self.0.keys.signing
+    }
+
+    pub(crate) fn letters_key(&self) -> Option<&LetterSecretKey> {
+        self.0.keys.letters.as_ref()
+    }
+
+    pub(crate) fn coordinator(&self) -> Channel {
+        self.0.coordinator.clone()
+    }
+
+    pub(crate) fn witnessed(&self) -> &WitnessedLog {
+        &self.0.log
+    }
+
+    pub(crate) fn deadlines(&self) -> &Deadlines {
+        &self.0.config.deadlines
     }
 
     fn consents(&self) -> ConsentServiceClient<Channel> {

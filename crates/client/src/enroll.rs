@@ -56,6 +56,21 @@ pub(crate) struct Candidate {
     pub(crate) carry: Option<Carry>,
 }
 
+/// What the audit box of a new subject says about why it was enrolled.
+#[derive(Clone, Copy)]
+pub(crate) struct EnrolledFor<'a> {
+    /// Case number.
+    pub(crate) case: &'a str,
+    /// Who asks or writes.
+    pub(crate) officer: &'a str,
+}
+
+impl<'a> From<&'a Question> for EnrolledFor<'a> {
+    fn from(question: &'a Question) -> Self {
+        Self { case: &question.case, officer: &question.officer }
+    }
+}
+
 /// What an enrollment is made with.
 pub(crate) struct Terms {
     pub(crate) registry: Arc<Registry>,
@@ -68,7 +83,7 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    fn new(registry: Arc<Registry>, requester: &MemberId, question: &Question) -> Result<Self, ClientError> {
+    fn new(registry: Arc<Registry>, requester: &MemberId, ground: EnrolledFor<'_>) -> Result<Self, ClientError> {
         let epoch = registry
             .member(requester)
             .and_then(|member| member.pseudonym_epoch)
@@ -82,8 +97,8 @@ impl Terms {
             epoch,
             custodian_key: Point::decode(&key.0).map_err(ClientError::proof(Party::Custodian))?,
             auditors: [first?, second?],
-            case: question.case.clone(),
-            officer: question.officer.clone(),
+            case: ground.case.to_owned(),
+            officer: ground.officer.to_owned(),
             requester: requester.clone(),
             registry,
         })
@@ -112,10 +127,10 @@ impl Requester {
     /// Finds or enrolls up to 1024 subjects, each result in its place. A repeated subject is enrolled once.
     pub(crate) async fn know(
         &self,
-        question: &Question,
+        ground: impl Into<EnrolledFor<'_>>,
         codes: &[SubjectCode],
     ) -> Result<Vec<Result<Arc<Known>, Refusal>>, ClientError> {
-        let terms = Arc::new(Terms::new(self.registry(), self.member(), question)?);
+        let terms = Arc::new(Terms::new(self.registry(), self.member(), ground.into())?);
         let keys: Vec<RowKey> = codes.iter().map(|code| self.subject_key(code, terms.epoch)).collect();
         let mut first: HashMap<RowKey, usize> = HashMap::with_capacity(keys.len());
         let same: Vec<usize> =
@@ -149,30 +164,36 @@ impl Requester {
         Ok(same.into_iter().map(ended).collect())
     }
 
-    /// The pseudonym of a subject that is enrolled already.
+    /// The pseudonym of a subject that is enrolled already: of the newest epoch that it is enrolled in, for it is carried
+    /// on with the next question.
     pub(crate) async fn pseudonym_of(&self, code: &SubjectCode) -> Result<Option<[u8; 32]>, ClientError> {
+        Ok(self.own_pseudonyms(code).await?.first().copied())
+    }
+
+    /// All pseudonyms of a subject that is enrolled already, of the newest epoch first.
+    pub(crate) async fn own_pseudonyms(&self, code: &SubjectCode) -> Result<Vec<[u8; 32]>, ClientError> {
         let registry = self.registry();
         let epoch = registry.member(self.member()).and_then(|member| member.pseudonym_epoch);
         let epoch = epoch.ok_or(ClientError::Registry("our pseudonym epoch"))?;
-        // Of the newest epoch that it is enrolled in: it is carried on with the next question.
+        let mut own = Vec::new();
         for epoch in registry.pseudonym_epochs(self.member()).into_iter().rev().filter(|it| *it <= epoch) {
             let key = self.subject_key(code, epoch);
             let Some(row) = self.store().subjects(vec![key]).await?.pop().flatten() else { continue };
             let plain = self.vault().open(Kind::Subject, &key, &row.sealed)?;
             if let Opened::Enrolled(known) = decode(&plain)?.known(code.clone(), row.state)? {
-                return Ok(Some(*known.enrolled.pseudonym()));
+                own.push(*known.enrolled.pseudonym());
             }
         }
-        Ok(None)
+        Ok(own)
     }
 
     /// Registers subjects again under what is kept of them: the coordinator does not know them, or knows another Ph.
     pub(crate) async fn register_again(
         &self,
-        question: &Question,
+        ground: impl Into<EnrolledFor<'_>>,
         subjects: Vec<(SubjectCode, Arc<Known>)>,
     ) -> Result<(), ClientError> {
-        let terms = Arc::new(Terms::new(self.registry(), self.member(), question)?);
+        let terms = Arc::new(Terms::new(self.registry(), self.member(), ground.into())?);
         let mut outcomes: Outcomes = vec![None; subjects.len()];
         let codes: Vec<SubjectCode> = subjects.iter().map(|(code, _)| code.clone()).collect();
         let earlier = self.earlier(&terms, &codes, (0..codes.len()).collect()).await?;

@@ -14,6 +14,7 @@
 //!   ([`Requester::receipts`], [`Requester::receipt`], [`Receipt::verify`]);
 //! * [`ConsentAuthority`]: pseudonyms, consents, withdrawals, each with its proof;
 //! * [`SubjectChains`]: everything on record about one pseudonym, and its erasure;
+//! * letters: [`Requester::send_letter`], [`Requester::letters_from`], [`ConsentAuthority::post_letter`];
 //! * [`LogReader`]: the whole log, verified;
 //! * [`RequesterStore`](store::RequesterStore): what a storage has to do; it sees keyed hashes and sealed bytes.
 //!
@@ -40,6 +41,7 @@ mod federation;
 mod fetch;
 mod holder;
 mod judge;
+mod letters;
 mod log_reader;
 mod manifests;
 mod pace;
@@ -71,6 +73,7 @@ pub use connections::Connections;
 pub use consent_proof::{ChangeProof, ConsentEvent, ConsentProof, ConsentProofError, ProvenConsent};
 pub use error::{ClientError, Party};
 pub use federation::{FetchedRegistry, RegistryTrouble, fetch_next, fetch_registry};
+pub use letters::{LetterDraft, LetterPage, LetterProof, LetterSent, ReceivedLetter, SealedLetter};
 pub use log_reader::{Entry, LogFinding, LogReader, VerifiedLog};
 pub use question::{
     Answer, ListAnswer, MAX_WORDS, Outcome, Question, RecordRef, Refusal, RowOutcome, Subject, TableVersion,
@@ -87,4 +90,5 @@ pub use retry::Deadlines;
 pub use subject_log::{
     ChainEntry, Details, EntryProof, Erasure, KnownChain, ReadChain, SubjectChains, SubjectLog,
 };
+pub use tacit_blind::letter::{LetterFault, LetterSecretKey, OpenedLetter};
 pub use vault::{Kind, RowKey, SealBroken, Vault};

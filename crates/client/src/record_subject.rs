@@ -10,6 +10,7 @@ pub(crate) fn subject_of(record: &Record) -> Option<[u8; 32]> {
         Record::Access(it) => Some(it.subject),
         Record::Refused(it) => Some(it.subject),
         Record::Consent(it) => Some(it.subject),
+        Record::Notice(it) => Some(it.subject),
         Record::Erasure(it) => Some(it.subject),
         Record::Manifest(_) | Record::Registry(_) | Record::Enrollment(_) | Record::Audit(_) => None,
     }

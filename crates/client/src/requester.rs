@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use tacit_blind::letter::LetterSecretKey;
 use tacit_ledger::Hash;
 use tacit_ledger::ed25519::SigningKey;
 use tacit_ledger::note::NoteVerifier;
@@ -44,6 +45,8 @@ pub struct RequesterKeys {
     pub signing: SigningKey,
     /// What everything kept is sealed under.
     pub store: Zeroizing<[u8; 32]>,
+    /// What letters for this member open with; none for who gets no letters.
+    pub letters: Option<LetterSecretKey>,
 }
 
 impl fmt::Debug for RequesterKeys {
@@ -60,6 +63,7 @@ struct Inner {
     config: RequesterConfig,
     signing: RwLock<Arc<SigningKey>>,
     vault: Vault,
+    letters: Option<LetterSecretKey>,
     registry: RwLock<Arc<Registry>>,
     log: WitnessedLog,
     connections: Connections,
@@ -97,6 +101,7 @@ impl Requester {
         Self(Arc::new(Inner {
             signing: RwLock::new(Arc::new(keys.signing)),
             vault: Vault::new(&keys.store),
+            letters: keys.letters,
             registry: RwLock::new(registry),
             manifests: Manifests::new(connections.coordinator(), log.clone(), config.deadlines),
             log,
@@ -149,6 +154,10 @@ impl Requester {
 
     pub(crate) fn signing(&self) -> Arc<SigningKey> {
         Arc::clone(&self.0.signing.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn letters_key(&self) -> Option<&LetterSecretKey> {
+        self.0.letters.as_ref()
     }
 
     pub(crate) fn vault(&self) -> &Vault {

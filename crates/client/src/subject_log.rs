@@ -38,6 +38,7 @@ use crate::chain_finding::ChainFinding;
 use crate::connections::MAX_MESSAGE;
 use crate::error::{ClientError, Party};
 use crate::judge::record_id;
+use crate::letters::SealedLetter;
 use crate::question::RecordRef;
 use crate::record_subject::subject_of;
 use crate::records::{LogKey, MAX_PATH};
@@ -163,6 +164,8 @@ pub enum Details {
         /// Number of the change; 0 of the request.
         number: u64,
     },
+    /// Of a letter: as it was sealed, which the record names.
+    Notice(Box<SealedLetter>),
     /// Of an erasure.
     Erasure,
 }
@@ -425,13 +428,12 @@ impl Back<'_> {
         let previous: Hash = tacit_wire::array("previous", &entry.previous)
             .map_err(|_| ChainFinding::Malformed { sequence })?;
         let names: Vec<&[u8; 32]> = std::iter::once(&self.statement.pseudonym).chain(self.others).collect();
-        if !names.iter().any(|name| commit::subject(&salt, name, sequence, &previous) == subject) {
-            return Err(ChainFinding::NotOpened { sequence });
-        }
+        let name = names.iter().find(|name| commit::subject(&salt, name, sequence, &previous) == subject);
+        let name = *name.ok_or(ChainFinding::NotOpened { sequence })?;
         if leaf != self.leaf {
             return Err(ChainFinding::NotLinked { sequence });
         }
-        let details = details(&record, entry, &names).ok_or_else(malformed)?;
+        let details = details(&record, entry, &names, name).ok_or_else(malformed)?;
         (self.due, self.leaf) = (sequence, previous);
         let terms = match &entry.opening {
             Some(subject_entry::Opening::Consent(beside)) => {
@@ -445,8 +447,14 @@ impl Back<'_> {
     }
 }
 
-/// What stands beside a record, if it is what belongs to one of its kind.
-fn details(record: &Record, entry: &SubjectEntry, names: &[&[u8; 32]]) -> Option<Details> {
+/// What stands beside a record, if it is what belongs to one of its kind. Of the subject's names, the record opens under
+/// `name`.
+fn details(
+    record: &Record,
+    entry: &SubjectEntry,
+    names: &[&[u8; 32]],
+    name: &[u8; 32],
+) -> Option<Details> {
     match (record, &entry.opening) {
         (Record::Access(_) | Record::Refused(_), Some(subject_entry::Opening::Check(check))) => {
             Some(Details::Check {
@@ -472,6 +480,15 @@ fn details(record: &Record, entry: &SubjectEntry, names: &[&[u8; 32]]) -> Option
             let consent = Consent::parse(&beside.consent).ok()?;
             fits(&consent.pseudonym, &consent.authority, &consent.requester)
                 .then(|| Details::Consent { consent: Box::new(consent), number })
+        }
+        (Record::Notice(record), Some(subject_entry::Opening::Notice(beside))) => {
+            let letter = SealedLetter {
+                sender: record.sender.parse().ok()?,
+                member: record.member.parse().ok()?,
+                pseudonym: *name,
+                bytes: beside.letter.clone(),
+            };
+            (letter.hash() == record.letter).then(|| Details::Notice(Box::new(letter)))
         }
         (Record::Erasure(record), None) => (record.openings <= entry.sequence).then_some(Details::Erasure),
         _ => None,

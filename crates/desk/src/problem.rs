@@ -263,6 +263,7 @@ pub fn http_status(reason: Reason) -> StatusCode {
         | R::QuotaNewSubjects
         | R::QuotaReads
         | R::QuotaRequests
+        | R::QuotaLetters
         | R::QuotaRate => StatusCode::TOO_MANY_REQUESTS,
         // What another party or the flow between the parties did wrong: the application's request was good.
         R::NotAnswered

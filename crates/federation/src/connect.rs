@@ -29,7 +29,7 @@ use zeroize::Zeroizing;
 use crate::{
     config::{AuditorFile, AuthorityFile, NodeFile, Pinned, Tls, WhereIs},
     registry::{RegistrySource, RegistryTrouble, read_kept},
-    run::{SeedError, read_seed, signing_key},
+    run::{SeedError, letters_key, read_seed, signing_key},
 };
 
 /// Largest message of a gateway, in bytes.
@@ -170,7 +170,12 @@ pub async fn authority(
             // The coordinator will say what is wrong with it.
             None => SigningKey::from_seed(&*seed("signing", &file.keys.signing)?),
         };
-    let keys = AuthorityKeys { signing, blind: seed("blind", &file.keys.blind)? };
+    let keys = AuthorityKeys {
+        signing,
+        blind: seed("blind", &file.keys.blind)?,
+        letters: letters_key(file.keys.letters.as_deref())
+            .map_err(|source| ConnectError::Seed { key: "letters", source })?,
+    };
     let config = AuthorityConfig { member: file.member.clone(), log_key: caller.log_key.clone(), deadlines };
     let custodian = caller.reach(Role::Custodian, &file.custodian)?;
     let coordinator = caller.coordinator;

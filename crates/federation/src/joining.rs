@@ -16,13 +16,14 @@ use std::{
 };
 
 use rand_core::CryptoRng;
+use tacit_blind::letter::{LetterPublicKey, LetterSecretKey};
 use tacit_identity::{
     CaError, CertificateRequest, Federation, FileError, Role, SpiffeId, write_private, write_public,
 };
 use tacit_ledger::ed25519::SigningKey;
 use tacit_model::MemberId;
 use tacit_policy::{
-    Ed25519Key, Pins, Registry, RegistryError,
+    Ed25519Key, Pins, PublicKey, Registry, RegistryError,
     registry::{
         entry::{Entry, Member, MemberKeys, MemberKind, Role as Registered},
         signed::{Signed, Signer},
@@ -153,14 +154,20 @@ pub fn make(
         public.manifest = Some(Ed25519Key(keys.draw(Use::Manifest, rng)?.verifying_key()));
         public.witness = Some(Ed25519Key(keys.draw(Use::Witness, rng)?.verifying_key()));
     }
-    if joining.roles.contains(&Registered::Requester) {
+    if role == Role::Node {
         keys.draw(Use::Store, rng)?;
+    }
+    if joining.roles.contains(&Registered::Requester) {
         token(&folder.join("tokens"), id, rng)?;
     }
     if joining.roles.contains(&Registered::Authority) {
         keys.draw(Use::Blind, rng)?;
     }
-    let asks = joining.roles.iter().any(|role| matches!(role, Registered::Requester | Registered::Authority));
+    // Who asks, and who writes letters about its subjects, has pseudonyms of its own.
+    let corresponds = matches!(role, Role::Node | Role::Authority);
+    if corresponds {
+        public.letters = Some(PublicKey(keys.draw_letters(rng)?.encode()));
+    }
     let member = Member {
         id: id.clone(),
         title: joining.title.clone(),
@@ -168,7 +175,7 @@ pub fn make(
         roles: joining.roles.clone(),
         endpoint: joining.endpoint.clone(),
         keys: public,
-        pseudonym_epoch: asks.then_some(PSEUDONYM_EPOCH),
+        pseudonym_epoch: corresponds.then_some(PSEUDONYM_EPOCH),
     };
     let entry = Signed::draft(&Entry::Member(member))?.sign(Signer { id, key: &signing })?;
     let request = CertificateRequest::new(&SpiffeId::new(joining.federation.clone(), role, id.clone()))?;
@@ -216,12 +223,21 @@ struct Keys<'a> {
 impl Keys<'_> {
     /// A fresh seed in its file; as an Ed25519 key, if it is for one.
     fn draw(&mut self, usage: Use, rng: &mut impl CryptoRng) -> Result<SigningKey, JoinError> {
+        self.seed(usage, rng).map(|seed| SigningKey::from_seed(&seed))
+    }
+
+    /// The key for letters.
+    fn draw_letters(&mut self, rng: &mut impl CryptoRng) -> Result<LetterPublicKey, JoinError> {
+        self.seed(Use::Letters, rng).map(|seed| LetterSecretKey::derive(&seed).1)
+    }
+
+    fn seed(&mut self, usage: Use, rng: &mut impl CryptoRng) -> Result<Zeroizing<[u8; 32]>, JoinError> {
         let mut seed = Zeroizing::new([0; 32]);
         rng.fill_bytes(seed.as_mut());
         let text = Zeroizing::new(format!("{}\n", *Zeroizing::new(hex::encode(*seed))));
         write_private(&self.folder.join(usage.file(self.member)), text.as_bytes())?;
         self.uses.push(usage);
-        Ok(SigningKey::from_seed(&seed))
+        Ok(seed)
     }
 }
 
@@ -271,6 +287,7 @@ fn text(joining: &Joining, role: Role, keys: &[Use], own: Ed25519Key, registry: 
             Use::Witness => "witness",
             Use::Store => "store",
             Use::Blind => "blind",
+            Use::Letters => "letters",
             Use::Log | Use::Box | Use::Pseudonym => return None,
         };
         Some(format!("{name} = \"keys/{}\"\n", usage.file(id)))

@@ -18,7 +18,7 @@
 mod fields;
 mod kinds;
 
-pub use kinds::{Access, Audit, Consent, Enrollment, Erasure, Manifest, Record, Refused, Registry};
+pub use kinds::{Access, Audit, Consent, Enrollment, Erasure, Manifest, Notice, Record, Refused, Registry};
 
 /// First line of every record, without its line feed.
 pub const HEADER: &str = "tacit-log/v1";

@@ -122,6 +122,9 @@ reasons! {
     QuotaReads "quota_reads" Policy false
         "As many pseudonyms were read today as an authority may."
         "Read on the next day, or have the coordinator's limit raised.";
+    QuotaLetters "quota_letters" Policy false
+        "As many letters were sent today, or about this subject, as may be."
+        "Send the letter the next day, or have the coordinator's limit raised.";
     // Reserved: nobody sends or records these. Why exactly a rule refused is `policy::ExactReason`, which has words of
     // its own and stands beside the rules; the requester hears the general word. They stay because a code once
     // published is never given up, and because a coordinator of another make may send one: then every boundary folds it

@@ -463,6 +463,19 @@ impl Registry {
             .unwrap_or(0)
     }
 
+    /// The X25519 key to which letters for a member are sealed, if it gets letters.
+    #[must_use]
+    pub fn letter_key(&self, member: &MemberId) -> Option<PublicKey> {
+        self.member(member)?.keys.letters
+    }
+
+    /// Those to whom a letter to a subject is sealed, ascending by name: every consent authority that has a key for
+    /// letters.
+    pub fn letter_authorities(&self) -> impl Iterator<Item = (&MemberId, PublicKey)> {
+        let authorities = self.members.values().filter(|member| member.has(Role::Authority));
+        authorities.filter_map(|member| Some((&member.id, member.keys.letters?)))
+    }
+
     /// The two X25519 keys to which audit boxes are sealed, first and second; `None` while there is no auditor.
     #[must_use]
     pub fn audit_boxes(&self) -> Option<[PublicKey; 2]> {

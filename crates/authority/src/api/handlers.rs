@@ -304,13 +304,13 @@ pub(super) async fn health() -> Json<HealthBody> {
 }
 
 /// A user with everything stored about them.
-struct Person {
+pub(super) struct Person {
     since: Millis,
     new: bool,
-    kept: Vec<Kept>,
+    pub(super) kept: Vec<Kept>,
 }
 
-async fn person(app: &App, scheme: &str, typed: &Typed) -> Result<Person, Problem> {
+pub(super) async fn person(app: &App, scheme: &str, typed: &Typed) -> Result<Person, Problem> {
     let (_, subject) = subject(app, scheme, typed)?;
     let (key, since, new) = enrolled(app, &subject).await?;
     let kept = app.users.kept(&key).await.map_err(|error| trouble(&error))?;
@@ -353,7 +353,7 @@ fn usages(app: &App, kept: &[Kept]) -> Vec<Usage> {
 }
 
 /// Of a person whose chains were all read, the oldest of these times.
-async fn freshness(app: &App, kept: &[Kept]) -> Result<Freshness, Problem> {
+pub(super) async fn freshness(app: &App, kept: &[Kept]) -> Result<Freshness, Problem> {
     let times = timetable(&app.readings.db).await.map_err(|error| trouble(&error.into()))?;
     let read: Vec<&str> = kept
         .iter()
@@ -372,7 +372,7 @@ async fn freshness(app: &App, kept: &[Kept]) -> Result<Freshness, Problem> {
     })
 }
 
-async fn body<T: DeserializeOwned>(app: &App, request: Request) -> Result<T, Problem> {
+pub(super) async fn body<T: DeserializeOwned>(app: &App, request: Request) -> Result<T, Problem> {
     content_type(request.headers(), &["application/json"])?;
     let patience = std::time::Duration::from_millis(app.limits.request_ms / 2);
     parse(&whole_body(request, app.limits.body_bytes, patience).await?)

@@ -8,6 +8,7 @@
 //! a body and never in an address, because addresses end up in other people's logs.
 
 mod handlers;
+mod letters;
 pub(crate) mod openapi;
 mod types;
 
@@ -34,10 +35,11 @@ use crate::App;
 
 type Shared = Arc<App>;
 
-static ROUTES: [Route<Shared>; 9] = [
+static ROUTES: [Route<Shared>; 10] = [
     Route::post("/v1/users", Guard::Token, || routing::post(handlers::enroll)),
     Route::post("/v1/findUsage", Guard::Token, || routing::post(handlers::find_usage)),
     Route::post("/v1/usagePeriod", Guard::Token, || routing::post(handlers::usage_period)),
+    Route::post("/v1/letters", Guard::Token, || routing::post(letters::letters)),
     Route::post("/v1/proofs", Guard::Token, || routing::post(handlers::proof)),
     Route::post("/v1/checks", Guard::Token, || routing::post(handlers::check)),
     Route::get("/v1/receipts/{record_id}", Guard::Token, || routing::get(handlers::receipt)),

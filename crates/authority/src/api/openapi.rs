@@ -7,7 +7,7 @@ use tacit_desk::openapi::{always, outcomes};
 use tacit_model::Reason;
 use utoipa::OpenApi;
 
-use super::handlers;
+use super::{handlers, letters};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -20,13 +20,14 @@ use super::handlers;
         license(name = "MIT OR Apache-2.0")
     ),
     paths(
-        handlers::enroll, handlers::find_usage, handlers::usage_period, handlers::proof, handlers::check,
+        handlers::enroll, handlers::find_usage, handlers::usage_period, letters::letters, handlers::proof, handlers::check,
         handlers::receipt, handlers::heartbeat, handlers::openapi, handlers::health
     ),
     security(("token" = [])),
     tags(
         (name = "users", description = "Persons whose records are read."),
         (name = "usage", description = "Who asked about a person, what for, and what proves it."),
+        (name = "letters", description = "Letters between members and the authorities about a person."),
         (name = "checks", description = "A person's own checks of single lists, and their receipts."),
         (name = "service", description = "How the service is.")
     ),
@@ -38,7 +39,7 @@ struct Document;
 fn reasons(operation: &str) -> BTreeSet<Reason> {
     let mut reasons = always(!matches!(operation, "openapi" | "health"));
     match operation {
-        "enroll" | "findUsage" | "usagePeriod" | "prove" => reasons.extend([
+        "enroll" | "findUsage" | "usagePeriod" | "letters" | "prove" => reasons.extend([
             Reason::Malformed,
             Reason::TooLarge,
             Reason::CodeInvalid,

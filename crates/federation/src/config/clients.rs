@@ -52,6 +52,8 @@ pub struct AuthorityKeys {
     pub blind: PathBuf,
     /// What everything kept about users is sealed under. Losing it loses what was read; nobody else can open it.
     pub store: PathBuf,
+    /// Seed of the X25519 key that letters to subjects open with; none for an authority that gets no letters.
+    pub letters: Option<PathBuf>,
 }
 
 /// What an auditor needs to follow and verify the log: for example `auditor-a.toml`.
@@ -102,6 +104,9 @@ impl RoleFile for AuthorityFile {
         base.path(&mut self.keys.signing);
         base.path(&mut self.keys.blind);
         base.path(&mut self.keys.store);
+        if let Some(path) = &mut self.keys.letters {
+            base.path(path);
+        }
         base.path(&mut self.api.tokens);
         base.database(&mut self.database);
     }

@@ -57,8 +57,11 @@ pub struct NodeKeys {
     pub manifest: Option<PathBuf>,
     /// Seed of the Ed25519 key that cosigns checkpoints of the log; for holders.
     pub witness: Option<PathBuf>,
-    /// Key that encrypts what a requester keeps about its questions; for requesters.
+    /// Key that encrypts what a requester keeps about its questions, and a member about its letters; for requesters, and
+    /// for holders that write letters.
     pub store: Option<PathBuf>,
+    /// Seed of the X25519 key that letters for this member open with; for who gets letters.
+    pub letters: Option<PathBuf>,
 }
 
 impl RoleFile for NodeFile {
@@ -74,7 +77,8 @@ impl RoleFile for NodeFile {
         self.tls.resolve(base);
         base.path(&mut self.keys.signing);
         let keys = &mut self.keys;
-        for path in [&mut keys.manifest, &mut keys.witness, &mut keys.store].into_iter().flatten() {
+        let optional = [&mut keys.manifest, &mut keys.witness, &mut keys.store, &mut keys.letters];
+        for path in optional.into_iter().flatten() {
             base.path(path);
         }
         if let Some(gateway) = &mut self.gateway {

@@ -152,13 +152,19 @@ impl Writer<'_> {
         }
         let names: &[(&str, Use)] = match role {
             Role::Coordinator => &[("log", Use::Log)],
-            Role::Authority => &[("signing", Use::Signing), ("blind", Use::Blind), ("store", Use::Store)],
+            Role::Authority => &[
+                ("signing", Use::Signing),
+                ("blind", Use::Blind),
+                ("store", Use::Store),
+                ("letters", Use::Letters),
+            ],
             Role::Auditor => &[("box", Use::Box)],
             Role::Node | Role::Custodian => &[
                 ("signing", Use::Signing),
                 ("manifest", Use::Manifest),
                 ("witness", Use::Witness),
                 ("store", Use::Store),
+                ("letters", Use::Letters),
             ],
         };
         for (name, usage) in names.iter().filter(|(_, usage)| self.seeds.has(id, *usage)) {

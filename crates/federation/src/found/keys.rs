@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, path::Path};
 
 use rand_core::CryptoRng;
-use tacit_blind::{BlindError, audit_box::AuditorSecretKey, oprf::PseudonymKey};
+use tacit_blind::{
+    BlindError, audit_box::AuditorSecretKey, letter::LetterSecretKey, oprf::PseudonymKey,
+};
 use tacit_identity::{FileError, write_private};
 use tacit_ledger::ed25519::SigningKey;
 use tacit_model::MemberId;
@@ -34,6 +36,8 @@ pub enum Use {
     Store,
     /// What an authority derives its blinds from.
     Blind,
+    /// Letters (X25519).
+    Letters,
 }
 
 impl Use {
@@ -49,6 +53,7 @@ impl Use {
             Self::Pseudonym => format!("{member}-pseudonym-{}.seed", super::PSEUDONYM_EPOCH),
             Self::Store => format!("{member}-store.key"),
             Self::Blind => format!("{member}-blind.key"),
+            Self::Letters => format!("{member}-letters.seed"),
         }
     }
 
@@ -57,13 +62,13 @@ impl Use {
         let mut uses = vec![Self::Signing];
         for role in &member.roles {
             uses.extend_from_slice(match role {
-                Role::Holder => &[Self::Manifest, Self::Witness],
-                Role::Requester => &[Self::Store],
+                Role::Holder => &[Self::Manifest, Self::Witness, Self::Store, Self::Letters],
+                Role::Requester => &[Self::Store, Self::Letters],
                 Role::Custodian => &[Self::Pseudonym, Self::Witness],
                 Role::Coordinator => &[Self::Log],
                 Role::Auditor if sample.holds_box_key(&member.id) => &[Self::Box],
                 Role::Auditor => &[],
-                Role::Authority => &[Self::Blind, Self::Store],
+                Role::Authority => &[Self::Blind, Self::Store, Self::Letters],
             });
         }
         uses
@@ -115,6 +120,7 @@ impl Seeds {
             |usage| self.has(member, usage).then(|| Ed25519Key(self.ed25519(member, usage).verifying_key()));
         let boxes =
             self.0.get(&(member.clone(), Use::Box)).map(|seed| AuditorSecretKey::derive(seed).1.encode());
+        let letters = self.0.get(&(member.clone(), Use::Letters)).map(|seed| LetterSecretKey::derive(seed));
         MemberKeys {
             signing: self.signing(member),
             changes: Vec::new(),
@@ -122,6 +128,7 @@ impl Seeds {
             witness: public(Use::Witness),
             log: public(Use::Log),
             boxes: boxes.into_iter().map(PublicKey).collect(),
+            letters: letters.map(|(_, public)| PublicKey(public.encode())),
         }
     }
 

@@ -36,7 +36,7 @@ pub(super) fn build(
     let mut entries = Vec::new();
     for member in &sample.member {
         entries.push(add(Entry::Member(entry_of(member, seeds, ports)), &[&member.id])?);
-        if member.has(Role::Requester) || member.has(Role::Authority) {
+        if has_pseudonyms(member) {
             let requester = member.id.clone();
             let public_key = seeds.pseudonym_key(custodian, &requester)?;
             let key = PseudonymKey { requester, epoch: PSEUDONYM_EPOCH, public_key };
@@ -65,7 +65,6 @@ pub(super) fn build(
 }
 
 fn entry_of(member: &SampleMember, seeds: &Seeds, ports: &Ports) -> Member {
-    let asks = member.has(Role::Requester) || member.has(Role::Authority);
     Member {
         id: member.id.clone(),
         title: member.title.clone(),
@@ -73,8 +72,13 @@ fn entry_of(member: &SampleMember, seeds: &Seeds, ports: &Ports) -> Member {
         roles: member.roles.clone(),
         endpoint: ports.get(&member.id, Service::Federation).map(|at| format!("https://{at}")),
         keys: seeds.member_keys(&member.id),
-        pseudonym_epoch: asks.then_some(PSEUDONYM_EPOCH),
+        pseudonym_epoch: has_pseudonyms(member).then_some(PSEUDONYM_EPOCH),
     }
+}
+
+/// Who has pseudonyms of its own: who asks, and who writes letters about its subjects.
+fn has_pseudonyms(member: &SampleMember) -> bool {
+    [Role::Requester, Role::Authority, Role::Holder].into_iter().any(|role| member.has(role))
 }
 
 fn agreement_of(

@@ -67,10 +67,11 @@ pub(super) async fn start(file: AuthorityFile, around: &Surroundings) -> Result<
         let found = found.map_err(|source| StartError::Seed { key: "signing", source })?;
         found.ok_or(StartError::NotRegistered { key: "signing" })
     };
+    let letters = super::letters(file.keys.letters.as_deref(), own)?;
     let db = tacit_authority::store::open(&file.database).await?;
     let consents = ConsentAuthority::new(
         AuthorityConfig { member: file.member.clone(), log_key: log_key.clone(), deadlines },
-        AuthorityKeys { signing: signing()?, blind: seed("blind", &file.keys.blind)? },
+        AuthorityKeys { signing: signing()?, blind: seed("blind", &file.keys.blind)?, letters },
         Arc::clone(&registry),
         coordinator.clone(),
         custodian.clone(),
@@ -78,7 +79,7 @@ pub(super) async fn start(file: AuthorityFile, around: &Surroundings) -> Result<
     );
     let requester = Requester::new(
         RequesterConfig { member: file.member.clone(), log_key, deadlines },
-        RequesterKeys { signing: signing()?, store: seed("store", &file.keys.store)? },
+        RequesterKeys { signing: signing()?, store: seed("store", &file.keys.store)?, letters: None },
         Arc::clone(&registry),
         Connections::new(credentials.clone(), coordinator, custodian),
         Arc::new(RequesterTables::new(db.clone())),

@@ -10,14 +10,16 @@ mod sockets;
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
+use tacit_blind::letter::LetterSecretKey;
 use tacit_identity::{
     CredentialError, CredentialStatus, Credentials, Federation, MtlsListener, Role, SpiffeId,
 };
 use tacit_model::{Clock, MemberId};
+use tacit_policy::registry::entry::Member;
 use tokio::{sync::oneshot, task::JoinHandle};
 
 pub use error::StartError;
-pub use secrets::{SeedError, next_key_file, read_seed, signing_key};
+pub use secrets::{SeedError, letters_key, next_key_file, read_seed, signing_key};
 pub use sockets::Sockets;
 
 use crate::config::{
@@ -183,6 +185,19 @@ fn credentials(
         return Err(StartError::OtherIdentity { certificate: tls.certificate.clone(), found, expected });
     }
     Ok(credentials)
+}
+
+/// The key that letters for a member open with, if it has one; it must be the one that the registry shows.
+fn letters(path: Option<&Path>, member: &Member) -> Result<Option<LetterSecretKey>, StartError> {
+    let own = letters_key(path).map_err(|source| StartError::Seed { key: "letters", source })?;
+    let shown = member.keys.letters.map(|key| key.0);
+    match (own, shown) {
+        (Some(own), Some(shown)) if own.public().encode() != shown => {
+            Err(StartError::NotRegistered { key: "letters" })
+        }
+        // Nobody seals to a key that the registry does not show.
+        (own, _) => Ok(own),
+    }
 }
 
 /// Binds the federation's socket of a role.

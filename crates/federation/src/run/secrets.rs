@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use tacit_blind::letter::LetterSecretKey;
 use tacit_identity::{FileError, read_private};
 use tacit_ledger::ed25519::SigningKey;
 use tacit_policy::Ed25519Key;
@@ -30,6 +31,14 @@ pub fn read_seed(path: &Path) -> Result<Zeroizing<[u8; 32]>, SeedError> {
     let mut seed = Zeroizing::new([0; 32]);
     hex::decode_to_slice(text.trim_ascii(), seed.as_mut()).map_err(|_| SeedError::Form(path.to_owned()))?;
     Ok(seed)
+}
+
+/// The key that letters for a member open with, if it has one. Blocking.
+///
+/// # Errors
+/// [`SeedError`].
+pub fn letters_key(path: Option<&Path>) -> Result<Option<LetterSecretKey>, SeedError> {
+    path.map(|path| read_seed(path).map(|seed| LetterSecretKey::derive(&seed).0)).transpose()
 }
 
 /// The file with the key that takes the place of the one in `path` once the registry shows it.

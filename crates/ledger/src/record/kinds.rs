@@ -235,6 +235,18 @@ kinds! {
         "from" from: u64 = Number,
     }
 
+    /// A letter about a pseudonym, sealed to its recipients, was handed in.
+    Notice = "notice" {
+        /// Member that wrote it.
+        "sender" sender: String = Name,
+        /// Member whose pseudonym it is: the sender, when the letter is to the subject; else whom it is for.
+        "member" member: String = Name,
+        /// Hash of the sealed letter.
+        "letter" letter: Hash = Base64,
+        /// Commitment to the subject's pseudonym and its hidden chain.
+        "subject" subject: Hash = Base64,
+    }
+
     /// What opens the records of a pseudonym was erased: all of its chain up to this record.
     Erasure = "erasure" {
         /// Consent authority that asked for it.
@@ -298,6 +310,9 @@ impl Check for Audit {
         if self.pseudonyms == 0 { Err(RecordError::Field("pseudonyms")) } else { Ok(()) }
     }
 }
+
+/// Who may write to whom is for the registry to say.
+impl Check for Notice {}
 
 impl Check for Erasure {
     fn check(&self) -> Result<(), RecordError> {

@@ -114,7 +114,7 @@ pub struct Member {
     pub endpoint: Option<String>,
     /// Its public keys, one per use.
     pub keys: MemberKeys,
-    /// A requester's current pseudonym epoch (protocol section 2); needed by requesters.
+    /// Its current pseudonym epoch (protocol section 2); needed by requesters, and by holders that send letters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pseudonym_epoch: Option<u32>,
 }
@@ -149,13 +149,24 @@ pub struct MemberKeys {
     /// exactly two: one body with two officers, or two bodies with one each.
     #[serde(default, rename = "box", skip_serializing_if = "Vec::is_empty")]
     pub boxes: Vec<PublicKey>,
+    /// X25519: letters are sealed to it; for authorities, holders and requesters. Who has none gets no letters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub letters: Option<PublicKey>,
 }
 
 impl MemberKeys {
     /// Keys of a member that only signs.
     #[must_use]
     pub fn signing(signing: Ed25519Key) -> Self {
-        Self { signing, changes: Vec::new(), manifest: None, witness: None, log: None, boxes: Vec::new() }
+        Self {
+            signing,
+            changes: Vec::new(),
+            manifest: None,
+            witness: None,
+            log: None,
+            boxes: Vec::new(),
+            letters: None,
+        }
     }
 
     /// The bytes of all keys with the name of their field.
@@ -169,6 +180,7 @@ impl MemberKeys {
         .into_iter()
         .filter_map(|(name, key)| key.map(|key| (name, key.0.to_bytes())))
         .chain(self.boxes.iter().map(|key| ("box", key.0)))
+        .chain(self.letters.map(|key| ("letters", key.0)))
         .chain(self.changes.iter().map(|change| ("changes", change.key.0.to_bytes())))
     }
 }

@@ -127,7 +127,7 @@ impl World {
         }
         let config =
             RequesterConfig { member: "procurement".parse().unwrap(), log_key: log_key(), deadlines };
-        let keys = RequesterKeys { signing: key("procurement"), store: Zeroizing::new([7; 32]) };
+        let keys = RequesterKeys { signing: key("procurement"), store: Zeroizing::new([7; 32]), letters: None };
         let (store, clock) = (self.store.clone(), Arc::new(self.clock.clone()));
         Requester::new(config, keys, Arc::clone(&self.registry), connections, store, clock)
     }
@@ -135,7 +135,7 @@ impl World {
     pub(crate) fn authority(&self) -> ConsentAuthority {
         let deadlines = Deadlines { call_ms: 5_000, patience_ms: 2_000 };
         let config = AuthorityConfig { member: "portal".parse().unwrap(), log_key: log_key(), deadlines };
-        let keys = AuthorityKeys { signing: key("portal"), blind: Zeroizing::new([8; 32]) };
+        let keys = AuthorityKeys { signing: key("portal"), blind: Zeroizing::new([8; 32]), letters: None };
         let (one, two) = (self.channel.clone(), self.channel.clone());
         ConsentAuthority::new(
             config,

@@ -102,16 +102,16 @@ pub(super) async fn start(file: NodeFile, around: &Surroundings) -> Result<Runni
         true => Some(ground.holder(&member).await?),
         false => None,
     };
-    let requester = match member.has(Registered::Requester) {
-        true => Some(ground.requester(&member)?),
-        false => None,
-    };
+    // A holder with pseudonyms of its own writes letters about its subjects, and asks nothing.
+    let asks = member.has(Registered::Requester);
+    let writes = member.pseudonym_epoch.is_some() && ground.file.keys.store.is_some();
+    let requester = if asks || writes { Some(ground.requester(&member)?) } else { None };
     if let Some(requester) = &requester {
         let recovery = requester.recover().await?;
         tracing::info!(?recovery, "requests of the last run were settled");
     }
     let knowledge = Knowledge::default();
-    let gateway = ground.gateway(requester.clone(), holder.clone(), knowledge.clone()).await?;
+    let gateway = ground.gateway(requester.clone().filter(|_| asks), holder.clone(), knowledge.clone()).await?;
     let listener = listen(ground.file.listen, &ground.credentials, &around.sockets).await?;
     let log = LogReader::new(ground.coordinator.clone(), ground.log_key.clone(), Deadlines::default());
     let learning = knowledge.follow(log, Arc::clone(&ground.clock)).boxed();
@@ -190,7 +190,7 @@ impl Ground {
             Connections::new(self.credentials.clone(), self.coordinator.clone(), self.custodian.clone());
         Ok(Requester::new(
             config,
-            RequesterKeys { signing, store },
+            RequesterKeys { signing, store, letters: super::letters(self.file.keys.letters.as_deref(), member)? },
             Arc::clone(&self.registry),
             connections,
             Arc::new(RequesterTables::new(self.db.clone())),

@@ -55,6 +55,8 @@ pub(super) fn line(index: u64, record: &Record) -> String {
         Record::Audit(it) => {
             format!("{} reads what is on record about {} pseudonyms", it.reader, it.pseudonyms)
         }
+        Record::Notice(it) if it.sender == it.member => format!("{} wrote a letter to a subject", it.sender),
+        Record::Notice(it) => format!("{} wrote a letter to {} about a subject", it.sender, it.member),
         Record::Erasure(it) => {
             format!("{} had {} openings erased: {}", it.authority, it.openings, it.ground)
         }
