@@ -83,6 +83,19 @@ pub(crate) async fn prove_one(
     Ok((common::LoggedRecord { record: record.into(), index, path }, head.note().to_vec()))
 }
 
+/// Records of the log by their indexes with their paths, under the newest checkpoint.
+pub(crate) async fn prove_stored(
+    log: &Log,
+    indexes: &[u64],
+) -> Result<(Vec<common::LoggedRecord>, Vec<u8>), StoreError> {
+    let (paths, head) = paths(log, indexes).await?;
+    let records = log.records(indexes).await?;
+    let proven = indexes.iter().zip(records).zip(paths).map(|((index, record), path)| {
+        common::LoggedRecord { record: record.into(), index: *index, path: tacit_wire::concat32(&path) }
+    });
+    Ok((proven.collect(), head.note().to_vec()))
+}
+
 /// Paths of committed records under the newest checkpoint, and that checkpoint.
 async fn paths(log: &Log, indexes: &[u64]) -> Result<(Vec<Vec<[u8; 32]>>, VerifiedCheckpoint), StoreError> {
     if indexes.iter().any(|index| *index >= log.head().size()) {

@@ -1,4 +1,4 @@
-//! Whether stored consents are what their authorities signed.
+//! Whether stored consents are what their authorities signed, and stored letters what their records say.
 //!
 //! Consents are selected by columns that repeat what the signed text in the same row says, and who reads a row compares
 //! both. But a changed column hides its row from those who would select it, and nobody reads what is hidden; and who
@@ -17,6 +17,7 @@
 //! a quarter of a processor at most: for a million consents the columns are done in less than a minute, the signatures
 //! in ten.
 
+mod letters;
 mod requests;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -62,6 +63,7 @@ struct Keys {
 enum Stage {
     Columns,
     RequestColumns,
+    Letters,
     Signatures,
     RequestSignatures,
     Done,
@@ -71,14 +73,15 @@ impl Stage {
     fn next(self) -> Self {
         match self {
             Self::Columns => Self::RequestColumns,
-            Self::RequestColumns => Self::Signatures,
+            Self::RequestColumns => Self::Letters,
+            Self::Letters => Self::Signatures,
             Self::Signatures => Self::RequestSignatures,
             Self::RequestSignatures | Self::Done => Self::Done,
         }
     }
 
     fn is_columns(self) -> bool {
-        matches!(self, Self::Columns | Self::RequestColumns)
+        matches!(self, Self::Columns | Self::RequestColumns | Self::Letters)
     }
 }
 
@@ -89,6 +92,8 @@ pub(crate) struct Comparison {
     stage: Stage,
     /// The last consent that was compared in this stage.
     last: Option<Ulid>,
+    /// Log index of the next letter.
+    letters_from: u64,
     compared: usize,
 }
 
@@ -103,7 +108,14 @@ impl Comparison {
     }
 
     async fn begin_within(wait: Duration, db: Db, keys: Keys) -> Result<Self, StoreError> {
-        let mut begun = Self { db, keys: Arc::new(keys), stage: Stage::Columns, last: None, compared: 0 };
+        let mut begun = Self {
+            db,
+            keys: Arc::new(keys),
+            stage: Stage::Columns,
+            last: None,
+            letters_from: 0,
+            compared: 0,
+        };
         let columns = async {
             while begun.stage.is_columns() {
                 begun.page().await?;
@@ -145,6 +157,9 @@ impl Comparison {
     async fn page(&mut self) -> Result<(), StoreError> {
         if matches!(self.stage, Stage::RequestColumns | Stage::RequestSignatures) {
             return self.page_of_requests().await;
+        }
+        if self.stage == Stage::Letters {
+            return self.page_of_letters().await;
         }
         // Reading a row compares its columns.
         let page = consents::after(&mut *self.db.read().await?, self.last, PAGE).await?;

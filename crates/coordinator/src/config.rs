@@ -38,6 +38,10 @@ pub struct Limits {
     pub consent_requests_per_day: u64,
     /// Pseudonyms that one consent authority may read in a day (UTC), each time it reads one counted.
     pub reads_per_day: u64,
+    /// Letters that one member may hand in on a UTC day.
+    pub letters_per_day: u64,
+    /// Of these, letters about one subject.
+    pub letters_per_subject_per_day: u64,
     /// Writes that may wait for a commit.
     pub waiting: usize,
     /// Writes of one commit.
@@ -57,6 +61,8 @@ impl Default for Limits {
             open_consent_requests: 8,
             consent_requests_per_day: 10_000,
             reads_per_day: 10_000_000,
+            letters_per_day: 100_000,
+            letters_per_subject_per_day: 24,
             waiting: 4096,
             group: 256,
         }
@@ -82,6 +88,8 @@ impl Limits {
             ("open_consent_requests", self.open_consent_requests, 0, 1_000),
             ("consent_requests_per_day", self.consent_requests_per_day, 0, 1_000_000),
             ("reads_per_day", self.reads_per_day, 1, i64::MAX.unsigned_abs()),
+            ("letters_per_day", self.letters_per_day, 0, 10_000_000),
+            ("letters_per_subject_per_day", self.letters_per_subject_per_day, 0, 1_000),
             ("waiting", count(self.waiting), 1, 1 << 20),
             ("group", count(self.group), 1, 1 << 16),
         ] {

@@ -115,6 +115,16 @@ pub struct ErasureOpening {
     pub link: Link,
 }
 
+/// The opening of a `notice` record.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoticeOpening<'a> {
+    /// Opens `subject`.
+    pub link: Link,
+    /// The letter, as it was sealed to its recipients.
+    #[serde(borrow)]
+    pub letter: Raw<'a>,
+}
+
 /// What a record's commitments open with.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Opening<'a> {
@@ -124,6 +134,8 @@ pub enum Opening<'a> {
     Consent(#[serde(borrow)] ConsentOpening<'a>),
     /// Of an `erasure` record.
     Erasure(ErasureOpening),
+    /// Of a `notice` record.
+    Notice(#[serde(borrow)] NoticeOpening<'a>),
 }
 
 impl Opening<'_> {
@@ -134,6 +146,7 @@ impl Opening<'_> {
             Self::Check(opening) => &opening.link,
             Self::Consent(opening) => &opening.link,
             Self::Erasure(opening) => &opening.link,
+            Self::Notice(opening) => &opening.link,
         }
     }
 }

@@ -104,6 +104,9 @@ pub struct SeedFile {
 pub struct Limits {
     /// New subjects that one authority may have evaluated per UTC day, for all requesters together.
     pub authority_new_subjects_per_day: u64,
+    /// New subjects that one holder may have evaluated per UTC day so as to write them letters, when no agreement allows
+    /// it more.
+    pub holder_new_subjects_per_day: u64,
     /// Largest message of changed buckets, in bytes. More changes are sent as a whole table.
     pub max_changes_bytes: usize,
     /// Uploads and changes that are checked at one time; others wait.
@@ -117,6 +120,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             authority_new_subjects_per_day: 10_000,
+            holder_new_subjects_per_day: 10_000,
             max_changes_bytes: 32 << 20,
             max_uploads: 4,
             activation_patience_ms: 3_000,

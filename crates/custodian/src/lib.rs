@@ -187,8 +187,13 @@ impl Custodian {
             shelf,
             patience: Duration::from_millis(config.limits.activation_patience_ms),
         };
-        let authority_cap = config.limits.authority_new_subjects_per_day;
-        let pseudonyms = Pseudonyms { federation, writer, witness: witness.clone(), authority_cap };
+        let pseudonyms = Pseudonyms {
+            federation,
+            writer,
+            witness: witness.clone(),
+            authority_cap: config.limits.authority_new_subjects_per_day,
+            holder_cap: config.limits.holder_new_subjects_per_day,
+        };
         let max_changes_bytes = config.limits.max_changes_bytes;
         Ok(Self { pseudonyms, mirror, buckets, credentials, witness, max_changes_bytes, background })
     }

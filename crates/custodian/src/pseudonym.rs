@@ -8,6 +8,7 @@ use tacit_blind::oprf::PseudonymKey;
 use tacit_identity::Role;
 use tacit_model::entropy::os_rng;
 use tacit_model::{MemberId, Millis, Reason};
+use tacit_policy::registry::entry::{Member, Role as Registered};
 use tacit_wire::convert::refusal_quota;
 use tacit_wire::custodian::evaluate_response::Outcome;
 use tacit_wire::custodian::pseudonym_service_server::PseudonymService;
@@ -37,6 +38,8 @@ pub(crate) struct Pseudonyms {
     pub(crate) witness: Witness,
     /// New subjects per authority and day.
     pub(crate) authority_cap: u64,
+    /// New subjects per holder that writes letters and day.
+    pub(crate) holder_cap: u64,
 }
 
 /// Who asks, whose key evaluates, and how many new subjects that may be today.
@@ -102,7 +105,7 @@ impl Pseudonyms {
         heavy(count, move || evaluate(&key, &points)).await?
     }
 
-    /// A node asks for itself; an authority for itself or for the requester that it names, under its own cap.
+    /// A node asks for itself, as a holder so as to write letters to its subjects; an authority for itself or for the requester that it names, under its own cap.
     fn asked(&self, call: &Call, acting_for: &str, known: &Known, now: Millis) -> Result<Asked, Stop> {
         let asker = format!("{}/{}", call.role(), call.member());
         match (call.role(), acting_for) {
@@ -116,7 +119,10 @@ impl Pseudonyms {
             }
             (_, "") => {
                 let requester = call.member().clone();
-                let cap = known.registry.new_subject_quota(&requester, now);
+                let writes = |it: &Member| it.has(Registered::Holder) && it.keys.letters.is_some();
+                let writes = known.registry.member(&requester).is_some_and(writes);
+                let letters = if writes { self.holder_cap } else { 0 };
+                let cap = known.registry.new_subject_quota(&requester, now).max(letters);
                 Ok(Asked { asker, requester, cap })
             }
             (_, _) => Err(Stop::Trouble(Reason::WrongRole)),

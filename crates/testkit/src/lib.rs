@@ -23,17 +23,21 @@ use std::{
     time::Duration,
 };
 
-use tacit_client::{ConsentAuthority, Deadlines, LogReader};
+use tacit_client::{
+    Connections, ConsentAuthority, Deadlines, LetterSecretKey, LogReader, Requester, RequesterConfig, RequesterKeys,
+};
+use tacit_desk::store::requester::RequesterTables;
 use tacit_federation::{
     config::{AuditorFile, AuthorityFile, Environment, NodeFile, RoleFile, role_of},
     connect::{self, GatewayClient},
     desk::DeskClient,
     found::{CLI_APPLICATION, Ports, Service, found},
     registry::read_kept,
-    run::{GatewayAt, Sockets, Surroundings},
+    run::{GatewayAt, Sockets, StartError, Surroundings, read_seed},
     sample::Sample,
 };
 use tacit_identity::{CredentialFiles, Credentials, Role, SpiffeId, channel};
+use tacit_ledger::ed25519::SigningKey;
 use tacit_model::{Clock, ListId, MemberId, entropy::seeded_rng};
 use tacit_node::records::{ImportOptions, ImportReport, Records, SealOutcome, format_day};
 use tacit_policy::Registry;
@@ -288,6 +292,41 @@ impl Federation {
             Some(rejection) => Err(KitError::Row { line: rejection.line, problem: rejection.problem }),
             None => self.seal(list).await,
         }
+    }
+
+    /// A member as it writes and gets letters, beside its node.
+    ///
+    /// # Errors
+    /// [`KitError`].
+    pub async fn correspondent(&self, member: &str) -> Result<Requester, KitError> {
+        let file = self.file::<NodeFile>(member)?;
+        let seed = |path: Option<&Path>| {
+            let path = path.ok_or_else(|| KitError::NotRunning(member.to_owned()))?;
+            read_seed(path).map_err(|error| KitError::Io(std::io::Error::other(error)))
+        };
+        let registry = match self.kept_registry(member)? {
+            Some(registry) => registry,
+            None => return Err(KitError::NotRunning(member.to_owned())),
+        };
+        let config = RequesterConfig {
+            member: file.member.clone(),
+            log_key: file.pins.log_verifier(&file.coordinator.member).map_err(StartError::from)?,
+            deadlines: DEADLINES,
+        };
+        let keys = RequesterKeys {
+            signing: SigningKey::from_seed(&*seed(Some(&file.keys.signing))?),
+            store: seed(file.keys.store.as_deref())?,
+            letters: Some(LetterSecretKey::derive(&*seed(file.keys.letters.as_deref())?).0),
+        };
+        let [coordinator, custodian] = [&file.coordinator, &file.custodian].map(|at| at.member.as_str());
+        let connections = Connections::new(
+            self.credentials(member)?,
+            self.channel(member, coordinator)?,
+            self.channel(member, custodian)?,
+        );
+        let db = tacit_node::store::open(&file.database).await.map_err(StartError::from)?;
+        let store = Arc::new(RequesterTables::new(db));
+        Ok(Requester::new(config, keys, registry, connections, store, Arc::clone(&self.clock)))
     }
 
     /// A consent authority.

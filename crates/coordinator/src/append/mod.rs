@@ -14,6 +14,7 @@ mod consents;
 mod desk;
 mod erasures;
 mod lately;
+mod letters;
 mod others;
 mod records;
 mod requests;
@@ -36,7 +37,10 @@ use tacit_store::{
 use tacit_wire::coordinator as pb;
 use tokio::sync::broadcast;
 
-pub(crate) use self::erasures::{Again, EraseJob};
+pub(crate) use self::{
+    erasures::{Again, EraseJob},
+    letters::LetterJob,
+};
 use self::{desk::Early, lately::Lately, rules::RuleSets, used::Used};
 use crate::{
     config::Limits,
@@ -161,6 +165,7 @@ pub(crate) enum Write {
         pseudonyms: u64,
     },
     Erase(Box<EraseJob>),
+    Letter(Box<LetterJob>),
     Prune,
 }
 
@@ -391,6 +396,7 @@ impl Commit<'_> {
             Write::Counted { hash, cosigned } => self.counted(hash, &cosigned).await,
             Write::Audit { reader, pseudonyms } => self.audit(&reader, pseudonyms).await,
             Write::Erase(job) => self.erase(&job).await,
+            Write::Letter(job) => self.letter(&job).await,
             Write::Prune => {
                 let more = uses::prune(self.conn, self.now.0, self.now.utc_day()).await?;
                 Ok(Done::Pruned { more })

@@ -3,6 +3,7 @@
 mod authorization;
 mod consent;
 mod enrollment;
+mod letter;
 mod log;
 mod manifest;
 mod registry;

@@ -32,6 +32,9 @@ use crate::{
 /// Records of one message of GetSubjectLog.
 const PAGE: usize = 64;
 
+/// Bytes of letters after which a message is full.
+const PAGE_BYTES: usize = 1 << 20;
+
 /// Pseudonyms of one GetSubjectLog.
 const MAX_SUBJECTS: usize = 1024;
 
@@ -161,7 +164,7 @@ impl Shared {
         };
         loop {
             let entries = self.page(&mut walk, wanted.from_sequence).await?.ok_or(None)?;
-            let done = entries.len() < PAGE;
+            let done = walk.next.is_none();
             let pseudonyms = names.take().unwrap_or_default();
             let message = pb::GetSubjectLogResponse {
                 statement: statement.take(),
@@ -240,7 +243,8 @@ impl Shared {
         let mut conn = self.db.read().await?;
         let mut entries: Vec<pb::SubjectEntry> = Vec::new();
         let mut indexes = Vec::new();
-        while let Some(index) = walk.next.filter(|_| entries.len() < PAGE) {
+        let mut room = PAGE_BYTES;
+        while let Some(index) = walk.next.filter(|_| entries.len() < PAGE && room > 0) {
             let Some(mut sealed) = chains::opening(&mut conn, walk.subject, index).await? else {
                 return Ok(None);
             };
@@ -264,6 +268,11 @@ impl Shared {
                     }
                     Opening::Consent(consent) => {
                         terms(&mut conn, consent).await?.map(subject_entry::Opening::Consent)
+                    }
+                    Opening::Notice(notice) => {
+                        room = room.saturating_sub(notice.letter.0.len());
+                        let letter = notice.letter.0.to_vec().into();
+                        Some(subject_entry::Opening::Notice(pb::NoticeDetails { letter }))
                     }
                     Opening::Erasure(_) => None,
                 },

@@ -7,7 +7,7 @@ use tacit_store::{Conn, Db, Dialect, StoreError, bulk};
 use crate::opening::{Opening, open};
 
 use super::{
-    bytes32,
+    bytes32, letters,
     openings::{self, Chain},
     signed,
     subjects::Number,
@@ -76,8 +76,8 @@ pub(crate) async fn rules(conn: &mut Conn, hash: &[u8; 32]) -> Result<Option<Str
     row.map(|row| Ok(row.try_get(0)?)).transpose()
 }
 
-/// Destroys what opens the records of a pseudonym: the openings of these records, and the key of all of them. The
-/// key that takes its place is for later records.
+/// Destroys what opens the records of a pseudonym: the openings of these records, letters among them, and the key of all
+/// of them. The key that takes its place is for later records.
 pub(crate) async fn erase(
     conn: &mut Conn,
     subject: Number,
@@ -101,6 +101,7 @@ pub(crate) async fn erase(
             .execute(&mut *conn)
             .await?;
     }
+    letters::forget(conn, subject).await?;
     if sqlite {
         sqlx::raw_sql("PRAGMA secure_delete = OFF").execute(&mut *conn).await?;
     }

@@ -6,6 +6,7 @@ pub(crate) mod consent_requests;
 pub(crate) mod consent_texts;
 pub(crate) mod consents;
 pub(crate) mod cosigned;
+pub(crate) mod letters;
 pub(crate) mod manifests;
 pub(crate) mod openings;
 pub(crate) mod pseudonyms;

@@ -106,7 +106,7 @@ pub(super) async fn start(file: NodeFile, around: &Surroundings) -> Result<Runni
     let asks = member.has(Registered::Requester);
     let writes = member.pseudonym_epoch.is_some() && ground.file.keys.store.is_some();
     let requester = if asks || writes { Some(ground.requester(&member)?) } else { None };
-    if let Some(requester) = &requester {
+    if let Some(requester) = requester.as_ref().filter(|_| asks) {
         let recovery = requester.recover().await?;
         tracing::info!(?recovery, "requests of the last run were settled");
     }
@@ -122,13 +122,15 @@ pub(super) async fn start(file: NodeFile, around: &Surroundings) -> Result<Runni
         credentials: ground.credentials.clone(),
         in_use: Arc::clone(&ground.registry),
     };
-    Ok(run(ground, Parts { holder, requester, gateway, follower, learning }, listener, &member))
+    Ok(run(ground, Parts { holder, requester, asks, gateway, follower, learning }, listener, &member))
 }
 
 /// What a node is made of.
 struct Parts {
     holder: Option<Holder>,
     requester: Option<Requester>,
+    /// Whether it asks, and does not only write letters.
+    asks: bool,
     gateway: Option<Gateway>,
     follower: registry::Follower,
     /// Keeps the gateway's status fresh.
@@ -260,7 +262,7 @@ async fn serve(
     };
     let mut background = JoinSet::new();
     background.spawn(parts.follower.run(parts.holder.clone(), parts.requester.clone()));
-    if let Some(requester) = &parts.requester {
+    if let Some(requester) = parts.requester.as_ref().filter(|_| parts.asks) {
         background.spawn(parts.learning);
         background.spawn(requester.clone().follow_consents());
         background.spawn(recover(requester.clone()));
