@@ -39,7 +39,7 @@ pub(crate) struct Usage {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, nullable = false, value_type = Named)]
     pub(crate) purpose: Option<Named>,
-    /// `permitted`, `refused`, `consent_<state>`, `letter` or `erased`.
+    /// `permitted`, `refused`, `consent_<state>`, `letter_to_person`, `letter_to_member` or `erased`.
     pub(crate) outcome: String,
     /// The word that the receiver got for a refusal; empty otherwise.
     pub(crate) reason: String,
@@ -189,14 +189,15 @@ pub(crate) fn tell(chain: &Chain, entry: &Entry, registry: &Registry) -> Option<
             }
         }
         Record::Notice(it) => {
-            usage.outcome = "letter".to_owned();
-            usage.action = if it.sender == it.member {
-                format!("{} wrote a letter to the person", it.sender)
+            if it.sender == it.member {
+                usage.outcome = "letter_to_person".to_owned();
+                usage.action = format!("{} wrote a letter to the person", it.sender);
+                if matches!(entry.opening, Opening::Notice { key: None, .. }) {
+                    usage.note = UNREADABLE.to_owned();
+                }
             } else {
-                format!("{} wrote a letter to {} about the person", it.sender, it.member)
-            };
-            if it.sender == it.member && matches!(entry.opening, Opening::Notice { key: None, .. }) {
-                usage.note = UNREADABLE.to_owned();
+                usage.outcome = "letter_to_member".to_owned();
+                usage.action = format!("{} wrote a letter to {} about the person", it.sender, it.member);
             }
         }
         Record::Erasure(it) => {

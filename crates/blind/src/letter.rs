@@ -9,7 +9,8 @@
 //! letter:   version(1) || u8 n || n × { lp(recipient) || enc(32) || wrapped key(48) } || key check(32) || body + tag(16)
 //! ```
 //!
-//! All of it is bound to sender, member, pseudonym and the recipients. The key check commits to the key: a sender cannot
+//! The wrapped keys are bound to sender, member, pseudonym, all recipients and the key check; the body to sender, member,
+//! pseudonym and every byte before it. The key check commits to the key: a sender cannot
 //! make one letter say different things to different recipients, and who shows the key shows what everybody read.
 
 use std::fmt;
@@ -127,6 +128,27 @@ impl Envelope<'_> {
         Ok(message)
     }
 
+    /// Signs a content as the sender: always the same signature, which is in every sealing of it.
+    ///
+    /// # Errors
+    /// [`BlindError::TooLong`].
+    pub fn sign(&self, content: &[u8], signing: &SigningKey) -> Result<[u8; SIGNATURE], BlindError> {
+        Ok(signing.sign(&self.signed(content)?))
+    }
+
+    /// Whether the sender signed this content: for a letter that is enclosed in another.
+    ///
+    /// # Errors
+    /// [`LetterFault::Signature`].
+    pub fn verify(
+        &self,
+        content: &[u8],
+        signature: &[u8; SIGNATURE],
+        sender: &VerifyingKey,
+    ) -> Result<(), LetterFault> {
+        sender.verify(&self.signed(content)?, signature).map_err(|_| LetterFault::Signature)
+    }
+
     fn put(&self, out: &mut Vec<u8>) -> Result<(), BlindError> {
         out.extend_from_slice(CONTEXT);
         put_lp(out, "a sender", self.sender.as_bytes())?;
@@ -135,8 +157,8 @@ impl Envelope<'_> {
         Ok(())
     }
 
-    /// What everything is bound to: the envelope, u8 n, lp(recipient) of each, the key check.
-    fn bound<'r>(
+    /// What a wrapped key is bound to: the envelope, u8 n, lp(recipient) of each, the key check; then the one recipient.
+    fn wraps<'r>(
         &self,
         recipients: impl ExactSizeIterator<Item = &'r str>,
         check: &Hash,
@@ -148,6 +170,14 @@ impl Envelope<'_> {
             put_lp(&mut bytes, "a recipient", recipient.as_bytes())?;
         }
         bytes.extend_from_slice(check);
+        Ok(bytes)
+    }
+
+    /// What the body is bound to: the envelope, and the letter's bytes before it.
+    fn body_bound(&self, head: &[u8]) -> Result<Vec<u8>, BlindError> {
+        let mut bytes = Vec::with_capacity(512 + head.len());
+        self.put(&mut bytes)?;
+        bytes.extend_from_slice(head);
         Ok(bytes)
     }
 }
@@ -186,7 +216,7 @@ pub fn seal(
     let mut key = Zeroizing::new([0; KEY]);
     rng.fill_bytes(key.as_mut());
     let check = key_check(&key);
-    let bound = envelope.bound(recipients.iter().map(|(id, _)| id.as_str()), &check)?;
+    let bound = envelope.wraps(recipients.iter().map(|(id, _)| id.as_str()), &check)?;
     let mut sealed = Vec::with_capacity(MAX_LETTER);
     sealed.extend_from_slice(&[VERSION, count(recipients.len())?]);
     for (place, (id, public)) in recipients.iter().enumerate() {
@@ -207,11 +237,12 @@ pub fn seal(
         sealed.extend_from_slice(&wrapped);
     }
     sealed.extend_from_slice(&check);
-    sealed.extend_from_slice(&encrypt(&key, &bound, body)?);
+    let body = encrypt(&key, &envelope.body_bound(&sealed)?, body)?;
+    sealed.extend_from_slice(&body);
     Ok(sealed)
 }
 
-/// What the wrapped key of one recipient is bound to.
+/// What the wrapped key of one of the recipients is bound to.
 fn wrap_bound(bound: &[u8], recipient: &str) -> Result<Vec<u8>, BlindError> {
     let mut bytes = bound.to_vec();
     put_lp(&mut bytes, "a recipient", recipient.as_bytes())?;
@@ -230,7 +261,7 @@ fn body(
     let fits = |size: &&usize| content.len() + HEAD <= **size && content.len() <= MAX_CONTENT;
     let size = BODY_SIZES.iter().find(fits);
     let size = *size.ok_or(BlindError::TooLong { what: "a letter", limit: MAX_CONTENT })?;
-    let signature = signing.sign(&envelope.signed(content)?);
+    let signature = envelope.sign(content, signing)?;
     // Full capacity at once, the tag too: growing would leave copies behind that nobody wipes.
     let mut body = Zeroizing::new(Vec::with_capacity(size + TAG));
     body.extend_from_slice(&signature);
@@ -321,6 +352,8 @@ impl fmt::Debug for OpenedLetter {
 struct Parts<'a> {
     recipients: Vec<Wrapped<'a>>,
     check: Hash,
+    /// Everything before the body.
+    head: &'a [u8],
     body: &'a [u8],
 }
 
@@ -353,7 +386,8 @@ fn parts(sealed: &[u8]) -> Result<Parts<'_>, LetterFault> {
     if !BODY_SIZES.iter().any(|size| size + TAG == body.len()) {
         return Err(LetterFault::Form);
     }
-    Ok(Parts { recipients, check, body })
+    let head = sealed.get(..sealed.len() - body.len()).ok_or(LetterFault::Form)?;
+    Ok(Parts { recipients, check, head, body })
 }
 
 /// The members that a letter is sealed to, as it says; nothing of that is proven.
@@ -377,7 +411,7 @@ pub fn open(
     sender: &VerifyingKey,
 ) -> Result<OpenedLetter, LetterFault> {
     let parts = parts(sealed)?;
-    let bound = envelope.bound(parts.recipients.iter().map(|it| it.recipient), &parts.check)?;
+    let bound = envelope.wraps(parts.recipients.iter().map(|it| it.recipient), &parts.check)?;
     let own = parts.recipients.iter().find(|it| it.recipient == recipient.as_str());
     let own = own.ok_or(LetterFault::Recipient)?;
     let enc = Deserializable::from_bytes(&own.enc).map_err(|_| LetterFault::Form)?;
@@ -395,7 +429,7 @@ pub fn open(
         return Err(LetterFault::Sealed);
     }
     key.copy_from_slice(&unwrapped);
-    decrypt(&parts, &bound, &key, envelope, sender)
+    decrypt(&parts, &key, envelope, sender)
 }
 
 /// Opens a letter with its own key, as [`OpenedLetter::key`] gave it: for whom a recipient shows it to.
@@ -408,14 +442,11 @@ pub fn open_with(
     key: &[u8; 32],
     sender: &VerifyingKey,
 ) -> Result<OpenedLetter, LetterFault> {
-    let parts = parts(sealed)?;
-    let bound = envelope.bound(parts.recipients.iter().map(|it| it.recipient), &parts.check)?;
-    decrypt(&parts, &bound, key, envelope, sender)
+    decrypt(&parts(sealed)?, key, envelope, sender)
 }
 
 fn decrypt(
     parts: &Parts<'_>,
-    bound: &[u8],
     key: &[u8; KEY],
     envelope: &Envelope<'_>,
     sender: &VerifyingKey,
@@ -423,6 +454,7 @@ fn decrypt(
     if key_check(key) != parts.check {
         return Err(LetterFault::Sealed);
     }
+    let bound = envelope.body_bound(parts.head)?;
     let mut body = Zeroizing::new(parts.body.to_vec());
     let plain = cipher(key).open_in_place(nonce(), Aad::from(bound), &mut body);
     let plain = plain.map_err(|_| LetterFault::Sealed)?;
@@ -435,6 +467,153 @@ fn decrypt(
     if !whole || size != Some(&plain.len()) {
         return Err(LetterFault::Form);
     }
-    sender.verify(&envelope.signed(content)?, &signature).map_err(|_| LetterFault::Signature)?;
+    envelope.verify(content, &signature, sender)?;
     Ok(OpenedLetter { content: Zeroizing::new(content.to_vec()), signature, key: Zeroizing::new(*key) })
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    use super::*;
+
+    struct World {
+        court: MemberId,
+        portal: MemberId,
+        chamber: MemberId,
+        signing: SigningKey,
+        keys: Vec<(LetterSecretKey, LetterPublicKey)>,
+        rng: ChaCha20Rng,
+    }
+
+    const T: [u8; 32] = [7; 32];
+
+    impl World {
+        fn new() -> Self {
+            Self {
+                court: "court".parse().unwrap(),
+                portal: "portal".parse().unwrap(),
+                chamber: "chamber".parse().unwrap(),
+                signing: SigningKey::from_seed(&[3; 32]),
+                keys: [1, 2].map(|seed| LetterSecretKey::derive(&[seed; 32])).into(),
+                rng: ChaCha20Rng::from_seed([9; 32]),
+            }
+        }
+
+        fn envelope(&self) -> Envelope<'_> {
+            Envelope { sender: &self.court, member: &self.court, pseudonym: &T }
+        }
+
+        fn seal(&mut self, content: &[u8]) -> Result<Vec<u8>, BlindError> {
+            let envelope = Envelope { sender: &self.court, member: &self.court, pseudonym: &T };
+            let recipients = [(&self.portal, &self.keys[0].1), (&self.chamber, &self.keys[1].1)];
+            seal(&envelope, content, &self.signing, &recipients, &mut self.rng)
+        }
+
+        fn open(&self, sealed: &[u8]) -> Result<OpenedLetter, LetterFault> {
+            let sender = self.signing.verifying_key();
+            open(sealed, &self.envelope(), &self.portal, &self.keys[0].0, &sender)
+        }
+    }
+
+    #[test]
+    fn each_recipient_opens_a_letter_and_so_does_who_is_shown_its_key() {
+        let mut world = World::new();
+        let sealed = world.seal(b"a notice").unwrap();
+        assert_eq!(recipients(&sealed).unwrap(), [world.portal.clone(), world.chamber.clone()]);
+        let sender = world.signing.verifying_key();
+        for (id, (secret, public)) in [&world.portal, &world.chamber].into_iter().zip(&world.keys) {
+            assert_eq!(secret.public(), *public);
+            let opened = open(&sealed, &world.envelope(), id, secret, &sender).unwrap();
+            assert_eq!(opened.content(), b"a notice");
+            let shown = open_with(&sealed, &world.envelope(), opened.key(), &sender).unwrap();
+            assert_eq!((shown.content(), shown.signature()), (opened.content(), opened.signature()));
+            assert_eq!(format!("{opened:?}"), "OpenedLetter(..)");
+        }
+    }
+
+    #[test]
+    fn altered_bytes_another_recipient_another_pseudonym_another_member_or_sender_do_not_open() {
+        let mut world = World::new();
+        let sealed = world.seal(b"a notice").unwrap();
+        let head = sealed.len() - (BODY_SIZES[0] + TAG);
+        for place in (0..head).chain([head, sealed.len() / 2, sealed.len() - 1]) {
+            let mut altered = sealed.clone();
+            altered[place] ^= 1;
+            assert!(world.open(&altered).is_err(), "byte {place}");
+        }
+        assert_eq!(world.open(&sealed[..sealed.len() - 1]).unwrap_err(), LetterFault::Form);
+        assert_eq!(world.open(&[sealed.clone(), vec![0]].concat()).unwrap_err(), LetterFault::Form);
+        let sender = world.signing.verifying_key();
+        let (secret, other) = (&world.keys[0].0, &world.keys[1].0);
+        let envelope = world.envelope();
+        assert_eq!(open(&sealed, &envelope, &world.court, secret, &sender), Err(LetterFault::Recipient));
+        assert_eq!(open(&sealed, &envelope, &world.portal, other, &sender), Err(LetterFault::Sealed));
+        for wrong in [
+            Envelope { sender: &world.chamber, ..envelope },
+            Envelope { member: &world.chamber, ..envelope },
+            Envelope { pseudonym: &[8; 32], ..envelope },
+        ] {
+            assert_eq!(open(&sealed, &wrong, &world.portal, secret, &sender), Err(LetterFault::Sealed));
+        }
+        let stranger = SigningKey::from_seed(&[4; 32]).verifying_key();
+        assert_eq!(open(&sealed, &envelope, &world.portal, secret, &stranger), Err(LetterFault::Signature));
+    }
+
+    #[test]
+    fn a_letter_has_one_of_three_lengths_and_one_recipient_once() {
+        let mut world = World::new();
+        let overhead = world.seal(b"x").unwrap().len() - BODY_SIZES[0];
+        for (length, size) in [
+            (1, BODY_SIZES[0]),
+            (BODY_SIZES[0] - HEAD, BODY_SIZES[0]),
+            (BODY_SIZES[0] - HEAD + 1, BODY_SIZES[1]),
+            (BODY_SIZES[1] - HEAD + 1, BODY_SIZES[2]),
+            (MAX_CONTENT, BODY_SIZES[2]),
+        ] {
+            let content = vec![b'x'; length];
+            let sealed = world.seal(&content).unwrap();
+            assert_eq!(sealed.len(), size + overhead, "{length}");
+            assert!(sealed.len() <= MAX_LETTER);
+            assert_eq!(world.open(&sealed).unwrap().content(), content);
+        }
+        assert!(matches!(world.seal(&vec![0; MAX_CONTENT + 1]), Err(BlindError::TooLong { .. })));
+        assert!(matches!(world.seal(b""), Err(BlindError::Empty { .. })));
+        let portal = (&world.portal, &world.keys[0].1);
+        let mut rng = ChaCha20Rng::from_seed([1; 32]);
+        let twice = seal(&world.envelope(), b"x", &world.signing, &[portal, portal], &mut rng);
+        assert!(matches!(twice, Err(BlindError::Repeated { .. })));
+        let nobody = seal(&world.envelope(), b"x", &world.signing, &[], &mut rng);
+        assert!(matches!(nobody, Err(BlindError::Empty { .. })));
+    }
+
+    #[test]
+    fn what_opens_and_is_not_of_the_form_is_no_letter() {
+        let world = World::new();
+        let (key, check) = ([5; KEY], key_check(&[5; KEY]));
+        let sender = world.signing.verifying_key();
+        let read = |body: Vec<u8>| {
+            let mut sealed = vec![VERSION, 1];
+            put_lp(&mut sealed, "a recipient", world.portal.as_bytes()).unwrap();
+            sealed.extend_from_slice(&[0; ENC + WRAPPED]);
+            sealed.extend_from_slice(&check);
+            let bound = world.envelope().body_bound(&sealed).unwrap();
+            sealed.extend_from_slice(&encrypt(&key, &bound, Zeroizing::new(body)).unwrap());
+            open_with(&sealed, &world.envelope(), &key, &sender).map(|opened| opened.content().to_vec())
+        };
+        let sound = body(&world.envelope(), b"content", &world.signing).unwrap();
+        assert_eq!(read(sound.to_vec()).unwrap(), b"content");
+        let with = |change: &dyn Fn(&mut Vec<u8>)| {
+            let mut body = sound.to_vec();
+            change(&mut body);
+            read(body).unwrap_err()
+        };
+        assert_eq!(with(&|body| body[HEAD + 7] = 1), LetterFault::Form, "padding that is not zero");
+        assert_eq!(with(&|body| body.resize(BODY_SIZES[1], 0)), LetterFault::Form, "padded too far");
+        assert_eq!(with(&|body| body[SIGNATURE..HEAD].fill(0xff)), LetterFault::Form, "longer than it is");
+        assert_eq!(with(&|body| body[SIGNATURE..HEAD].fill(0)), LetterFault::Form, "empty");
+        assert_eq!(with(&|body| body[HEAD] ^= 1), LetterFault::Signature, "another content");
+        assert_eq!(with(&|body| body[0] ^= 1), LetterFault::Signature, "another signature");
+    }
 }

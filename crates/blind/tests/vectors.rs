@@ -4,7 +4,8 @@
 
 use std::path::PathBuf;
 
-use tacit_blind::conformance;
+use tacit_blind::{conformance, letter};
+use tacit_ledger::ed25519::SigningKey;
 
 fn run(file: &str) -> Vec<conformance::Outcome> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors").join(file);
@@ -60,4 +61,34 @@ fn a_file_that_is_no_vector_file_is_an_error_and_a_file_with_holes_is_not_a_succ
     }
     let outcomes = conformance::run("{\"protocol\": \"tacit/v1\", \"enroll\": {}}").unwrap();
     assert!(outcomes.iter().all(|o| o.result.is_err()));
+}
+
+/// tests/independent/check_letter.py makes them, from the RFCs.
+#[test]
+fn vectors_of_letters_open_to_each_recipient_and_to_nobody_else() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/letter-v1.json");
+    let value: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let letters = value["letters"].as_array().unwrap();
+    assert_eq!(letters.len(), 2);
+    for case in letters {
+        let text = |field: &str| case[field].as_str().unwrap();
+        let array = |hex: &str| <[u8; 32]>::try_from(hex::decode(hex).unwrap()).unwrap();
+        let (sender, member) = (text("sender").parse().unwrap(), text("member").parse().unwrap());
+        let pseudonym = array(text("pseudonym"));
+        let envelope = letter::Envelope { sender: &sender, member: &member, pseudonym: &pseudonym };
+        let sealed = hex::decode(text("sealed")).unwrap();
+        assert_eq!(hex::encode(letter::letter_hash(&sealed)), text("hash"));
+        let signing = SigningKey::from_seed(&array(text("signing_seed"))).verifying_key();
+        let recipients = case["recipients"].as_array().unwrap();
+        let names: Vec<_> = recipients.iter().map(|it| it["id"].as_str().unwrap().parse().unwrap()).collect();
+        assert_eq!(letter::recipients(&sealed).unwrap(), names);
+        for (name, it) in names.iter().zip(recipients) {
+            let (secret, public) = letter::LetterSecretKey::derive(&array(it["seed"].as_str().unwrap()));
+            assert_eq!(hex::encode(public.encode()), it["public"].as_str().unwrap());
+            let opened = letter::open(&sealed, &envelope, name, &secret, &signing).unwrap();
+            assert_eq!((opened.content(), hex::encode(opened.key())), (text("content").as_bytes(), text("key").to_owned()));
+            let other = letter::LetterSecretKey::derive(&[9; 32]).0;
+            assert!(letter::open(&sealed, &envelope, name, &other, &signing).is_err());
+        }
+    }
 }

@@ -14,11 +14,12 @@ use tacit_federation::{
         RoleFile as _, role_of,
     },
     found::{DEFAULT_BASE_PORT, FoundError, Founded, Overrides, Ports, found},
+    run::letters_key,
     sample::{self, Sample},
 };
 use tacit_identity::{CredentialFiles, Credentials, Role};
 use tacit_model::{ManualClock, Millis, entropy::seeded_rng};
-use tacit_policy::registry_hash;
+use tacit_policy::{registry::entry::Role as Registered, registry_hash};
 
 fn now() -> Millis {
     "2026-11-21T22:29:03.223Z".parse().unwrap()
@@ -79,6 +80,29 @@ fn two_auditors_hold_the_keys_of_audit_boxes_and_others_read_the_log() {
     for (name, holds) in [("auditor-a", true), ("auditor-b", true), ("auditor-c", false)] {
         let file = AuditorFile::load(&folder.join(format!("{name}.toml")), Environment::Ignored).unwrap();
         assert_eq!(file.keys.audit_box.is_some(), holds, "{name}");
+    }
+}
+
+#[test]
+fn who_corresponds_has_a_key_for_letters_and_pseudonyms() {
+    for name in sample::names() {
+        let temporary = tempfile::tempdir().unwrap();
+        let founded = make(temporary.path(), name);
+        for member in founded.registry.members() {
+            let roles = [Registered::Holder, Registered::Requester, Registered::Authority];
+            let corresponds = roles.into_iter().any(|role| member.has(role));
+            let id = &member.id;
+            assert_eq!(member.keys.letters.is_some(), corresponds, "{name}: {id}");
+            assert_eq!(member.pseudonym_epoch.is_some(), corresponds, "{name}: {id}");
+            assert_eq!(founded.registry.pseudonym_key(id, 1).is_some(), corresponds, "{name}: {id}");
+            if let Some(shown) = member.keys.letters {
+                let path = temporary.path().join("keys").join(format!("{id}-letters.seed"));
+                let own = letters_key(Some(&path)).unwrap().unwrap();
+                assert_eq!(own.public().encode(), shown.0, "{name}: {id}");
+            }
+        }
+        let authorities = founded.registry.letter_authorities().count();
+        assert_eq!(authorities, founded.registry.members().filter(|it| it.has(Registered::Authority)).count());
     }
 }
 

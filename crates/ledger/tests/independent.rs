@@ -406,6 +406,13 @@ fn whatever_is_damaged_in_an_export_is_noticed() {
 }
 
 #[test]
+fn a_second_implementation_agrees_with_the_vectors_of_letters() {
+    let Some(python) = python() else { return };
+    let (held, printed) = run(&python, "check_letter.py", &[]);
+    assert!(held && printed.starts_with("letters: "), "{printed}");
+}
+
+#[test]
 fn other_files_are_stray_unless_they_are_named() {
     let Some(python) = python() else { return };
     let folder = Log::new(2).export();

@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use tacit_ledger::record::{
     Access, Audit, CONSENT_STATES, Consent, ERASURE_GROUNDS, Enrollment, Erasure, ListAt, MAX_RECORD_LEN,
-    Manifest, Record, RecordError, Refused, Registry,
+    Manifest, Notice, Record, RecordError, Refused, Registry,
 };
 
 fn access() -> Access {
@@ -312,7 +312,7 @@ fn any_access() -> impl Strategy<Value = Record> {
 fn any_other() -> impl Strategy<Value = Record> {
     let numbers = any::<(u64, u64, u32)>();
     let hashes = any::<[[u8; 32]; 4]>();
-    let choice = (0..7_usize, 0..8_usize, 0..=16_u32, 128..=u32::MAX);
+    let choice = (0..8_usize, 0..8_usize, 0..=16_u32, 128..=u32::MAX);
     let names = (name(), name(), name());
     (ulid(), 0..=LAST_MS, names, "[a-z][a-z0-9_]{0,62}", numbers, hashes, choice).prop_map(
         |(
@@ -370,6 +370,14 @@ fn any_other() -> impl Strategy<Value = Record> {
                     ground: ERASURE_GROUNDS[state % ERASURE_GROUNDS.len()].to_owned(),
                     openings: a.max(1),
                     subject: one,
+                }),
+                6 => Record::Notice(Notice {
+                    id,
+                    time_ms,
+                    sender: holder,
+                    member: requester,
+                    letter: one,
+                    subject: two,
                 }),
                 5 => Record::Audit(Audit { id, time_ms, reader: holder, pseudonyms: a.max(1), from: b }),
                 _ => Record::Enrollment(Enrollment {

@@ -107,7 +107,7 @@ async fn a_letter_arrives_with_the_next_reading_and_the_answer_at_the_court_and_
     let usage = ask(&scene.desk(), "/v1/findUsage", &scene.person()).await;
     assert_eq!(
         (&usage["usage"][0]["outcome"], &usage["usage"][0]["receiver"]),
-        (&json!("letter"), &json!("court"))
+        (&json!("letter_to_person"), &json!("court"))
     );
     let mut prove = scene.person();
     prove["record_id"] = json!(sent.record.id.to_string());

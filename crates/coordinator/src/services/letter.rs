@@ -78,7 +78,7 @@ fn posted(
     }
     let wrong = |problem| Malformed { field: "letter", problem };
     if message.letter.len() > MAX_LETTER {
-        return Err(wrong("has more than 68 KiB"));
+        return Err(wrong("has more than 67,906 bytes"));
     }
     letter::recipients(&message.letter).map_err(|_| wrong("has not the form of a letter"))?;
     let Ok(member) = message.member.parse() else { return Ok(Err(Reason::UnknownMember)) };

@@ -11,6 +11,7 @@ mod enrollment;
 mod exact;
 mod faults;
 mod http;
+mod letters;
 mod log;
 mod manifests;
 mod openings;

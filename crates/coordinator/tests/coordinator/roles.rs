@@ -29,6 +29,8 @@ const ALLOWED: &[(&str, &[Role])] = &[
     ("ConsentService/WatchConsents", &[Node]),
     ("SubjectService/GetSubjectLog", &[Authority]),
     ("SubjectService/Erase", &[Authority]),
+    ("LetterService/PostLetter", &[Node, Authority]),
+    ("LetterService/ListLetters", &[Node]),
     ("LogService/GetCheckpoint", &[Coordinator, Custodian, Node, Authority, Auditor]),
     ("LogService/Witness", &[Custodian, Node]),
     ("LogService/GetConsistency", &[Coordinator, Custodian, Node, Authority, Auditor]),

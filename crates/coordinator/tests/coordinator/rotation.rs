@@ -8,11 +8,13 @@ use tacit_coordinator::offers::{Offers, Standing};
 use tacit_model::Basis;
 use tacit_policy::{ConsentState, Frequency, Unit};
 use tacit_wire::coordinator::{
-    self as pb, consent_service_client::ConsentServiceClient, register_response::Outcome,
+    self as pb, consent_service_client::ConsentServiceClient, letter_service_client::LetterServiceClient,
+    register_response::Outcome,
 };
 
 use crate::{
     consents::{Portal, refusal},
+    letters::sealed,
     subjects::chains,
     support::*,
     versions::{number_at, settled},
@@ -234,6 +236,41 @@ async fn counts_and_chain_go_on_in_the_next_epoch() {
     assert_eq!(erased.openings, 6);
     let log = chains.log_among(&[old, new]).await.unwrap();
     assert_eq!((log.statement.records, log.erased), (7, 6));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn letters_go_on_in_the_next_epoch() {
+    let mut set = Rotation::new(World::new(), 1).await;
+    let first = set.kept.clone();
+    let post = async |set: &Rotation, pseudonym: [u8; 32], content: &str| {
+        let letter = sealed("procurement", "procurement", &pseudonym, "portal", content);
+        let request = pb::PostLetterRequest {
+            pseudonym: pseudonym.to_vec().into(),
+            member: "procurement".to_owned(),
+            letter: letter.into(),
+        };
+        let mut client = LetterServiceClient::new(set.requester.channel.clone());
+        let outcome = client.post_letter(request).await.unwrap().into_inner().outcome.unwrap();
+        assert!(matches!(outcome, pb::post_letter_response::Outcome::Logged(_)), "{outcome:?}");
+    };
+    post(&set, first[0].t(), "before").await;
+    set.rotate().await;
+    let (second, _) = set.carry(&first).await;
+    post(&set, second[0].t(), "after").await;
+    // One that was sealed before arrives after.
+    post(&set, first[0].t(), "on its way").await;
+    // One chain, and each letter opens under the name that it was sealed about.
+    let (old, new) = (first[0].t(), second[0].t());
+    let chains = chains(&set.world, &set.running).await;
+    for names in [[new, old], [old, new]] {
+        let log = chains.log_among(&names).await.unwrap();
+        let about = log.entries.iter().map(|entry| match &entry.details {
+            Details::Notice(letter) => letter.pseudonym,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(about.collect::<Vec<_>>(), [old, new, old]);
+    }
+    assert_eq!(chains.erase(&new, "objection").await.unwrap().openings, 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,7 +11,7 @@ use tacit_wire::custodian::{EvaluateRequest, Evaluated};
 use tacit_wire::{chunks32, concat32};
 
 use crate::support::table::{reason, trouble};
-use crate::support::{AUTHORITY_CAP, NOW, Party, QUOTA, SEED, World, eventually, registry};
+use crate::support::{AUTHORITY_CAP, HOLDER_CAP, NOW, Party, QUOTA, SEED, World, eventually, registry};
 
 pub(crate) fn points(count: usize) -> Vec<[u8; 32]> {
     (0..count).map(|_| SecretScalar::random(&mut os_rng()).public().encode()).collect()
@@ -104,6 +104,25 @@ async fn a_repeated_subject_costs_nothing_and_a_refused_batch_counts_nothing() {
     );
     assert!(evaluate(&party, request(&mixed[..7])).await.is_ok());
     assert_eq!(evaluate(&party, request(&points(1))).await.err(), Some(Reason::QuotaNewSubjects));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_holder_that_writes_letters_has_its_own_subjects_evaluated_up_to_a_cap() {
+    let world = World::new().await;
+    let court = world.node("court");
+    let all = points(usize::try_from(HOLDER_CAP).unwrap());
+    let answer = evaluate(&court, request(&all)).await.unwrap();
+    let key = PseudonymKey::derive(&SEED, &"court".parse().unwrap(), 3).unwrap();
+    let evaluated = Point::decode_all(&chunks32("evaluated", &answer.evaluated, all.len()).unwrap()).unwrap();
+    let proof = DleqProof::decode_slice(&answer.dleq_proof).unwrap();
+    verify(key.public(), &Point::decode_all(&all).unwrap(), &evaluated, &proof).unwrap();
+    assert_eq!(evaluate(&court, request(&points(1))).await.err(), Some(Reason::QuotaNewSubjects));
+    assert!(evaluate(&court, request(&all)).await.is_ok(), "a repeated subject costs nothing");
+    // Its own alone; and a holder without a key for letters has none.
+    let acting = EvaluateRequest { acting_for: "procurement".to_owned(), ..request(&all) };
+    assert_eq!(evaluate(&court, acting).await.err(), Some(Reason::WrongRole));
+    let customs = evaluate(&world.node("customs"), request(&points(1))).await;
+    assert_eq!(customs.err(), Some(Reason::QuotaNewSubjects));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tacit_blind::oprf::PseudonymKey as BlindKey;
+use tacit_blind::{letter::LetterSecretKey, oprf::PseudonymKey as BlindKey};
 use tacit_ledger::ed25519::SigningKey;
 use tacit_model::{MemberId, Millis, Ulid};
 use tacit_policy::{
@@ -187,6 +187,11 @@ pub(crate) fn pins(signing_name: impl Fn(&str) -> String) -> Pins {
     }
 }
 
+/// The seed of a member's key for letters.
+pub(crate) fn letter_seed(name: &str) -> [u8; 32] {
+    tacit_blind::encoding::b3("tacit test letters", &[name.as_bytes()])
+}
+
 fn member(name: &str, roles: Vec<Role>) -> Member {
     let mut keys = MemberKeys::signing(public(name));
     for role in &roles {
@@ -201,6 +206,10 @@ fn member(name: &str, roles: Vec<Role>) -> Member {
             Role::Requester | Role::Authority => {}
         }
     }
+    // The court gets no letters.
+    let corresponds = roles.iter().any(|role| matches!(role, Role::Requester | Role::Authority));
+    keys.letters =
+        corresponds.then(|| PublicKey(LetterSecretKey::derive(&letter_seed(name)).1.encode()));
     Member {
         id: id(name),
         title: format!("The {name}"),

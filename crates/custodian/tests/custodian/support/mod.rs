@@ -37,6 +37,8 @@ pub(crate) const SEED: [u8; 32] = [42; 32];
 pub(crate) const QUOTA: u64 = 20;
 /// New subjects that the portal may have evaluated per day.
 pub(crate) const AUTHORITY_CAP: u64 = 5;
+/// New subjects of a holder that writes letters, per day.
+pub(crate) const HOLDER_CAP: u64 = 4;
 
 pub(crate) struct World {
     folder: TempDir,
@@ -126,6 +128,7 @@ impl World {
             members = {{ portal = "{}" }}
             [limits]
             authority_new_subjects_per_day = {AUTHORITY_CAP}
+            holder_new_subjects_per_day = {HOLDER_CAP}
             activation_patience_ms = 300
             [schedule]
             report_ms = 50

@@ -42,6 +42,9 @@ fn member(name: &str, roles: &[Role]) -> Member {
             _ => {}
         }
     }
+    // The court writes letters; customs does not.
+    let writes = name == "court";
+    keys.letters = writes.then(|| PublicKey(seed("court/letters")));
     Member {
         id: id(name),
         title: name.to_owned(),
@@ -49,7 +52,7 @@ fn member(name: &str, roles: &[Role]) -> Member {
         roles: roles.to_vec(),
         endpoint: Some(format!("https://{name}.example:7443")),
         keys,
-        pseudonym_epoch: roles.contains(&Role::Requester).then_some(3),
+        pseudonym_epoch: (writes || roles.contains(&Role::Requester)).then_some(3),
     }
 }
 
@@ -143,7 +146,7 @@ pub(crate) fn file(seed: &[u8; 32], number: u64) -> Vec<u8> {
     add(Entry::Purpose(purpose), &["hub"]);
     add(Entry::Agreement(Box::new(agreement("procurement"))), &["court", "procurement"]);
     let before = self::seed("keeper/before");
-    for requester in ["procurement", "customs"] {
+    for requester in ["procurement", "customs", "court"] {
         // The epoch before stays published.
         for (epoch, seed) in [(2, before), (3, *seed)] {
             let derived = DerivedKey::derive(&seed, &id(requester), epoch).unwrap();

@@ -74,9 +74,8 @@ impl Loaded {
                 pins: &it.pins,
                 coordinator: Some(&it.coordinator),
                 custodian: Some(&it.custodian),
-                seeds: [Some(&it.keys.signing), it.keys.manifest.as_ref(), it.keys.store.as_ref()]
-                    .into_iter()
-                    .flatten()
+                seeds: std::iter::once(&it.keys.signing)
+                    .chain([&it.keys.manifest, &it.keys.store, &it.keys.letters].into_iter().flatten())
                     .map(std::path::PathBuf::as_path)
                     .collect(),
             },
@@ -88,7 +87,11 @@ impl Loaded {
                 pins: &it.pins,
                 coordinator: Some(&it.coordinator),
                 custodian: Some(&it.custodian),
-                seeds: vec![&it.keys.signing, &it.keys.blind, &it.keys.store],
+                seeds: [&it.keys.signing, &it.keys.blind, &it.keys.store]
+                    .into_iter()
+                    .chain(&it.keys.letters)
+                    .map(std::path::PathBuf::as_path)
+                    .collect(),
             },
             Self::Auditor(it) => Common {
                 federation: &it.federation,
