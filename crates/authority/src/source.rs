@@ -99,8 +99,8 @@ impl Source for ConsentAuthority {
 fn requesters(registry: &Arc<Registry>) -> Vec<(MemberId, u32)> {
     let epochs = |(id, newest): (&MemberId, u32)| {
         let mut epochs = registry.pseudonym_epochs(id);
-        epochs.retain(|epoch| *epoch < newest);
-        epochs.push(newest);
+        // Who joined and whose key the custodian has not published yet waits for it, and holds nobody up.
+        epochs.retain(|epoch| *epoch <= newest);
         epochs.into_iter().map(|epoch| (id.clone(), epoch)).collect::<Vec<_>>()
     };
     let asking = registry.members().filter_map(|member| Some((&member.id, member.pseudonym_epoch?)));

@@ -179,7 +179,9 @@ impl Loaded {
             Entry::Agreement(agreement) => self.agreement(agreement, path),
             Entry::PseudonymKey(key) => {
                 let member = self.known(&key.requester, format_args!("{path}.requester"))?;
-                let role = if member.has(Role::Authority) { Role::Authority } else { Role::Requester };
+                // An authority asks for its users, and a holder writes letters about its subjects.
+                let others = [Role::Authority, Role::Holder].into_iter().find(|role| member.has(*role));
+                let role = others.unwrap_or(Role::Requester);
                 self.with_role(&member.id, role, format_args!("{path}.requester"))
             }
             Entry::AgreementEnd(ending) => {
