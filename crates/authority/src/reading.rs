@@ -391,11 +391,7 @@ fn advance(chain: &mut Chain, log: &SubjectLog) {
 }
 
 /// What is kept of a record; a verified one is text.
-fn kept(
-    entry: &tacit_client::ChainEntry,
-    checkpoint: [u8; 32],
-    source: &dyn Source,
-) -> Option<Entry> {
+fn kept(entry: &tacit_client::ChainEntry, checkpoint: [u8; 32], source: &dyn Source) -> Option<Entry> {
     let proof = &entry.proof;
     let opening = match (&entry.details, &proof.terms) {
         (Details::Check { exact, rules, agreement, basis }, _) => Opening::Check {

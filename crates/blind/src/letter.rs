@@ -223,15 +223,16 @@ pub fn seal(
         if recipients.iter().take(place).any(|(other, _)| other == id) {
             return Err(BlindError::Repeated { what: "recipient" });
         }
-        let (enc, wrapped) = hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
-            &OpModeS::Base,
-            &public.0,
-            CONTEXT,
-            key.as_ref(),
-            &wrap_bound(&bound, id.as_str())?,
-            rng,
-        )
-        .map_err(|_| BlindError::Key)?;
+        let (enc, wrapped) =
+            hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+                &OpModeS::Base,
+                &public.0,
+                CONTEXT,
+                key.as_ref(),
+                &wrap_bound(&bound, id.as_str())?,
+                rng,
+            )
+            .map_err(|_| BlindError::Key)?;
         put_lp(&mut sealed, "a recipient", id.as_bytes())?;
         sealed.extend_from_slice(&enc.to_bytes());
         sealed.extend_from_slice(&wrapped);
@@ -460,7 +461,8 @@ fn decrypt(
     let plain = plain.map_err(|_| LetterFault::Sealed)?;
     let mut reader = Reader::new(plain);
     let signature = reader.array("signature")?;
-    let length = usize::try_from(u32::from_be_bytes(reader.array("length")?)).map_err(|_| LetterFault::Form)?;
+    let length =
+        usize::try_from(u32::from_be_bytes(reader.array("length")?)).map_err(|_| LetterFault::Form)?;
     let content = reader.take("content", length)?;
     let whole = (1..=MAX_CONTENT).contains(&length) && reader.rest().iter().all(|byte| *byte == 0);
     let size = BODY_SIZES.iter().find(|size| length + HEAD <= **size);

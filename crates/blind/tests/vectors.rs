@@ -86,7 +86,10 @@ fn vectors_of_letters_open_to_each_recipient_and_to_nobody_else() {
             let (secret, public) = letter::LetterSecretKey::derive(&array(it["seed"].as_str().unwrap()));
             assert_eq!(hex::encode(public.encode()), it["public"].as_str().unwrap());
             let opened = letter::open(&sealed, &envelope, name, &secret, &signing).unwrap();
-            assert_eq!((opened.content(), hex::encode(opened.key())), (text("content").as_bytes(), text("key").to_owned()));
+            assert_eq!(
+                (opened.content(), hex::encode(opened.key())),
+                (text("content").as_bytes(), text("key").to_owned())
+            );
             let other = letter::LetterSecretKey::derive(&[9; 32]).0;
             assert!(letter::open(&sealed, &envelope, name, &other, &signing).is_err());
         }

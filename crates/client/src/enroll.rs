@@ -83,7 +83,11 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    fn new(registry: Arc<Registry>, requester: &MemberId, ground: EnrolledFor<'_>) -> Result<Self, ClientError> {
+    fn new(
+        registry: Arc<Registry>,
+        requester: &MemberId,
+        ground: EnrolledFor<'_>,
+    ) -> Result<Self, ClientError> {
         let epoch = registry
             .member(requester)
             .and_then(|member| member.pseudonym_epoch)

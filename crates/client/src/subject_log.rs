@@ -449,12 +449,7 @@ impl Back<'_> {
 
 /// What stands beside a record, if it is what belongs to one of its kind. Of the subject's names, the record opens under
 /// `name`.
-fn details(
-    record: &Record,
-    entry: &SubjectEntry,
-    names: &[&[u8; 32]],
-    name: &[u8; 32],
-) -> Option<Details> {
+fn details(record: &Record, entry: &SubjectEntry, names: &[&[u8; 32]], name: &[u8; 32]) -> Option<Details> {
     match (record, &entry.opening) {
         (Record::Access(_) | Record::Refused(_), Some(subject_entry::Opening::Check(check))) => {
             Some(Details::Check {

@@ -90,8 +90,10 @@ pub(crate) async fn prove_stored(
 ) -> Result<(Vec<common::LoggedRecord>, Vec<u8>), StoreError> {
     let (paths, head) = paths(log, indexes).await?;
     let records = log.records(indexes).await?;
-    let proven = indexes.iter().zip(records).zip(paths).map(|((index, record), path)| {
-        common::LoggedRecord { record: record.into(), index: *index, path: tacit_wire::concat32(&path) }
+    let proven = indexes.iter().zip(records).zip(paths).map(|((index, record), path)| common::LoggedRecord {
+        record: record.into(),
+        index: *index,
+        path: tacit_wire::concat32(&path),
     });
     Ok((proven.collect(), head.note().to_vec()))
 }

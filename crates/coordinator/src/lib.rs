@@ -34,8 +34,8 @@ use tacit_store::{Db, Dialect, Group, StoreError, log::Log};
 use tacit_wire::coordinator::{
     authorization_service_server::AuthorizationServiceServer, consent_service_server::ConsentServiceServer,
     enrollment_service_server::EnrollmentServiceServer, letter_service_server::LetterServiceServer,
-    log_service_server::LogServiceServer,
-    registry_service_server::RegistryServiceServer, subject_service_server::SubjectServiceServer,
+    log_service_server::LogServiceServer, registry_service_server::RegistryServiceServer,
+    subject_service_server::SubjectServiceServer,
 };
 use tokio::{
     sync::{broadcast, oneshot, watch},

@@ -102,7 +102,10 @@ fn who_corresponds_has_a_key_for_letters_and_pseudonyms() {
             }
         }
         let authorities = founded.registry.letter_authorities().count();
-        assert_eq!(authorities, founded.registry.members().filter(|it| it.has(Registered::Authority)).count());
+        assert_eq!(
+            authorities,
+            founded.registry.members().filter(|it| it.has(Registered::Authority)).count()
+        );
     }
 }
 

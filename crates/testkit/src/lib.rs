@@ -24,7 +24,8 @@ use std::{
 };
 
 use tacit_client::{
-    Connections, ConsentAuthority, Deadlines, LetterSecretKey, LogReader, Requester, RequesterConfig, RequesterKeys,
+    Connections, ConsentAuthority, Deadlines, LetterSecretKey, LogReader, Requester, RequesterConfig,
+    RequesterKeys,
 };
 use tacit_desk::store::requester::RequesterTables;
 use tacit_federation::{

@@ -237,7 +237,8 @@ async fn letters_that_may_not_be_written_are_refused_and_forged_ones_are_shown_a
     let (court, tax) = (scene.court().await, scene.federation.correspondent("tax").await.unwrap());
     let sealed = court.seal_letter(&draft(NOTICE), &scene.subject).await.unwrap();
     // Under another member's pseudonym; in another member's name; about nobody.
-    let stolen = SealedLetter { sender: "tax".parse().unwrap(), member: "tax".parse().unwrap(), ..sealed.clone() };
+    let stolen =
+        SealedLetter { sender: "tax".parse().unwrap(), member: "tax".parse().unwrap(), ..sealed.clone() };
     assert_eq!(reason(tax.post_letter(&stolen).await), "not_enrolled");
     assert_eq!(reason(tax.post_letter(&sealed).await), "wrong_role");
     let nobody = SealedLetter { pseudonym: [0xff; 32], ..sealed.clone() };
@@ -268,7 +269,8 @@ async fn letters_that_may_not_be_written_are_refused_and_forged_ones_are_shown_a
     assert_eq!(page.letters[0].opened.as_ref().unwrap_err(), &LetterFault::Sealed);
     read_anew(&scene.federation, &scene.desk()).await;
     let shown = scene.shown().await;
-    let unreadable = shown.iter().find(|it| it["record"]["id"] == json!(forged.record.id.to_string())).unwrap();
+    let unreadable =
+        shown.iter().find(|it| it["record"]["id"] == json!(forged.record.id.to_string())).unwrap();
     assert_eq!(unreadable["unreadable"], "the letter does not open");
     assert!(unreadable.get("content").is_none());
     drop((court, tax));

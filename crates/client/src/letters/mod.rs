@@ -77,12 +77,8 @@ impl SealedLetter {
         signing: &SigningKey,
         recipients: &[(&MemberId, PublicKey)],
     ) -> Result<Self, ClientError> {
-        let mut sealed = Self {
-            sender: sender.clone(),
-            member: member.clone(),
-            pseudonym,
-            bytes: Bytes::new(),
-        };
+        let mut sealed =
+            Self { sender: sender.clone(), member: member.clone(), pseudonym, bytes: Bytes::new() };
         let keys = recipients.iter().map(|(_, key)| LetterPublicKey::decode(&key.0));
         let keys = keys.collect::<Result<Vec<_>, _>>().map_err(ClientError::Own)?;
         let recipients: Vec<_> = recipients.iter().map(|(id, _)| *id).zip(&keys).collect();

@@ -15,9 +15,9 @@ use tacit_wire::coordinator::{ListLettersRequest, MailedLetter};
 
 use super::{LetterSent, SealedLetter, post};
 use crate::connections::MAX_MESSAGE;
+use crate::enroll::EnrolledFor;
 use crate::error::{ClientError, Party};
 use crate::judge::record_id;
-use crate::enroll::EnrolledFor;
 use crate::question::RecordRef;
 use crate::record_subject::opens_under;
 use crate::records::MAX_PATH;

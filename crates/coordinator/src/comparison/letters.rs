@@ -27,9 +27,8 @@ impl Comparison {
 }
 
 async fn compare(conn: &mut Conn, stored: &StoredLetter) -> Result<(), StoreError> {
-    let differs = |column| {
-        StoreError::corrupt("letter", column, stored.log_index, "is not what its record says")
-    };
+    let differs =
+        |column| StoreError::corrupt("letter", column, stored.log_index, "is not what its record says");
     let record = Record::parse(&chains::record(conn, stored.log_index).await?).ok();
     let record: record::Notice =
         record.and_then(|record| record.try_into().ok()).ok_or_else(|| differs("log_index"))?;

@@ -68,10 +68,7 @@ impl LetterService for Service {
 }
 
 /// A letter as it came: its form, and whom it is for if that is a name.
-fn posted(
-    message: pb::PostLetterRequest,
-    sender: MemberId,
-) -> Result<Result<LetterJob, Reason>, Malformed> {
+fn posted(message: pb::PostLetterRequest, sender: MemberId) -> Result<Result<LetterJob, Reason>, Malformed> {
     let pseudonym = tacit_wire::array("pseudonym", &message.pseudonym)?;
     if Point::decode(&pseudonym).is_err() {
         return Err(Malformed { field: "pseudonym", problem: "is no pseudonym" });
@@ -92,9 +89,8 @@ impl Shared {
     fn may_write(&self, role: Role, job: LetterJob) -> Result<LetterJob, Reason> {
         let registry = self.registry();
         let recipients = letter::recipients(&job.sealed).map_err(|_| Reason::Malformed)?;
-        let authority = |id: &MemberId| {
-            registry.member(id).is_some_and(|member| member.has(entry::Role::Authority))
-        };
+        let authority =
+            |id: &MemberId| registry.member(id).is_some_and(|member| member.has(entry::Role::Authority));
         let sound = match role {
             Role::Authority if job.member == job.sender || authority(&job.member) => {
                 return Err(Reason::WrongRole);

@@ -91,12 +91,13 @@ pub(crate) async fn counts(
         .bind(signed(since.0))
         .fetch_one(&mut *conn)
         .await?;
-    let about = sqlx::query("SELECT COUNT(*) FROM letter WHERE subject = $1 AND posted_ms >= $2 AND sender = $3")
-        .bind(subject.0)
-        .bind(signed(since.0))
-        .bind(sender.as_str())
-        .fetch_one(conn)
-        .await?;
+    let about =
+        sqlx::query("SELECT COUNT(*) FROM letter WHERE subject = $1 AND posted_ms >= $2 AND sender = $3")
+            .bind(subject.0)
+            .bind(signed(since.0))
+            .bind(sender.as_str())
+            .fetch_one(conn)
+            .await?;
     Ok((unsigned(TABLE, "count", all.try_get(0)?)?, unsigned(TABLE, "count", about.try_get(0)?)?))
 }
 

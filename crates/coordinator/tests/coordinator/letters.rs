@@ -25,7 +25,13 @@ fn public(member: &str) -> LetterPublicKey {
 }
 
 /// A letter of `sender` about a pseudonym of `member`, sealed to `recipient`.
-pub(crate) fn sealed(sender: &str, member: &str, pseudonym: &[u8; 32], recipient: &str, content: &str) -> Vec<u8> {
+pub(crate) fn sealed(
+    sender: &str,
+    member: &str,
+    pseudonym: &[u8; 32],
+    recipient: &str,
+    content: &str,
+) -> Vec<u8> {
     let (sender_id, member, recipient_id): (MemberId, MemberId, MemberId) =
         (id(sender), id(member), id(recipient));
     let envelope = Envelope { sender: &sender_id, member: &member, pseudonym };
@@ -107,9 +113,8 @@ impl Setting {
             if page.letters.is_empty() {
                 return pages;
             }
-            let index = |it: &pb::MailedLetter| {
-                verified(it.record.as_ref().unwrap(), &page.checkpoint).index()
-            };
+            let index =
+                |it: &pb::MailedLetter| verified(it.record.as_ref().unwrap(), &page.checkpoint).index();
             let indexes: Vec<u64> = page.letters.iter().map(index).collect();
             from_index = indexes.last().unwrap() + 1;
             pages.push(indexes);
@@ -141,8 +146,7 @@ async fn a_letter_is_a_record_of_its_chain_and_the_same_letter_again_is_the_same
     assert!(set.listed("tax").await.is_empty());
     // The same bytes about somebody else, or to somebody else, are another letter, and there is none such.
     let letter = sealed("procurement", "procurement", &set.subjects[0], "portal", "a notice");
-    let elsewhere =
-        set.post_as((Role::Node, "procurement"), "procurement", &set.subjects[1], &letter).await;
+    let elsewhere = set.post_as((Role::Node, "procurement"), "procurement", &set.subjects[1], &letter).await;
     assert_eq!(elsewhere.map(|_| ()), Err("conflict".to_owned()));
 }
 

@@ -3,9 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use rand_core::CryptoRng;
-use tacit_blind::{
-    BlindError, audit_box::AuditorSecretKey, letter::LetterSecretKey, oprf::PseudonymKey,
-};
+use tacit_blind::{BlindError, audit_box::AuditorSecretKey, letter::LetterSecretKey, oprf::PseudonymKey};
 use tacit_identity::{FileError, write_private};
 use tacit_ledger::ed25519::SigningKey;
 use tacit_model::MemberId;

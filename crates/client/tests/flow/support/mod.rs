@@ -127,7 +127,8 @@ impl World {
         }
         let config =
             RequesterConfig { member: "procurement".parse().unwrap(), log_key: log_key(), deadlines };
-        let keys = RequesterKeys { signing: key("procurement"), store: Zeroizing::new([7; 32]), letters: None };
+        let keys =
+            RequesterKeys { signing: key("procurement"), store: Zeroizing::new([7; 32]), letters: None };
         let (store, clock) = (self.store.clone(), Arc::new(self.clock.clone()));
         Requester::new(config, keys, Arc::clone(&self.registry), connections, store, clock)
     }

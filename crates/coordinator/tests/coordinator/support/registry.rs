@@ -208,8 +208,7 @@ fn member(name: &str, roles: Vec<Role>) -> Member {
     }
     // The court gets no letters.
     let corresponds = roles.iter().any(|role| matches!(role, Role::Requester | Role::Authority));
-    keys.letters =
-        corresponds.then(|| PublicKey(LetterSecretKey::derive(&letter_seed(name)).1.encode()));
+    keys.letters = corresponds.then(|| PublicKey(LetterSecretKey::derive(&letter_seed(name)).1.encode()));
     Member {
         id: id(name),
         title: format!("The {name}"),

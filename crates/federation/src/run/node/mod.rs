@@ -111,7 +111,8 @@ pub(super) async fn start(file: NodeFile, around: &Surroundings) -> Result<Runni
         tracing::info!(?recovery, "requests of the last run were settled");
     }
     let knowledge = Knowledge::default();
-    let gateway = ground.gateway(requester.clone().filter(|_| asks), holder.clone(), knowledge.clone()).await?;
+    let gateway =
+        ground.gateway(requester.clone().filter(|_| asks), holder.clone(), knowledge.clone()).await?;
     let listener = listen(ground.file.listen, &ground.credentials, &around.sockets).await?;
     let log = LogReader::new(ground.coordinator.clone(), ground.log_key.clone(), Deadlines::default());
     let learning = knowledge.follow(log, Arc::clone(&ground.clock)).boxed();
@@ -192,7 +193,11 @@ impl Ground {
             Connections::new(self.credentials.clone(), self.coordinator.clone(), self.custodian.clone());
         Ok(Requester::new(
             config,
-            RequesterKeys { signing, store, letters: super::letters(self.file.keys.letters.as_deref(), member)? },
+            RequesterKeys {
+                signing,
+                store,
+                letters: super::letters(self.file.keys.letters.as_deref(), member)?,
+            },
             Arc::clone(&self.registry),
             connections,
             Arc::new(RequesterTables::new(self.db.clone())),
