@@ -1,6 +1,7 @@
 //! The consent authority (protocol section 8): pseudonyms of its users for any requester, consents under them, and
 //! the proof that each change is in the log.
 
+mod letters;
 mod requests;
 
 use std::fmt;
@@ -447,26 +448,6 @@ impl ConsentAuthority {
         });
         let kept: Result<Vec<_>, ClientError> = kept.collect();
         Ok(kept?.into_iter().filter(|kept| kept.consent.authority == self.0.config.member).collect())
-    }
-
-    pub(crate) fn signing(&self) -> &SigningKey {
-        &self.0.keys.signing
-    }
-
-    pub(crate) fn letters_key(&self) -> Option<&LetterSecretKey> {
-        self.0.keys.letters.as_ref()
-    }
-
-    pub(crate) fn coordinator(&self) -> Channel {
-        self.0.coordinator.clone()
-    }
-
-    pub(crate) fn witnessed(&self) -> &WitnessedLog {
-        &self.0.log
-    }
-
-    pub(crate) fn deadlines(&self) -> &Deadlines {
-        &self.0.config.deadlines
     }
 
     fn consents(&self) -> ConsentServiceClient<Channel> {

@@ -8,7 +8,6 @@
 //! A letter is sealed once and posted until its record is known: the same bytes get the same record. So who must not
 //! send twice keeps the [`SealedLetter`] before it posts it.
 
-mod authority;
 mod node;
 
 pub use node::{LetterDraft, LetterPage, LetterProof, ReceivedLetter};
@@ -69,7 +68,7 @@ impl SealedLetter {
         Envelope { sender: &self.sender, member: &self.member, pseudonym: &self.pseudonym }
     }
 
-    fn seal(
+    pub(crate) fn seal(
         sender: &MemberId,
         member: &MemberId,
         pseudonym: [u8; 32],
@@ -88,7 +87,7 @@ impl SealedLetter {
     }
 
     /// Opens it as `recipient`, under a signing key that its sender has or had.
-    fn open(
+    pub(crate) fn open(
         &self,
         recipient: &MemberId,
         secret: &LetterSecretKey,
@@ -141,7 +140,7 @@ pub struct LetterSent {
 }
 
 /// Posts a letter, and verifies that it is in the log.
-async fn post(
+pub(crate) async fn post(
     sealed: &SealedLetter,
     coordinator: Channel,
     log: &WitnessedLog,

@@ -14,7 +14,7 @@ mod consents;
 mod desk;
 mod erasures;
 mod lately;
-mod letters;
+pub(crate) mod letters;
 mod others;
 mod records;
 mod requests;
@@ -38,10 +38,7 @@ use tacit_wire::coordinator as pb;
 use tokio::sync::broadcast;
 
 use self::{desk::Early, lately::Lately, rules::RuleSets, used::Used};
-pub(crate) use self::{
-    erasures::{Again, EraseJob},
-    letters::LetterJob,
-};
+pub(crate) use self::erasures::{Again, EraseJob};
 use crate::{
     config::Limits,
     erasures::Journal,
@@ -165,7 +162,7 @@ pub(crate) enum Write {
         pseudonyms: u64,
     },
     Erase(Box<EraseJob>),
-    Letter(Box<LetterJob>),
+    Letter(Box<letters::LetterJob>),
     Prune,
 }
 

@@ -3,9 +3,9 @@
 use tacit_blind::letter::{LetterFault, OpenedLetter};
 use tacit_model::{MemberId, Reason, SubjectCode};
 
-use super::{LetterSent, SealedLetter, post};
-use crate::authority::ConsentAuthority;
+use super::ConsentAuthority;
 use crate::error::{ClientError, Party};
+use crate::letters::{LetterSent, SealedLetter, post};
 
 impl ConsentAuthority {
     /// Seals a letter to a member, under that member's pseudonym of the subject. Keep what comes, if it must not be sent
@@ -22,7 +22,7 @@ impl ConsentAuthority {
         let registry = self.registry();
         let key = registry.letter_key(member);
         let key = key.ok_or(ClientError::Question { reason: Reason::UnknownMember, field: "member" })?;
-        SealedLetter::seal(self.member(), member, pseudonym, content, self.signing(), &[(member, key)])
+        SealedLetter::seal(self.member(), member, pseudonym, content, &self.0.keys.signing, &[(member, key)])
     }
 
     /// [`ConsentAuthority::seal_letter`] about a subject whose pseudonym is evaluated first, which counts against the cap.
@@ -47,7 +47,8 @@ impl ConsentAuthority {
     /// # Errors
     /// A refusal, `quota_letters` among them; a record that does not hold.
     pub async fn post_letter(&self, sealed: &SealedLetter) -> Result<LetterSent, ClientError> {
-        post(sealed, self.coordinator(), self.witnessed(), self.deadlines()).await
+        let inner = &self.0;
+        post(sealed, inner.coordinator.clone(), &inner.log, &inner.config.deadlines).await
     }
 
     /// Opens a letter to a subject, as its chain has it, and verifies that its sender signed it.
@@ -55,7 +56,7 @@ impl ConsentAuthority {
     /// # Errors
     /// [`LetterFault`].
     pub fn open_letter(&self, letter: &SealedLetter) -> Result<OpenedLetter, LetterFault> {
-        let secret = self.letters_key().ok_or(LetterFault::Recipient)?;
+        let secret = self.0.keys.letters.as_ref().ok_or(LetterFault::Recipient)?;
         letter.open(self.member(), secret, &self.registry())
     }
 }
