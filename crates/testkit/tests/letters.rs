@@ -256,15 +256,13 @@ async fn letters_that_may_not_be_written_are_refused_and_forged_ones_are_shown_a
     assert_eq!(reason(portal.post_letter(&for_tax).await), "unknown_member");
 
     // Altered on the way: there is a record, and both sides see that it cannot be read.
-    let mut altered = sealed.bytes.to_vec();
-    let last = altered.len() - 1;
-    altered[last] ^= 1;
-    let altered = SealedLetter { bytes: altered.into(), ..sealed.clone() };
-    let forged = court.post_letter(&altered).await.unwrap();
-    let mut altered = for_court.bytes.to_vec();
-    altered[last] ^= 1;
-    let altered = SealedLetter { bytes: altered.into(), ..for_court.clone() };
-    portal.post_letter(&altered).await.unwrap();
+    let altered = |letter: &SealedLetter| {
+        let mut bytes = letter.bytes.to_vec();
+        *bytes.last_mut().unwrap() ^= 1;
+        SealedLetter { bytes: bytes.into(), ..letter.clone() }
+    };
+    let forged = court.post_letter(&altered(&sealed)).await.unwrap();
+    portal.post_letter(&altered(&for_court)).await.unwrap();
     let page = court.letters_from(0).await.unwrap();
     assert_eq!(page.letters[0].opened.as_ref().unwrap_err(), &LetterFault::Sealed);
     read_anew(&scene.federation, &scene.desk()).await;
