@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use tacit_blind::{conformance, letter};
 use tacit_ledger::ed25519::SigningKey;
+use tacit_model::MemberId;
 
 fn run(file: &str) -> Vec<conformance::Outcome> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors").join(file);
@@ -80,7 +81,8 @@ fn vectors_of_letters_open_to_each_recipient_and_to_nobody_else() {
         assert_eq!(hex::encode(letter::letter_hash(&sealed)), text("hash"));
         let signing = SigningKey::from_seed(&array(text("signing_seed"))).verifying_key();
         let recipients = case["recipients"].as_array().unwrap();
-        let names: Vec<_> = recipients.iter().map(|it| it["id"].as_str().unwrap().parse().unwrap()).collect();
+        let names: Vec<_> =
+            recipients.iter().map(|it| it["id"].as_str().unwrap().parse::<MemberId>().unwrap()).collect();
         assert_eq!(letter::recipients(&sealed).unwrap(), names);
         for (name, it) in names.iter().zip(recipients) {
             let (secret, public) = letter::LetterSecretKey::derive(&array(it["seed"].as_str().unwrap()));

@@ -60,17 +60,29 @@ impl Use {
         let mut uses = vec![Self::Signing];
         for role in &member.roles {
             uses.extend_from_slice(match role {
-                Role::Holder => &[Self::Manifest, Self::Witness, Self::Store, Self::Letters],
-                Role::Requester => &[Self::Store, Self::Letters],
+                Role::Holder => &[Self::Manifest, Self::Witness],
+                Role::Requester => &[Self::Store],
                 Role::Custodian => &[Self::Pseudonym, Self::Witness],
                 Role::Coordinator => &[Self::Log],
                 Role::Auditor if sample.holds_box_key(&member.id) => &[Self::Box],
                 Role::Auditor => &[],
-                Role::Authority => &[Self::Blind, Self::Store, Self::Letters],
+                Role::Authority => &[Self::Blind, Self::Store],
             });
         }
         uses
     }
+
+    /// What a member needs besides to write and get letters.
+    fn of_letters(member: &SampleMember) -> &'static [Self] {
+        let corresponds = [Role::Holder, Role::Requester, Role::Authority];
+        if corresponds.into_iter().any(|role| member.has(role)) { &[Self::Store, Self::Letters] } else { &[] }
+    }
+}
+
+fn seed(rng: &mut impl CryptoRng) -> Zeroizing<[u8; 32]> {
+    let mut seed = Zeroizing::new([0; 32]);
+    rng.fill_bytes(seed.as_mut());
+    seed
 }
 
 /// All seeds. Wiped on drop; `Debug` shows none.
@@ -87,9 +99,13 @@ impl Seeds {
         let mut seeds = BTreeMap::new();
         for member in &sample.member {
             for usage in Use::of(sample, member) {
-                let mut seed = Zeroizing::new([0; 32]);
-                rng.fill_bytes(seed.as_mut());
-                seeds.insert((member.id.clone(), usage), seed);
+                seeds.insert((member.id.clone(), usage), seed(rng));
+            }
+        }
+        // After the others, so that from one seed these stay what they were.
+        for member in &sample.member {
+            for usage in Use::of_letters(member) {
+                seeds.entry((member.id.clone(), *usage)).or_insert_with(|| seed(rng));
             }
         }
         Self(seeds)
