@@ -105,7 +105,8 @@ impl Pseudonyms {
         heavy(count, move || evaluate(&key, &points)).await?
     }
 
-    /// A node asks for itself, as a holder so as to write letters to its subjects; an authority for itself or for the requester that it names, under its own cap.
+    /// A node asks for itself, as a holder so as to write letters to its subjects; an authority for itself or for the
+    /// requester that it names, under its own cap.
     fn asked(&self, call: &Call, acting_for: &str, known: &Known, now: Millis) -> Result<Asked, Stop> {
         let asker = format!("{}/{}", call.role(), call.member());
         match (call.role(), acting_for) {

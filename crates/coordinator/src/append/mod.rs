@@ -37,8 +37,8 @@ use tacit_store::{
 use tacit_wire::coordinator as pb;
 use tokio::sync::broadcast;
 
-use self::{desk::Early, lately::Lately, rules::RuleSets, used::Used};
 pub(crate) use self::erasures::{Again, EraseJob};
+use self::{desk::Early, lately::Lately, rules::RuleSets, used::Used};
 use crate::{
     config::Limits,
     erasures::Journal,
