@@ -68,6 +68,8 @@ fn letter<'a>(chain: &'a Chain, entry: &'a Entry, registry: &Registry) -> Option
     };
     let opened = match key {
         Some(key) => letter.open_with(key, registry),
+        // It did not open when it was read, or was never for this authority.
+        None if letter.is_to_subject() => Err(LetterFault::Sealed),
         None => Err(LetterFault::Recipient),
     };
     Some(KeptLetter { chain, entry, record, letter, opened })

@@ -104,8 +104,8 @@ pub struct SeedFile {
 pub struct Limits {
     /// New subjects that one authority may have evaluated per UTC day, for all requesters together.
     pub authority_new_subjects_per_day: u64,
-    /// New subjects that one holder may have evaluated per UTC day so as to write them letters, when no agreement allows
-    /// it more.
+    /// New subjects that one holder may have evaluated per UTC day so as to write them letters, when it is no
+    /// requester: who also asks has the quota of its agreements alone.
     pub holder_new_subjects_per_day: u64,
     /// Largest message of changed buckets, in bytes. More changes are sent as a whole table.
     pub max_changes_bytes: usize,

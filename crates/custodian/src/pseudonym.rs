@@ -120,10 +120,12 @@ impl Pseudonyms {
             }
             (_, "") => {
                 let requester = call.member().clone();
-                let writes = |it: &Member| it.has(Registered::Holder) && it.keys.letters.is_some();
-                let writes = known.registry.member(&requester).is_some_and(writes);
-                let letters = if writes { self.holder_cap } else { 0 };
-                let cap = known.registry.new_subject_quota(&requester, now).max(letters);
+                // Who also asks has the quota of who asks, for letters too: whatever it is evaluated, it can ask about.
+                let only_writes = |it: &Member| it.keys.letters.is_some() && !it.has(Registered::Requester);
+                let cap = match known.registry.member(&requester).is_some_and(only_writes) {
+                    true => self.holder_cap,
+                    false => known.registry.new_subject_quota(&requester, now),
+                };
                 Ok(Asked { asker, requester, cap })
             }
             (_, _) => Err(Stop::Trouble(Reason::WrongRole)),

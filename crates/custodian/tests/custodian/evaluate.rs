@@ -107,7 +107,7 @@ async fn a_repeated_subject_costs_nothing_and_a_refused_batch_counts_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_holder_that_writes_letters_has_its_own_subjects_evaluated_up_to_a_cap() {
+async fn a_holder_has_its_own_subjects_evaluated_up_to_a_cap_and_none_beside_its_quota_when_it_asks_too() {
     let world = World::new().await;
     let court = world.node("court");
     let all = points(usize::try_from(HOLDER_CAP).unwrap());
@@ -118,7 +118,8 @@ async fn a_holder_that_writes_letters_has_its_own_subjects_evaluated_up_to_a_cap
     verify(key.public(), &Point::decode_all(&all).unwrap(), &evaluated, &proof).unwrap();
     assert_eq!(evaluate(&court, request(&points(1))).await.err(), Some(Reason::QuotaNewSubjects));
     assert!(evaluate(&court, request(&all)).await.is_ok(), "a repeated subject costs nothing");
-    // Its own alone; and a holder without a key for letters has none.
+    // Its own alone; and one that asks too gets no more so than its agreements allow, which is nothing here: a sweep
+    // would have no other bound.
     let acting = EvaluateRequest { acting_for: "procurement".to_owned(), ..request(&all) };
     assert_eq!(evaluate(&court, acting).await.err(), Some(Reason::WrongRole));
     let customs = evaluate(&world.node("customs"), request(&points(1))).await;

@@ -45,7 +45,7 @@ fn doctor_finds_an_authority_well_and_names_each_of_its_faults() {
     for (what, words) in [
         ("configuration", "readable"),
         ("certificate", "valid for"),
-        ("keys", "3 files"),
+        ("keys", "4 files"),
         ("database", "up to date"),
         ("readings", "the newest whole one began"),
         ("interface", "0 users"),

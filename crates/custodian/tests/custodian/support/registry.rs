@@ -42,9 +42,8 @@ fn member(name: &str, roles: &[Role]) -> Member {
             _ => {}
         }
     }
-    // The court writes letters; customs does not.
-    let writes = name == "court";
-    keys.letters = writes.then(|| PublicKey(seed("court/letters")));
+    let writes = roles.contains(&Role::Holder);
+    keys.letters = writes.then(|| PublicKey(seed(&format!("{name}/letters"))));
     Member {
         id: id(name),
         title: name.to_owned(),
