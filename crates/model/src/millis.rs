@@ -95,6 +95,18 @@ impl Millis {
         self.0 / 86_400_000
     }
 
+    /// When its UTC day began.
+    #[must_use]
+    pub const fn utc_midnight(self) -> Self {
+        Self(self.utc_day() * 86_400_000)
+    }
+
+    /// When the next UTC day begins.
+    #[must_use]
+    pub const fn next_utc_midnight(self) -> Self {
+        Self(self.utc_day().saturating_add(1).saturating_mul(86_400_000))
+    }
+
     /// Whole minutes since 1970-01-01.
     #[must_use]
     pub const fn utc_minute(self) -> u64 {

@@ -60,6 +60,9 @@ pub enum KitError {
     /// The list was not published in time.
     #[error("{0} was not published within a minute")]
     NotSealed(String),
+    /// No reading of the authority came to its end in time.
+    #[error("{0} did not read anew within 30 s")]
+    NotRead(String),
     /// A task broke.
     #[error("a task of the testkit broke")]
     Broke,

@@ -347,6 +347,22 @@ impl Federation {
         Ok(DeskClient::new(self.role(member)?.address(), token))
     }
 
+    /// Waits until a reading of this authority that began after now has come to its end.
+    ///
+    /// # Errors
+    /// The authority does not answer, or did not read within 30 s.
+    pub async fn read_anew(&self, member: &str) -> Result<(), KitError> {
+        let (desk, now) = (self.desk(member)?, self.clock.now().to_rfc3339());
+        for _ in 0..300 {
+            let heartbeat = desk.get("/v1/heartbeat").await?.body;
+            if heartbeat["as_of"].as_str().is_some_and(|as_of| *as_of > *now) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Err(KitError::NotRead(member.to_owned()))
+    }
+
     /// Where an authority's interface listens.
     ///
     /// # Errors

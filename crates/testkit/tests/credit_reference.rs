@@ -4,7 +4,6 @@
 // `cfg(test)` tells clippy that helpers without #[test] are tests too.
 #![cfg(test)]
 
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use tacit_client::Grant;
@@ -91,19 +90,6 @@ async fn post(desk: &DeskClient, path: &str, body: &Value) -> Value {
     answer.body
 }
 
-/// Waits until a reading that began after now has come to its end.
-async fn read_anew(federation: &Federation, desk: &DeskClient) {
-    let now = federation.clock().now().to_rfc3339();
-    for _ in 0..300 {
-        let heartbeat = desk.get("/v1/heartbeat").await.unwrap().body;
-        if heartbeat["as_of"].as_str().is_some_and(|as_of| *as_of > *now) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("no reading");
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenant_sees_what_a_landlord_asked_and_looks_at_the_list_without_asking_anybody() {
     let federation = Federation::start("credit-reference", Options::quick().reading_ms(1000)).await.unwrap();
@@ -123,7 +109,7 @@ async fn a_tenant_sees_what_a_landlord_asked_and_looks_at_the_list_without_askin
         assert_eq!(own["answer"], "listed", "{own}");
     }
 
-    read_anew(&federation, &desk).await;
+    federation.read_anew("portal").await.unwrap();
     let found = post(&desk, "/v1/findUsage", &tenant).await;
     let usage = found["usage"].as_array().unwrap();
     let seen: Vec<_> =

@@ -2,7 +2,7 @@
 
 #![cfg(test)]
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Value, json};
@@ -26,19 +26,6 @@ async fn ask(desk: &DeskClient, path: &str, body: &Value) -> Value {
     assert_documented(tacit_authority::openapi(), "POST", path, answer.status, &answer.body.to_string());
     assert_eq!(answer.status, 200, "{path}: {}", answer.body);
     answer.body
-}
-
-/// Waits until a reading that began after now has come to its end.
-async fn read_anew(federation: &Federation, desk: &DeskClient) {
-    let now = federation.clock().now().to_rfc3339();
-    for _ in 0..300 {
-        let heartbeat = desk.get("/v1/heartbeat").await.unwrap().body;
-        if heartbeat["as_of"].as_str().is_some_and(|as_of| *as_of > *now) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("no reading");
 }
 
 struct Scene {
@@ -95,7 +82,7 @@ async fn a_letter_arrives_with_the_next_reading_and_the_answer_at_the_court_and_
     let again = court.post_letter(&sealed).await.unwrap();
     assert_eq!((again.record, again.time), (sent.record, sent.time));
 
-    read_anew(&scene.federation, &scene.desk()).await;
+    scene.federation.read_anew("portal").await.unwrap();
     let shown = scene.shown().await;
     assert_eq!(shown.len(), 1, "{shown:?}");
     assert_eq!((text(&shown[0]), &shown[0]["sender"]), (NOTICE.to_owned(), &json!("court")));
@@ -155,7 +142,7 @@ async fn a_letter_arrives_with_the_next_reading_and_the_answer_at_the_court_and_
     let court = scene.court().await;
     assert_eq!(court.letters_from(0).await.unwrap().letters.len(), 1);
     assert_eq!(court.post_letter(&sealed).await.unwrap().record, sent.record);
-    read_anew(&scene.federation, &scene.desk()).await;
+    scene.federation.read_anew("portal").await.unwrap();
     let shown = scene.shown().await;
     assert_eq!((shown.len(), text(&shown[0])), (2, NOTICE.to_owned()));
     assert_eq!((&shown[1]["to_person"], &shown[1]["sender"]), (&json!(false), &json!("portal")));
@@ -265,7 +252,7 @@ async fn letters_that_may_not_be_written_are_refused_and_forged_ones_are_shown_a
     portal.post_letter(&altered(&for_court)).await.unwrap();
     let page = court.letters_from(0).await.unwrap();
     assert_eq!(page.letters[0].opened.as_ref().unwrap_err(), &LetterFault::Sealed);
-    read_anew(&scene.federation, &scene.desk()).await;
+    scene.federation.read_anew("portal").await.unwrap();
     let shown = scene.shown().await;
     let unreadable =
         shown.iter().find(|it| it["record"]["id"] == json!(forged.record.id.to_string())).unwrap();
@@ -284,18 +271,18 @@ async fn an_erasure_takes_the_letters_along_and_none_comes_back() {
     let portal = scene.federation.authority("portal").await.unwrap();
     let reply = portal.seal_letter(&"court".parse().unwrap(), sealed.pseudonym, b"text").unwrap();
     portal.post_letter(&reply).await.unwrap();
-    read_anew(&scene.federation, &scene.desk()).await;
+    scene.federation.read_anew("portal").await.unwrap();
     assert_eq!(scene.shown().await.len(), 2);
     portal.chains().erase(&sealed.pseudonym, "objection").await.unwrap();
     assert!(court.letters_from(0).await.unwrap().letters.is_empty());
-    read_anew(&scene.federation, &scene.desk()).await;
+    scene.federation.read_anew("portal").await.unwrap();
     assert!(scene.shown().await.is_empty());
     // Handed in again it is what it was: recorded then, and erased.
     assert_eq!(court.post_letter(&sealed).await.unwrap().record, sent.record);
     assert!(court.letters_from(0).await.unwrap().letters.is_empty());
     // What is written after it arrives.
     court.send_letter(&draft("after"), &scene.subject).await.unwrap();
-    read_anew(&scene.federation, &scene.desk()).await;
+    scene.federation.read_anew("portal").await.unwrap();
     let shown = scene.shown().await;
     assert_eq!((shown.len(), text(&shown[0])), (1, "after".to_owned()));
     drop(court);

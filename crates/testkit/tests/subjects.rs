@@ -90,18 +90,6 @@ async fn heartbeat(desk: &DeskClient) -> Value {
     get(desk, "/v1/heartbeat").await.body
 }
 
-/// Waits until a reading that began after now has come to its end.
-async fn read_anew(federation: &Federation, desk: &DeskClient) {
-    let now = federation.clock().now().to_rfc3339();
-    for _ in 0..300 {
-        if heartbeat(desk).await["as_of"].as_str().is_some_and(|as_of| *as_of > *now) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("no reading: {}", heartbeat(desk).await);
-}
-
 fn outcomes(answer: &Value) -> Vec<(String, String)> {
     let of = |usage: &Value| {
         let text = |field: &str| usage[field].as_str().unwrap().to_owned();
@@ -146,7 +134,7 @@ async fn after_a_reading_the_person_sees_everything_with_proofs_and_nobody_else_
     assert_eq!(own["answer"], "listed", "{own}");
     let own_record = own["record_id"].as_str().unwrap();
 
-    read_anew(&federation, &portal).await;
+    federation.read_anew("portal").await.unwrap();
     let found = ask(&portal, "/v1/findUsage", &person(me)).await;
     let due = [
         ("portal", "permitted"),
@@ -203,7 +191,7 @@ async fn after_a_reading_the_person_sees_everything_with_proofs_and_nobody_else_
 
     // Somebody else's log is empty; another authority sees nothing of its neighbor's users.
     assert_eq!(ask(&portal, "/v1/findUsage", &person(&codes[2])).await["total"], 0);
-    read_anew(&federation, &chamber).await;
+    federation.read_anew("chamber").await.unwrap();
     let theirs = heartbeat(&chamber).await;
     assert_eq!((&theirs["users"], &theirs["chains"]), (&json!(0), &json!(0)));
     let none = get(&chamber, &format!("/v1/receipts/{own_record}")).await;
@@ -316,7 +304,7 @@ async fn an_authority_that_was_stopped_tells_what_it_has_and_reads_on() {
     let portal = federation.desk("portal").unwrap();
     ask(&portal, "/v1/users", &person(&code)).await;
     federation.ask("procurement", question(COURT, "screening"), &code).await.unwrap();
-    read_anew(&federation, &portal).await;
+    federation.read_anew("portal").await.unwrap();
     assert_eq!(ask(&portal, "/v1/findUsage", &person(&code)).await["total"], 1);
     // Without the coordinator it starts and tells what it has, and says that it is old.
     federation.kill("portal");
@@ -329,7 +317,7 @@ async fn an_authority_that_was_stopped_tells_what_it_has_and_reads_on() {
     assert_eq!(heartbeat(&portal).await["status"], "LATE");
     federation.restart("coordinator").await.unwrap();
     federation.ask("procurement", question(COURT, "screening"), &code).await.unwrap();
-    read_anew(&federation, &portal).await;
+    federation.read_anew("portal").await.unwrap();
     let after = ask(&portal, "/v1/findUsage", &person(&code)).await;
     assert_eq!(after["total"], 2);
     assert!(after["as_of"].as_str() > before["as_of"].as_str());

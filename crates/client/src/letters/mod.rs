@@ -93,14 +93,7 @@ impl SealedLetter {
         secret: &LetterSecretKey,
         registry: &Registry,
     ) -> Result<OpenedLetter, LetterFault> {
-        let mut outcome = Err(LetterFault::Signature);
-        for key in signing_keys(registry, &self.sender) {
-            outcome = letter::open(&self.bytes, &self.envelope(), recipient, secret, &key);
-            if !matches!(outcome, Err(LetterFault::Signature)) {
-                break;
-            }
-        }
-        outcome
+        self.signed(registry, |sender| letter::open(&self.bytes, &self.envelope(), recipient, secret, sender))
     }
 
     /// Opens it with its own key, as [`OpenedLetter::key`] gave it.
@@ -108,22 +101,21 @@ impl SealedLetter {
     /// # Errors
     /// [`LetterFault`].
     pub fn open_with(&self, key: &[u8; 32], registry: &Registry) -> Result<OpenedLetter, LetterFault> {
-        let mut outcome = Err(LetterFault::Signature);
-        for sender in signing_keys(registry, &self.sender) {
-            outcome = letter::open_with(&self.bytes, &self.envelope(), key, &sender);
-            if !matches!(outcome, Err(LetterFault::Signature)) {
-                break;
-            }
-        }
-        outcome
+        self.signed(registry, |sender| letter::open_with(&self.bytes, &self.envelope(), key, sender))
     }
-}
 
-/// The signing keys of a member, the present one first: a letter may be older than the newest.
-fn signing_keys(registry: &Registry, member: &MemberId) -> Vec<VerifyingKey> {
-    let Some(member) = registry.member(member) else { return Vec::new() };
-    let earlier = member.keys.changes.iter().rev().map(|change| change.key.0);
-    std::iter::once(member.keys.signing.0).chain(earlier).collect()
+    /// Under a signing key that its sender has or had, the present one first: a letter may be older than that.
+    fn signed(
+        &self,
+        registry: &Registry,
+        open: impl Fn(&VerifyingKey) -> Result<OpenedLetter, LetterFault>,
+    ) -> Result<OpenedLetter, LetterFault> {
+        let keys = registry.member(&self.sender).into_iter().flat_map(|it| it.keys.signing_keys().rev());
+        let mut outcomes = keys.map(|key| open(&key.0));
+        outcomes
+            .find(|outcome| !matches!(outcome, Err(LetterFault::Signature)))
+            .unwrap_or(Err(LetterFault::Signature))
+    }
 }
 
 /// A letter that is in the log.

@@ -19,7 +19,6 @@ use crate::{
         consent_requests::{self, StoredRequest},
         consent_texts,
         consents::{self, StoredConsent},
-        openings::{self, Chain},
         subjects,
     },
 };
@@ -206,10 +205,7 @@ impl Commit<'_> {
         let Some(subject) = numbers.get(&pseudonym).copied() else {
             return Err(StoreError::corrupt("subject", "pseudonym", change.id, "is missing"));
         };
-        let chain = match openings::chains(self.conn, &[subject]).await?.remove(&subject) {
-            Some(chain) => chain,
-            None => Chain::empty(self.salt()),
-        };
+        let chain = self.chain_of(subject).await?;
         let link = self.link(&chain);
         let salt_terms = self.salt();
         let id = self.ulid().to_string();

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use tacit_ledger::record;
-use tacit_model::{MemberId, Millis, Reason};
+use tacit_model::{MemberId, Reason};
 use tacit_store::StoreError;
 
 use super::{Commit, Done, records::commit_subject};
@@ -10,14 +10,10 @@ use crate::{
     opening::{NoticeOpening, Opening, Raw},
     store::{
         letters::{self, About, StoredLetter},
-        openings::{self, Chain},
         pseudonyms::{self, Scope},
         subjects,
     },
 };
-
-/// A day, in milliseconds.
-const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// A letter that was handed in, of a sound form.
 pub(crate) struct LetterJob {
@@ -46,17 +42,14 @@ impl Commit<'_> {
         let Some(subject) = numbers.get(&pseudonym).copied() else {
             return Err(StoreError::corrupt("subject", "pseudonym", "of a letter", "is missing"));
         };
-        let midnight = Millis(self.now.utc_day().saturating_mul(DAY_MS));
+        let midnight = self.now.utc_midnight();
         let (sent, about) = letters::counts(self.conn, &job.sender, subject, midnight).await?;
         if sent >= self.limits.letters_per_day || about >= self.limits.letters_per_subject_per_day {
             metrics::counter!("tacit_coordinator_letters_refused_total").increment(1);
             tracing::warn!(sender = %job.sender, sent, about, "as many letters were handed in today as may be");
             return Ok(Done::Refused(Reason::QuotaLetters));
         }
-        let chain = match openings::chains(self.conn, &[subject]).await?.remove(&subject) {
-            Some(chain) => chain,
-            None => Chain::empty(self.salt()),
-        };
+        let chain = self.chain_of(subject).await?;
         let link = self.link(&chain);
         let id = self.ulid().to_string();
         let (record, leaf) = self.push(record::Notice {

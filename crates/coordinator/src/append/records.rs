@@ -16,9 +16,6 @@ use crate::{
     },
 };
 
-/// Milliseconds of a day.
-const DAY_MS: u64 = 86_400_000;
-
 /// An item within its check within its request.
 pub(super) struct Place<'a> {
     pub(super) job: &'a AuthorizeJob,
@@ -88,6 +85,15 @@ impl Commit<'_> {
         openings::store(self.last, &[SealedOpening { log_index, subject, sealed }]);
         openings::store_chains(self.last, &[(subject, next)]);
         self.last.flush(self.conn).await
+    }
+
+    /// The chain of a subject: a new one when it has none.
+    pub(super) async fn chain_of(&mut self, subject: Number) -> Result<Chain, StoreError> {
+        let stored = openings::chains(self.conn, &[subject]).await?.remove(&subject);
+        Ok(match stored {
+            Some(chain) => chain,
+            None => Chain::empty(self.salt()),
+        })
     }
 
     /// The next link of a chain, under a fresh salt.
@@ -210,7 +216,7 @@ pub(super) fn commit_subject(link: &Link, pseudonym: &[u8; 32]) -> [u8; 32] {
 fn refusal(reason: Reason, now: Millis) -> common::Refusal {
     match reason {
         Reason::QuotaChecks | Reason::QuotaSubject => {
-            tacit_wire::convert::refusal_quota(reason, 0, (now.utc_day() + 1).saturating_mul(DAY_MS))
+            tacit_wire::convert::refusal_quota(reason, 0, now.next_utc_midnight().0)
         }
         Reason::QuotaRate => tacit_wire::convert::refusal_quota(reason, 0, now.next_utc_minute().0),
         other => tacit_wire::refusal(other),

@@ -1,6 +1,6 @@
 //! Requests for consent: made by a requester under its own pseudonym, decided by the authority that they name.
 
-use tacit_model::{Millis, Reason, Ulid};
+use tacit_model::{Reason, Ulid};
 use tacit_policy::{Asked, ConsentRequest, ConsentState, ConsentStatus, SignedRequest, holder_decide};
 use tacit_store::StoreError;
 
@@ -13,9 +13,6 @@ use crate::store::{
     consents,
     pseudonyms::{self, Scope},
 };
-
-/// A day, in milliseconds.
-const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 impl Commit<'_> {
     /// A request. The same bytes again get the same record, whatever became of it.
@@ -40,7 +37,7 @@ impl Commit<'_> {
         if pseudonyms::lookup(self.conn, scope, &[terms.pseudonym]).await?.is_empty() {
             return Ok(Done::Refused(Reason::NotEnrolled));
         }
-        let midnight = Millis(self.now.utc_day().saturating_mul(DAY_MS));
+        let midnight = self.now.utc_midnight();
         let (open, made) = consent_requests::counts(self.conn, terms, self.now, midnight).await?;
         if open >= self.limits.open_consent_requests || made >= self.limits.consent_requests_per_day {
             return Ok(Done::Refused(Reason::QuotaRequests));

@@ -41,7 +41,8 @@ impl LetterService for Service {
         let (message, metadata) = parts(request);
         let job = posted(message, peer.spiffe.member).map_err(|error| malformed(&error, &metadata))?;
         shared.writable(&metadata).await?;
-        let written = match job.and_then(|job| shared.may_write(peer.spiffe.role, job)) {
+        let sound = job.and_then(|(job, recipients)| shared.may_write(peer.spiffe.role, job, &recipients));
+        let written = match sound {
             Ok(job) => shared.write_logged(Write::Letter(Box::new(job))).await,
             Err(reason) => Ok(Err(reason)),
         };
@@ -67,8 +68,11 @@ impl LetterService for Service {
     }
 }
 
+/// A letter of a sound form, with those whom it is sealed to.
+type Posted = (LetterJob, Vec<MemberId>);
+
 /// A letter as it came: its form, and whom it is for if that is a name.
-fn posted(message: pb::PostLetterRequest, sender: MemberId) -> Result<Result<LetterJob, Reason>, Malformed> {
+fn posted(message: pb::PostLetterRequest, sender: MemberId) -> Result<Result<Posted, Reason>, Malformed> {
     let pseudonym = tacit_wire::array("pseudonym", &message.pseudonym)?;
     if Point::decode(&pseudonym).is_err() {
         return Err(Malformed { field: "pseudonym", problem: "is no pseudonym" });
@@ -77,18 +81,18 @@ fn posted(message: pb::PostLetterRequest, sender: MemberId) -> Result<Result<Let
     if message.letter.len() > MAX_LETTER {
         return Err(wrong("has more than 67,906 bytes"));
     }
-    letter::recipients(&message.letter).map_err(|_| wrong("has not the form of a letter"))?;
+    let recipients =
+        letter::recipients(&message.letter).map_err(|_| wrong("has not the form of a letter"))?;
     let Ok(member) = message.member.parse() else { return Ok(Err(Reason::UnknownMember)) };
     let letter = letter::letter_hash(&message.letter);
-    Ok(Ok(LetterJob { sender, member, pseudonym, sealed: message.letter, letter }))
+    Ok(Ok((LetterJob { sender, member, pseudonym, sealed: message.letter, letter }, recipients)))
 }
 
 impl Shared {
     /// Whether this sender may write to those whom the letter is sealed to: a node to the authorities, about its own
     /// subject; an authority to a member that gets letters.
-    fn may_write(&self, role: Role, job: LetterJob) -> Result<LetterJob, Reason> {
+    fn may_write(&self, role: Role, job: LetterJob, recipients: &[MemberId]) -> Result<LetterJob, Reason> {
         let registry = self.registry();
-        let recipients = letter::recipients(&job.sealed).map_err(|_| Reason::Malformed)?;
         let authority =
             |id: &MemberId| registry.member(id).is_some_and(|member| member.has(entry::Role::Authority));
         let sound = match role {
@@ -96,7 +100,7 @@ impl Shared {
                 return Err(Reason::WrongRole);
             }
             Role::Authority => {
-                recipients == [job.member.clone()] && registry.letter_key(&job.member).is_some()
+                recipients == std::slice::from_ref(&job.member) && registry.letter_key(&job.member).is_some()
             }
             _ if job.member != job.sender => return Err(Reason::WrongRole),
             _ => recipients.iter().all(authority),

@@ -50,7 +50,7 @@ fn message(member: &MemberId, new: &VerifyingKey) -> Vec<u8> {
 
 impl MemberKeys {
     /// Every signing key from the first to the current one.
-    pub fn signing_keys(&self) -> impl Iterator<Item = Ed25519Key> + '_ {
+    pub fn signing_keys(&self) -> impl DoubleEndedIterator<Item = Ed25519Key> + '_ {
         self.changes.iter().map(|change| change.key).chain(std::iter::once(self.signing))
     }
 
