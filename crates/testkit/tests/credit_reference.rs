@@ -4,7 +4,6 @@
 // `cfg(test)` tells clippy that helpers without #[test] are tests too.
 #![cfg(test)]
 
-
 use serde_json::{Value, json};
 use tacit_client::Grant;
 use tacit_federation::desk::DeskClient;
