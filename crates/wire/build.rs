@@ -4,6 +4,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = "../../proto";
     let files = [
         "tacit/common/v1/common.proto",
+        "tacit/coordinator/v1/audit.proto",
         "tacit/coordinator/v1/consent.proto",
         "tacit/coordinator/v1/coordinator.proto",
         "tacit/coordinator/v1/letter.proto",

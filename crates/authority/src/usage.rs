@@ -207,6 +207,7 @@ pub(crate) fn tell(chain: &Chain, entry: &Entry, registry: &Registry) -> Option<
         }
         // None of these is in a chain.
         Record::Manifest(_) | Record::Registry(_) | Record::Enrollment(_) | Record::Audit(_) => return None,
+        Record::BoxOpened(_) | Record::Demand(_) | Record::Export(_) => return None,
     }
     Some(usage)
 }

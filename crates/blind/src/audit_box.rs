@@ -32,6 +32,8 @@ pub const PLAINTEXT_BYTES: usize = 512;
 const LAYER_BYTES: usize = 32 + 16;
 /// Bytes of a box.
 pub const BOX_BYTES: usize = PLAINTEXT_BYTES + 2 * LAYER_BYTES;
+/// Bytes of a box less its outer layer.
+pub const INNER_BYTES: usize = PLAINTEXT_BYTES + LAYER_BYTES;
 
 /// An auditors' public key (X25519).
 #[derive(Clone, PartialEq, Eq)]
@@ -163,11 +165,12 @@ pub fn seal(
     rng: &mut impl CryptoRng,
 ) -> Result<Vec<u8>, BlindError> {
     let aad = registered.aad();
-    let inner = seal_layer(&contents.plaintext()?, &aad, keys.0, rng)?;
-    seal_layer(&inner, &aad, keys.1, rng)
+    let inner = seal_layer(INFO, &contents.plaintext()?, &aad, keys.0, rng)?;
+    seal_layer(INFO, &inner, &aad, keys.1, rng)
 }
 
-fn seal_layer(
+pub(crate) fn seal_layer(
+    info: &[u8],
     plaintext: &[u8],
     aad: &[u8],
     key: &AuditorPublicKey,
@@ -177,7 +180,7 @@ fn seal_layer(
         hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
             &OpModeS::Base,
             &key.0,
-            INFO,
+            info,
             plaintext,
             aad,
             rng,
@@ -264,8 +267,8 @@ pub fn open(
         return Err(BoxFinding::Unreadable);
     }
     let aad = registered.aad();
-    let inner = open_layer(sealed, &aad, keys.1)?;
-    let plaintext = open_layer(&inner, &aad, keys.0)?;
+    let inner = open_layer(INFO, sealed, &aad, keys.1)?;
+    let plaintext = open_layer(INFO, &inner, &aad, keys.0)?;
     parse(&plaintext).map_err(|_| BoxFinding::Unreadable)
 }
 
@@ -282,7 +285,7 @@ pub fn open_outer(
     if sealed.len() != BOX_BYTES {
         return Err(BoxFinding::Unreadable);
     }
-    open_layer(sealed, &registered.aad(), key_2)
+    open_layer(INFO, sealed, &registered.aad(), key_2)
 }
 
 /// Opens what [`open_outer`] gave.
@@ -294,18 +297,23 @@ pub fn open_inner(
     registered: &Registered<'_>,
     key_1: &AuditorSecretKey,
 ) -> Result<OpenedBox, BoxFinding> {
-    let plaintext = open_layer(inner, &registered.aad(), key_1)?;
+    let plaintext = open_layer(INFO, inner, &registered.aad(), key_1)?;
     parse(&plaintext).map_err(|_| BoxFinding::Unreadable)
 }
 
-fn open_layer(sealed: &[u8], aad: &[u8], key: &AuditorSecretKey) -> Result<Zeroizing<Vec<u8>>, BoxFinding> {
+pub(crate) fn open_layer(
+    info: &[u8],
+    sealed: &[u8],
+    aad: &[u8],
+    key: &AuditorSecretKey,
+) -> Result<Zeroizing<Vec<u8>>, BoxFinding> {
     let (enc, ciphertext) = sealed.split_first_chunk::<32>().ok_or(BoxFinding::Unreadable)?;
     let enc = Deserializable::from_bytes(enc).map_err(|_| BoxFinding::Unreadable)?;
     hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
         &OpModeR::Base,
         &key.0,
         &enc,
-        INFO,
+        info,
         ciphertext,
         aad,
     )

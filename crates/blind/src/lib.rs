@@ -23,6 +23,7 @@
 //! public points only. Secrets are wiped when dropped and never appear in `Debug`.
 
 pub mod audit_box;
+pub mod case_evidence;
 pub mod check;
 pub mod commit;
 pub mod conformance;
@@ -33,6 +34,7 @@ pub mod evaluate;
 pub mod group;
 pub mod letter;
 mod linear;
+pub mod opening;
 pub mod oprf;
 pub mod raw;
 pub mod recovery;

@@ -16,6 +16,7 @@
 //! * [`SubjectChains`]: everything on record about one pseudonym, and its erasure;
 //! * letters: [`Requester::send_letter`], [`Requester::letters_from`], [`ConsentAuthority::post_letter`];
 //! * [`LogReader`]: the whole log, verified;
+//! * [`Auditor`]: one pseudonym followed, boxes opened by two, case evidence, counts, a watch;
 //! * [`RequesterStore`](store::RequesterStore): what a storage has to do; it sees keyed hashes and sealed bytes.
 //!
 //! What this crate does *not* do: it parses no code as typed, decides nothing (the coordinator and the holder do),
@@ -24,6 +25,7 @@
 
 mod asked;
 mod asking;
+mod auditor;
 mod authority;
 mod authorize;
 mod batch;
@@ -63,6 +65,9 @@ mod vault;
 
 pub use asked::AskedConsent;
 pub use asking::{ConsentAsked, ConsentWanted};
+pub use auditor::{
+    Alarm, Auditor, AuditorConfig, CaseAnswer, CaseFinding, Demand, Followed, Opened, OpeningState, Signals, Step as AuditStep,
+};
 pub use authority::{
     Acknowledged, AuthorityConfig, AuthorityKeys, ConsentAuthority, Grant, KeptConsent, Narrower, Pseudonym,
 };

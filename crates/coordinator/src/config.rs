@@ -42,6 +42,8 @@ pub struct Limits {
     pub letters_per_day: u64,
     /// Of these, letters about one subject.
     pub letters_per_subject_per_day: u64,
+    /// Pseudonyms that one auditor may follow or watch in a day (UTC), each time counted.
+    pub audits_per_day: u64,
     /// Writes that may wait for a commit.
     pub waiting: usize,
     /// Writes of one commit.
@@ -63,6 +65,7 @@ impl Default for Limits {
             reads_per_day: 10_000_000,
             letters_per_day: 100_000,
             letters_per_subject_per_day: 24,
+            audits_per_day: 1_000,
             waiting: 4096,
             group: 256,
         }
@@ -90,6 +93,7 @@ impl Limits {
             ("reads_per_day", self.reads_per_day, 1, i64::MAX.unsigned_abs()),
             ("letters_per_day", self.letters_per_day, 0, 10_000_000),
             ("letters_per_subject_per_day", self.letters_per_subject_per_day, 0, 1_000),
+            ("audits_per_day", self.audits_per_day, 1, i64::MAX.unsigned_abs()),
             ("waiting", count(self.waiting), 1, 1 << 20),
             ("group", count(self.group), 1, 1 << 16),
         ] {

@@ -107,6 +107,9 @@ pub struct Limits {
     /// New subjects that one holder may have evaluated per UTC day so as to write them letters, when it is no
     /// requester: who also asks has the quota of its agreements alone.
     pub holder_new_subjects_per_day: u64,
+    /// New subjects that one auditor may have evaluated per UTC day, for all requesters together: codes that nobody
+    /// has, which it watches.
+    pub auditor_new_subjects_per_day: u64,
     /// Largest message of changed buckets, in bytes. More changes are sent as a whole table.
     pub max_changes_bytes: usize,
     /// Uploads and changes that are checked at one time; others wait.
@@ -121,6 +124,7 @@ impl Default for Limits {
         Self {
             authority_new_subjects_per_day: 10_000,
             holder_new_subjects_per_day: 10_000,
+            auditor_new_subjects_per_day: 100,
             max_changes_bytes: 32 << 20,
             max_uploads: 4,
             activation_patience_ms: 3_000,

@@ -193,6 +193,7 @@ impl Custodian {
             witness: witness.clone(),
             authority_cap: config.limits.authority_new_subjects_per_day,
             holder_cap: config.limits.holder_new_subjects_per_day,
+            auditor_cap: config.limits.auditor_new_subjects_per_day,
         };
         let max_changes_bytes = config.limits.max_changes_bytes;
         Ok(Self { pseudonyms, mirror, buckets, credentials, witness, max_changes_bytes, background })

@@ -40,6 +40,8 @@ pub(crate) struct Pseudonyms {
     pub(crate) authority_cap: u64,
     /// New subjects per holder that writes letters and day.
     pub(crate) holder_cap: u64,
+    /// New subjects per auditor and day: codes that nobody has.
+    pub(crate) auditor_cap: u64,
 }
 
 /// Who asks, whose key evaluates, and how many new subjects that may be today.
@@ -55,7 +57,7 @@ impl PseudonymService for Pseudonyms {
         &self,
         request: Request<EvaluateRequest>,
     ) -> Result<Response<EvaluateResponse>, Status> {
-        let call = Call::of("evaluate", &request, &[Role::Node, Role::Authority])?;
+        let call = Call::of("evaluate", &request, &[Role::Node, Role::Authority, Role::Auditor])?;
         let outcome = match call.settle(self.answer(&call, request.into_inner()).await)? {
             Ok(evaluated) => Outcome::Evaluated(evaluated),
             Err(refusal) => Outcome::Refusal(refusal),
@@ -106,7 +108,7 @@ impl Pseudonyms {
     }
 
     /// A node asks for itself, as a holder so as to write letters to its subjects; an authority for itself or for the
-    /// requester that it names, under its own cap.
+    /// requester that it names, an auditor for a requester, each under its own cap.
     fn asked(&self, call: &Call, acting_for: &str, known: &Known, now: Millis) -> Result<Asked, Stop> {
         let asker = format!("{}/{}", call.role(), call.member());
         match (call.role(), acting_for) {
@@ -117,6 +119,10 @@ impl Pseudonyms {
             (Role::Authority, requester) => {
                 let requester = requester.parse().map_err(|_| Stop::refused(Reason::UnknownMember))?;
                 Ok(Asked { asker, requester, cap: self.authority_cap })
+            }
+            (Role::Auditor, requester) => {
+                let requester = requester.parse().map_err(|_| Stop::refused(Reason::UnknownMember))?;
+                Ok(Asked { asker, requester, cap: self.auditor_cap })
             }
             (_, "") => {
                 let requester = call.member().clone();
@@ -136,8 +142,8 @@ impl Pseudonyms {
         let role = call.role().as_str();
         metrics::counter!("tacit_custodian_evaluated_total", "role" => role).increment(count as u64);
         metrics::counter!("tacit_custodian_new_subjects_total", "role" => role).increment(new);
-        if call.role() == Role::Authority {
-            tracing::info!(authority = %call.member(), %requester, count, new, "evaluates for an authority");
+        if matches!(call.role(), Role::Authority | Role::Auditor) {
+            tracing::info!(asker = %call.member(), role, %requester, count, new, "evaluates for another member");
         }
     }
 }

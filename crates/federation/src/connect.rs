@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use tacit_client::{AuthorityConfig, AuthorityKeys, ConsentAuthority, Deadlines, LogReader};
+use tacit_client::{
+    Auditor, AuditorConfig, AuthorityConfig, AuthorityKeys, ConsentAuthority, Deadlines, LogReader,
+};
 use tacit_identity::{
     CredentialError, Credentials, EndpointError, Federation, FileError, Role, SpiffeId, channel, read_private,
 };
@@ -193,6 +195,39 @@ pub fn auditor(
 ) -> Result<LogReader, ConnectError> {
     let caller = Caller::new(&file.federation, &file.tls, &file.coordinator, &file.pins, clock)?;
     Ok(LogReader::new(caller.coordinator, caller.log_key, deadlines))
+}
+
+/// An auditor at the coordinator, under the newest registry, and how it reaches others.
+///
+/// # Errors
+/// [`ConnectError`].
+pub async fn auditing(
+    file: &AuditorFile,
+    clock: &Arc<dyn Clock>,
+    deadlines: Deadlines,
+) -> Result<(Auditor, Caller), ConnectError> {
+    let caller = Caller::new(&file.federation, &file.tls, &file.coordinator, &file.pins, clock)?;
+    let source = RegistrySource::new(
+        caller.coordinator.clone(),
+        caller.log_key.clone(),
+        file.pins.for_registry(&file.federation),
+        file.registry.clone(),
+        deadlines,
+        Arc::clone(clock),
+    );
+    let registry = source.newest().await?;
+    let config = AuditorConfig { member: file.member.clone(), log_key: caller.log_key.clone(), deadlines };
+    Ok((Auditor::new(config, registry, caller.coordinator.clone(), Arc::clone(clock)), caller))
+}
+
+/// A channel of an auditor to the custodian, where the registry says that it is.
+///
+/// # Errors
+/// [`ConnectError::Endpoint`].
+pub fn custodian_of(caller: &Caller, registry: &Registry) -> Result<Channel, ConnectError> {
+    let member = registry.custodian().clone();
+    let endpoint = registry.member(&member).and_then(|it| it.endpoint.clone()).unwrap_or_default();
+    caller.reach(Role::Custodian, &WhereIs { member, endpoint })
 }
 
 /// A holder's records beside its node, under the registry that the node keeps, or else the coordinator's.

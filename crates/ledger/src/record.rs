@@ -18,7 +18,9 @@
 mod fields;
 mod kinds;
 
-pub use kinds::{Access, Audit, Consent, Enrollment, Erasure, Manifest, Notice, Record, Refused, Registry};
+pub use kinds::{
+    Access, Audit, BoxOpened, Consent, Demand, Enrollment, Erasure, Export, Manifest, Notice, Record, Refused, Registry,
+};
 
 /// First line of every record, without its line feed.
 pub const HEADER: &str = "tacit-log/v1";
@@ -31,6 +33,8 @@ pub const MAX_PERMIT_MS: u64 = 60_000;
 /// The states of a consent that records may name.
 pub const CONSENT_STATES: [&str; 8] =
     ["requested", "given", "refused", "paused", "resumed", "renewed", "withdrawn", "expired"];
+/// The steps on the way to an opened audit box.
+pub const BOX_STEPS: [&str; 3] = ["requested", "approved", "read"];
 /// Why what opens records was erased: retention-over beside the grounds of Regulation (EU) 2016/679, article 17(1)(a)
 /// to (e), which those of the Personal Information Protection Law of the PRC, article 47, fall under too.
 pub const ERASURE_GROUNDS: [&str; 6] =

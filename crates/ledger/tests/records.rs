@@ -5,8 +5,8 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tacit_ledger::record::{
-    Access, Audit, CONSENT_STATES, Consent, ERASURE_GROUNDS, Enrollment, Erasure, ListAt, MAX_RECORD_LEN,
-    Manifest, Notice, Record, RecordError, Refused, Registry,
+    Access, Audit, BOX_STEPS, BoxOpened, CONSENT_STATES, Consent, Demand, ERASURE_GROUNDS, Enrollment, Erasure,
+    Export, ListAt, MAX_RECORD_LEN, Manifest, Notice, Record, RecordError, Refused, Registry,
 };
 
 fn access() -> Access {
@@ -219,6 +219,43 @@ fn what_could_not_be_read_back_is_not_written() {
 }
 
 #[test]
+fn what_auditors_do_is_no_record_when_it_contradicts_itself() {
+    let (id, time_ms) = (access().id, access().time_ms);
+    let opened = BoxOpened {
+        id: id.clone(),
+        time_ms,
+        step: "approved".to_owned(),
+        auditor: "auditor-a".to_owned(),
+        second: "auditor-b".to_owned(),
+        requester: "procurement".to_owned(),
+        registration: [1; 32],
+        about: id.clone(),
+        ground: [2; 32],
+    };
+    assert!(opened.to_bytes().is_ok());
+    // One person alone opens nothing.
+    let alone = BoxOpened { second: "auditor-a".to_owned(), ..opened.clone() };
+    assert_eq!(alone.to_bytes(), Err(RecordError::Contradiction("second")));
+    let step = BoxOpened { step: "opened".to_owned(), ..opened };
+    assert_eq!(step.to_bytes(), Err(RecordError::Field("step")));
+    let demand = Demand {
+        id: id.clone(),
+        time_ms,
+        auditor: "auditor-a".to_owned(),
+        requester: "procurement".to_owned(),
+        about: id.clone(),
+        due_ms: time_ms,
+    };
+    assert_eq!(demand.to_bytes(), Err(RecordError::Contradiction("due")));
+    assert!(Demand { due_ms: time_ms + 1, ..demand }.to_bytes().is_ok());
+    let reader = "auditor-a".to_owned();
+    let export = Export { id, time_ms, reader, records: 2, from: 3, until: 5, form: "csv".to_owned() };
+    assert!(export.to_bytes().is_ok());
+    assert_eq!(Export { records: 3, ..export.clone() }.to_bytes(), Err(RecordError::Field("records")));
+    assert_eq!(Export { until: 2, ..export }.to_bytes(), Err(RecordError::Contradiction("until")));
+}
+
+#[test]
 fn a_record_of_the_longest_names_fits() {
     let name = "x".repeat(63);
     let lists = (0..16)
@@ -312,7 +349,7 @@ fn any_access() -> impl Strategy<Value = Record> {
 fn any_other() -> impl Strategy<Value = Record> {
     let numbers = any::<(u64, u64, u32)>();
     let hashes = any::<[[u8; 32]; 4]>();
-    let choice = (0..8_usize, 0..8_usize, 0..=16_u32, 128..=u32::MAX);
+    let choice = (0..11_usize, 0..8_usize, 0..=16_u32, 128..=u32::MAX);
     let names = (name(), name(), name());
     (ulid(), 0..=LAST_MS, names, "[a-z][a-z0-9_]{0,62}", numbers, hashes, choice).prop_map(
         |(
@@ -380,6 +417,34 @@ fn any_other() -> impl Strategy<Value = Record> {
                     subject: two,
                 }),
                 5 => Record::Audit(Audit { id, time_ms, reader: holder, pseudonyms: a.max(1), from: b }),
+                7 => Record::BoxOpened(BoxOpened {
+                    about: id.clone(),
+                    id,
+                    time_ms,
+                    step: BOX_STEPS[state % BOX_STEPS.len()].to_owned(),
+                    second: format!("{}-2", &holder[..holder.len().min(40)]),
+                    auditor: holder,
+                    requester,
+                    registration: one,
+                    ground: two,
+                }),
+                8 => Record::Demand(Demand {
+                    about: id.clone(),
+                    id,
+                    time_ms: time_ms / 2,
+                    auditor: holder,
+                    requester,
+                    due_ms: time_ms / 2 + 1 + u64::from(small),
+                }),
+                9 => Record::Export(Export {
+                    id,
+                    time_ms,
+                    reader: holder,
+                    records: 1 + u64::from(small),
+                    from: a >> 1,
+                    until: (a >> 1) + 1 + u64::from(small),
+                    form: "csv".to_owned(),
+                }),
                 _ => Record::Enrollment(Enrollment {
                     id,
                     time_ms,

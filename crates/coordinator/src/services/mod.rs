@@ -1,5 +1,6 @@
 //! The coordinator's gRPC services. Each method begins with [`crate::caller::caller`].
 
+mod audit;
 mod authorization;
 mod consent;
 mod enrollment;

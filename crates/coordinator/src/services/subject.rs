@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use tacit_blind::check::CheckContext;
 use tacit_identity::Role;
 use tacit_ledger::{checkpoint::VerifiedCheckpoint, record::ERASURE_GROUNDS, statement::SubjectStatement};
-use tacit_model::{Reason, Ulid, parse_ulid};
+use tacit_model::{MemberId, Reason, Ulid, parse_ulid};
 use tacit_store::{Conn, StoreError};
 use tacit_wire::{
     common,
@@ -18,7 +18,7 @@ use tacit_wire::{
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, metadata::MetadataMap};
 
 use super::{Responses, Service, Shared, malformed, parts, store_trouble};
 use crate::{
@@ -58,18 +58,14 @@ impl SubjectService for Service {
         let wanted = wanted(message).map_err(|error| malformed(&error, &metadata))?;
         shared.writable(&metadata).await?;
         // On record before anything of it is answered.
-        let write = Write::Audit { reader: peer.spiffe.member, pseudonyms: wanted.len() as u64 };
-        match shared.writer.log(write).await.map_err(|error| store_trouble(&error, &metadata))? {
-            Logged::Record(_) => {}
-            Logged::Before(_) => return Err(tacit_wire::trouble(Reason::Internal, &metadata)),
-            Logged::Refused(reason) => return Err(tacit_wire::trouble(reason, &metadata)),
-        }
+        let (count, per_day) = (wanted.len() as u64, Some(shared.limits.reads_per_day));
+        shared.record_reading(&peer.spiffe.member, count, per_day, &metadata).await?;
         metrics::counter!("tacit_coordinator_pseudonyms_read_total").increment(wanted.len() as u64);
         let (sender, receiver) = mpsc::channel(AHEAD);
         let shared = shared.clone();
         tokio::spawn(async move {
             for (place, wanted) in (0..).zip(&wanted) {
-                match shared.send_chain(place, wanted, &sender).await {
+                match shared.send_chain(place, wanted, &sender, |part| part).await {
                     Ok(true) => {}
                     // The reader is gone.
                     Ok(false) => return,
@@ -120,9 +116,9 @@ impl SubjectService for Service {
 }
 
 /// A pseudonym that is to be read, from which sequence on.
-struct Wanted {
-    pseudonym: [u8; 32],
-    from_sequence: u64,
+pub(super) struct Wanted {
+    pub(super) pseudonym: [u8; 32],
+    pub(super) from_sequence: u64,
 }
 
 fn wanted(message: pb::GetSubjectLogRequest) -> Result<Vec<Wanted>, tacit_wire::Malformed> {
@@ -149,12 +145,30 @@ struct Walk {
 }
 
 impl Shared {
-    /// Sends one chain; false when nobody reads any more, no error at hand when the reader should begin anew.
-    async fn send_chain(
+    /// Puts a reading of pseudonyms on record.
+    pub(super) async fn record_reading(
+        &self,
+        reader: &MemberId,
+        pseudonyms: u64,
+        per_day: Option<u64>,
+        metadata: &MetadataMap,
+    ) -> Result<(), Status> {
+        let write = Write::Audit { reader: reader.clone(), pseudonyms, per_day };
+        match self.writer.log(write).await.map_err(|error| store_trouble(&error, metadata))? {
+            Logged::Record(_) => Ok(()),
+            Logged::Before(_) => Err(tacit_wire::trouble(Reason::Internal, metadata)),
+            Logged::Refused(reason) => Err(tacit_wire::trouble(reason, metadata)),
+        }
+    }
+
+    /// Sends one chain, each part as `wrap` makes it; false when nobody reads any more, no error at hand when the
+    /// reader should begin anew.
+    pub(super) async fn send_chain<T>(
         &self,
         place: u32,
         wanted: &Wanted,
-        sender: &mpsc::Sender<Result<pb::GetSubjectLogResponse, Status>>,
+        sender: &mpsc::Sender<Result<T, Status>>,
+        wrap: impl Fn(pb::GetSubjectLogResponse) -> T,
     ) -> Result<bool, Option<StoreError>> {
         let (statement, mut walk) = self.statement(&wanted.pseudonym).await?.ok_or(None)?;
         let mut statement = Some(statement);
@@ -172,7 +186,7 @@ impl Shared {
                 subject: place,
                 pseudonyms: pseudonyms.iter().map(|it| it.to_vec().into()).collect(),
             };
-            if sender.send(Ok(message)).await.is_err() {
+            if sender.send(Ok(wrap(message))).await.is_err() {
                 return Ok(false);
             }
             if done {

@@ -1,5 +1,6 @@
 //! The coordinator's own tables: everything SQL of this role stands here.
 
+pub(crate) mod audits;
 pub(crate) mod carried;
 pub(crate) mod chains;
 pub(crate) mod consent_requests;

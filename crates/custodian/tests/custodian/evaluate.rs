@@ -11,7 +11,7 @@ use tacit_wire::custodian::{EvaluateRequest, Evaluated};
 use tacit_wire::{chunks32, concat32};
 
 use crate::support::table::{reason, trouble};
-use crate::support::{AUTHORITY_CAP, HOLDER_CAP, NOW, Party, QUOTA, SEED, World, eventually, registry};
+use crate::support::{AUDITOR_CAP, AUTHORITY_CAP, HOLDER_CAP, NOW, Party, QUOTA, SEED, World, eventually, registry};
 
 pub(crate) fn points(count: usize) -> Vec<[u8; 32]> {
     (0..count).map(|_| SecretScalar::random(&mut os_rng()).public().encode()).collect()
@@ -173,6 +173,23 @@ async fn an_authority_acts_for_requesters_under_its_own_cap() {
     let party = world.node("procurement");
     assert!(evaluate(&party, request(&points(usize::try_from(QUOTA).unwrap()))).await.is_ok());
     assert_eq!(evaluate(&party, acting("customs", &points(1))).await.err(), Some(Reason::WrongRole));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_auditor_acts_for_requesters_under_a_small_cap_and_never_for_itself() {
+    let world = World::new().await;
+    let auditor = world.party(Role::Auditor, "auditor-a");
+    let acting = |requester: &str, blinded: &[[u8; 32]]| EvaluateRequest {
+        acting_for: requester.to_owned(),
+        ..request(blinded)
+    };
+    let cap = usize::try_from(AUDITOR_CAP).unwrap();
+    let first = points(cap);
+    assert!(evaluate(&auditor, acting("procurement", &first)).await.is_ok());
+    assert_eq!(evaluate(&auditor, acting("customs", &points(1))).await.err(), Some(Reason::QuotaNewSubjects));
+    assert!(evaluate(&auditor, acting("procurement", &first)).await.is_ok());
+    assert_eq!(evaluate(&auditor, request(&first)).await.err(), Some(Reason::UnknownMember));
+    assert_eq!(evaluate(&auditor, acting("nobody", &first)).await.err(), Some(Reason::UnknownMember));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

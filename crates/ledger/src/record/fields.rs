@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::{CONSENT_STATES, ERASURE_GROUNDS, HEADER, ListAt, MAX_LISTS, MAX_RECORD_LEN, RecordError};
+use super::{BOX_STEPS, CONSENT_STATES, ERASURE_GROUNDS, HEADER, ListAt, MAX_LISTS, MAX_RECORD_LEN, RecordError};
 use crate::checkpoint::{decode_hash, parse_decimal};
 use crate::{Hash, time};
 
@@ -43,6 +43,8 @@ pub(super) struct Reason;
 pub(super) struct State;
 /// One of the grounds of an erasure.
 pub(super) struct Ground;
+/// One of the steps on the way to an opened audit box.
+pub(super) struct Step;
 
 /// A form whose value is the text itself, where it matches.
 macro_rules! plain_text {
@@ -68,6 +70,7 @@ plain_text! {
     Reason: is_reason;
     State: |text| CONSENT_STATES.contains(&text);
     Ground: |text| ERASURE_GROUNDS.contains(&text);
+    Step: |text| BOX_STEPS.contains(&text);
 }
 
 fn is_name(text: &str) -> bool {

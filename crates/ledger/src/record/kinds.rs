@@ -1,8 +1,8 @@
 //! The kinds of records, declared once. See docs/PROTOCOL.md, section "Record, then permit".
 
 use super::fields::{
-    Base64, Ground, Hex, ListId, Lists, ListsAt, Name, Number, Number32, Reader, Reason, State, Time, Ulid,
-    Writer,
+    Base64, Ground, Hex, ListId, Lists, ListsAt, Name, Number, Number32, Reader, Reason, State, Step, Time,
+    Ulid, Writer,
 };
 use super::{ListAt, MAX_PERMIT_MS, RecordError, WrongKind};
 use crate::Hash;
@@ -225,9 +225,9 @@ kinds! {
         "count" count: u64 = Number,
     }
 
-    /// A consent authority reads what is on record about pseudonyms, before it gets any of it.
+    /// A consent authority or an auditor reads what is on record about pseudonyms, before it gets any of it.
     Audit = "audit" {
-        /// Consent authority that reads.
+        /// Who reads.
         "reader" reader: String = Name,
         /// Number of pseudonyms that it named, at least 1; which ones is not said.
         "pseudonyms" pseudonyms: u64 = Number,
@@ -257,6 +257,50 @@ kinds! {
         "openings" openings: u64 = Number,
         /// Commitment to the subject's pseudonym and the place in its hidden chain; previous is zeros.
         "subject" subject: Hash = Base64,
+    }
+
+    /// A step on the way to an opened audit box, before it is taken.
+    BoxOpened = "box-opened" {
+        /// Which step, one of [`BOX_STEPS`](super::BOX_STEPS).
+        "step" step: String = Step,
+        /// Auditor that asked, holder of the first box key.
+        "auditor" auditor: String = Name,
+        /// Auditor that approves, holder of the second box key.
+        "second" second: String = Name,
+        /// Member whose registration it is.
+        "requester" requester: String = Name,
+        /// Hash of the registration.
+        "registration" registration: Hash = Base64,
+        /// ULID of the record of the check that it is opened for.
+        "about" about: String = Ulid,
+        /// Commitment to the ground.
+        "ground" ground: Hash = Base64,
+    }
+
+    /// An auditor demands the case evidence of a check from its requester.
+    Demand = "demand" {
+        /// Auditor that demands.
+        "auditor" auditor: String = Name,
+        /// Member that asked the question.
+        "requester" requester: String = Name,
+        /// ULID of the record of the check.
+        "about" about: String = Ulid,
+        /// Until when it is to be answered, in milliseconds since 1970-01-01T00:00:00Z; after the time.
+        "due" due_ms: u64 = Time,
+    }
+
+    /// An auditor takes records out of the federation.
+    Export = "export" {
+        /// Auditor that exports.
+        "reader" reader: String = Name,
+        /// Number of records, at least 1.
+        "records" records: u64 = Number,
+        /// Leaf index of the first.
+        "from" from: u64 = Number,
+        /// Leaf index after the last.
+        "until" until: u64 = Number,
+        /// Form of the file.
+        "form" form: String = Name,
     }
 }
 
@@ -317,6 +361,26 @@ impl Check for Notice {}
 impl Check for Erasure {
     fn check(&self) -> Result<(), RecordError> {
         if self.openings == 0 { Err(RecordError::Field("openings")) } else { Ok(()) }
+    }
+}
+
+impl Check for BoxOpened {
+    fn check(&self) -> Result<(), RecordError> {
+        // Two people, always.
+        if self.auditor == self.second { Err(RecordError::Contradiction("second")) } else { Ok(()) }
+    }
+}
+
+impl Check for Demand {
+    fn check(&self) -> Result<(), RecordError> {
+        if self.due_ms <= self.time_ms { Err(RecordError::Contradiction("due")) } else { Ok(()) }
+    }
+}
+
+impl Check for Export {
+    fn check(&self) -> Result<(), RecordError> {
+        let range = self.until.checked_sub(self.from).ok_or(RecordError::Contradiction("until"))?;
+        if self.records == 0 || self.records > range { Err(RecordError::Field("records")) } else { Ok(()) }
     }
 }
 

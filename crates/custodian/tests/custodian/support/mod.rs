@@ -39,6 +39,8 @@ pub(crate) const QUOTA: u64 = 20;
 pub(crate) const AUTHORITY_CAP: u64 = 5;
 /// New subjects of a holder that writes letters, per day.
 pub(crate) const HOLDER_CAP: u64 = 4;
+/// New subjects an auditor may have evaluated in a day.
+pub(crate) const AUDITOR_CAP: u64 = 3;
 
 pub(crate) struct World {
     folder: TempDir,
@@ -129,6 +131,7 @@ impl World {
             [limits]
             authority_new_subjects_per_day = {AUTHORITY_CAP}
             holder_new_subjects_per_day = {HOLDER_CAP}
+            auditor_new_subjects_per_day = {AUDITOR_CAP}
             activation_patience_ms = 300
             [schedule]
             report_ms = 50

@@ -43,6 +43,9 @@ use knowledge::Knowledge;
 /// How often requests whose answer was lost are asked after.
 const RECOVER_EVERY: Duration = Duration::from_secs(20);
 
+/// How often demands of auditors are looked for.
+const ANSWER_EVERY: Duration = Duration::from_secs(5);
+
 /// What both halves of a node stand on.
 struct Ground {
     file: NodeFile,
@@ -271,6 +274,7 @@ async fn serve(
         background.spawn(parts.learning);
         background.spawn(requester.clone().follow_consents());
         background.spawn(recover(requester.clone()));
+        background.spawn(answer(requester.clone()));
     }
     let mut halves = JoinSet::new();
     if let Some(gateway) = parts.gateway {
@@ -339,6 +343,18 @@ async fn recover(requester: Requester) {
         tokio::time::sleep(RECOVER_EVERY).await;
         if let Err(error) = requester.recover().await {
             tracing::warn!(%error, "lost answers could not be asked after");
+        }
+    }
+}
+
+/// Hands case evidence to auditors that demand it on record.
+async fn answer(requester: Requester) {
+    loop {
+        tokio::time::sleep(ANSWER_EVERY).await;
+        match requester.answer_demands().await {
+            Ok(0) => {}
+            Ok(answered) => tracing::info!(answered, "case evidence was handed to auditors"),
+            Err(error) => tracing::debug!(%error, "demands of auditors could not be looked for"),
         }
     }
 }

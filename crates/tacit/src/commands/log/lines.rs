@@ -63,6 +63,18 @@ const COLUMNS: &[&str] = &[
     "count",
     "ground",
     "openings",
+    "reader",
+    "pseudonyms",
+    "from",
+    "step",
+    "auditor",
+    "second",
+    "registration",
+    "about",
+    "due",
+    "records",
+    "until",
+    "form",
 ];
 
 /// How the lines look.

@@ -5,7 +5,8 @@ use tacit_ledger::record::Record;
 use tacit_model::Millis;
 
 /// Fields that are numbers.
-const NUMBERS: &[&str] = &["epoch", "version", "buckets", "capacity", "number", "count", "openings"];
+const NUMBERS: &[&str] =
+    &["epoch", "version", "buckets", "capacity", "number", "count", "openings", "pseudonyms", "records"];
 /// Field with several values, separated by a space.
 const LISTS: &str = "lists";
 
@@ -59,6 +60,19 @@ pub(super) fn line(index: u64, record: &Record) -> String {
         Record::Notice(it) => format!("{} wrote a letter to {} about a subject", it.sender, it.member),
         Record::Erasure(it) => {
             format!("{} had {} openings erased: {}", it.authority, it.openings, it.ground)
+        }
+        Record::BoxOpened(it) => {
+            format!(
+                "{} and {} open an audit box of {} for {}: {}",
+                it.auditor, it.second, it.requester, it.about, it.step
+            )
+        }
+        Record::Demand(it) => {
+            let due = Millis(it.due_ms).to_rfc3339();
+            format!("{} demands the case of {} from {} by {due}", it.auditor, it.about, it.requester)
+        }
+        Record::Export(it) => {
+            format!("{} exports {} records of {} to {} as {}", it.reader, it.records, it.from, it.until, it.form)
         }
     };
     format!("{index:>8}  {}  {:<10}  {said}", Millis(record.time_ms()).to_rfc3339(), record.kind())

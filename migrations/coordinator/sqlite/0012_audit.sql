@@ -1,0 +1,37 @@
+-- What auditors asked for. Whatever shows something is a record in the log before it is shown.
+
+-- Audit boxes on their way to be opened. The steps are set once each, in their order; the rest never changes.
+CREATE TABLE box_opening (
+    id              TEXT   PRIMARY KEY,               -- ULID of the record of the request
+    auditor         TEXT   NOT NULL,                  -- who asked: the holder of the first box key
+    second          TEXT   NOT NULL CHECK (second <> auditor),
+    requester       TEXT   NOT NULL,
+    epoch           BIGINT NOT NULL,                  -- pseudonym epoch of the registration
+    blinded_subject BLOB   NOT NULL CHECK (length(blinded_subject) = 32), -- Ph
+    register_hash   BLOB   NOT NULL CHECK (length(register_hash) = 32),
+    about           TEXT   NOT NULL,                  -- ULID of the record of the check
+    about_index     BIGINT NOT NULL,
+    ground          TEXT   NOT NULL,
+    ground_salt     BLOB   NOT NULL CHECK (length(ground_salt) = 32),
+    requested_ms    BIGINT NOT NULL,
+    requested_index BIGINT NOT NULL,
+    approved_index  BIGINT,                           -- log index of the approval
+    inner_box       BLOB,                             -- the box less its outer layer: opens for the first key alone
+    approval        BLOB,                             -- signature of the second auditor
+    read_index      BIGINT,                           -- log index of the first reading
+    CHECK ((approved_index IS NULL) = (inner_box IS NULL)),
+    CHECK ((approved_index IS NULL) = (approval IS NULL)),
+    CHECK (read_index IS NULL OR approved_index IS NOT NULL)
+);
+
+-- Case evidence that auditors demanded. The answer is set once; it opens for the auditor alone.
+CREATE TABLE case_demand (
+    id          TEXT   PRIMARY KEY,                   -- ULID of the record
+    auditor     TEXT   NOT NULL,
+    requester   TEXT   NOT NULL,
+    log_index   BIGINT NOT NULL,
+    answer      BLOB,
+    answered_ms BIGINT,
+    CHECK ((answer IS NULL) = (answered_ms IS NULL))
+);
+CREATE INDEX case_demand_open ON case_demand (requester, answered_ms);
