@@ -177,13 +177,14 @@ impl ShownRegistration {
         if !equations.find_bad(rng).is_empty() {
             return Err(ShownProblem::Registration);
         }
-        let context =
-            match verify_binding(&self.context, &self.pseudonym, &points[0], &self.bind_proof, rng) {
-                Ok(context) => context,
-                Err(BlindError::Proofs { .. }) => return Err(ShownProblem::Binding),
-                Err(error) => return Err(error.into()),
-            };
-        let signed = keys.iter().any(|key| verify_signature(key, &self.check_hashes, &self.signature).is_ok());
+        let context = match verify_binding(&self.context, &self.pseudonym, &points[0], &self.bind_proof, rng)
+        {
+            Ok(context) => context,
+            Err(BlindError::Proofs { .. }) => return Err(ShownProblem::Binding),
+            Err(error) => return Err(error.into()),
+        };
+        let signed =
+            keys.iter().any(|key| verify_signature(key, &self.check_hashes, &self.signature).is_ok());
         if !signed || !self.check_hashes.contains(&check_hash(&self.context, &self.bind_proof)) {
             return Err(ShownProblem::Signature);
         }

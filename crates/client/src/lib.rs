@@ -66,7 +66,8 @@ mod vault;
 pub use asked::AskedConsent;
 pub use asking::{ConsentAsked, ConsentWanted};
 pub use auditor::{
-    Alarm, Auditor, AuditorConfig, CaseAnswer, CaseFinding, Demand, Followed, Opened, OpeningState, Signals, Step as AuditStep,
+    Alarm, Auditor, AuditorConfig, CaseAnswer, CaseFinding, Demand, Followed, Opened, OpeningState, Signals,
+    Step as AuditStep,
 };
 pub use authority::{
     Acknowledged, AuthorityConfig, AuthorityKeys, ConsentAuthority, Grant, KeptConsent, Narrower, Pseudonym,

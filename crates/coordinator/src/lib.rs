@@ -33,8 +33,8 @@ use tacit_policy::{NoWitnesses, Pins, Registry};
 use tacit_store::{Db, Dialect, Group, StoreError, log::Log};
 use tacit_wire::coordinator::{
     audit_service_server::AuditServiceServer, authorization_service_server::AuthorizationServiceServer,
-    consent_service_server::ConsentServiceServer,
-    enrollment_service_server::EnrollmentServiceServer, letter_service_server::LetterServiceServer, log_service_server::LogServiceServer,
+    consent_service_server::ConsentServiceServer, enrollment_service_server::EnrollmentServiceServer,
+    letter_service_server::LetterServiceServer, log_service_server::LogServiceServer,
     registry_service_server::RegistryServiceServer, subject_service_server::SubjectServiceServer,
 };
 use tokio::{

@@ -5,8 +5,8 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tacit_ledger::record::{
-    Access, Audit, BOX_STEPS, BoxOpened, CONSENT_STATES, Consent, Demand, ERASURE_GROUNDS, Enrollment, Erasure,
-    Export, ListAt, MAX_RECORD_LEN, Manifest, Notice, Record, RecordError, Refused, Registry,
+    Access, Audit, BOX_STEPS, BoxOpened, CONSENT_STATES, Consent, Demand, ERASURE_GROUNDS, Enrollment,
+    Erasure, Export, ListAt, MAX_RECORD_LEN, Manifest, Notice, Record, RecordError, Refused, Registry,
 };
 
 fn access() -> Access {

@@ -11,7 +11,7 @@ use tacit_model::{Clock, SystemClock};
 
 use crate::{
     commands::{
-        agreement, bench, check, completions, conformance, consent, db, demo, doctor, init, list, log,
+        agreement, audit, bench, check, completions, conformance, consent, db, demo, doctor, init, list, log,
         member, receipt, registry, serve, subject, up,
     },
     exit::{Exit, Failure},
@@ -78,6 +78,9 @@ enum Command {
     /// The log, as an auditor.
     #[command(subcommand)]
     Log(log::Command),
+    /// What auditors look for and find: search, follow, open, cases, signals, honey, findings.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// What proves answers: list and export receipts, verify them offline.
     #[command(subcommand)]
     Receipt(receipt::Command),
@@ -210,6 +213,7 @@ fn run_command(arguments: Arguments, output: Output) -> Result<Exit, Failure> {
         Command::Consent(command) => consent::run(&context, command),
         Command::Subject(command) => subject::run(&context, command),
         Command::Log(command) => log::run(&context, command),
+        Command::Audit(command) => audit::run(&context, command),
         Command::Receipt(command) => receipt::run(&context, command),
         Command::Registry(command) => registry::run(&context, command),
         Command::Member(command) => member::run(&context, command),

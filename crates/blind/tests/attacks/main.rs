@@ -5,5 +5,6 @@
 mod answering;
 mod asking;
 mod enrolling;
+mod opening;
 mod rotating;
 mod world;

@@ -31,7 +31,10 @@ pub struct Alarm {
 
 impl std::fmt::Debug for Alarm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Alarm").field("records", &self.records).field("index", &self.index).finish_non_exhaustive()
+        f.debug_struct("Alarm")
+            .field("records", &self.records)
+            .field("index", &self.index)
+            .finish_non_exhaustive()
     }
 }
 
@@ -58,7 +61,8 @@ impl Auditor {
         let subjects = codes.iter().map(Subject::new).collect::<Result<Vec<_>, _>>();
         let blinded = enroll::blind_subjects(&subjects.map_err(ClientError::Own)?, &mut os_rng());
         let points: Vec<[u8; 32]> = blinded.iter().map(|it| it.blinded_subject().encode()).collect();
-        let request = EvaluateRequest { epoch, blinded: concat32(&points), acting_for: requester.to_string() };
+        let request =
+            EvaluateRequest { epoch, blinded: concat32(&points), acting_for: requester.to_string() };
         let response = retry::call(Party::Custodian, &self.config.deadlines, request, |request| {
             let mut client = PseudonymServiceClient::new(custodian.clone());
             async move { client.evaluate(request).await }

@@ -13,11 +13,11 @@ use tacit_ledger::note::NoteVerifier;
 use tacit_ledger::record::{Export, Record};
 use tacit_model::{Clock, MemberId, Millis, Reason};
 use tacit_policy::Registry;
+use tacit_wire::common;
 use tacit_wire::coordinator::audit_service_client::AuditServiceClient;
 use tacit_wire::coordinator::{
     AuditLogged, FollowRequest, FollowResponse, GetSignalsRequest, RecordExportRequest,
 };
-use tacit_wire::common;
 use tonic::Request;
 use tonic::transport::Channel;
 
@@ -155,7 +155,8 @@ impl Auditor {
         let pseudonym: [u8; 32] = tacit_wire::array("pseudonym", &first.pseudonym)
             .map_err(ClientError::malformed(Party::Coordinator))?;
         let chain = ReadChain(parts.into_iter().filter_map(|part| part.part).collect());
-        let others: Vec<[u8; 32]> = chain.said_names().into_iter().filter(|name| *name != pseudonym).collect();
+        let others: Vec<[u8; 32]> =
+            chain.said_names().into_iter().filter(|name| *name != pseudonym).collect();
         let log = self.chains.verify_among(&pseudonym, &others, &chain, Default::default())?;
         self.log.accept_alone(&log.checkpoint).await?;
         if !log.entries.iter().any(|entry| entry.index == index) {
@@ -182,7 +183,8 @@ impl Auditor {
     pub async fn signals(&self, from: u64, until: u64, repeats: u32) -> Result<Vec<Signals>, ClientError> {
         let request = GetSignalsRequest { from, until, repeats };
         // Counting takes longer than other calls: about a second for 100,000 records.
-        let deadlines = Deadlines { call_ms: self.config.deadlines.call_ms.max(60_000), ..self.config.deadlines };
+        let deadlines =
+            Deadlines { call_ms: self.config.deadlines.call_ms.max(60_000), ..self.config.deadlines };
         let response = retry::call(Party::Coordinator, &deadlines, request, |request| {
             let mut client = self.client.clone();
             async move { client.get_signals(request).await }

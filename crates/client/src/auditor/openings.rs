@@ -63,7 +63,10 @@ pub struct Opened {
 
 impl fmt::Debug for Opened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Opened").field("about", &self.about).field("finding", &self.finding).finish_non_exhaustive()
+        f.debug_struct("Opened")
+            .field("about", &self.about)
+            .field("finding", &self.finding)
+            .finish_non_exhaustive()
     }
 }
 

@@ -10,7 +10,9 @@ use super::{Commit, Done, NewRecord};
 use crate::store::audits::{self, BoxOpening};
 
 /// A step of an auditor's work, or a requester's answer to it; verified as far as it can be outside the commit.
-pub(crate) enum AuditorJob {
+pub(crate) enum AuditJob {
+    /// An authority or an auditor reads this many pseudonyms; how many it may in a day, none when this is not counted.
+    Reading { reader: MemberId, pseudonyms: u64, per_day: Option<u64> },
     /// A box is to be opened; id, salt, time and index are set here.
     Request(BoxOpening),
     /// The second auditor approves; its signature over this holds.
@@ -26,22 +28,32 @@ pub(crate) enum AuditorJob {
 }
 
 impl Commit<'_> {
-    pub(super) async fn auditor(&mut self, job: AuditorJob) -> Result<Done, StoreError> {
+    pub(super) async fn audit(&mut self, job: AuditJob) -> Result<Done, StoreError> {
         match job {
-            AuditorJob::Request(opening) => self.request_opening(opening).await,
-            AuditorJob::Approve { id, second, inner, signature } => {
+            AuditJob::Reading { reader, pseudonyms, per_day } => {
+                self.reading(&reader, pseudonyms, per_day).await
+            }
+            AuditJob::Request(opening) => self.request_opening(opening).await,
+            AuditJob::Approve { id, second, inner, signature } => {
                 self.approve_opening(id, &second, &inner, &signature).await
             }
-            AuditorJob::Read { id, auditor } => self.read_opening(id, &auditor).await,
-            AuditorJob::Demand { auditor, requester, about, within_ms } => {
+            AuditJob::Read { id, auditor } => self.read_opening(id, &auditor).await,
+            AuditJob::Demand { auditor, requester, about, within_ms } => {
                 self.demand(&auditor, requester, about, within_ms).await
             }
-            AuditorJob::Answer { id, requester, answer } => self.answer(id, &requester, &answer).await,
-            AuditorJob::Export { reader, records, from, until, form } => {
+            AuditJob::Answer { id, requester, answer } => self.answer(id, &requester, &answer).await,
+            AuditJob::Export { reader, records, from, until, form } => {
                 let id = self.ulid().to_string();
                 let reader = reader.to_string();
-                let (record, _) =
-                    self.push(record::Export { id, time_ms: self.now.0, reader, records, from, until, form })?;
+                let (record, _) = self.push(record::Export {
+                    id,
+                    time_ms: self.now.0,
+                    reader,
+                    records,
+                    from,
+                    until,
+                    form,
+                })?;
                 Ok(Done::Logged(record))
             }
         }

@@ -9,7 +9,7 @@ use crate::store::reads;
 
 impl Commit<'_> {
     /// Counts a reading against the reader's limit of the day, and records it. Exact, because one writer does this.
-    pub(super) async fn audit(
+    pub(super) async fn reading(
         &mut self,
         reader: &MemberId,
         pseudonyms: u64,

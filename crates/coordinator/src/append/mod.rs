@@ -38,7 +38,7 @@ use tacit_store::{
 use tacit_wire::coordinator as pb;
 use tokio::sync::broadcast;
 
-pub(crate) use self::auditors::AuditorJob;
+pub(crate) use self::auditors::AuditJob;
 pub(crate) use self::erasures::{Again, EraseJob};
 use self::{desk::Early, lately::Lately, rules::RuleSets, used::Used};
 use crate::{
@@ -158,15 +158,8 @@ pub(crate) enum Write {
         hash: [u8; 32],
         cosigned: bytes::Bytes,
     },
-    /// An authority or an auditor reads this many pseudonyms.
-    Audit {
-        reader: MemberId,
-        pseudonyms: u64,
-        /// How many it may read in a day; none when this is not counted.
-        per_day: Option<u64>,
-    },
-    /// A step of an auditor's work, or an answer to it.
-    Auditor(Box<AuditorJob>),
+    /// A reading, a step of an auditor's work, or an answer to it.
+    Audit(Box<AuditJob>),
     Erase(Box<EraseJob>),
     Letter(Box<letters::LetterJob>),
     Prune,
@@ -397,8 +390,7 @@ impl Commit<'_> {
             }
             Write::Registry(version) => self.registry(&version).await,
             Write::Counted { hash, cosigned } => self.counted(hash, &cosigned).await,
-            Write::Audit { reader, pseudonyms, per_day } => self.audit(&reader, pseudonyms, per_day).await,
-            Write::Auditor(job) => self.auditor(*job).await,
+            Write::Audit(job) => self.audit(*job).await,
             Write::Erase(job) => self.erase(&job).await,
             Write::Letter(job) => self.letter(&job).await,
             Write::Prune => {

@@ -22,7 +22,7 @@ use tonic::{Request, Response, Status, metadata::MetadataMap};
 
 use super::{Responses, Service, Shared, malformed, parts, store_trouble};
 use crate::{
-    append::{EraseJob, Write},
+    append::{AuditJob, EraseJob, Write},
     caller::caller,
     opening::{CheckOpening, ConsentOpening, Opening, open},
     store::{carried, chains, consent_requests, consent_texts, consents, openings::Chain, subjects::Number},
@@ -153,8 +153,13 @@ impl Shared {
         per_day: Option<u64>,
         metadata: &MetadataMap,
     ) -> Result<(), Status> {
-        let write = Write::Audit { reader: reader.clone(), pseudonyms, per_day };
-        match self.writer.log(write).await.map_err(|error| store_trouble(&error, metadata))? {
+        let job = AuditJob::Reading { reader: reader.clone(), pseudonyms, per_day };
+        match self
+            .writer
+            .log(Write::Audit(Box::new(job)))
+            .await
+            .map_err(|error| store_trouble(&error, metadata))?
+        {
             Logged::Record(_) => Ok(()),
             Logged::Before(_) => Err(tacit_wire::trouble(Reason::Internal, metadata)),
             Logged::Refused(reason) => Err(tacit_wire::trouble(reason, metadata)),

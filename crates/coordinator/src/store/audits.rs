@@ -233,7 +233,6 @@ pub(crate) async fn is_known(conn: &mut Conn, pseudonym: &[u8; 32]) -> Result<bo
 
 /// A demand for case evidence.
 pub(crate) struct CaseDemand {
-    pub(crate) id: Ulid,
     pub(crate) auditor: String,
     pub(crate) requester: String,
     pub(crate) log_index: u64,
@@ -241,20 +240,18 @@ pub(crate) struct CaseDemand {
     pub(crate) answer: Option<(Vec<u8>, u64)>,
 }
 
-const DEMAND: &str = "SELECT id, auditor, requester, log_index, answer, answered_ms FROM case_demand";
+const DEMAND: &str = "SELECT auditor, requester, log_index, answer, answered_ms FROM case_demand";
 
 fn demand(row: &AnyRow) -> Result<CaseDemand, StoreError> {
-    let text: &str = row.try_get(0)?;
-    let answered = row.try_get::<Option<i64>, _>(5)?;
+    let answered = row.try_get::<Option<i64>, _>(4)?;
     let answer = match answered {
-        Some(at) => Some((row.try_get(4)?, unsigned("case_demand", "answered_ms", at)?)),
+        Some(at) => Some((row.try_get(3)?, unsigned("case_demand", "answered_ms", at)?)),
         None => None,
     };
     Ok(CaseDemand {
-        id: ulid("case_demand", "id", text)?,
-        auditor: row.try_get(1)?,
-        requester: row.try_get(2)?,
-        log_index: unsigned("case_demand", "log_index", row.try_get(3)?)?,
+        auditor: row.try_get(0)?,
+        requester: row.try_get(1)?,
+        log_index: unsigned("case_demand", "log_index", row.try_get(2)?)?,
         answer,
     })
 }

@@ -3,6 +3,7 @@
 // `cfg(test)` tells clippy that helpers without #[test] are tests too.
 #![cfg(test)]
 
+mod audits;
 mod changed;
 mod checks;
 mod clock;

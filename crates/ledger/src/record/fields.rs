@@ -3,7 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::{BOX_STEPS, CONSENT_STATES, ERASURE_GROUNDS, HEADER, ListAt, MAX_LISTS, MAX_RECORD_LEN, RecordError};
+use super::{
+    BOX_STEPS, CONSENT_STATES, ERASURE_GROUNDS, HEADER, ListAt, MAX_LISTS, MAX_RECORD_LEN, RecordError,
+};
 use crate::checkpoint::{decode_hash, parse_decimal};
 use crate::{Hash, time};
 

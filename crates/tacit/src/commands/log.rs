@@ -2,20 +2,20 @@
 
 mod evidence;
 mod export;
-mod find;
+pub(super) mod find;
 mod folder;
 mod fsck;
 mod keys;
 mod lines;
 mod offline;
 mod proof;
-mod remote;
+pub(super) mod remote;
 mod shard;
 mod show;
 mod tail;
 mod tiler;
 mod verify;
-mod words;
+pub(super) mod words;
 mod year;
 mod years;
 

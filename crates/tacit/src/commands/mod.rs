@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub(crate) mod agreement;
+pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod completions;

@@ -8,7 +8,7 @@ use tonic::{Status, metadata::MetadataMap};
 
 use super::{Shared, id, malformed, store_trouble};
 use crate::{
-    append::{AuditorJob, Write},
+    append::{AuditJob, Write},
     store::audits,
 };
 
@@ -33,7 +33,7 @@ impl Shared {
         let about = self.check_at(message.index).await.map_err(|error| store_trouble(&error, metadata))?;
         let Some(about) = about else { return Ok(Err(Reason::NotFound)) };
         let within_ms = u64::from(message.within_s) * 1000;
-        let job = AuditorJob::Demand { auditor, requester: about.requester, about: about.id, within_ms };
+        let job = AuditJob::Demand { auditor, requester: about.requester, about: about.id, within_ms };
         self.log_step(job, metadata).await
     }
 
@@ -79,8 +79,8 @@ impl Shared {
             let error = tacit_wire::Malformed { field: "answer", problem: "has not 2048 bytes" };
             return Err(malformed(&error, metadata));
         }
-        let job = AuditorJob::Answer { id, requester, answer: message.answer.to_vec() };
-        let stored = self.writer.store(Write::Auditor(Box::new(job))).await;
+        let job = AuditJob::Answer { id, requester, answer: message.answer.to_vec() };
+        let stored = self.writer.store(Write::Audit(Box::new(job))).await;
         stored.map_err(|error| store_trouble(&error, metadata))
     }
 }

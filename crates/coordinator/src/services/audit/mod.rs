@@ -19,7 +19,7 @@ use tonic::{Request, Response, Status, metadata::MetadataMap};
 
 use super::{Responses, Service, Shared, malformed, parts, store_trouble, subject::Wanted};
 use crate::{
-    append::{AuditorJob, Write},
+    append::{AuditJob, Write},
     caller::caller,
     store::{audits, subjects},
 };
@@ -42,7 +42,8 @@ impl AuditService for Service {
         let peer = caller(&request, &shared.registry(), &[Role::Auditor])?;
         let (message, metadata) = parts(request);
         shared.writable(&metadata).await?;
-        let found = shared.pseudonym_of(message.index).await.map_err(|error| store_trouble(&error, &metadata))?;
+        let found =
+            shared.pseudonym_of(message.index).await.map_err(|error| store_trouble(&error, &metadata))?;
         let Some(pseudonym) = found else { return Err(tacit_wire::trouble(Reason::NotFound, &metadata)) };
         let per_day = Some(shared.limits.audits_per_day);
         shared.record_reading(&peer.spiffe.member, 1, per_day, &metadata).await?;
@@ -198,7 +199,7 @@ impl AuditService for Service {
             return wrong("records", "are not within the range");
         }
         self.0.writable(&metadata).await?;
-        let job = AuditorJob::Export { reader, records, from, until, form };
+        let job = AuditJob::Export { reader, records, from, until, form };
         match self.0.log_step(job, &metadata).await? {
             Ok(logged) => Ok(Response::new(pb::RecordExportResponse { logged: Some(logged) })),
             Err(reason) => Err(tacit_wire::trouble(reason, &metadata)),
@@ -254,10 +255,10 @@ impl Shared {
     /// Makes a step, and proves its record.
     async fn log_step(
         &self,
-        job: AuditorJob,
+        job: AuditJob,
         metadata: &MetadataMap,
     ) -> Result<Result<pb::AuditLogged, Reason>, Status> {
-        let written = self.write_logged(Write::Auditor(Box::new(job))).await;
+        let written = self.write_logged(Write::Audit(Box::new(job))).await;
         match written.map_err(|error| store_trouble(&error, metadata))? {
             Ok((record, checkpoint)) => Ok(Ok(pb::AuditLogged { record: Some(record), checkpoint })),
             // Nothing was done, and the same call may be answered later.

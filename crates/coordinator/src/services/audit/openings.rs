@@ -1,6 +1,9 @@
 //! Audit boxes: asked for by one auditor, approved by another, read by the first. One alone gets nothing that opens.
 
-use tacit_blind::{audit_box, opening::{approval_message, request_message}};
+use tacit_blind::{
+    audit_box,
+    opening::{approval_message, request_message},
+};
 use tacit_ledger::record::Record;
 use tacit_model::{MemberId, Reason, Ulid};
 use tacit_policy::{Registry, registry::entry::Role as Registered};
@@ -10,7 +13,7 @@ use tonic::{Status, metadata::MetadataMap};
 
 use super::{Shared, id, malformed, store_trouble};
 use crate::{
-    append::AuditorJob,
+    append::AuditJob,
     caller::signing_key,
     opening::{CheckOpening, Opening, open},
     store::{
@@ -44,8 +47,8 @@ impl Shared {
         if !(1..=GROUND_MAX).contains(&length) || message.ground.chars().any(char::is_control) {
             return Err(wrong("ground", "has not 1 to 500 characters without control characters"));
         }
-        let signature: [u8; 64] =
-            tacit_wire::array("signature", &message.signature).map_err(|error| malformed(&error, metadata))?;
+        let signature: [u8; 64] = tacit_wire::array("signature", &message.signature)
+            .map_err(|error| malformed(&error, metadata))?;
         let trouble = |error| store_trouble(&error, metadata);
         let registry = self.registry();
         let Some((first, second)) = key_holders(&registry) else { return Ok(Err(Reason::NotPermitted)) };
@@ -55,8 +58,8 @@ impl Shared {
         let Some(about) = self.check_at(message.index).await.map_err(trouble)? else {
             return Ok(Err(Reason::NotFound));
         };
-        let signed = request_message(&about.id, &message.ground)
-            .map_err(|_| wrong("ground", "is too long"))?;
+        let signed =
+            request_message(&about.id, &message.ground).map_err(|_| wrong("ground", "is too long"))?;
         if !signs(&registry, &auditor, &signed, &signature) {
             return Ok(Err(Reason::SignatureInvalid));
         }
@@ -79,7 +82,7 @@ impl Shared {
             approved: None,
             read_index: None,
         };
-        self.log_step(AuditorJob::Request(opening), metadata).await
+        self.log_step(AuditJob::Request(opening), metadata).await
     }
 
     pub(super) async fn approve_opening(
@@ -106,7 +109,7 @@ impl Shared {
             return Ok(Err(Reason::SignatureInvalid));
         }
         let (inner, signature) = (message.inner.to_vec(), signature.to_vec());
-        self.log_step(AuditorJob::Approve { id, second, inner, signature }, metadata).await
+        self.log_step(AuditJob::Approve { id, second, inner, signature }, metadata).await
     }
 
     pub(super) async fn openings(&self) -> Result<Vec<pb::Opening>, StoreError> {
@@ -134,8 +137,8 @@ impl Shared {
             if opening.approved.is_none() {
                 return Ok(Err(Reason::NotPermitted));
             }
-            let job = AuditorJob::Read { id, auditor: caller.clone() };
-            if let Err(reason) = self.write_logged(crate::append::Write::Auditor(Box::new(job))).await? {
+            let job = AuditJob::Read { id, auditor: caller.clone() };
+            if let Err(reason) = self.write_logged(crate::append::Write::Audit(Box::new(job))).await? {
                 return Ok(Err(reason));
             }
         }
@@ -148,14 +151,17 @@ impl Shared {
             let BoxOpening { requester, epoch, blinded_subject, .. } = &opening;
             let registered = audits::registration(&mut conn, requester, *epoch, blinded_subject).await?;
             let request = audits::request(&mut conn, &body.request).await?;
-            Ok::<_, StoreError>(registered.zip(request).map(|(registered, request)| (body, registered, request)))
+            Ok::<_, StoreError>(
+                registered.zip(request).map(|(registered, request)| (body, registered, request)),
+            )
         };
         // Erased meanwhile, when it is not there.
         let Some((body, registered, (hashes, signature))) = shown.await? else {
             return Ok(Err(Reason::NotFound));
         };
         let peeled = opening.approved.clone().filter(|_| first);
-        let (inner, approval) = peeled.map_or_else(Default::default, |(_, inner, approval)| (inner, approval));
+        let (inner, approval) =
+            peeled.map_or_else(Default::default, |(_, inner, approval)| (inner, approval));
         Ok(Ok(pb::ShownRegistration {
             opening: Some(told(&opening)),
             epoch: opening.epoch,

@@ -101,7 +101,8 @@ impl Shared {
         }
         let told = counts.into_iter().map(|(requester, count)| {
             let (enrolled, without_consent) = enrolled.get(&requester).copied().unwrap_or_default();
-            let most = |of: fn(&(u64, HashSet<String>)) -> u64| count.subjects.values().map(of).max().unwrap_or(0);
+            let most =
+                |of: fn(&(u64, HashSet<String>)) -> u64| count.subjects.values().map(of).max().unwrap_or(0);
             pb::RequesterSignals {
                 checks: count.checks,
                 subjects: count.subjects.len() as u64,

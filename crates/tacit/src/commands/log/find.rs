@@ -13,7 +13,7 @@ const APART_MS: u64 = 600_000;
 
 /// Which record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Which {
+pub(in crate::commands) enum Which {
     /// By leaf index.
     Index(u64),
     /// By the ULID on its `id` line.
@@ -32,7 +32,7 @@ impl FromStr for Which {
 }
 
 /// The record among the first `size`.
-pub(super) async fn find(remote: &Remote, which: Which, size: u64) -> Result<Entry, Failure> {
+pub(in crate::commands) async fn find(remote: &Remote, which: Which, size: u64) -> Result<Entry, Failure> {
     match which {
         Which::Index(index) if index < size => remote.entry(index).await,
         Which::Index(index) => Err(none(format!("record {index}"), size)),

@@ -38,18 +38,18 @@ const COORDINATOR: &str = "the coordinator";
 
 /// Where the log stands.
 #[derive(Debug)]
-pub(super) struct Heads {
+pub(in crate::commands) struct Heads {
     /// The newest checkpoint that the log signed.
-    pub(super) newest: VerifiedCheckpoint,
+    pub(in crate::commands) newest: VerifiedCheckpoint,
     /// The newest one that a quorum stands behind, when there is one of the last ten minutes.
-    pub(super) cosigned: Option<CosignedCheckpoint>,
+    pub(in crate::commands) cosigned: Option<CosignedCheckpoint>,
     /// Who may stand behind it.
-    pub(super) witnesses: WitnessSet,
+    pub(in crate::commands) witnesses: WitnessSet,
 }
 
 impl Heads {
     /// The newest cosigned checkpoint that has at least so many records, or else the newest of all.
-    pub(super) fn of_at_least(&self, size: u64) -> &VerifiedCheckpoint {
+    pub(in crate::commands) fn of_at_least(&self, size: u64) -> &VerifiedCheckpoint {
         let cosigned = self.cosigned.as_ref().map(CosignedCheckpoint::checkpoint);
         cosigned.filter(|checkpoint| checkpoint.size() >= size).unwrap_or(&self.newest)
     }
@@ -57,19 +57,19 @@ impl Heads {
 
 /// The log at the coordinator, as an auditor reaches it.
 #[derive(Debug)]
-pub(super) struct Remote {
+pub(in crate::commands) struct Remote {
     /// Reads records.
-    pub(super) reader: LogReader,
+    pub(in crate::commands) reader: LogReader,
     /// The auditor's configuration.
-    pub(super) file: AuditorFile,
+    pub(in crate::commands) file: AuditorFile,
     /// The pinned key of the log.
-    pub(super) key: NoteVerifier,
+    pub(in crate::commands) key: NoteVerifier,
     channel: Channel,
 }
 
 impl Remote {
     /// From an auditor's configuration; connects at the first call.
-    pub(super) fn open(context: &Context, config: &Path) -> Result<Self, Failure> {
+    pub(in crate::commands) fn open(context: &Context, config: &Path) -> Result<Self, Failure> {
         let file = AuditorFile::load(config, Environment::Read)?;
         let caller = Caller::new(&file.federation, &file.tls, &file.coordinator, &file.pins, &context.clock)?;
         let (channel, key) = (caller.coordinator, caller.log_key);
@@ -78,7 +78,7 @@ impl Remote {
     }
 
     /// One record.
-    pub(super) async fn entry(&self, index: u64) -> Result<Entry, Failure> {
+    pub(in crate::commands) async fn entry(&self, index: u64) -> Result<Entry, Failure> {
         let mut found = None;
         let keep = |entry| {
             found = Some(entry);
@@ -89,7 +89,7 @@ impl Remote {
     }
 
     /// The proof that this record is in the log of this checkpoint, made from tiles and verified.
-    pub(super) async fn prove(
+    pub(in crate::commands) async fn prove(
         &self,
         entry: &Entry,
         checkpoint: &VerifiedCheckpoint,
@@ -115,7 +115,7 @@ impl Remote {
     }
 
     /// The newest checkpoints.
-    pub(super) async fn heads(&self, now: Millis) -> Result<Heads, Failure> {
+    pub(in crate::commands) async fn heads(&self, now: Millis) -> Result<Heads, Failure> {
         let witnesses = self.witnesses().await?;
         let cosigned = match self.reader.cosigned(&witnesses, now.0 / 1000).await {
             Ok(cosigned) => Some(cosigned),
@@ -137,7 +137,7 @@ impl Remote {
     }
 
     /// Whether the log of one checkpoint begins with that of another, proven from tiles.
-    pub(super) async fn extends(
+    pub(in crate::commands) async fn extends(
         &self,
         earlier: &VerifiedCheckpoint,
         newest: &VerifiedCheckpoint,
@@ -156,7 +156,7 @@ impl Remote {
     }
 
     /// Where the years begin that have one of the first `size` records, as the coordinator says.
-    pub(super) async fn years(&self, size: u64) -> Result<Vec<YearStart>, Failure> {
+    pub(in crate::commands) async fn years(&self, size: u64) -> Result<Vec<YearStart>, Failure> {
         let text = String::from_utf8(self.get_file(YEARS).await?).unwrap_or_default();
         let mut years = parse_years(&text).map_err(|error| {
             Failure::trouble(format!("{COORDINATOR} does not say where the years begin")).why(error)
@@ -166,7 +166,7 @@ impl Remote {
     }
 
     /// A file of the log.
-    pub(super) async fn get(&self, file: LogFile) -> Result<Vec<u8>, Failure> {
+    pub(in crate::commands) async fn get(&self, file: LogFile) -> Result<Vec<u8>, Failure> {
         self.get_file(&file.path()).await
     }
 

@@ -11,13 +11,13 @@ const NUMBERS: &[&str] =
 const LISTS: &str = "lists";
 
 /// The fields of a record as they are written, without the line that names the format.
-pub(super) fn fields(record: &[u8]) -> Vec<(&str, &str)> {
+pub(in crate::commands) fn fields(record: &[u8]) -> Vec<(&str, &str)> {
     let text = std::str::from_utf8(record).unwrap_or_default();
     text.lines().skip(1).filter_map(|line| line.split_once(' ')).collect()
 }
 
 /// A record as JSON: its index, then every field by its name.
-pub(super) fn value(index: u64, record: &[u8]) -> Value {
+pub(in crate::commands) fn value(index: u64, record: &[u8]) -> Value {
     let mut all = Map::new();
     all.insert("index".to_owned(), json!(index));
     for (name, text) in fields(record) {
@@ -32,7 +32,7 @@ pub(super) fn value(index: u64, record: &[u8]) -> Value {
 }
 
 /// A record in a line for people.
-pub(super) fn line(index: u64, record: &Record) -> String {
+pub(in crate::commands) fn line(index: u64, record: &Record) -> String {
     let said = match record {
         Record::Access(it) => {
             let lists: Vec<_> =
@@ -72,7 +72,10 @@ pub(super) fn line(index: u64, record: &Record) -> String {
             format!("{} demands the case of {} from {} by {due}", it.auditor, it.about, it.requester)
         }
         Record::Export(it) => {
-            format!("{} exports {} records of {} to {} as {}", it.reader, it.records, it.from, it.until, it.form)
+            format!(
+                "{} exports {} records of {} to {} as {}",
+                it.reader, it.records, it.from, it.until, it.form
+            )
         }
     };
     format!("{index:>8}  {}  {:<10}  {said}", Millis(record.time_ms()).to_rfc3339(), record.kind())
