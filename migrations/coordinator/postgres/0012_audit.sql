@@ -23,15 +23,19 @@ CREATE TABLE box_opening (
     CHECK ((approved_index IS NULL) = (approval IS NULL)),
     CHECK (read_index IS NULL OR approved_index IS NOT NULL)
 );
+CREATE INDEX box_opening_by_auditor ON box_opening (auditor, about);
 
 -- Case evidence that auditors demanded. The answer is set once; it opens for the auditor alone.
 CREATE TABLE case_demand (
     id          TEXT   PRIMARY KEY,                   -- ULID of the record
     auditor     TEXT   NOT NULL,
     requester   TEXT   NOT NULL,
+    about       TEXT   NOT NULL,                      -- ULID of the record of the check
     log_index   BIGINT NOT NULL,
+    due_ms      BIGINT NOT NULL,
     answer      BYTEA,
     answered_ms BIGINT,
     CHECK ((answer IS NULL) = (answered_ms IS NULL))
 );
-CREATE INDEX case_demand_open ON case_demand (requester, answered_ms);
+CREATE INDEX case_demand_by_requester ON case_demand (requester, answered_ms);
+CREATE INDEX case_demand_by_auditor ON case_demand (auditor, about);

@@ -7,7 +7,7 @@ use tacit_model::{MemberId, Reason, Ulid};
 use tacit_store::StoreError;
 
 use super::{Commit, Done, NewRecord};
-use crate::store::audits::{self, BoxOpening};
+use crate::store::audits::{self, BoxOpening, NewDemand};
 
 /// A step of an auditor's work, or a requester's answer to it; verified as far as it can be outside the commit.
 pub(crate) enum AuditJob {
@@ -60,6 +60,12 @@ impl Commit<'_> {
     }
 
     async fn request_opening(&mut self, mut opening: BoxOpening) -> Result<Done, StoreError> {
+        let known =
+            audits::open_request(self.conn, &opening.auditor, &opening.about, &opening.ground).await?;
+        if let Some(index) = known {
+            // A lost answer.
+            return Ok(Done::Before(index));
+        }
         opening.id = self.ulid();
         opening.requested_ms = self.now.0;
         self.rng.fill_bytes(&mut opening.ground_salt);
@@ -133,16 +139,22 @@ impl Commit<'_> {
         about: String,
         within_ms: u64,
     ) -> Result<Done, StoreError> {
-        let id = self.ulid();
+        if let Some(index) = audits::open_demand(self.conn, auditor, &about, self.now.0).await? {
+            // A lost answer, or one demand too many.
+            return Ok(Done::Before(index));
+        }
+        let (id, due_ms) = (self.ulid(), self.now.plus_ms(within_ms).0);
         let (record, _) = self.push(record::Demand {
             id: id.to_string(),
             time_ms: self.now.0,
             auditor: auditor.to_string(),
             requester: requester.clone(),
-            about,
-            due_ms: self.now.plus_ms(within_ms).0,
+            about: about.clone(),
+            due_ms,
         })?;
-        audits::put_demand(self.conn, id, auditor.as_str(), &requester, record.index).await?;
+        let (requester, about, log_index) = (requester.as_str(), about.as_str(), record.index);
+        let new = NewDemand { id, auditor, requester, about, log_index, due_ms };
+        audits::put_demand(self.conn, &new).await?;
         Ok(Done::Logged(record))
     }
 

@@ -78,6 +78,25 @@ pub(crate) async fn box_openings(conn: &mut Conn) -> Result<Vec<BoxOpening>, Sto
     rows.iter().map(opening).collect()
 }
 
+/// Log index of the request of this auditor about this record that nobody has approved yet, on the same ground.
+pub(crate) async fn open_request(
+    conn: &mut Conn,
+    auditor: &str,
+    about: &str,
+    ground: &str,
+) -> Result<Option<u64>, StoreError> {
+    let row = sqlx::query(
+        "SELECT requested_index FROM box_opening \
+         WHERE auditor = $1 AND about = $2 AND ground = $3 AND approved_index IS NULL ORDER BY id DESC LIMIT 1",
+    )
+    .bind(auditor)
+    .bind(about)
+    .bind(ground)
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| unsigned("box_opening", "requested_index", row.try_get(0)?)).transpose()
+}
+
 /// Keeps an opening that was asked for.
 pub(crate) async fn put_opening(conn: &mut Conn, it: &BoxOpening) -> Result<(), StoreError> {
     sqlx::query(
@@ -280,22 +299,49 @@ pub(crate) async fn case_demands(
     rows.iter().map(demand).collect()
 }
 
+/// A demand as it is made.
+pub(crate) struct NewDemand<'a> {
+    pub(crate) id: Ulid,
+    pub(crate) auditor: &'a str,
+    pub(crate) requester: &'a str,
+    pub(crate) about: &'a str,
+    pub(crate) log_index: u64,
+    pub(crate) due_ms: u64,
+}
+
 /// Keeps a demand.
-pub(crate) async fn put_demand(
-    conn: &mut Conn,
-    id: Ulid,
-    auditor: &str,
-    requester: &str,
-    log_index: u64,
-) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO case_demand (id, auditor, requester, log_index) VALUES ($1, $2, $3, $4)")
-        .bind(id.to_string())
-        .bind(auditor)
-        .bind(requester)
-        .bind(signed(log_index))
-        .execute(conn)
-        .await?;
+pub(crate) async fn put_demand(conn: &mut Conn, new: &NewDemand<'_>) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO case_demand (id, auditor, requester, about, log_index, due_ms) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(new.id.to_string())
+    .bind(new.auditor)
+    .bind(new.requester)
+    .bind(new.about)
+    .bind(signed(new.log_index))
+    .bind(signed(new.due_ms))
+    .execute(conn)
+    .await?;
     Ok(())
+}
+
+/// Log index of a demand of this auditor about this record that is not answered and not due yet.
+pub(crate) async fn open_demand(
+    conn: &mut Conn,
+    auditor: &str,
+    about: &str,
+    now_ms: u64,
+) -> Result<Option<u64>, StoreError> {
+    let row = sqlx::query(
+        "SELECT log_index FROM case_demand \
+         WHERE auditor = $1 AND about = $2 AND answered_ms IS NULL AND due_ms > $3 ORDER BY id DESC LIMIT 1",
+    )
+    .bind(auditor)
+    .bind(about)
+    .bind(signed(now_ms))
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| unsigned("case_demand", "log_index", row.try_get(0)?)).transpose()
 }
 
 /// Keeps an answer.

@@ -119,6 +119,10 @@ async fn a_demand_is_answered_by_its_requester_once_and_read_by_its_auditor_alon
     assert!(matches!(outcome, Demanded::Refusal(refusal) if refusal.reason == "not_found"));
     let outcome = office.demand_case(demand(indexes[0], 60)).await.unwrap().into_inner().outcome.unwrap();
     let Demanded::Logged(logged) = outcome else { panic!() };
+    // A repetition makes no second record.
+    let again = office.demand_case(demand(indexes[0], 60)).await.unwrap().into_inner().outcome.unwrap();
+    let Demanded::Logged(again) = again else { panic!() };
+    assert_eq!(again.record.unwrap().record, logged.record.as_ref().unwrap().record);
     let record = verified(&logged.record.unwrap(), &logged.checkpoint);
     let Record::Demand(record) = record.record().clone() else { panic!() };
     assert_eq!((record.auditor.as_str(), record.requester.as_str()), ("audit-office", "procurement"));

@@ -13,7 +13,7 @@ use tacit_model::MemberId;
 use tacit_policy::{Registry, registry::entry::Role as Registered};
 use tokio::sync::oneshot;
 
-use super::{DRAIN, Running, StartError, Surroundings, credentials, read_seed, signing_key};
+use super::{DRAIN, Running, StartError, Surroundings, credentials, demands, read_seed, signing_key};
 use crate::{config::AuthorityFile, registry::RegistrySource};
 
 /// How often the coordinator is asked for a newer registry.
@@ -107,7 +107,8 @@ pub(super) async fn start(file: AuthorityFile, around: &Surroundings) -> Result<
         in_use: registry,
     };
     let serving = tokio::spawn(async move {
-        let background = [tokio::spawn(follower.run()), tokio::spawn(recover(requester))];
+        let answering = tokio::spawn(demands::answer(requester.clone()));
+        let background = [tokio::spawn(follower.run()), tokio::spawn(recover(requester)), answering];
         let shutdown = async {
             // A dropped sender means the same.
             let _ = stopped.await;

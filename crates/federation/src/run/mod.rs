@@ -3,6 +3,7 @@
 mod authority;
 mod coordinator;
 mod custodian;
+mod demands;
 mod error;
 mod node;
 mod secrets;

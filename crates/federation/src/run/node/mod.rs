@@ -34,7 +34,7 @@ use tokio::{
 use tonic::{server::NamedService, service::Routes, transport::Channel};
 
 use super::{
-    DRAIN, GatewayAt, Running, StartError, Surroundings, credentials, listen, read_seed, signing_key,
+    DRAIN, GatewayAt, Running, StartError, Surroundings, credentials, demands, listen, read_seed, signing_key,
 };
 use crate::{config::NodeFile, registry::RegistrySource};
 use asker::NodeAsker;
@@ -42,9 +42,6 @@ use knowledge::Knowledge;
 
 /// How often requests whose answer was lost are asked after.
 const RECOVER_EVERY: Duration = Duration::from_secs(20);
-
-/// How often demands of auditors are looked for.
-const ANSWER_EVERY: Duration = Duration::from_secs(5);
 
 /// What both halves of a node stand on.
 struct Ground {
@@ -274,7 +271,7 @@ async fn serve(
         background.spawn(parts.learning);
         background.spawn(requester.clone().follow_consents());
         background.spawn(recover(requester.clone()));
-        background.spawn(answer(requester.clone()));
+        background.spawn(demands::answer(requester.clone()));
     }
     let mut halves = JoinSet::new();
     if let Some(gateway) = parts.gateway {
@@ -343,18 +340,6 @@ async fn recover(requester: Requester) {
         tokio::time::sleep(RECOVER_EVERY).await;
         if let Err(error) = requester.recover().await {
             tracing::warn!(%error, "lost answers could not be asked after");
-        }
-    }
-}
-
-/// Hands case evidence to auditors that demand it on record.
-async fn answer(requester: Requester) {
-    loop {
-        tokio::time::sleep(ANSWER_EVERY).await;
-        match requester.answer_demands().await {
-            Ok(0) => {}
-            Ok(answered) => tracing::info!(answered, "case evidence was handed to auditors"),
-            Err(error) => tracing::debug!(%error, "demands of auditors could not be looked for"),
         }
     }
 }

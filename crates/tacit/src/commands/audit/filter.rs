@@ -72,8 +72,7 @@ impl Filter {
     pub(super) fn takes(&self, record: &Record, bytes: &[u8]) -> bool {
         let named = Named(super::super::log::words::fields(bytes));
         let time = Millis(record.time_ms());
-        let is = |wanted: bool| wanted;
-        is(self.kind.is_empty() || self.kind.iter().any(|kind| kind == record.kind()))
+        (self.kind.is_empty() || self.kind.iter().any(|kind| kind == record.kind()))
             && self.since.is_none_or(|since| time >= since)
             && self.until.is_none_or(|until| time < until)
             && self.member.as_ref().is_none_or(|it| MEMBERS.iter().any(|field| named.has(field, it.as_str())))
