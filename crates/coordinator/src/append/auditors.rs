@@ -14,7 +14,7 @@ pub(crate) enum AuditJob {
     /// An authority or an auditor reads this many pseudonyms; how many it may in a day, none when this is not counted.
     Reading { reader: MemberId, pseudonyms: u64, per_day: Option<u64> },
     /// A box is to be opened; id, salt, time and index are set here.
-    Request(BoxOpening),
+    Request(Box<BoxOpening>),
     /// The second auditor approves; its signature over this holds.
     Approve { id: Ulid, second: MemberId, inner: Vec<u8>, signature: Vec<u8> },
     /// The first auditor is about to read.
@@ -33,7 +33,7 @@ impl Commit<'_> {
             AuditJob::Reading { reader, pseudonyms, per_day } => {
                 self.reading(&reader, pseudonyms, per_day).await
             }
-            AuditJob::Request(opening) => self.request_opening(opening).await,
+            AuditJob::Request(opening) => self.request_opening(*opening).await,
             AuditJob::Approve { id, second, inner, signature } => {
                 self.approve_opening(id, &second, &inner, &signature).await
             }

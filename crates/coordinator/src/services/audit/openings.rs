@@ -82,7 +82,7 @@ impl Shared {
             approved: None,
             read_index: None,
         };
-        self.log_step(AuditJob::Request(opening), metadata).await
+        self.log_step(AuditJob::Request(Box::new(opening)), metadata).await
     }
 
     pub(super) async fn approve_opening(
