@@ -13,7 +13,7 @@ use tacit_model::{MemberId, Millis, Reason, Ulid, parse_ulid};
 use tacit_wire::chunks32;
 use tacit_wire::coordinator::{
     ApproveOpeningRequest, GetOpeningRequest, ListOpeningsRequest, RequestOpeningRequest,
-    ShownRegistration as Shown, approve_opening_response, get_opening_response, request_opening_response,
+    ShownRegistration as Shown, approve_opening_response, request_opening_response,
 };
 
 use super::{Auditor, Step, lacks, own, refused};
@@ -232,11 +232,10 @@ impl Auditor {
             async move { client.get_opening(request).await }
         })
         .await?;
-        let shown = match response.outcome {
-            Some(get_opening_response::Outcome::Shown(shown)) => shown,
-            Some(get_opening_response::Outcome::Refusal(refusal)) => return Err(refused(&refusal)),
-            None => return Err(lacks("outcome")),
-        };
+        if let Some(refusal) = response.refusal {
+            return Err(refused(&refusal));
+        }
+        let shown = response.shown.ok_or_else(|| lacks("shown"))?;
         let (about, record) = self.proven(shown.record.as_ref(), &shown.checkpoint).await?;
         let (requester, evidence, matter) = match record {
             Record::Access(it) => (it.requester, it.evidence, it.matter),

@@ -5,7 +5,7 @@ use tacit_ledger::record::Record;
 use tacit_model::{Basis, Reason};
 use tacit_wire::coordinator::{
     self as pb, audit_service_client::AuditServiceClient, demand_case_response::Outcome as Demanded,
-    get_opening_response::Outcome as Got, request_opening_response::Outcome as Asked,
+    request_opening_response::Outcome as Asked,
 };
 use tonic::{Status, transport::Channel};
 
@@ -99,8 +99,8 @@ async fn where_one_member_has_both_box_keys_no_box_is_opened() {
         assert_eq!(reason(&office.request_opening(request).await.unwrap_err()), Reason::Malformed);
     }
     let unknown = pb::GetOpeningRequest { id: ulid(5).to_string() };
-    let outcome = office.get_opening(unknown).await.unwrap().into_inner().outcome.unwrap();
-    assert!(matches!(outcome, Got::Refusal(refusal) if refusal.reason == "not_found"));
+    let refusal = office.get_opening(unknown).await.unwrap().into_inner().refusal.unwrap();
+    assert_eq!(refusal.reason, "not_found");
     assert_eq!(count(&world, &running, "box-opened").await, 0);
 }
 

@@ -97,16 +97,15 @@ impl AuditService for Service {
         &self,
         request: Request<pb::GetOpeningRequest>,
     ) -> Result<Response<pb::GetOpeningResponse>, Status> {
-        use pb::get_opening_response::Outcome;
         let (peer, message, metadata) = self.auditor(request)?;
         let id = id(&message.id).map_err(|error| malformed(&error, &metadata))?;
         self.0.writable(&metadata).await?;
         let shown = self.0.show_opening(&peer, id).await.map_err(|error| store_trouble(&error, &metadata))?;
-        let outcome = match shown {
-            Ok(shown) => Outcome::Shown(shown),
-            Err(reason) => Outcome::Refusal(refusal(reason)),
+        let (shown, refusal) = match shown {
+            Ok(shown) => (Some(shown), None),
+            Err(reason) => (None, Some(refusal(reason))),
         };
-        Ok(Response::new(pb::GetOpeningResponse { outcome: Some(outcome) }))
+        Ok(Response::new(pb::GetOpeningResponse { shown, refusal }))
     }
 
     async fn approve_opening(
