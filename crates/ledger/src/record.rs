@@ -19,8 +19,8 @@ mod fields;
 mod kinds;
 
 pub use kinds::{
-    Access, Audit, BoxOpened, Consent, Demand, Enrollment, Erasure, Export, Manifest, Notice, Record, Refused,
-    Registry,
+    Access, Audit, BoxOpened, Consent, Demand, Enrollment, Erasure, Export, Manifest, Notice, Record,
+    Refused, Registry,
 };
 
 /// First line of every record, without its line feed.

@@ -11,7 +11,9 @@ use tacit_wire::custodian::{EvaluateRequest, Evaluated};
 use tacit_wire::{chunks32, concat32};
 
 use crate::support::table::{reason, trouble};
-use crate::support::{AUDITOR_CAP, AUTHORITY_CAP, HOLDER_CAP, NOW, Party, QUOTA, SEED, World, eventually, registry};
+use crate::support::{
+    AUDITOR_CAP, AUTHORITY_CAP, HOLDER_CAP, NOW, Party, QUOTA, SEED, World, eventually, registry,
+};
 
 pub(crate) fn points(count: usize) -> Vec<[u8; 32]> {
     (0..count).map(|_| SecretScalar::random(&mut os_rng()).public().encode()).collect()

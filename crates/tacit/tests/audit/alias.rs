@@ -90,7 +90,7 @@ pub(crate) async fn ask(federation: &Federation, enrolled: &str, claimed: &str) 
     };
     let check = prove_checks(vec![(draft, &it.to_enrolled())], &mut rng).unwrap().remove(0);
     let seed = read_seed(&federation.folder().join("keys/procurement-signing.seed")).unwrap();
-    let signature = SigningKey::from_seed(&*seed).sign(&authorize_message(&[check.hash()]));
+    let signature = SigningKey::from_seed(&seed).sign(&authorize_message(&[check.hash()]));
     let request = AuthorizeRequest {
         checks: vec![Check {
             context: check.context_bytes().to_vec().into(),

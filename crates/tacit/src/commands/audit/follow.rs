@@ -42,7 +42,8 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
             Details::Consent { number, .. } | Details::Request { number, .. } => {
                 json!({ "sequence": entry.sequence, "change": number })
             }
-            Details::Erasure => json!({ "sequence": entry.sequence }),
+            // A letter is sealed to others.
+            Details::Notice(_) | Details::Erasure => json!({ "sequence": entry.sequence }),
         };
         if let (Some(all), Some(beside)) = (value.as_object_mut(), beside.as_object()) {
             all.extend(beside.clone());
