@@ -4,7 +4,11 @@
 
 use std::path::PathBuf;
 
-use tacit_blind::{conformance, letter};
+use tacit_blind::{
+    audit_box::AuditorSecretKey,
+    case_evidence::{CaseEvidence, Demanded},
+    conformance, letter, opening,
+};
 use tacit_ledger::ed25519::SigningKey;
 use tacit_model::MemberId;
 
@@ -64,16 +68,23 @@ fn a_file_that_is_no_vector_file_is_an_error_and_a_file_with_holes_is_not_a_succ
     assert!(outcomes.iter().all(|o| o.result.is_err()));
 }
 
+fn vectors(file: &str) -> serde_json::Value {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors").join(file);
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn array<const N: usize>(text: &str) -> [u8; N] {
+    hex::decode(text).unwrap().try_into().unwrap()
+}
+
 /// tests/independent/check_letter.py makes them, from the RFCs.
 #[test]
 fn vectors_of_letters_open_to_each_recipient_and_to_nobody_else() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/letter-v1.json");
-    let value: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let value = vectors("letter-v1.json");
     let letters = value["letters"].as_array().unwrap();
     assert_eq!(letters.len(), 2);
     for case in letters {
         let text = |field: &str| case[field].as_str().unwrap();
-        let array = |hex: &str| <[u8; 32]>::try_from(hex::decode(hex).unwrap()).unwrap();
         let (sender, member) = (text("sender").parse().unwrap(), text("member").parse().unwrap());
         let pseudonym = array(text("pseudonym"));
         let envelope = letter::Envelope { sender: &sender, member: &member, pseudonym: &pseudonym };
@@ -96,4 +107,34 @@ fn vectors_of_letters_open_to_each_recipient_and_to_nobody_else() {
             assert!(letter::open(&sealed, &envelope, name, &other, &signing).is_err());
         }
     }
+}
+
+/// tests/independent/check_audit.py makes them, from the RFCs.
+#[test]
+fn vectors_of_what_auditors_sign_and_are_handed_hold_byte_for_byte() {
+    let value = vectors("audit-v1.json");
+    let text = |kind: &str, field: &str| value[kind][field].as_str().unwrap();
+    let signs = |kind: &str, message: &[u8]| {
+        let signing = SigningKey::from_seed(&array(text(kind, "signing_seed")));
+        assert_eq!(hex::encode(signing.sign(message)), text(kind, "signature"), "{kind}");
+    };
+    let ground = text("request", "ground");
+    let commitment = opening::ground(&array(text("request", "salt")), ground);
+    assert_eq!(hex::encode(commitment), text("request", "commitment"));
+    signs("request", &opening::request_message(text("request", "about"), ground).unwrap());
+
+    let registration = array(text("approval", "register_hash"));
+    let inner = hex::decode(text("approval", "inner")).unwrap();
+    signs(
+        "approval",
+        &opening::approval_message(text("approval", "opening"), &registration, &inner).unwrap(),
+    );
+
+    let sealed = hex::decode(text("evidence", "sealed")).unwrap();
+    let of = Demanded { demand: text("evidence", "demand"), record: text("evidence", "about") };
+    let (secret, public) = AuditorSecretKey::derive(&array(text("evidence", "seed")));
+    assert_eq!(hex::encode(public.encode()), text("evidence", "public"));
+    let opened = CaseEvidence::open(&sealed, &of, &secret).unwrap();
+    assert_eq!((&*opened.case, &*opened.officer), (text("evidence", "case"), text("evidence", "officer")));
+    assert!(opened.opens(&array(text("evidence", "matter"))));
 }

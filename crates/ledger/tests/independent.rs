@@ -413,6 +413,13 @@ fn a_second_implementation_agrees_with_the_vectors_of_letters() {
 }
 
 #[test]
+fn a_second_implementation_agrees_with_the_vectors_of_what_auditors_sign_and_are_handed() {
+    let Some(python) = python() else { return };
+    let (held, printed) = run(&python, "check_audit.py", &[]);
+    assert!(held && printed.starts_with("audit: "), "{printed}");
+}
+
+#[test]
 fn other_files_are_stray_unless_they_are_named() {
     let Some(python) = python() else { return };
     let folder = Log::new(2).export();
