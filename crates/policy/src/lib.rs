@@ -1,6 +1,7 @@
 //! The rules: who may ask whom about which list, for what, on which basis, how often.
 //!
 //! * [`registry`]: the signed registry of a federation (members, lists, purposes, agreements), read and written;
+//! * [`letter`]: what stands in letters between members and subjects, and the terms of objection and review;
 //! * [`consent`]: the text of a consent, its signature, and its states;
 //! * [`decide()`]: a pure function from a question to [`Allowed`] or [`Refusal`]; [`holder_decide`] is the holder's own
 //!   check by the same rules. After the built-in rules stand those of the federation's own, in Cedar
@@ -14,6 +15,7 @@ pub mod consent;
 mod decide;
 mod duration;
 mod keys;
+pub mod letter;
 mod own;
 pub mod registry;
 

@@ -24,7 +24,7 @@ pub mod keychange;
 mod matter;
 pub mod recovery;
 pub mod signed;
-mod text;
+pub(crate) mod text;
 pub mod trial;
 pub mod versions;
 mod witnesses;

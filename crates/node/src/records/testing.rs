@@ -19,6 +19,7 @@ pub(crate) fn list_entry(id: &str) -> List {
         notice_days: 0,
         contested: Contested::Flag,
         status_texts: Vec::new(),
+        review_body: None,
     }
 }
 

@@ -169,6 +169,7 @@ impl Loaded {
             Entry::List(list) => {
                 self.law(&list.legal_basis, list.adverse, format_args!("{path}.legal_basis"))?;
                 self.with_role(&list.id.holder_id(), Role::Holder, format_args!("{path}.id"))?;
+                self.review_body(list, path)?;
                 let problem = || Problem::UnknownScheme { name: list.scheme.chars().take(80).collect() };
                 self.schemes
                     .contains(&list.scheme)
@@ -260,6 +261,19 @@ impl Loaded {
 
     fn known(&self, id: &MemberId, path: impl std::fmt::Display) -> Result<&Member, RegistryError> {
         self.members.get(id).ok_or_else(|| Problem::UnknownMember { id: id.clone() }).at(path)
+    }
+
+    /// Who reviews is another body than the one that listed, and has a node that letters reach.
+    fn review_body(&self, list: &List, path: &str) -> Checked {
+        let Some(id) = &list.review_body else { return Ok(()) };
+        let path = format!("{path}.review_body");
+        if *id == list.id.holder_id() {
+            return Err(Problem::ReviewBody { list: list.id.clone() }).at(path);
+        }
+        if self.known(id, &path)?.has(Role::Holder) {
+            return Ok(());
+        }
+        self.with_role(id, Role::Requester, path)
     }
 
     fn with_role(&self, id: &MemberId, role: Role, path: impl std::fmt::Display) -> Checked {

@@ -157,6 +157,14 @@ pub enum RegistryProblem {
         /// The role it lacks.
         role: Role,
     },
+    /// A list is reviewed by the body that listed.
+    #[error(
+        "an objection about `{list}` is reviewed by another body than its holder; name another member or leave it out"
+    )]
+    ReviewBody {
+        /// The list.
+        list: ListId,
+    },
     /// A member lacks a key or an endpoint that its role needs.
     #[error("a member with the role `{role}` needs `{field}`; add it to the member's entry")]
     RoleNeeds {

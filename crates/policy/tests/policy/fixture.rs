@@ -86,6 +86,7 @@ pub(crate) fn list(name: &str, adverse: bool, origin: &str) -> List {
         notice_days: 10,
         contested: Contested::Flag,
         status_texts: vec![StatusText { status: 1, text: "listed".to_owned() }],
+        review_body: None,
     }
 }
 

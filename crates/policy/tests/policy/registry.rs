@@ -345,3 +345,30 @@ fn broken_files_are_refused_with_their_place() {
         assert_eq!(error.path(), path, "{error}");
     }
 }
+
+#[test]
+fn a_list_is_reviewed_by_another_member_that_has_a_node() {
+    let reviewed_by = |name: &str| {
+        let mut entries = entries();
+        let list = entries.iter_mut().find_map(|entry| match entry {
+            Entry::List(list) if list.id.as_str() == "court/judgment-defaulters" => Some(list),
+            _ => None,
+        });
+        list.unwrap().review_body = Some(id(name));
+        Registry::parse(&file(&entries), &pins())
+    };
+    for good in ["customs", "procurement"] {
+        let registry = reviewed_by(good).unwrap();
+        let list = registry.list(&list_id("court/judgment-defaulters")).unwrap();
+        assert_eq!(list.review_body, Some(id(good)));
+    }
+    for (bad, said) in [
+        ("court", "by another body than its holder"),
+        ("portal", "does not have the role `requester`"),
+        ("nobody", "nobody"),
+    ] {
+        let error = reviewed_by(bad).unwrap_err();
+        assert!(error.path().ends_with(".review_body") && error.to_string().contains(said), "{error}");
+    }
+    assert!(!String::from_utf8(file(&entries())).unwrap().contains("review_body"));
+}

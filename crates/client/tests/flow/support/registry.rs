@@ -76,6 +76,7 @@ fn list(name: &str, scheme: &str) -> List {
         notice_days: 0,
         contested: Contested::Flag,
         status_texts: vec![StatusText { status: 1, text: "listed".to_owned() }],
+        review_body: None,
     }
 }
 

@@ -235,6 +235,7 @@ fn list(name: &str) -> List {
         notice_days: 10,
         contested: Contested::Flag,
         status_texts: Vec::new(),
+        review_body: None,
     }
 }
 

@@ -70,6 +70,7 @@ fn list(name: &str) -> List {
         notice_days: 10,
         contested: Contested::Flag,
         status_texts: vec![StatusText { status: 1, text: "listed".to_owned() }],
+        review_body: None,
     }
 }
 

@@ -280,6 +280,7 @@ fn list(id: &str) -> Result<Entry, BenchError> {
         notice_days: 10,
         contested: Contested::Flag,
         status_texts: vec![StatusText { status: 1, text: "Listed.".to_owned() }],
+        review_body: None,
     }))
 }
 
