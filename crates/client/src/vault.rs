@@ -43,6 +43,8 @@ pub enum Kind {
     Chain,
     /// A record of a chain.
     Entry,
+    /// A case or letter of an objection, or of a notice.
+    Redress,
 }
 
 impl Kind {
@@ -57,6 +59,7 @@ impl Kind {
             Self::User => "user",
             Self::Chain => "chain",
             Self::Entry => "entry",
+            Self::Redress => "redress",
         }
     }
 }

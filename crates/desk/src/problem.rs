@@ -257,6 +257,7 @@ pub fn http_status(reason: Reason) -> StatusCode {
         | R::DateInvalid
         | R::SubjectRepeated
         | R::SubjectUnderAge
+        | R::TermOver
         | R::ConsentInvalid => StatusCode::UNPROCESSABLE_ENTITY,
         R::QuotaChecks
         | R::QuotaSubject

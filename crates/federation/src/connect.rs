@@ -17,9 +17,9 @@ use tacit_ledger::{
     note::{NoteError, NoteVerifier},
 };
 use tacit_model::{Clock, MemberId};
-use tacit_node::records::Records;
+use tacit_node::{records::Records, redress::Redress};
 use tacit_policy::Registry;
-use tacit_store::StoreError;
+use tacit_store::{Db, StoreError};
 use tacit_wire::gateway::gateway_service_client::GatewayServiceClient;
 use tonic::{
     metadata::{Ascii, MetadataValue},
@@ -73,6 +73,12 @@ pub enum ConnectError {
     /// The node has no gateway for gRPC.
     #[error("gateway.grpc: {member} has no gateway of this kind; use the configuration of a requester")]
     NoGateway {
+        /// The member.
+        member: MemberId,
+    },
+    /// The member gets and writes no letters.
+    #[error("keys.letters, keys.store: {member} has no keys for letters; `tacit member` makes them")]
+    NoLetters {
         /// The member.
         member: MemberId,
     },
@@ -239,6 +245,33 @@ pub async fn records(
     clock: &Arc<dyn Clock>,
     deadlines: Deadlines,
 ) -> Result<(Records, Arc<Registry>), ConnectError> {
+    let (db, registry) = beside(file, clock, deadlines).await?;
+    let records = Records::new(db, Arc::clone(&registry), file.member.clone(), Arc::clone(clock));
+    Ok((records, registry))
+}
+
+/// A member's notices, objections and appeals beside its node.
+///
+/// # Errors
+/// [`ConnectError`].
+pub async fn redress(
+    file: &NodeFile,
+    clock: &Arc<dyn Clock>,
+    deadlines: Deadlines,
+) -> Result<Redress, ConnectError> {
+    let path = file.keys.store.as_deref().filter(|_| file.keys.letters.is_some());
+    let path = path.ok_or_else(|| ConnectError::NoLetters { member: file.member.clone() })?;
+    let store = read_seed(path).map_err(|source| ConnectError::Seed { key: "store", source })?;
+    let (db, registry) = beside(file, clock, deadlines).await?;
+    Ok(Redress::new(db, &store, registry, file.member.clone(), Arc::clone(clock)))
+}
+
+/// The node's database, and the registry that the node keeps, or else the coordinator's.
+async fn beside(
+    file: &NodeFile,
+    clock: &Arc<dyn Clock>,
+    deadlines: Deadlines,
+) -> Result<(Db, Arc<Registry>), ConnectError> {
     let pins = file.pins.for_registry(&file.federation);
     let registry = match read_kept(&file.registry, &pins)? {
         Some(registry) => registry,
@@ -250,9 +283,7 @@ pub async fn records(
                 .await?
         }
     };
-    let db = tacit_node::store::open(&file.database).await?;
-    let records = Records::new(db, Arc::clone(&registry), file.member.clone(), Arc::clone(clock));
-    Ok((records, registry))
+    Ok((tacit_node::store::open(&file.database).await?, registry))
 }
 
 /// A client of a gateway.

@@ -224,6 +224,9 @@ reasons! {
     SubjectUnderAge "subject_under_age" Policy false
         "The person was under 18 on a day that the record names; nothing adverse is kept about people under 18."
         "Leave the row out.";
+    TermOver "term_over" Policy false
+        "The time for this step is over."
+        "Nothing can be done here any more; the decision names what remains.";
     NotAnswered "not_answered" Peer true
         "The question is on record, but no answer came."
         "Resume the batch: the row is asked again and gets a record of its own.";

@@ -5,4 +5,5 @@ pub mod gateway;
 pub mod health;
 pub mod holder;
 pub mod records;
+pub mod redress;
 pub mod store;

@@ -1,6 +1,6 @@
 //! A consent authority's side: letters to members about a subject, and those to the subject that its readings find.
 
-use tacit_blind::letter::{LetterFault, OpenedLetter};
+use tacit_blind::letter::{Envelope, LetterFault, OpenedLetter};
 use tacit_model::{MemberId, Reason, SubjectCode};
 
 use super::ConsentAuthority;
@@ -40,6 +40,20 @@ impl ConsentAuthority {
             return Err(ClientError::missing(Party::Custodian, "evaluated"));
         };
         self.seal_letter(member, pseudonym.pseudonym, content)
+    }
+
+    /// The signature that every sealing of this letter has: for whom it is shown to inside another.
+    ///
+    /// # Errors
+    /// [`ClientError::Own`] for content outside its bounds.
+    pub fn sign_letter(
+        &self,
+        member: &MemberId,
+        pseudonym: &[u8; 32],
+        content: &[u8],
+    ) -> Result<[u8; 64], ClientError> {
+        let envelope = Envelope { sender: self.member(), member, pseudonym };
+        envelope.sign(content, self.signing()).map_err(ClientError::Own)
     }
 
     /// Posts a letter, and verifies that it is in the log. The same letter again gets the same record.

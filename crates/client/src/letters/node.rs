@@ -100,17 +100,12 @@ impl Requester {
         draft: &LetterDraft,
         code: &SubjectCode,
     ) -> Result<SealedLetter, ClientError> {
-        let ground = EnrolledFor { case: &draft.case, officer: &draft.officer };
-        let known = self.know(ground, std::slice::from_ref(code)).await?.pop();
-        let known = known
-            .ok_or(ClientError::Worker)?
-            .map_err(|refusal| ClientError::Refused { party: Party::Custodian, refusal })?;
+        let pseudonym = self.own_pseudonym(&draft.case, &draft.officer, code).await?;
         let registry = self.registry();
         let recipients: Vec<_> = registry.letter_authorities().collect();
         if recipients.is_empty() {
             return Err(ClientError::Registry("an authority that gets letters"));
         }
-        let pseudonym = *known.enrolled.pseudonym();
         let (member, signing) = (self.member(), self.signing());
         SealedLetter::seal(member, member, pseudonym, &draft.content, &signing, &recipients)
     }
@@ -165,6 +160,24 @@ impl Requester {
             page.letters.push(letter);
         }
         Ok(page)
+    }
+
+    /// The own pseudonym of a subject. A new one is enrolled, which counts against the quota of new subjects.
+    ///
+    /// # Errors
+    /// A refusal of the enrollment; no usable answer.
+    pub async fn own_pseudonym(
+        &self,
+        case: &str,
+        officer: &str,
+        code: &SubjectCode,
+    ) -> Result<[u8; 32], ClientError> {
+        let ground = EnrolledFor { case, officer };
+        let known = self.know(ground, std::slice::from_ref(code)).await?.pop();
+        let known = known
+            .ok_or(ClientError::Worker)?
+            .map_err(|refusal| ClientError::Refused { party: Party::Custodian, refusal })?;
+        Ok(*known.enrolled.pseudonym())
     }
 
     /// Whether a pseudonym is the own one of this subject, in any epoch. Nobody is enrolled for that.

@@ -18,6 +18,11 @@ pub fn parse_day(text: &str) -> Option<u32> {
     day_of(date).filter(|day| *day > 0)
 }
 
+/// A day as a date of the calendar; one beyond its end is its last one.
+pub(crate) fn date(day: u32) -> Date {
+    format_day(day.max(1)).parse().unwrap_or(Date::MAX)
+}
+
 /// The day it is at `now` in this time zone.
 pub(crate) fn today(now: Millis, zone: &TimeZone) -> u32 {
     let timestamp = Timestamp::from_millisecond(now.to_i64()).unwrap_or(Timestamp::MAX);

@@ -25,6 +25,7 @@ use crate::store::{
         changes, imports,
         imports::ImportCounts,
         lists::ListNo,
+        notices::{self, Notice},
         records::{self, Existing, WriteHistory, WriteRecord},
     },
 };
@@ -162,10 +163,13 @@ impl Import<'_> {
         if !rows.is_empty() {
             existing = records::existing(&mut tx, self.list, &codes).await?;
         }
+        let notices = notices_of(&mut tx, rows, &existing).await?;
         let mut counts = ImportCounts::default();
         let (mut writes, mut history) = (Vec::new(), Vec::new());
-        let facts: Vec<Facts> =
-            rows.iter().map(|row| self.facts_of(row, existing.get(row.subject.expose_code()))).collect();
+        let facts: Vec<Facts> = rows
+            .iter()
+            .map(|row| self.facts_of(row, existing.get(row.subject.expose_code()), &notices))
+            .collect();
         for ((row, facts), reference) in rows.iter().zip(&facts).zip(&references) {
             match existing.get(row.subject.expose_code()) {
                 None => {
@@ -210,12 +214,21 @@ impl Import<'_> {
     }
 
     /// What a row says, completed by what is kept: a file without the columns leaves objections and bodies as they are.
-    /// What comes back after a removal is another listing.
-    fn facts_of(&self, row: &Row, old: Option<&Existing>) -> Facts {
+    /// What comes back after a removal is another listing. A file that knows of no notification does not undo the one
+    /// that was sent through the log about the same decision.
+    fn facts_of(&self, row: &Row, old: Option<&Existing>, notices: &HashMap<u64, Notice>) -> Facts {
         let mut facts = row.facts.clone();
-        let Some(old) = old.map(|old| &old.facts).filter(|old| old.state != RecordState::Removed) else {
+        let Some(old) = old.filter(|old| old.facts.state != RecordState::Removed) else {
             return facts;
         };
+        if let Some(notice) = notices.get(&old.id.get()).filter(|notice| notice.is_of(&facts))
+            && facts.notified_on == 0
+            && notice.notified_on > 0
+        {
+            facts.notified_on = notice.notified_on;
+            facts.effective_on = facts.effective_on.max(old.facts.effective_on);
+        }
+        let old = &old.facts;
         if !self.stated.contested && old.state == RecordState::Contested {
             facts.state = RecordState::Contested;
         }
@@ -237,6 +250,18 @@ impl Import<'_> {
         let today = self.rules.today(self.clock.now());
         self.report.standing(self.rules.standing(row.subject.expose_code(), facts, today));
     }
+}
+
+/// The notices of records that the file names without a notification, though one is kept.
+async fn notices_of(
+    tx: &mut Conn,
+    rows: &[Row],
+    existing: &HashMap<String, Existing>,
+) -> Result<HashMap<u64, Notice>, StoreError> {
+    let silent = rows.iter().filter(|row| row.facts.notified_on == 0);
+    let known = silent.filter_map(|row| existing.get(row.subject.expose_code()));
+    let records: Vec<u64> = known.filter(|old| old.facts.notified_on > 0).map(|old| old.id.get()).collect();
+    notices::of_records(tx, &records).await
 }
 
 /// Keeps the first row of each subject; later ones are rejected.

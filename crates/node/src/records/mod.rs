@@ -18,9 +18,9 @@ mod view;
 use std::io::Read;
 use std::sync::Arc;
 
-use tacit_model::{Clock, ListId, MemberId, Reason, SubjectCode};
+use tacit_model::{Clock, ListId, MemberId, Millis, Reason, SubjectCode};
 use tacit_policy::{Registry, registry::entry::List};
-use tacit_store::Db;
+use tacit_store::{Conn, Db, StoreError};
 
 use crate::store::{
     self,
@@ -32,6 +32,7 @@ use crate::store::{
     },
 };
 
+pub(crate) use day::date;
 pub use day::{format_day, parse_day};
 pub use error::RecordsError;
 pub use report::{ImportEvent, ImportReport, Rejection};
@@ -251,17 +252,12 @@ impl Records {
         let Some(held) = lists::find(&mut tx, list).await? else { return Ok(ChangeOutcome::NotOnList) };
         let found = records::by_code(&mut tx, held.no, code.expose_code()).await?;
         let Some((record, _)) = found else { return Ok(ChangeOutcome::NotOnList) };
-        match record.facts.state {
-            old if old == state => return Ok(ChangeOutcome::Unchanged),
-            RecordState::Removed => return Ok(ChangeOutcome::NotOnList),
-            RecordState::Active | RecordState::Contested => {}
+        let changed =
+            change_state(&mut tx, &record, state, Change { action, reason, by, at: self.clock.now() })
+                .await?;
+        if changed != ChangeOutcome::Changed {
+            return Ok(changed);
         }
-        let seq = changes::next(&mut tx).await?;
-        records::set_state(&mut tx, record.id, state, seq).await?;
-        let at = self.clock.now();
-        let entry =
-            records::WriteHistory { record: record.id, at, by, action, reason, before: &record.facts };
-        records::add_history(&mut tx, &[entry]).await?;
         tx.commit().await?;
         Ok(ChangeOutcome::Changed)
     }
@@ -311,7 +307,35 @@ impl Records {
     }
 }
 
-fn check_by(by: &str) -> Result<(), RecordsError> {
+/// What changes the state of a record, for its history.
+pub(crate) struct Change<'a> {
+    pub(crate) action: &'static str,
+    pub(crate) reason: &'a str,
+    pub(crate) by: &'a str,
+    pub(crate) at: Millis,
+}
+
+/// Changes the state of a record that is not removed, with its former values in the history.
+pub(crate) async fn change_state(
+    tx: &mut Conn,
+    record: &records::StoredRecord,
+    state: RecordState,
+    change: Change<'_>,
+) -> Result<ChangeOutcome, StoreError> {
+    match record.facts.state {
+        old if old == state => return Ok(ChangeOutcome::Unchanged),
+        RecordState::Removed => return Ok(ChangeOutcome::NotOnList),
+        RecordState::Active | RecordState::Contested => {}
+    }
+    let seq = changes::next(tx).await?;
+    records::set_state(tx, record.id, state, seq).await?;
+    let Change { action, reason, by, at } = change;
+    let entry = records::WriteHistory { record: record.id, at, by, action, reason, before: &record.facts };
+    records::add_history(tx, &[entry]).await?;
+    Ok(ChangeOutcome::Changed)
+}
+
+pub(crate) fn check_by(by: &str) -> Result<(), RecordsError> {
     let named = !by.trim().is_empty() && by.len() <= BY_MAX && !by.chars().any(char::is_control);
     if named { Ok(()) } else { Err(RecordsError::By) }
 }

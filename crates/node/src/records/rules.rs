@@ -204,6 +204,16 @@ impl ListRules {
         self.categories.contains_key(&category)
     }
 
+    /// Days between the notice of a record of this category and its effect; `None` when the list does not take it.
+    pub(crate) fn notice_days(&self, category: u16) -> Option<u32> {
+        self.categories.get(&category).map(|rule| rule.notice_days)
+    }
+
+    /// Whether a contested record of this category is not answered.
+    pub(crate) fn stays(&self, category: u16) -> bool {
+        self.categories.get(&category).is_some_and(|rule| rule.withhold)
+    }
+
     /// Changes when any of the rules does: then the whole list is sealed anew.
     pub(crate) fn hash(&self) -> &[u8; 32] {
         &self.hash

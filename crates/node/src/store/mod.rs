@@ -1,6 +1,7 @@
 //! The node's tables: every SQL statement of this crate stands below here.
 
 pub(crate) mod holder;
+pub(crate) mod redress;
 #[cfg(test)]
 mod requester_tests;
 

@@ -20,6 +20,7 @@ use tacit_node::{
     gateway::Gateway,
     health::Health,
     holder::{Holder, HolderDeps},
+    redress::{Courier, Redress},
 };
 use tacit_policy::{
     Ed25519Key, Registry,
@@ -110,6 +111,10 @@ pub(super) async fn start(file: NodeFile, around: &Surroundings) -> Result<Runni
         let recovery = requester.recover().await?;
         tracing::info!(?recovery, "requests of the last run were settled");
     }
+    let courier = match &requester {
+        Some(requester) if ground.file.keys.letters.is_some() => Some(ground.courier(requester.clone())?),
+        _ => None,
+    };
     let knowledge = Knowledge::default();
     let gateway =
         ground.gateway(requester.clone().filter(|_| asks), holder.clone(), knowledge.clone()).await?;
@@ -123,7 +128,12 @@ pub(super) async fn start(file: NodeFile, around: &Surroundings) -> Result<Runni
         credentials: ground.credentials.clone(),
         in_use: Arc::clone(&ground.registry),
     };
-    Ok(run(ground, Parts { holder, requester, asks, gateway, follower, learning }, listener, &member))
+    Ok(run(
+        ground,
+        Parts { holder, requester, asks, courier, gateway, follower, learning },
+        listener,
+        &member,
+    ))
 }
 
 /// What a node is made of.
@@ -132,6 +142,8 @@ struct Parts {
     requester: Option<Requester>,
     /// Whether it asks, and does not only write letters.
     asks: bool,
+    /// Carries letters.
+    courier: Option<Courier>,
     gateway: Option<Gateway>,
     follower: registry::Follower,
     /// Keeps the gateway's status fresh.
@@ -205,6 +217,14 @@ impl Ground {
         ))
     }
 
+    fn courier(&self, requester: Requester) -> Result<Courier, StartError> {
+        let path = needed(self.file.keys.store.as_deref(), "keys.store", "requester")?;
+        let store = read_seed(path).map_err(|source| StartError::Seed { key: "store", source })?;
+        let (db, registry, clock) = (self.db.clone(), Arc::clone(&self.registry), Arc::clone(&self.clock));
+        let redress = Redress::new(db, &store, registry, self.file.member.clone(), clock);
+        Ok(Courier::new(redress, requester))
+    }
+
     async fn gateway(
         &self,
         requester: Option<Requester>,
@@ -272,6 +292,9 @@ async fn serve(
         background.spawn(requester.clone().follow_consents());
         background.spawn(recover(requester.clone()));
         background.spawn(demands::answer(requester.clone()));
+    }
+    if let Some(courier) = parts.courier {
+        background.spawn(courier.run());
     }
     let mut halves = JoinSet::new();
     if let Some(gateway) = parts.gateway {
