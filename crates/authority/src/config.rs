@@ -40,7 +40,7 @@ impl Default for ApiLimits {
         Self {
             requests: 128,
             connections: 256,
-            body_bytes: 16 << 10,
+            body_bytes: 64 << 10,
             header_ms: 10_000,
             request_ms: 60_000,
             checks_per_minute: 20,

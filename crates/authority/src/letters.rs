@@ -57,7 +57,7 @@ pub(crate) fn of<'a>(kept: &'a [Kept], registry: &Registry) -> Vec<KeptLetter<'a
     letters
 }
 
-fn letter<'a>(chain: &'a Chain, entry: &'a Entry, registry: &Registry) -> Option<KeptLetter<'a>> {
+pub(crate) fn letter<'a>(chain: &'a Chain, entry: &'a Entry, registry: &Registry) -> Option<KeptLetter<'a>> {
     let Opening::Notice { pseudonym, letter, key } = &entry.opening else { return None };
     let record: record::Notice = Record::parse(entry.record.as_bytes()).ok()?.try_into().ok()?;
     let letter = SealedLetter {

@@ -15,8 +15,10 @@ mod api;
 mod check;
 mod config;
 mod letters;
+mod matters;
 mod proof;
 mod reading;
+mod redress;
 mod sealed;
 mod source;
 pub mod store;
@@ -180,6 +182,7 @@ impl Authority {
             rows: Arc::clone(&rows),
             clock: Arc::clone(&deps.clock),
             config: deps.reading,
+            authority: Some(deps.consents.clone()),
             one: Arc::new(Mutex::new(())),
             ended: Arc::new(Notify::new()),
         };

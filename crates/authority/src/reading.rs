@@ -13,7 +13,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use rand_core::CryptoRng;
 use serde::Deserialize;
-use tacit_client::{ClientError, Details, Kind, KnownChain, RowKey, SubjectLog};
+use tacit_client::{ClientError, ConsentAuthority, Details, Kind, KnownChain, RowKey, SubjectLog};
 use tacit_model::{Clock, Millis, Reason, SubjectCode};
 use tacit_store::{Db, StoreError, begin};
 use tokio::sync::{Mutex, Notify};
@@ -103,6 +103,9 @@ pub enum ReadingError {
     /// A code that was kept is none under this registry.
     #[error("a user's code is of a scheme that the registry does not know any more")]
     Scheme,
+    /// A letter whose member's pseudonym of the user is not evaluated yet.
+    #[error("the pseudonym that a letter is addressed by is not known yet")]
+    Unaddressed,
 }
 
 /// Reads a code that was kept, by its scheme.
@@ -117,6 +120,8 @@ pub(crate) struct Readings {
     pub(crate) rows: Arc<Rows>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: ReadingConfig,
+    /// Writes letters for users; none where no letters are carried.
+    pub(crate) authority: Option<ConsentAuthority>,
     /// One reading at a time.
     pub(crate) one: Arc<Mutex<()>>,
     /// Told when a reading has ended.
@@ -185,6 +190,7 @@ impl Readings {
             self.read_part(run, part, rng).await?;
             read += part.len() as u64;
         }
+        self.send_letters(rng).await?;
         let next = began.plus_ms(self.config.pause_ms(rng)).max(self.clock.now());
         readings::end(&mut *self.db.write().await?, run, self.clock.now(), next).await?;
         metrics::counter!("tacit_authority_readings_total").increment(1);
@@ -226,12 +232,25 @@ impl Readings {
         };
         let logs = self.source.read(opened.iter().map(wanted).collect()).await?;
         let mut changes = Vec::with_capacity(opened.len());
-        for ((key, chain), log) in opened.into_iter().zip(logs) {
-            changes.push(self.change(key, chain, log, rng)?);
+        let (mut forwards, mut erased) = (Vec::new(), Vec::new());
+        for (((key, chain), log), user) in opened.into_iter().zip(logs).zip(&users) {
+            let (about, mut entries) = (chain.clone(), Vec::new());
+            let change = self.change(key, chain, log, &mut entries, rng)?;
+            if change.begins_anew {
+                erased.extend(self.written_to(user, &about.requester).await?);
+            }
+            changes.push(change);
+            forwards.extend(self.forwards(user, &about, &entries, rng).await?);
         }
+        let now = self.clock.now();
         let mut conn = self.db.write().await?;
         let mut tx = begin(&mut conn).await?;
         chains::read(&mut tx, run, &changes).await?;
+        // An erasure takes what this authority wrote along.
+        crate::store::letters::remove(&mut tx, &erased).await?;
+        for letter in &forwards {
+            crate::store::letters::add(&mut tx, letter, now).await?;
+        }
         readings::advance(&mut tx, run, changes.len() as u64).await?;
         tx.commit().await?;
         Ok(())
@@ -266,12 +285,13 @@ impl Readings {
         Ok(others)
     }
 
-    /// What a reading changes of a chain. What does not hold is kept as a finding, beside what held before.
+    /// What a reading changes of a chain, with the letters among its new entries. What does not hold is kept as a finding, beside what held before.
     fn change(
         &self,
         key: RowKey,
         mut chain: Chain,
         log: ReadLog,
+        letters: &mut Vec<Entry>,
         rng: &mut impl CryptoRng,
     ) -> Result<chains::ChainChange, RowError> {
         let mut change = chains::ChainChange { key, ..chains::ChainChange::default() };
@@ -284,6 +304,9 @@ impl Readings {
                     let Some(kept) = kept(entry, hash, self.source.as_ref()) else { continue };
                     let sealed = self.rows.seal(Kind::Entry, &row, &kept, rng)?;
                     change.entries.push(chains::EntryRow { key: row, sealed });
+                    if matches!(kept.opening, Opening::Notice { key: Some(_), .. }) {
+                        letters.push(kept);
+                    }
                 }
                 if !change.entries.is_empty() {
                     change.checkpoint = Some((hash, log.checkpoint.to_vec()));

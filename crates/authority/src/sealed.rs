@@ -111,7 +111,7 @@ pub enum RowError {
 
 /// Names, seals and opens the authority's rows.
 #[derive(Debug)]
-pub(crate) struct Rows(Vault);
+pub(crate) struct Rows(pub(crate) Vault);
 
 impl Rows {
     pub(crate) fn new(store_key: &[u8; 32]) -> Self {
@@ -162,6 +162,7 @@ impl Rows {
         let name = match kind {
             Kind::User => "user",
             Kind::Chain => "chain",
+            Kind::Redress => "letter",
             _ => "entry",
         };
         // The error would quote what was read.

@@ -200,6 +200,7 @@ impl World {
         let readings = Readings {
             source: Arc::new(hub.clone()),
             schemes: Arc::new(|scheme, code| Schemes::built_in().parse_exact(scheme, code).ok()),
+            authority: None,
             db: db.clone(),
             rows: Arc::clone(&rows),
             clock: Arc::new(clock.clone()),

@@ -9,8 +9,9 @@ use tacit_store::{Db, StoreError};
 
 use crate::{
     reading::ReadingError,
+    redress::Outgoing,
     sealed::{Chain, Entry, Rows, User},
-    store::{chains, users},
+    store::{chains, letters, users},
 };
 
 /// A user. Clones of the table share everything.
@@ -55,6 +56,12 @@ impl Users {
             kept.push((chain, entries));
         }
         Ok(kept)
+    }
+
+    /// The letters that were written for a user, oldest first.
+    pub(crate) async fn written(&self, user: &RowKey) -> Result<Vec<Outgoing>, ReadingError> {
+        let rows = letters::of_user(&mut *self.db.read().await?, user).await?;
+        Ok(rows.iter().map(|row| self.rows.open_letter(row)).collect::<Result<_, _>>()?)
     }
 
     /// A checkpoint by its hash.

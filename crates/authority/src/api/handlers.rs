@@ -317,7 +317,7 @@ pub(super) async fn person(app: &App, scheme: &str, typed: &Typed) -> Result<Per
     Ok(Person { since, new, kept })
 }
 
-fn subject(app: &App, scheme: &str, typed: &Typed) -> Result<(RowKey, SubjectCode), Problem> {
+pub(super) fn subject(app: &App, scheme: &str, typed: &Typed) -> Result<(RowKey, SubjectCode), Problem> {
     if typed.0.len() > TYPED_MAX {
         return Err(Problem::of_field(Reason::CodeInvalid, "code", "The code has more than 200 bytes."));
     }
@@ -330,7 +330,7 @@ fn subject(app: &App, scheme: &str, typed: &Typed) -> Result<(RowKey, SubjectCod
     Ok((app.users.rows.user(&parsed.subject), parsed.subject))
 }
 
-async fn enrolled(app: &App, subject: &SubjectCode) -> Result<(RowKey, Millis, bool), Problem> {
+pub(super) async fn enrolled(app: &App, subject: &SubjectCode) -> Result<(RowKey, Millis, bool), Problem> {
     let found = app.users.enroll(subject, app.clock.now(), &mut os_rng()).await;
     let found = found.map_err(|error| trouble(&error))?;
     if found.2 {
@@ -383,16 +383,16 @@ fn instant(text: Option<&str>, field: &'static str) -> Result<Option<Millis>, Pr
     text.map(|text| text.parse().map_err(wrong)).transpose()
 }
 
-fn malformed(field: &'static str, message: &'static str) -> Problem {
+pub(super) fn malformed(field: &'static str, message: &'static str) -> Problem {
     Problem::of_field(Reason::Malformed, field, message)
 }
 
 /// What goes wrong here is ours: the log says what, the caller hears that it is so.
-fn trouble(error: &ReadingError) -> Problem {
+pub(super) fn trouble(error: &ReadingError) -> Problem {
     tracing::error!(%error, "the store could not be read or written");
     match error {
         ReadingError::Client(error) => Problem::from(error.reason()),
-        ReadingError::Store(_) | ReadingError::Row(_) | ReadingError::Scheme => {
+        ReadingError::Store(_) | ReadingError::Row(_) | ReadingError::Scheme | ReadingError::Unaddressed => {
             Problem::from(Reason::Internal)
         }
     }

@@ -10,6 +10,7 @@
 mod handlers;
 mod letters;
 pub(crate) mod openapi;
+mod redress;
 mod types;
 
 use std::{sync::Arc, time::Duration};
@@ -35,11 +36,14 @@ use crate::App;
 
 type Shared = Arc<App>;
 
-static ROUTES: [Route<Shared>; 10] = [
+static ROUTES: [Route<Shared>; 13] = [
     Route::post("/v1/users", Guard::Token, || routing::post(handlers::enroll)),
     Route::post("/v1/findUsage", Guard::Token, || routing::post(handlers::find_usage)),
     Route::post("/v1/usagePeriod", Guard::Token, || routing::post(handlers::usage_period)),
     Route::post("/v1/letters", Guard::Token, || routing::post(letters::letters)),
+    Route::post("/v1/matters", Guard::Token, || routing::post(redress::matters)),
+    Route::post("/v1/objections", Guard::Token, || routing::post(redress::object)),
+    Route::post("/v1/appeals", Guard::Token, || routing::post(redress::appeal)),
     Route::post("/v1/proofs", Guard::Token, || routing::post(handlers::proof)),
     Route::post("/v1/checks", Guard::Token, || routing::post(handlers::check)),
     Route::get("/v1/receipts/{record_id}", Guard::Token, || routing::get(handlers::receipt)),

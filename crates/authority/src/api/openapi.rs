@@ -7,7 +7,7 @@ use tacit_desk::openapi::{always, outcomes};
 use tacit_model::Reason;
 use utoipa::OpenApi;
 
-use super::{handlers, letters};
+use super::{handlers, letters, redress};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -20,14 +20,15 @@ use super::{handlers, letters};
         license(name = "MIT OR Apache-2.0")
     ),
     paths(
-        handlers::enroll, handlers::find_usage, handlers::usage_period, letters::letters, handlers::proof, handlers::check,
-        handlers::receipt, handlers::heartbeat, handlers::openapi, handlers::health
+        handlers::enroll, handlers::find_usage, handlers::usage_period, letters::letters, redress::matters,
+        redress::object, redress::appeal, handlers::proof, handlers::check, handlers::receipt, handlers::heartbeat, handlers::openapi, handlers::health
     ),
     security(("token" = [])),
     tags(
         (name = "users", description = "Persons whose records are read."),
         (name = "usage", description = "Who asked about a person, what for, and what proves it."),
         (name = "letters", description = "Letters between members and the authorities about a person."),
+        (name = "redress", description = "A person's objections and appeals, and how far they are."),
         (name = "checks", description = "A person's own checks of single lists, and their receipts."),
         (name = "service", description = "How the service is.")
     ),
@@ -39,9 +40,30 @@ struct Document;
 fn reasons(operation: &str) -> BTreeSet<Reason> {
     let mut reasons = always(!matches!(operation, "openapi" | "health"));
     match operation {
-        "enroll" | "findUsage" | "usagePeriod" | "letters" | "prove" => reasons.extend([
+        "enroll" | "findUsage" | "usagePeriod" | "letters" | "matters" | "prove" => reasons.extend([
             Reason::Malformed,
             Reason::TooLarge,
+            Reason::CodeInvalid,
+            Reason::CodeSchemeUnknown,
+        ]),
+        "object" => reasons.extend([
+            Reason::Malformed,
+            Reason::TooLarge,
+            Reason::UnknownList,
+            Reason::UnknownMember,
+            Reason::NotFound,
+            Reason::Conflict,
+            Reason::CodeInvalid,
+            Reason::CodeSchemeUnknown,
+            Reason::CodeNotThisScheme,
+        ]),
+        "appeal" => reasons.extend([
+            Reason::Malformed,
+            Reason::TooLarge,
+            Reason::UnknownMember,
+            Reason::NotFound,
+            Reason::Conflict,
+            Reason::TermOver,
             Reason::CodeInvalid,
             Reason::CodeSchemeUnknown,
         ]),

@@ -95,3 +95,12 @@ pub(crate) async fn set_covered(
     }
     Ok(())
 }
+
+/// A user.
+pub(crate) async fn of_key(conn: &mut Conn, key: &RowKey) -> Result<Option<UserRow>, StoreError> {
+    let row = sqlx::query("SELECT sealed FROM authority_user WHERE user_key = $1")
+        .bind(key.as_slice())
+        .fetch_optional(conn)
+        .await?;
+    row.map(|row| Ok(UserRow { key: *key, sealed: row.try_get(0)? })).transpose()
+}
