@@ -11,8 +11,7 @@ use tacit_model::{Clock, SystemClock};
 
 use crate::{
     commands::{
-        agreement, audit, bench, check, completions, conformance, consent, db, demo, doctor, init, list, log,
-        member, receipt, registry, serve, subject, up,
+        agreement, audit, bench, check, completions, conformance, consent, db, demo, doctor, init, list, log, member, receipt, redress, registry, serve, subject, up,
     },
     exit::{Exit, Failure},
     output::Output,
@@ -67,6 +66,15 @@ enum Command {
     /// The agency's own lists.
     #[command(subcommand)]
     List(list::Command),
+    /// Notices before a listing, as the holder.
+    #[command(subcommand)]
+    Notice(redress::Notice),
+    /// Objections: a person's, through the authority; those to own listings, as the body that decides.
+    #[command(subcommand)]
+    Objection(redress::Objection),
+    /// Appeals to this body against another body's decision.
+    #[command(subcommand)]
+    Appeal(redress::Appeal),
     /// Ask whether a code, or each code of a file, is on a list.
     Check(check::Arguments),
     /// Consents, as the consent authority.
@@ -209,6 +217,9 @@ fn run_command(arguments: Arguments, output: Output) -> Result<Exit, Failure> {
             serve::run(&context, Role::Authority, arguments)
         }
         Command::List(command) => list::run(&context, command),
+        Command::Notice(command) => redress::notice(&context, command),
+        Command::Objection(command) => redress::objection(&context, command),
+        Command::Appeal(command) => redress::appeal(&context, command),
         Command::Check(arguments) => check::run(&context, arguments),
         Command::Consent(command) => consent::run(&context, command),
         Command::Subject(command) => subject::run(&context, command),

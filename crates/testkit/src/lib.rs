@@ -40,7 +40,11 @@ use tacit_federation::{
 use tacit_identity::{CredentialFiles, Credentials, Role, SpiffeId, channel};
 use tacit_ledger::ed25519::SigningKey;
 use tacit_model::{Clock, ListId, MemberId, entropy::seeded_rng};
-use tacit_node::records::{ImportOptions, ImportReport, Records, SealOutcome, format_day};
+use tacit_node::{
+    records::{ImportOptions, ImportReport, Records, SealOutcome, format_day},
+    redress::Redress,
+};
+
 use tacit_policy::Registry;
 use tacit_wire::gateway::{
     CheckOutcome, CheckRequest, Question, check_outcome::Outcome, list_answer::Answer,
@@ -248,6 +252,14 @@ impl Federation {
     pub async fn records(&self, holder: &str) -> Result<Records, KitError> {
         let file = self.file::<NodeFile>(holder)?;
         Ok(connect::records(&file, &self.clock, DEADLINES).await?.0)
+    }
+
+    /// A member's notices, objections and appeals, as `tacit objection` works on them, by this clock.
+    ///
+    /// # Errors
+    /// [`KitError`].
+    pub async fn redress(&self, member: &str, clock: &Arc<dyn Clock>) -> Result<Redress, KitError> {
+        Ok(connect::redress(&self.file::<NodeFile>(member)?, clock, DEADLINES).await?)
     }
 
     /// Imports records from CSV.

@@ -2,7 +2,7 @@
 //! and erasure.
 
 mod erase;
-mod words;
+pub(super) mod words;
 
 use std::{
     fs::OpenOptions,
@@ -45,7 +45,7 @@ pub(crate) enum Command {
 
 /// Whom it is about.
 #[derive(Debug, clap::Args)]
-struct Person {
+pub(super) struct Person {
     /// The person's or company's code, `-` to read it from standard input.
     code: String,
     /// The code's scheme.
@@ -53,7 +53,7 @@ struct Person {
     scheme: String,
     /// The authority's configuration.
     #[arg(long, env = "TACIT_CONFIG", value_name = "FILE")]
-    config: PathBuf,
+    pub(super) config: PathBuf,
 }
 
 /// Arguments of `subject enroll`.
@@ -112,7 +112,7 @@ pub(crate) struct Receipt {
 /// Entries of one page.
 const PAGE: usize = 1000;
 
-fn ulid(text: &str) -> Result<Ulid, String> {
+pub(super) fn ulid(text: &str) -> Result<Ulid, String> {
     parse_ulid(text).ok_or_else(|| "an id is a ULID: 26 characters, capitals and digits".to_owned())
 }
 
@@ -133,14 +133,14 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> 
 }
 
 /// The authority's interface, with the command line's token.
-fn desk(config: &Path) -> Result<DeskClient, Failure> {
+pub(super) fn desk(config: &Path) -> Result<DeskClient, Failure> {
     let file = AuthorityFile::load(config, Environment::Read)?;
     let token = connect::desk_token(&file, CLI_APPLICATION)?;
     Ok(DeskClient::new(file.api.http, token))
 }
 
 /// What the authority answers, or why it does not.
-async fn ask(desk: &DeskClient, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+pub(super) async fn ask(desk: &DeskClient, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
     let answer = match body {
         Some(body) => desk.post(path, body).await,
         None => desk.get(path).await,
@@ -169,7 +169,7 @@ async fn ask(desk: &DeskClient, path: &str, body: Option<&Value>) -> Result<Valu
 
 impl Person {
     /// The body that names the person.
-    fn body(self) -> Result<Value, Failure> {
+    pub(super) fn body(self) -> Result<Value, Failure> {
         Ok(json!({ "scheme": self.scheme, "code": *typed(self.code)? }))
     }
 }

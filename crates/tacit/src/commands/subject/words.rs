@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{exit::Failure, output::columns};
 
 /// A text of an answer; empty when it is none.
-pub(super) fn text(value: &Value) -> String {
+pub(in crate::commands) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
@@ -15,7 +15,7 @@ fn texts(value: &Value, field: &str) -> Vec<String> {
 }
 
 /// As of when, what is lacking, and when more comes.
-pub(super) fn freshness(answer: &Value) -> String {
+pub(in crate::commands) fn freshness(answer: &Value) -> String {
     let mut said = match answer["as_of"].as_str() {
         Some(as_of) => format!("Everything recorded up to {as_of} is here."),
         None => "Nothing was read about this person yet.".to_owned(),
