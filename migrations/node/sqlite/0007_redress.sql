@@ -6,11 +6,11 @@
 CREATE TABLE redress_case (
     case_key BLOB   NOT NULL PRIMARY KEY CHECK (length(case_key) = 32),
     level    TEXT   NOT NULL CHECK (level IN ('first', 'review')),
-    over     BIGINT NOT NULL CHECK (over IN (0, 1)),         -- 1: nothing is left to be done
+    ended    BIGINT NOT NULL CHECK (ended IN (0, 1)),        -- 1: nothing is left to be done
     begun_ms BIGINT NOT NULL CHECK (begun_ms >= 0),
     sealed   BLOB   NOT NULL                                 -- list, subject, days, decisions
 ) WITHOUT ROWID;
-CREATE INDEX redress_case_level ON redress_case (level, over);
+CREATE INDEX redress_case_level ON redress_case (level, ended);
 
 -- Letters that came and that were written here, in their order. Only `state` and `sealed` of one that is on its way
 -- change: waiting -> logged.

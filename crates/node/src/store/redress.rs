@@ -131,7 +131,7 @@ pub(crate) async fn case_of(conn: &mut Conn, key: &RowKey) -> Result<Option<Case
 
 /// The cases of a level, the oldest first; without those that are over unless they are wanted too.
 pub(crate) async fn cases(conn: &mut Conn, level: &str, over: bool) -> Result<Vec<CaseRow>, StoreError> {
-    let sql = "SELECT case_key, sealed FROM redress_case WHERE level = $1 AND over <= $2 ORDER BY begun_ms";
+    let sql = "SELECT case_key, sealed FROM redress_case WHERE level = $1 AND ended <= $2 ORDER BY begun_ms";
     let rows = sqlx::query(sql).bind(level).bind(i64::from(over)).fetch_all(conn).await?;
     rows.iter().map(case).collect()
 }
@@ -145,7 +145,7 @@ pub(crate) async fn add_case(
     sealed: &[u8],
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO redress_case (case_key, level, over, begun_ms, sealed) VALUES ($1, $2, 0, $3, $4)",
+        "INSERT INTO redress_case (case_key, level, ended, begun_ms, sealed) VALUES ($1, $2, 0, $3, $4)",
     )
     .bind(key.as_slice())
     .bind(level)
@@ -163,7 +163,7 @@ pub(crate) async fn set_case(
     over: bool,
     sealed: &[u8],
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE redress_case SET over = $2, sealed = $3 WHERE case_key = $1")
+    sqlx::query("UPDATE redress_case SET ended = $2, sealed = $3 WHERE case_key = $1")
         .bind(key.as_slice())
         .bind(i64::from(over))
         .bind(sealed)
