@@ -53,7 +53,7 @@ impl ConsentAuthority {
         content: &[u8],
     ) -> Result<[u8; 64], ClientError> {
         let envelope = Envelope { sender: self.member(), member, pseudonym };
-        envelope.sign(content, self.signing()).map_err(ClientError::Own)
+        envelope.sign(content, &self.0.keys.signing).map_err(ClientError::Own)
     }
 
     /// Posts a letter, and verifies that it is in the log. The same letter again gets the same record.
