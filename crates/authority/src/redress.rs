@@ -153,7 +153,7 @@ pub(crate) fn fault(
         Body::Decision(it) if it.level == Level::First => by_holder,
         Body::Decision(_) => list.review_body.as_ref() == Some(sender) && !by_holder,
         Body::Misdirected(_) => !by_holder,
-        Body::Objection(_) | Body::Appeal(_) | Body::ReviewDecision(_) => false,
+        Body::Objection(_) | Body::Appeal(_) | Body::ReviewDecision(_) | Body::ListingConsent(_) => false,
     };
     (!right).then_some("the letter is not from the body that decides about this list")
 }

@@ -8,6 +8,7 @@
 //! a body and never in an address, because addresses end up in other people's logs.
 
 mod handlers;
+mod joins;
 mod letters;
 pub(crate) mod openapi;
 mod redress;
@@ -36,7 +37,7 @@ use crate::App;
 
 type Shared = Arc<App>;
 
-static ROUTES: [Route<Shared>; 13] = [
+static ROUTES: [Route<Shared>; 14] = [
     Route::post("/v1/users", Guard::Token, || routing::post(handlers::enroll)),
     Route::post("/v1/findUsage", Guard::Token, || routing::post(handlers::find_usage)),
     Route::post("/v1/usagePeriod", Guard::Token, || routing::post(handlers::usage_period)),
@@ -44,6 +45,7 @@ static ROUTES: [Route<Shared>; 13] = [
     Route::post("/v1/matters", Guard::Token, || routing::post(redress::matters)),
     Route::post("/v1/objections", Guard::Token, || routing::post(redress::object)),
     Route::post("/v1/appeals", Guard::Token, || routing::post(redress::appeal)),
+    Route::post("/v1/listing-consents", Guard::Token, || routing::post(joins::join)),
     Route::post("/v1/proofs", Guard::Token, || routing::post(handlers::proof)),
     Route::post("/v1/checks", Guard::Token, || routing::post(handlers::check)),
     Route::get("/v1/receipts/{record_id}", Guard::Token, || routing::get(handlers::receipt)),

@@ -7,7 +7,7 @@ use tacit_desk::openapi::{always, outcomes};
 use tacit_model::Reason;
 use utoipa::OpenApi;
 
-use super::{handlers, letters, redress};
+use super::{handlers, joins, letters, redress};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -21,7 +21,8 @@ use super::{handlers, letters, redress};
     ),
     paths(
         handlers::enroll, handlers::find_usage, handlers::usage_period, letters::letters, redress::matters,
-        redress::object, redress::appeal, handlers::proof, handlers::check, handlers::receipt, handlers::heartbeat, handlers::openapi, handlers::health
+        redress::object, redress::appeal, joins::join, handlers::proof, handlers::check, handlers::receipt,
+        handlers::heartbeat, handlers::openapi, handlers::health
     ),
     security(("token" = [])),
     tags(
@@ -53,6 +54,16 @@ fn reasons(operation: &str) -> BTreeSet<Reason> {
             Reason::UnknownMember,
             Reason::NotFound,
             Reason::Conflict,
+            Reason::CodeInvalid,
+            Reason::CodeSchemeUnknown,
+            Reason::CodeNotThisScheme,
+        ]),
+        "joinList" => reasons.extend([
+            Reason::Malformed,
+            Reason::TooLarge,
+            Reason::UnknownList,
+            Reason::UnknownMember,
+            Reason::RuleForbids,
             Reason::CodeInvalid,
             Reason::CodeSchemeUnknown,
             Reason::CodeNotThisScheme,

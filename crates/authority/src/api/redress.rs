@@ -164,14 +164,14 @@ struct PostBody {
 }
 
 /// A person with the letters that were written for it.
-struct Party {
-    key: RowKey,
-    about: Whom,
+pub(super) struct Party {
+    pub(super) key: RowKey,
+    pub(super) about: Whom,
     kept: Vec<Kept>,
     written: Vec<Outgoing>,
 }
 
-async fn party(app: &App, scheme: &str, typed: &Typed) -> Result<Party, Problem> {
+pub(super) async fn party(app: &App, scheme: &str, typed: &Typed) -> Result<Party, Problem> {
     let (_, code) = subject(app, scheme, typed)?;
     let (key, ..) = enrolled(app, &code).await?;
     let kept = app.users.kept(&key).await.map_err(|error| trouble(&error))?;
@@ -368,7 +368,7 @@ fn today(registry: &Registry, list: &ListId, now: tacit_model::Millis) -> Option
 }
 
 /// Whether letters reach a member.
-fn reachable(registry: &Registry, member: &MemberId) -> Result<(), Problem> {
+pub(super) fn reachable(registry: &Registry, member: &MemberId) -> Result<(), Problem> {
     let entry = registry.member(member);
     let reached = entry.is_some_and(|it| it.keys.letters.is_some() && it.pseudonym_epoch.is_some());
     if reached {
@@ -380,7 +380,7 @@ fn reachable(registry: &Registry, member: &MemberId) -> Result<(), Problem> {
 }
 
 /// Keeps a letter to each of these members until the next reading.
-async fn write(app: &App, user: &RowKey, letter: &Letter, to: &[&MemberId]) -> Result<(), Problem> {
+pub(super) async fn write(app: &App, user: &RowKey, letter: &Letter, to: &[&MemberId]) -> Result<(), Problem> {
     let rows = &app.users.rows;
     let kept = async {
         let mut conn = app.users.db.write().await?;
@@ -413,13 +413,18 @@ async fn filed(
     list: &ListId,
     to: &MemberId,
 ) -> Result<Json<FiledBody>, Problem> {
-    let times = timetable(&app.readings.db).await.map_err(|error| trouble(&error.into()))?;
-    metrics::counter!("tacit_authority_letters_written_total").increment(1);
     Ok(Json(FiledBody {
         request_id: call.id.to_string(),
         objection: objection.to_string(),
         list: list.to_string(),
         goes_to: to.to_string(),
-        next_reading: times.next.map(|at| at.to_rfc3339()),
+        next_reading: next_reading(app).await?,
     }))
+}
+
+/// When a letter that was written leaves.
+pub(super) async fn next_reading(app: &App) -> Result<Option<String>, Problem> {
+    let times = timetable(&app.readings.db).await.map_err(|error| trouble(&error.into()))?;
+    metrics::counter!("tacit_authority_letters_written_total").increment(1);
+    Ok(times.next.map(|at| at.to_rfc3339()))
 }

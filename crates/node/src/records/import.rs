@@ -25,6 +25,7 @@ use crate::store::{
         changes, imports,
         imports::ImportCounts,
         lists::ListNo,
+        joins::{self, Join},
         notices::{self, Notice},
         records::{self, Existing, WriteHistory, WriteRecord},
     },
@@ -147,7 +148,13 @@ impl Import<'_> {
         let codes: Vec<&str> = rows.iter().map(|row| row.subject.expose_code()).collect();
         let references = random_references(rows.len());
         let mut existing = HashMap::new();
-        if self.fresh {
+        // On an adverse list nobody joins.
+        let joins = if self.rules.is_adverse() {
+            HashMap::new()
+        } else {
+            joins::of_codes(&mut tx, self.list, &codes).await?
+        };
+        if self.fresh && joins.is_empty() {
             let all: Vec<WriteRecord<'_>> = rows
                 .iter()
                 .zip(&references)
@@ -168,7 +175,10 @@ impl Import<'_> {
         let (mut writes, mut history) = (Vec::new(), Vec::new());
         let facts: Vec<Facts> = rows
             .iter()
-            .map(|row| self.facts_of(row, existing.get(row.subject.expose_code()), &notices))
+            .map(|row| {
+                let code = row.subject.expose_code();
+                self.facts_of(row, existing.get(code), &notices, joins.get(code))
+            })
             .collect();
         for ((row, facts), reference) in rows.iter().zip(&facts).zip(&references) {
             match existing.get(row.subject.expose_code()) {
@@ -215,9 +225,22 @@ impl Import<'_> {
 
     /// What a row says, completed by what is kept: a file without the columns leaves objections and bodies as they are.
     /// What comes back after a removal is another listing. A file that knows of no notification does not undo the one
-    /// that was sent through the log about the same decision.
-    fn facts_of(&self, row: &Row, old: Option<&Existing>, notices: &HashMap<u64, Notice>) -> Facts {
+    /// that was sent through the log about the same decision, and what a subject said through its authority counts
+    /// before a consent of an earlier day, or none.
+    fn facts_of(
+        &self,
+        row: &Row,
+        old: Option<&Existing>,
+        notices: &HashMap<u64, Notice>,
+        join: Option<&Join>,
+    ) -> Facts {
         let mut facts = row.facts.clone();
+        if let Some(old) = old.filter(|_| !self.stated.consented_on) {
+            facts.consented_on = old.facts.consented_on;
+        }
+        if let Some(join) = join.filter(|join| facts.consented_on <= join.said_on) {
+            facts.consented_on = join.consented_on();
+        }
         let Some(old) = old.filter(|old| old.facts.state != RecordState::Removed) else {
             return facts;
         };

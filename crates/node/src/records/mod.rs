@@ -27,6 +27,7 @@ use crate::store::{
     holder::{
         changes, imports,
         imports::ImportCounts,
+        joins::{self, Join},
         lists::{self, HeldList},
         records, requests,
     },
@@ -150,7 +151,7 @@ impl Records {
     ///
     /// The header names the columns in any order: `code`, `category`, `decision_ref`, `decided_on` (must be given in
     /// every row), `notified_on`, `effective_on`, `expires_on` (may be empty), and optionally `contested`,
-    /// `fact_finding_body` and `listing_body`; without one of these columns what is kept stays as it is. Records
+    /// `fact_finding_body`, `listing_body` and, for a favorable list, `consented_on`; without one of these columns what is kept stays as it is. Records
     /// that the file does not name stay as they are. What [`ImportEvent::Progress`] told is durable.
     ///
     /// # Errors
@@ -333,6 +334,40 @@ pub(crate) async fn change_state(
     let entry = records::WriteHistory { record: record.id, at, by, action, reason, before: &record.facts };
     records::add_history(tx, &[entry]).await?;
     Ok(ChangeOutcome::Changed)
+}
+
+/// Notes that the subject of a code consents to stand on a favorable list, or withdraws, with the former values of its
+/// record in the history.
+pub(crate) async fn join_list(
+    tx: &mut Conn,
+    list: &List,
+    code: &str,
+    join: &Join,
+    at: Millis,
+) -> Result<(), RecordsError> {
+    let held = lists::find_or_begin(tx, &list.id, &list.scheme).await?;
+    same_scheme(&list.id, &held, list)?;
+    joins::set(tx, held.no, code, join).await?;
+    let found = records::by_code(tx, held.no, code).await?;
+    let Some((record, _)) = found.filter(|(it, _)| it.facts.state != RecordState::Removed) else {
+        return Ok(());
+    };
+    if record.facts.consented_on == join.consented_on() {
+        return Ok(());
+    }
+    let seq = changes::next(tx).await?;
+    records::set_consented(tx, record.id, join.consented_on(), seq).await?;
+    let reason = if join.given { "consent" } else { "consent withdrawn" };
+    let entry = records::WriteHistory {
+        record: record.id,
+        at,
+        by: "the subject",
+        action: "corrected",
+        reason,
+        before: &record.facts,
+    };
+    records::add_history(tx, &[entry]).await?;
+    Ok(())
 }
 
 pub(crate) fn check_by(by: &str) -> Result<(), RecordsError> {

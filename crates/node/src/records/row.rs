@@ -25,10 +25,11 @@ pub enum Column {
     Contested,
     FactFindingBody,
     ListingBody,
+    ConsentedOn,
 }
 
 impl Column {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Code,
         Self::Category,
         Self::DecisionRef,
@@ -39,11 +40,12 @@ impl Column {
         Self::Contested,
         Self::FactFindingBody,
         Self::ListingBody,
+        Self::ConsentedOn,
     ];
 
     /// Whether a file may go without.
     fn is_optional(self) -> bool {
-        matches!(self, Self::Contested | Self::FactFindingBody | Self::ListingBody)
+        matches!(self, Self::Contested | Self::FactFindingBody | Self::ListingBody | Self::ConsentedOn)
     }
 
     /// The name in the header.
@@ -59,6 +61,7 @@ impl Column {
             Self::Contested => "contested",
             Self::FactFindingBody => "fact_finding_body",
             Self::ListingBody => "listing_body",
+            Self::ConsentedOn => "consented_on",
         }
     }
 }
@@ -145,6 +148,9 @@ pub enum RowProblem {
         /// The first column that names such a day.
         column: Column,
     },
+    /// A consent to stand on an adverse list.
+    #[error("consented_on is for favorable lists: nobody consents to an adverse one, it is notified")]
+    ConsentToAdverse,
     /// The subject stands in the file twice; the first row counts.
     #[error("the same subject stands in line {first_line}")]
     Repeated {
@@ -168,6 +174,7 @@ impl RowProblem {
             | Self::Category
             | Self::UnknownCategory(_)
             | Self::OtherCategory(_)
+            | Self::ConsentToAdverse
             | Self::Contested => Reason::RowMalformed,
             Self::Code(error) => error.reason(),
             Self::Date { .. } | Self::Order { .. } => Reason::DateInvalid,
@@ -200,7 +207,7 @@ pub enum HeaderProblem {
     /// A name that is not a column.
     #[error(
         "column {position} of the header is not known; the columns are code, category, decision_ref, decided_on, \
-        notified_on, effective_on, expires_on and, if wanted, contested, fact_finding_body, listing_body"
+        notified_on, effective_on, expires_on and, if wanted, contested, fact_finding_body, listing_body, consented_on"
     )]
     Unknown {
         /// Its position, from 1.
@@ -228,6 +235,7 @@ pub(super) struct Stated {
     pub(super) contested: bool,
     pub(super) fact_finding_body: bool,
     pub(super) listing_body: bool,
+    pub(super) consented_on: bool,
 }
 
 /// Reads the rows of one file.
@@ -281,6 +289,7 @@ impl RowReader {
             contested: has(Column::Contested),
             fact_finding_body: has(Column::FactFindingBody),
             listing_body: has(Column::ListingBody),
+            consented_on: has(Column::ConsentedOn),
         }
     }
 
@@ -300,6 +309,7 @@ impl RowReader {
             notified_on: self.day(Column::NotifiedOn)?.unwrap_or(0),
             effective_on: self.day(Column::EffectiveOn)?.unwrap_or(0),
             expires_on: self.day(Column::ExpiresOn)?.unwrap_or(0),
+            consented_on: self.day(Column::ConsentedOn)?.unwrap_or(0),
             state: self.state()?,
             fact_finding_body: self.text(Column::FactFindingBody)?.trim().to_owned(),
             listing_body: self.text(Column::ListingBody)?.trim().to_owned(),
@@ -309,6 +319,9 @@ impl RowReader {
             if let Some((earlier, _)) = days.into_iter().find(|(_, day)| facts.expires_on <= *day) {
                 return Err(RowProblem::Order { earlier });
             }
+        }
+        if facts.consented_on > 0 && self.rules.is_adverse() {
+            return Err(RowProblem::ConsentToAdverse);
         }
         match self.rules.under_age(parsed.subject.expose_code(), &facts) {
             Some(column) => Err(RowProblem::UnderAge { column }),

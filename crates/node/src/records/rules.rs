@@ -106,6 +106,8 @@ pub struct Facts {
     pub effective_on: u32,
     /// The first day on which it no longer counts.
     pub expires_on: u32,
+    /// When the subject consented to stand on a favorable list; 0 also after it withdrew.
+    pub consented_on: u32,
     /// State of the record.
     pub state: RecordState,
     /// Who found the facts; at most 200 characters, empty when not stated.
@@ -139,6 +141,8 @@ pub enum Standing {
     },
     /// An adverse record whose subject was never notified.
     NotNotified,
+    /// A favorable record whose subject has not consented, or withdrew.
+    NotConsented,
     /// An adverse record of a person who was under 18 on a day that it names.
     UnderAge,
     /// Its category is not, or no longer, one that the registry's catalogue has for this list.
@@ -158,6 +162,7 @@ impl Standing {
             Self::Listed { .. } => "listed",
             Self::NotYet { .. } => "not_yet_effective",
             Self::NotNotified => "not_notified",
+            Self::NotConsented => "not_consented",
             Self::UnderAge => "under_age",
             Self::NotInCatalogue => "not_in_catalogue",
             Self::Expired => "expired",
@@ -191,12 +196,19 @@ impl ListRules {
         }
         let birth_rule = schemes.birth_rule(&list.scheme).filter(|_| list.adverse);
         let ages = birth_rule.map_or(String::new(), |rule| format!("\n18 {rule}"));
+        // What was sealed before consents were asked for is sealed anew.
+        let joined = if list.adverse { "" } else { "\nby consent" };
         let hash = b3(
             "tacit v1 holder list rules",
-            &[&numbers, list.scheme.as_bytes(), b"\n", list.time_zone.as_bytes(), ages.as_bytes()],
+            &[&numbers, list.scheme.as_bytes(), b"\n", list.time_zone.as_bytes(), ages.as_bytes(), joined.as_bytes()],
         );
         let births = birth_rule.map(|_| Births { schemes: schemes.clone(), scheme: list.scheme.clone() });
         Ok(Self { adverse: list.adverse, categories: Arc::new(strict), births, zone, hash })
+    }
+
+    /// Whether standing on the list counts against its subjects.
+    pub(crate) fn is_adverse(&self) -> bool {
+        self.adverse
     }
 
     /// Whether the catalogue has this category for the list.
@@ -224,16 +236,18 @@ impl ListRules {
         day::today(now, &self.zone)
     }
 
-    /// First and end day of a record's listing; `None` while an adverse record's subject is not notified, or its
-    /// category is not in the catalogue. An adverse listing begins no earlier than the notice period after the notice,
-    /// and none outlasts the retention period.
+    /// First and end day of a record's listing; `None` while an adverse record's subject is not notified, a favorable
+    /// one's has not consented, or its category is not in the catalogue. An adverse listing begins no earlier than the
+    /// notice period after the notice, a favorable one no earlier than the consent, and none outlasts the retention
+    /// period.
     pub(crate) fn period(&self, facts: &Facts) -> Option<(u32, u32)> {
         let rule = self.categories.get(&facts.category)?;
         let stated = if facts.effective_on > 0 { facts.effective_on } else { facts.decided_on };
         let from = match (self.adverse, facts.notified_on) {
             (true, 0) => return None,
             (true, notified) => facts.effective_on.max(notified.saturating_add(rule.notice_days)),
-            (false, _) => stated,
+            (false, _) if facts.consented_on == 0 => return None,
+            (false, _) => stated.max(facts.consented_on),
         };
         let longest = from.saturating_add(rule.retention_days).min(Day::MAX.number());
         let until = if facts.expires_on > 0 { facts.expires_on.min(longest) } else { longest };
@@ -263,7 +277,8 @@ impl ListRules {
             (state, Some(_)) => state == RecordState::Contested,
         };
         match self.period(facts) {
-            None => Standing::NotNotified,
+            None if self.adverse => Standing::NotNotified,
+            None => Standing::NotConsented,
             Some((_, until)) if today >= until => Standing::Expired,
             Some((from, _)) if today < from => Standing::NotYet { from },
             Some((from, until)) => Standing::Listed { from, until, contested },
@@ -354,7 +369,23 @@ mod tests {
         let silent = Facts { notified_on: 0, ..facts() };
         assert_eq!(adverse.standing(CODE, &silent, 20_500), Standing::NotNotified);
         let favorable = rules(|list| list.adverse = false);
-        assert!(matches!(favorable.standing(CODE, &silent, 20_500), Standing::Listed { .. }));
+        let joined = Facts { consented_on: 20_000, ..silent };
+        assert!(matches!(favorable.standing(CODE, &joined, 20_500), Standing::Listed { .. }));
+    }
+
+    #[test]
+    fn a_favorable_record_stands_by_consent_and_no_earlier_than_it() {
+        let favorable = rules(|list| list.adverse = false);
+        assert_eq!(favorable.standing(CODE, &facts(), 20_500), Standing::NotConsented);
+        let joined = Facts { consented_on: 20_400, ..facts() };
+        assert_eq!(favorable.standing(CODE, &joined, 20_399), Standing::NotYet { from: 20_400 });
+        assert!(matches!(
+            favorable.standing(CODE, &joined, 20_400),
+            Standing::Listed { from: 20_400, .. }
+        ));
+        // An adverse list asks nobody.
+        let adverse = rules(|list| list.adverse = true);
+        assert!(matches!(adverse.standing(CODE, &facts(), 20_500), Standing::Listed { from: 20_000, .. }));
     }
 
     #[test]
@@ -433,7 +464,8 @@ mod tests {
         }
         let early = on_days("2021-01-01 2021-01-01 2021-01-01");
         let favorable = persons("CN-RID", false);
-        assert!(matches!(favorable.standing(BORN_ON_28_FEBRUARY, &early, today), Standing::Listed { .. }));
+        let joined = Facts { consented_on: early.decided_on, ..early.clone() };
+        assert!(matches!(favorable.standing(BORN_ON_28_FEBRUARY, &joined, today), Standing::Listed { .. }));
         let removed = Facts { state: RecordState::Removed, ..early };
         assert_eq!(adverse.standing(BORN_ON_28_FEBRUARY, &removed, today), Standing::Removed);
     }

@@ -47,6 +47,7 @@ pub(crate) fn facts() -> Facts {
         notified_on: 20_000,
         effective_on: 20_000,
         expires_on: 0,
+        consented_on: 0,
         state: RecordState::Active,
         fact_finding_body: String::new(),
         listing_body: String::new(),

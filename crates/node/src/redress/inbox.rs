@@ -4,7 +4,7 @@ use tacit_client::{ReceivedLetter, RowKey};
 use tacit_model::Ulid;
 use tacit_policy::{
     letter::{
-        Appeal, Body, Case, CaseError, Letter, Level, Objection, ObjectionReceived, Outcome, ReviewDecision,
+        Appeal, Body, Case, CaseError, Letter, Level, ListingConsent, Objection, ObjectionReceived, Outcome, ReviewDecision,
         Ruling, UntilDecided, Whom,
     },
     registry::entry::Role,
@@ -16,9 +16,13 @@ use super::{
     enclosed::{Proven, proven},
     kept::{Came, Kept, KeptCase},
 };
-use crate::store::{
-    begin,
-    redress::{self as store, NewLetter},
+use crate::{
+    records::{ListRules, RecordsError, join_list},
+    store::{
+        begin,
+        holder::joins::Join,
+        redress::{self as store, NewLetter},
+    },
 };
 
 /// Why a letter that was read is not acted on. It is kept and shown with this.
@@ -30,6 +34,8 @@ pub(super) enum Untaken {
     Repeated,
     #[error("a letter of this kind is not for this member")]
     Kind,
+    #[error("the list is adverse: nobody joins it")]
+    Adverse,
     #[error("its sender is no consent authority")]
     Sender,
     #[error("the list is not one of this member")]
@@ -50,8 +56,8 @@ pub(super) enum Untaken {
     Case(#[from] CaseError),
 }
 
-/// What became of a letter: the case it belongs to, or why it is only kept.
-type Verdict = Result<Result<RowKey, Untaken>, RedressError>;
+/// What became of a letter: the case it belongs to, if to one, or why it is only kept.
+type Verdict = Result<Result<Option<RowKey>, Untaken>, RedressError>;
 
 impl Redress {
     /// Takes a letter that came. `own` says whether the pseudonym is this member's one of the subject that the letter
@@ -91,7 +97,7 @@ impl Redress {
                     _ => self.act(&mut tx, &letter, &came).await?,
                 };
                 match verdict {
-                    Ok(case) => (key, Some(case), "taken"),
+                    Ok(case) => (key, case, "taken"),
                     Err(why) => {
                         tracing::warn!(record = %came.logged.record, %why, "a letter is kept and not acted on");
                         came.problem = Some(why.to_string());
@@ -119,6 +125,7 @@ impl Redress {
             Body::Appeal(appeal) if appeal.to == self.member => self.appeal(tx, letter, appeal, came).await,
             Body::Appeal(appeal) => self.appealed(tx, letter, appeal).await,
             Body::ReviewDecision(review) => self.reviewed(tx, letter, review).await,
+            Body::ListingConsent(consent) => self.joined(tx, letter, consent, came).await,
             _ => Ok(Err(Untaken::Kind)),
         }
     }
@@ -149,7 +156,23 @@ impl Redress {
         let body = ObjectionReceived { list, received_on, decide_by, until_decided };
         self.write(tx, Some(&key), Some(letter.thread), &letter.subject, Body::ObjectionReceived(body))
             .await?;
-        Ok(Ok(key))
+        Ok(Ok(Some(key)))
+    }
+
+    /// A subject consents to stand on an own favorable list, or withdraws: that holds for the record that it has, and for
+    /// one that it gets.
+    async fn joined(&self, tx: &mut Conn, letter: &Letter, said: &ListingConsent, came: &Came) -> Verdict {
+        let Ok(list) = self.own(&said.list) else { return Ok(Err(Untaken::List)) };
+        if list.adverse {
+            return Ok(Err(Untaken::Adverse));
+        }
+        if !self.fits(&letter.subject, &list.scheme) {
+            return Ok(Err(Untaken::Subject));
+        }
+        let rules = ListRules::of(list, &self.registry).map_err(RecordsError::from)?;
+        let join = Join { given: said.given, said_on: rules.today(came.logged.time()) };
+        join_list(tx, list, &letter.subject.code, &join, self.clock.now()).await?;
+        Ok(Ok(None))
     }
 
     /// An appeal to this body: a case begins here, when everything it rests on is proven.
@@ -204,7 +227,7 @@ impl Redress {
             Case::begin(letter.thread, Level::Review, list.id.clone(), letter.subject.clone(), received_on);
         let kept = KeptCase { case, ruled_ms: 0 };
         store::add_case(tx, &key, Level::Review.as_str(), self.clock.now(), &self.seal(&key, &kept)?).await?;
-        Ok(Ok(key))
+        Ok(Ok(Some(key)))
     }
 
     /// The subject appealed a decision of this body: the stay goes on.
@@ -222,7 +245,7 @@ impl Redress {
         };
         self.contest(tx, &kept.case).await?;
         self.keep(tx, &key, &kept, false).await?;
-        Ok(Ok(key))
+        Ok(Ok(Some(key)))
     }
 
     /// The reviewing body decided about a listing of this one, and what it decided is done.
@@ -260,7 +283,7 @@ impl Redress {
         kept.ruled_ms = self.clock.now().0;
         let by = decision.sender.to_string();
         self.carry_out(tx, &key, &mut kept, &by).await?;
-        Ok(Ok(key))
+        Ok(Ok(Some(key)))
     }
 
     /// The record of a case is contested from now on; what the list answers of it then.

@@ -105,6 +105,21 @@ async fn every_broken_row_is_reported_by_line_and_reason_and_the_others_are_take
 }
 
 #[tokio::test]
+async fn a_consent_to_an_adverse_list_is_a_broken_row() {
+    let world = World::new().await;
+    let [code, other] = codes(2, 3).try_into().unwrap();
+    let header = HEADER.trim_end();
+    let file = format!(
+        "{header},consented_on\n{code},1,No. 17,2024-03-01,2024-03-01,,,2024-02-01\n\
+         {other},1,No. 17,2024-03-01,2024-03-01,,,\n"
+    );
+    let report = world.import(&file).await;
+    assert_eq!((report.imported, report.rejected), (1, 1));
+    assert_eq!(report.rejections[0].problem, RowProblem::ConsentToAdverse);
+    assert_eq!(report.reasons[&Reason::RowMalformed], 1);
+}
+
+#[tokio::test]
 async fn a_header_that_is_not_understood_refuses_the_file() {
     let world = World::new().await;
     for (header, problem) in [

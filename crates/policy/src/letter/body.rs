@@ -27,6 +27,8 @@ pub enum Body {
     Removal(Removal),
     /// Another member to the authority: an objection that was handed in at its counter.
     Misdirected(Misdirected),
+    /// Subject to the holder of a favorable list: I consent to stand there, or no longer.
+    ListingConsent(ListingConsent),
 }
 
 /// Tells that a subject is to be listed.
@@ -280,6 +282,16 @@ pub struct Misdirected {
     pub text: LetterText,
 }
 
+/// Whether a subject consents to stand on a favorable list.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListingConsent {
+    /// The list.
+    pub list: ListId,
+    /// False: it does not, or withdraws.
+    pub given: bool,
+}
+
 impl Body {
     /// The word of its kind.
     #[must_use]
@@ -293,6 +305,7 @@ impl Body {
             Self::ReviewDecision(_) => "review-decision",
             Self::Removal(_) => "removal",
             Self::Misdirected(_) => "misdirected",
+            Self::ListingConsent(_) => "listing-consent",
         }
     }
 
@@ -308,6 +321,7 @@ impl Body {
             Self::ReviewDecision(it) => &it.list,
             Self::Removal(it) => &it.list,
             Self::Misdirected(it) => &it.list,
+            Self::ListingConsent(it) => &it.list,
         }
     }
 
@@ -326,7 +340,10 @@ impl Body {
             Self::Misdirected(it) => it.text.check(limits::OBJECTION).ok(),
             Self::Decision(it) => it.check(),
             Self::Appeal(it) => it.text.check(limits::APPEAL).ok(),
-            Self::ObjectionReceived(_) | Self::ReviewDecision(_) | Self::Removal(_) => Some(()),
+            Self::ObjectionReceived(_)
+            | Self::ReviewDecision(_)
+            | Self::Removal(_)
+            | Self::ListingConsent(_) => Some(()),
         }
     }
 }

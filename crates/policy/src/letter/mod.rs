@@ -21,7 +21,7 @@ use tacit_model::{Millis, Ulid};
 use crate::registry::text::{rfc3339, ulid};
 
 pub use body::{
-    Appeal, Body, Decision, Enclosed, Level, ListingNotice, Misdirected, Objection, ObjectionReceived,
+    Appeal, Body, Decision, Enclosed, Level, ListingConsent, ListingNotice, Misdirected, Objection, ObjectionReceived,
     Outcome, Removal, RemovalWord, ReviewDecision, UnknownOutcome, UntilDecided, WayToAppeal,
 };
 pub use case::{Case, CaseError, Due, Duty, Ruling, Stage};

@@ -37,6 +37,10 @@ pub(crate) enum Command {
     Log(Log),
     /// Ask one list about the person themself. The check is on record, and its receipt is kept.
     Check(Check),
+    /// Consent to stand on a favorable list; it leaves with the authority's next reading.
+    Join(Join),
+    /// Withdraw from a favorable list; it leaves with the authority's next reading.
+    Leave(Join),
     /// Write the receipt of a person's own check to a file.
     Receipt(Receipt),
     /// Destroy what opens the records about a person, for good. The log keeps the records, which say nothing of whom.
@@ -95,6 +99,16 @@ pub(crate) struct Check {
     config: PathBuf,
 }
 
+/// Arguments of `subject join` and `subject leave`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Join {
+    #[command(flatten)]
+    person: Person,
+    /// The list, a favorable one.
+    #[arg(long, value_name = "HOLDER/NAME")]
+    list: ListId,
+}
+
 /// Arguments of `subject receipt`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Receipt {
@@ -126,6 +140,8 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> 
             Command::Enroll(arguments) => enroll(context, arguments).await,
             Command::Log(arguments) => log(context, arguments).await,
             Command::Check(arguments) => check(context, arguments).await,
+            Command::Join(arguments) => join(context, arguments, true).await,
+            Command::Leave(arguments) => join(context, arguments, false).await,
             Command::Receipt(arguments) => receipt(context, arguments).await,
             Command::Erase(arguments) => erase::erase(context, arguments).await,
         }
@@ -247,6 +263,16 @@ async fn check(context: &Context, arguments: Check) -> Result<Exit, Failure> {
     let answer = ask(&desk, "/v1/checks", Some(&body)).await?;
     context.output.result(&answer, || words::checked(&answer))?;
     Ok(if answer["answer"] == "refused" { Exit::Refused } else { Exit::Done })
+}
+
+async fn join(context: &Context, arguments: Join, given: bool) -> Result<Exit, Failure> {
+    let desk = desk(&arguments.person.config)?;
+    let mut body = arguments.person.body()?;
+    body["list"] = json!(arguments.list);
+    body["given"] = json!(given);
+    let answer = ask(&desk, "/v1/listing-consents", Some(&body)).await?;
+    context.output.result(&answer, || words::joined(&answer, given))?;
+    Ok(Exit::Done)
 }
 
 async fn receipt(context: &Context, arguments: Receipt) -> Result<Exit, Failure> {

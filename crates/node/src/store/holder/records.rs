@@ -14,7 +14,7 @@ use crate::store::{signed, unsigned};
 
 /// Columns of [`Facts`], in the order of [`facts`].
 const FACTS: &str = "category, decision_ref, decided_on, notified_on, effective_on, expires_on, state, \
-                     fact_finding_body, listing_body";
+                     fact_finding_body, listing_body, consented_on";
 
 /// A record as stored. The code is wiped when dropped.
 pub(crate) struct StoredRecord {
@@ -76,6 +76,7 @@ fn facts(row: &AnyRow, first: usize) -> Result<Facts, StoreError> {
             .ok_or_else(|| StoreError::corrupt("record", "state", "of a list", "is not a state"))?,
         fact_finding_body: row.try_get(first + 7)?,
         listing_body: row.try_get(first + 8)?,
+        consented_on: day(first + 9, "consented_on")?,
     })
 }
 
@@ -140,7 +141,7 @@ pub(crate) async fn by_code(
         "SELECT id, code, reference, {FACTS}, change_seq FROM record WHERE list_no = $1 AND code = $2"
     );
     let row = sqlx::query(AssertSqlSafe(sql)).bind(list.0).bind(code).fetch_optional(conn).await?;
-    row.map(|row| Ok((stored(&row)?, row.try_get(12)?))).transpose()
+    row.map(|row| Ok((stored(&row)?, row.try_get(13)?))).transpose()
 }
 
 /// Which of these codes have records.
@@ -185,7 +186,7 @@ pub(crate) async fn write(
     only_new: bool,
 ) -> Result<u64, StoreError> {
     let into = "record (list_no, code, reference, category, decision_ref, decided_on, notified_on, effective_on, \
-                expires_on, state, fact_finding_body, listing_body, change_seq, import_id, import_line)";
+                expires_on, state, fact_finding_body, listing_body, consented_on, change_seq, import_id, import_line)";
     let suffix = if only_new {
         "ON CONFLICT (list_no, code) DO NOTHING"
     } else {
@@ -193,9 +194,9 @@ pub(crate) async fn write(
          decision_ref = excluded.decision_ref, decided_on = excluded.decided_on, notified_on = excluded.notified_on, \
          effective_on = excluded.effective_on, expires_on = excluded.expires_on, state = excluded.state, \
          fact_finding_body = excluded.fact_finding_body, listing_body = excluded.listing_body, \
-         change_seq = excluded.change_seq, import_id = excluded.import_id, import_line = excluded.import_line"
+         consented_on = excluded.consented_on, change_seq = excluded.change_seq, import_id = excluded.import_id, import_line = excluded.import_line"
     };
-    bulk::insert(conn, into, 15, suffix, rows, |row, new| {
+    bulk::insert(conn, into, 16, suffix, rows, |row, new| {
         row.bind(list.0)
             .bind(new.code)
             .bind(new.reference)
@@ -208,6 +209,7 @@ pub(crate) async fn write(
             .bind(new.facts.state.as_str())
             .bind(new.facts.fact_finding_body.as_str())
             .bind(new.facts.listing_body.as_str())
+            .bind(i64::from(new.facts.consented_on))
             .bind(new.change_seq)
             .bind(import_id)
             .bind(signed(new.import_line))
@@ -231,11 +233,27 @@ pub(crate) async fn set_state(
     Ok(())
 }
 
+/// Notes whether the subject of a record consents to stand on the list.
+pub(crate) async fn set_consented(
+    conn: &mut Conn,
+    id: NonZeroU64,
+    consented_on: u32,
+    seq: i64,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE record SET consented_on = $1, change_seq = $2 WHERE id = $3")
+        .bind(i64::from(consented_on))
+        .bind(seq)
+        .bind(signed(id.get()))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Keeps former values.
 pub(crate) async fn add_history(conn: &mut Conn, rows: &[WriteHistory<'_>]) -> Result<(), StoreError> {
     let into = "record_history (record_id, at_ms, by_whom, action, reason, category, decision_ref, decided_on, \
-                notified_on, effective_on, expires_on, state, fact_finding_body, listing_body)";
-    bulk::insert(conn, into, 14, "", rows, |row, entry| {
+                notified_on, effective_on, expires_on, state, fact_finding_body, listing_body, consented_on)";
+    bulk::insert(conn, into, 15, "", rows, |row, entry| {
         row.bind(signed(entry.record.get()))
             .bind(entry.at.to_i64())
             .bind(entry.by)
@@ -250,6 +268,7 @@ pub(crate) async fn add_history(conn: &mut Conn, rows: &[WriteHistory<'_>]) -> R
             .bind(entry.before.state.as_str())
             .bind(entry.before.fact_finding_body.as_str())
             .bind(entry.before.listing_body.as_str())
+            .bind(i64::from(entry.before.consented_on))
     })
     .await?;
     Ok(())

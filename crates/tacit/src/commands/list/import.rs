@@ -38,7 +38,8 @@ pub(crate) struct Arguments {
     list: ListId,
     /// CSV with a header: code, category, decision_ref, decided_on, notified_on, effective_on, expires_on, and
     /// perhaps contested, fact_finding_body (who found the facts), listing_body (who decided to list; the holder
-    /// unless given). Days are written YYYY-MM-DD.
+    /// unless given), consented_on (of a favorable list: when the subject consented on paper). Days are written
+    /// YYYY-MM-DD.
     file: PathBuf,
     /// Write every rejected row to this CSV file: line, reason, message.
     #[arg(long, value_name = "FILE")]

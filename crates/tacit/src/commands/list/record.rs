@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tacit_model::{ListId, Reason};
-use tacit_node::records::{Facts, RecordView, Records, format_day};
+use tacit_node::records::{Facts, RecordView, Records, Standing, format_day};
 
 use crate::{
     cli::Context,
@@ -46,6 +46,7 @@ fn values(view: &RecordView, facts: &Facts) -> Value {
         "notified_on": format_day(facts.notified_on),
         "effective_on": format_day(facts.effective_on),
         "expires_on": format_day(facts.expires_on),
+        "consented_on": format_day(facts.consented_on),
         "fact_finding_body": facts.fact_finding_body,
         "listing_body": view.listing_body(facts),
     })
@@ -56,7 +57,9 @@ fn text(view: &RecordView) -> String {
         vec!["state".to_owned(), view.facts.state.as_str().to_owned()],
         vec!["standing today".to_owned(), view.standing.as_str().to_owned()],
     ];
-    for (name, value) in named(view, &view.facts) {
+    // Nobody consents to an adverse list.
+    let asked = view.facts.consented_on > 0 || view.standing == Standing::NotConsented;
+    for (name, value) in named(view, &view.facts).into_iter().filter(|(name, _)| asked || *name != CONSENTED) {
         rows.push(vec![name.to_owned(), value]);
     }
     rows.push(vec!["reference".to_owned(), view.reference.clone()]);
@@ -74,8 +77,11 @@ fn text(view: &RecordView) -> String {
     columns(&rows)
 }
 
+/// The name of the day of a consent.
+const CONSENTED: &str = "consented";
+
 /// The values of a record that an import can correct, with their names for people.
-fn named(view: &RecordView, facts: &Facts) -> [(&'static str, String); 8] {
+fn named(view: &RecordView, facts: &Facts) -> [(&'static str, String); 9] {
     let stated = |text: String| if text.is_empty() { "not stated".to_owned() } else { text };
     [
         ("category", facts.category.to_string()),
@@ -86,5 +92,6 @@ fn named(view: &RecordView, facts: &Facts) -> [(&'static str, String); 8] {
         ("notified", stated(format_day(facts.notified_on))),
         ("effective", stated(format_day(facts.effective_on))),
         ("expires", stated(format_day(facts.expires_on))),
+        (CONSENTED, stated(format_day(facts.consented_on))),
     ]
 }

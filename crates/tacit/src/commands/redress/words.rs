@@ -5,7 +5,7 @@ use tacit_model::ListId;
 use tacit_node::redress::{CaseView, LetterView, Noticed};
 
 use crate::{
-    commands::subject::words::{freshness, text},
+    commands::subject::words::{freshness, leaves, text},
     output::columns,
 };
 
@@ -141,13 +141,11 @@ pub(super) fn noticed(list: &ListId, noticed: &Noticed, waiting: usize) -> Strin
 
 /// What the authority took down.
 pub(super) fn filed(answer: &Value, what: &str) -> String {
-    let when = answer["next_reading"].as_str().map_or("with the next reading".to_owned(), |next| {
-        format!("at about {next}, with the letters of all persons together")
-    });
     format!(
-        "The {what} is taken down as {} and goes to {} {when}.",
+        "The {what} is taken down as {} and goes to {} {}.",
         text(&answer["objection"]),
-        text(&answer["goes_to"])
+        text(&answer["goes_to"]),
+        leaves(answer)
     )
 }
 

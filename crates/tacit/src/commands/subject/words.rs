@@ -160,3 +160,23 @@ pub(super) fn checked(answer: &Value) -> String {
     }
     said
 }
+
+/// When a letter that was taken down leaves.
+pub(in crate::commands) fn leaves(answer: &Value) -> String {
+    answer["next_reading"].as_str().map_or("with the next reading".to_owned(), |next| {
+        format!("at about {next}, with the letters of all persons together")
+    })
+}
+
+/// What was taken down about a favorable list.
+pub(super) fn joined(answer: &Value, given: bool) -> String {
+    let (list, to, when) = (text(&answer["list"]), text(&answer["goes_to"]), leaves(answer));
+    if given {
+        format!(
+            "The consent to stand on {list} goes to {to} {when}. It counts from the day on which it is in the log, once \
+             {to} keeps a record there, and can be withdrawn at any time."
+        )
+    } else {
+        format!("The withdrawal from {list} goes to {to} {when}. Not standing there counts against nobody.")
+    }
+}
