@@ -11,7 +11,8 @@ use tacit_model::{Clock, SystemClock};
 
 use crate::{
     commands::{
-        agreement, audit, bench, check, completions, conformance, consent, db, demo, doctor, init, list, log, member, receipt, redress, registry, serve, subject, up,
+        agreement, audit, bench, check, completions, conformance, consent, db, demo, doctor, init, list, log,
+        member, receipt, redress, registry, serve, subject, up,
     },
     exit::{Exit, Failure},
     output::Output,

@@ -69,7 +69,7 @@ impl Scene {
         let question = Question {
             lists: vec![LIST.to_owned()],
             purpose: "public-procurement-eligibility".to_owned(),
-            case: "T-1".to_owned(),
+            case_number: "T-1".to_owned(),
             officer: "li".to_owned(),
             ..Question::default()
         };
@@ -105,13 +105,17 @@ async fn a_favorable_list_is_joined_by_the_subjects_consent_and_left_by_its_with
 
     // The person's portal shows both letters, in the log; and nobody joins a blacklist.
     let matters = scene.post("/v1/matters", json!({}), 200).await;
-    let said: Vec<_> =
-        matters["letters"].as_array().unwrap().iter().map(|it| it["letter"]["body"]["given"].clone()).collect();
+    let said: Vec<_> = matters["letters"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["letter"]["body"]["given"].clone())
+        .collect();
     assert_eq!(said, [json!(true), json!(false)]);
     assert!(matters["letters"].as_array().unwrap().iter().all(|it| it["logtime"].is_string()));
     let adverse = json!({ "list": "court/judgment-defaulters", "given": true });
-    let refused = scene.post("/v1/listing-consents", adverse, 403).await;
-    assert_eq!(refused["reason"], "rule_forbids");
+    let refused = scene.post("/v1/listing-consents", adverse, 400).await;
+    assert_eq!(refused["reason"], "malformed");
     scene.federation.shut_down().await.unwrap();
 }
 

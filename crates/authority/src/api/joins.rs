@@ -77,8 +77,10 @@ pub(super) async fn join(
         .list(&list)
         .ok_or_else(|| Problem::of_field(Reason::UnknownList, "list", Reason::UnknownList.meaning()))?;
     if entry.adverse {
-        let message = "The list is adverse: nobody joins it, and who stands there is notified.";
-        return Err(Problem::of_field(Reason::RuleForbids, "list", message));
+        return Err(malformed(
+            "list",
+            "The list is adverse: nobody joins it, and who stands there is notified.",
+        ));
     }
     if entry.scheme != party.about.scheme {
         let reason = Reason::CodeNotThisScheme;

@@ -63,7 +63,6 @@ fn reasons(operation: &str) -> BTreeSet<Reason> {
             Reason::TooLarge,
             Reason::UnknownList,
             Reason::UnknownMember,
-            Reason::RuleForbids,
             Reason::CodeInvalid,
             Reason::CodeSchemeUnknown,
             Reason::CodeNotThisScheme,

@@ -380,7 +380,12 @@ pub(super) fn reachable(registry: &Registry, member: &MemberId) -> Result<(), Pr
 }
 
 /// Keeps a letter to each of these members until the next reading.
-pub(super) async fn write(app: &App, user: &RowKey, letter: &Letter, to: &[&MemberId]) -> Result<(), Problem> {
+pub(super) async fn write(
+    app: &App,
+    user: &RowKey,
+    letter: &Letter,
+    to: &[&MemberId],
+) -> Result<(), Problem> {
     let rows = &app.users.rows;
     let kept = async {
         let mut conn = app.users.db.write().await?;

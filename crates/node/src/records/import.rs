@@ -24,8 +24,8 @@ use crate::store::{
     holder::{
         changes, imports,
         imports::ImportCounts,
-        lists::ListNo,
         joins::{self, Join},
+        lists::ListNo,
         notices::{self, Notice},
         records::{self, Existing, WriteHistory, WriteRecord},
     },

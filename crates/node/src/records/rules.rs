@@ -200,7 +200,14 @@ impl ListRules {
         let joined = if list.adverse { "" } else { "\nby consent" };
         let hash = b3(
             "tacit v1 holder list rules",
-            &[&numbers, list.scheme.as_bytes(), b"\n", list.time_zone.as_bytes(), ages.as_bytes(), joined.as_bytes()],
+            &[
+                &numbers,
+                list.scheme.as_bytes(),
+                b"\n",
+                list.time_zone.as_bytes(),
+                ages.as_bytes(),
+                joined.as_bytes(),
+            ],
         );
         let births = birth_rule.map(|_| Births { schemes: schemes.clone(), scheme: list.scheme.clone() });
         Ok(Self { adverse: list.adverse, categories: Arc::new(strict), births, zone, hash })
@@ -379,10 +386,7 @@ mod tests {
         assert_eq!(favorable.standing(CODE, &facts(), 20_500), Standing::NotConsented);
         let joined = Facts { consented_on: 20_400, ..facts() };
         assert_eq!(favorable.standing(CODE, &joined, 20_399), Standing::NotYet { from: 20_400 });
-        assert!(matches!(
-            favorable.standing(CODE, &joined, 20_400),
-            Standing::Listed { from: 20_400, .. }
-        ));
+        assert!(matches!(favorable.standing(CODE, &joined, 20_400), Standing::Listed { from: 20_400, .. }));
         // An adverse list asks nobody.
         let adverse = rules(|list| list.adverse = true);
         assert!(matches!(adverse.standing(CODE, &facts(), 20_500), Standing::Listed { from: 20_000, .. }));

@@ -4,8 +4,8 @@ use tacit_client::{ReceivedLetter, RowKey};
 use tacit_model::Ulid;
 use tacit_policy::{
     letter::{
-        Appeal, Body, Case, CaseError, Letter, Level, ListingConsent, Objection, ObjectionReceived, Outcome, ReviewDecision,
-        Ruling, UntilDecided, Whom,
+        Appeal, Body, Case, CaseError, Letter, Level, ListingConsent, Objection, ObjectionReceived, Outcome,
+        ReviewDecision, Ruling, UntilDecided, Whom,
     },
     registry::entry::Role,
 };

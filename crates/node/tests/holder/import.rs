@@ -113,7 +113,8 @@ async fn a_consent_to_an_adverse_list_is_a_broken_row() {
         "{header},consented_on\n{code},1,No. 17,2024-03-01,2024-03-01,,,2024-02-01\n\
          {other},1,No. 17,2024-03-01,2024-03-01,,,\n"
     );
-    let report = world.import(&file).await;
+    let file = Cursor::new(file.into_bytes());
+    let report = world.records().import(file, &list(), &options(), |_| ()).await.unwrap();
     assert_eq!((report.imported, report.rejected), (1, 1));
     assert_eq!(report.rejections[0].problem, RowProblem::ConsentToAdverse);
     assert_eq!(report.reasons[&Reason::RowMalformed], 1);

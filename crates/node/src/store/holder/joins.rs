@@ -47,14 +47,16 @@ pub(crate) async fn of_codes(
     let mut found = HashMap::new();
     for part in bulk::parts(codes) {
         let marks = bulk::placeholders(2, part.len());
-        let sql = format!("SELECT code, given, said_on FROM list_join WHERE list_no = $1 AND code IN ({marks})");
+        let sql =
+            format!("SELECT code, given, said_on FROM list_join WHERE list_no = $1 AND code IN ({marks})");
         let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false).bind(list.0);
         for code in part {
             query = query.bind(*code);
         }
         for row in query.fetch_all(&mut *conn).await? {
             let given: u32 = unsigned("list_join", "given", row.try_get(1)?)?;
-            let join = Join { given: given == 1, said_on: unsigned("list_join", "said_on", row.try_get(2)?)? };
+            let join =
+                Join { given: given == 1, said_on: unsigned("list_join", "said_on", row.try_get(2)?)? };
             found.insert(row.try_get(0)?, join);
         }
     }

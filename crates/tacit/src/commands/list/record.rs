@@ -59,7 +59,8 @@ fn text(view: &RecordView) -> String {
     ];
     // Nobody consents to an adverse list.
     let asked = view.facts.consented_on > 0 || view.standing == Standing::NotConsented;
-    for (name, value) in named(view, &view.facts).into_iter().filter(|(name, _)| asked || *name != CONSENTED) {
+    for (name, value) in named(view, &view.facts).into_iter().filter(|(name, _)| asked || *name != CONSENTED)
+    {
         rows.push(vec![name.to_owned(), value]);
     }
     rows.push(vec!["reference".to_owned(), view.reference.clone()]);
