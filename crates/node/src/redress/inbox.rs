@@ -68,6 +68,8 @@ impl Redress {
         let unread =
             |record: Ulid| self.rows.row_key(tacit_client::Kind::Redress, &[b"record", &record.to_bytes()]);
         let record = received.record.id;
+        // Before what is written because of it.
+        let at = self.clock.now();
         let mut conn = self.db.write().await?;
         let mut tx = begin(&mut conn).await?;
         let (key, case, state) = match content {
@@ -107,7 +109,6 @@ impl Redress {
             }
         };
         let sealed = self.seal(&key, &Kept::In(Box::new(came)))?;
-        let at = self.clock.now();
         let new = NewLetter { key: &key, case: case.as_ref(), way: "in", state, at, sealed: &sealed };
         store::add_letter(&mut tx, &new).await?;
         tx.commit().await?;

@@ -106,9 +106,9 @@ pub(crate) async fn set_letter(
     Ok(())
 }
 
-/// The letters of a case in their order.
+/// The letters of a case in their order: what came before what was written because of it.
 pub(crate) async fn letters_of(conn: &mut Conn, case: &RowKey) -> Result<Vec<LetterRow>, StoreError> {
-    let sql = format!("SELECT {LETTER} FROM redress_letter WHERE case_key = $1 ORDER BY no");
+    let sql = format!("SELECT {LETTER} FROM redress_letter WHERE case_key = $1 ORDER BY at_ms, way, no");
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(case.as_slice()).fetch_all(conn).await?;
     rows.iter().map(letter).collect()
 }
