@@ -12,7 +12,7 @@ use tacit_model::{
     Clock, ListId, ManualClock, Reason, Ulid, entropy::seeded_rng, generate::generate_uscc, parse_ulid,
 };
 use tacit_node::{
-    records::{RecordState, Records},
+    records::{RecordState, Records, RemovalReason},
     redress::{CaseView, NewRuling, Redress, Whose},
 };
 use tacit_policy::{
@@ -425,4 +425,56 @@ async fn what_cannot_be_noticed_objected_to_or_appealed_is_refused_with_its_reas
     ] {
         assert_eq!(scene.post(path, body, status).await["reason"], reason, "{path}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_is_corrected_as_decided_and_a_removal_without_an_objection_is_told_too() {
+    let scene = Scene::new(84, Contested::Flag).await;
+    scene.notify().await;
+    scene.post("/v1/objections", json!({ "list": LIST, "text": "The sum is wrong." }), 200).await;
+    let case = scene.case("court", Level::First, |_| true).await.case;
+    let court = scene.at("court").await;
+    let silent = court.decide(Level::First, case.id, ruling(Outcome::Corrected)).await;
+    assert_eq!(silent.unwrap_err().reason(), Reason::Malformed);
+    let decision = NewRuling {
+        corrected: LetterText::new("The decision is No. 18.", limits::CORRECTED).ok(),
+        ..ruling(Outcome::Corrected)
+    };
+    court.decide(Level::First, case.id, decision).await.unwrap();
+    // Decided and not done: it is owed within three days, and late after that.
+    let owed = scene.case("court", Level::First, |it| it.case.word() == "decided").await;
+    assert_eq!((owed.days_to_correction, owed.is_late()), (Some(0), false));
+    let at = |days: u64| -> Arc<dyn Clock> {
+        Arc::new(ManualClock::new(scene.clock.now().plus_ms(days * DAY_MS)))
+    };
+    let late = scene.federation.redress("court", &at(4)).await.unwrap();
+    assert!(late.cases(Level::First, false).await.unwrap()[0].is_late());
+    let corrected = scene.csv().replace("No. 17", "No. 18").replace(",,,\n", ",2026-11-23,,\n");
+    assert_eq!(scene.federation.import(LIST, corrected).await.unwrap().changed, 1);
+    let done = scene.case("court", Level::First, |it| {
+        it.case.ruling().is_some_and(|ruling| ruling.carried_out_on.is_some())
+    });
+    assert_eq!((done.await.days_to_correction), Some(0));
+    let decided = scene.state("decided").await;
+    assert_eq!(decided["outcome"], "corrected");
+    let matters = scene.matters().await;
+    let said = &letters(&matters, "decision")[0]["letter"]["body"];
+    assert_eq!(said["corrected"], "The decision is No. 18.");
+
+    // The duty is fulfilled: the subject hears of it, once, whatever restarts.
+    let reason = RemovalReason::Fulfilled;
+    scene.records().await.remove(&list(), &scene.code, reason, "clerk").await.unwrap();
+    let matters = scene.shown(|it| !letters(it, "removal").is_empty()).await;
+    let removal = letters(&matters, "removal")[0];
+    let body = &removal["letter"]["body"];
+    assert_eq!((&removal["from"], &body["reason"]), (&json!("court"), &json!("fulfilled")));
+    assert_eq!((&body["removed_on"], &body["decision"]), (&json!("2026-11-23"), &Value::Null));
+    assert_eq!(word(&scene.check().await), Some("not_listed"));
+    let mut scene = scene;
+    scene.crash("court").await;
+    for _ in 0..20 {
+        scene.pass().await;
+    }
+    assert_eq!(letters(&scene.matters().await, "removal").len(), 1);
+    scene.federation.shut_down().await.unwrap();
 }

@@ -29,7 +29,7 @@ use crate::store::{
         imports::ImportCounts,
         joins::{self, Join},
         lists::{self, HeldList},
-        records, requests,
+        notices, records, requests,
     },
 };
 
@@ -316,7 +316,8 @@ pub(crate) struct Change<'a> {
     pub(crate) at: Millis,
 }
 
-/// Changes the state of a record that is not removed, with its former values in the history.
+/// Changes the state of a record that is not removed, with its former values in the history. Of a removal the subject is
+/// to be told.
 pub(crate) async fn change_state(
     tx: &mut Conn,
     record: &records::StoredRecord,
@@ -333,6 +334,9 @@ pub(crate) async fn change_state(
     let Change { action, reason, by, at } = change;
     let entry = records::WriteHistory { record: record.id, at, by, action, reason, before: &record.facts };
     records::add_history(tx, &[entry]).await?;
+    if state == RecordState::Removed {
+        notices::removed(tx, record.id, reason, at).await?;
+    }
     Ok(ChangeOutcome::Changed)
 }
 

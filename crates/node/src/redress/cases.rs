@@ -15,7 +15,7 @@ use crate::{
     store::{
         begin,
         holder::{
-            lists,
+            lists, notices,
             records::{self, StoredRecord},
         },
         redress as store,
@@ -187,6 +187,7 @@ impl Redress {
         if change_state(tx, record, RecordState::Removed, change).await? != ChangeOutcome::Changed {
             return Ok(());
         }
+        notices::told(tx, record.id.get()).await?;
         let body = Removal {
             list: case.list.clone(),
             reason: RemovalWord::Annulled,

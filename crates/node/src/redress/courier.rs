@@ -66,6 +66,7 @@ impl Courier {
     async fn round(&self, redress: &Redress, collects: bool, passes: bool) -> Result<(), RoundError> {
         // One that fails does not keep the others from being done.
         let collected = if collects { self.collect(redress).await } else { Ok(()) };
+        redress.tell_removals().await?;
         let sent = self.send(redress).await;
         if passes {
             redress.pass().await?;

@@ -4,6 +4,7 @@
 //! tacit notice send ─▶ letter waits ─▶ Courier seals, posts ─▶ in the log: the record is notified
 //! authority ─▶ Courier collects ─▶ objection: a case, the record is contested, its receipt goes back
 //! tacit objection decide ─▶ decision waits ─▶ ... ─▶ the record is removed, corrected, or stands
+//! tacit list remove ─▶ a round of the courier: the letter that says so waits
 //! ```
 //!
 //! [`Redress`] works on the database directly, in the node or beside it in the command line; what it decides and the
@@ -18,6 +19,7 @@ mod inbox;
 mod kept;
 mod notices;
 mod outbox;
+mod removals;
 mod view;
 
 use std::sync::Arc;

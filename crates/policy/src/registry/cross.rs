@@ -270,10 +270,14 @@ impl Loaded {
         if *id == list.id.holder_id() {
             return Err(Problem::ReviewBody { list: list.id.clone() }).at(path);
         }
-        if self.known(id, &path)?.has(Role::Holder) {
-            return Ok(());
+        let member = self.known(id, &path)?;
+        if !member.has(Role::Holder) {
+            self.with_role(id, Role::Requester, &path)?;
         }
-        self.with_role(id, Role::Requester, path)
+        if member.keys.letters.is_none() || member.pseudonym_epoch.is_none() {
+            return Err(Problem::ReviewLetters { member: id.clone() }).at(path);
+        }
+        Ok(())
     }
 
     fn with_role(&self, id: &MemberId, role: Role, path: impl std::fmt::Display) -> Checked {

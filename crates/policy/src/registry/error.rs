@@ -165,6 +165,12 @@ pub enum RegistryProblem {
         /// The list.
         list: ListId,
     },
+    /// Appeals and decisions are letters.
+    #[error("`{member}` reviews objections by letter; add `keys.letters` and a pseudonym epoch to its entry")]
+    ReviewLetters {
+        /// The member.
+        member: MemberId,
+    },
     /// A member lacks a key or an endpoint that its role needs.
     #[error("a member with the role `{role}` needs `{field}`; add it to the member's entry")]
     RoleNeeds {

@@ -1,9 +1,10 @@
-//! Which records their subjects were notified of through the log.
+//! Which records their subjects were notified of through the log, and of which removals they are still to be told.
 
 use std::{collections::HashMap, num::NonZeroU64};
 
 use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 use tacit_client::RowKey;
+use tacit_model::Millis;
 use tacit_store::{Conn, StoreError, bulk};
 
 use super::lists::ListNo;
@@ -128,5 +129,56 @@ pub(crate) async fn notify(
         .bind(seq)
         .execute(conn)
         .await?;
+    Ok(())
+}
+
+/// A removal that its subject has no letter about yet.
+pub(crate) struct Untold {
+    pub(crate) record: u64,
+    pub(crate) reason: String,
+    pub(crate) removed: Millis,
+}
+
+/// Notes that the subject of a record is to be told that it was removed.
+pub(crate) async fn removed(
+    conn: &mut Conn,
+    record: NonZeroU64,
+    reason: &str,
+    at: Millis,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO removal_untold (record_id, reason, removed_ms) VALUES ($1, $2, $3) \
+         ON CONFLICT (record_id) DO UPDATE SET reason = excluded.reason, removed_ms = excluded.removed_ms",
+    )
+    .bind(signed(record.get()))
+    .bind(reason)
+    .bind(at.to_i64())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Removals that their subjects have no letter about, at most `limit`.
+pub(crate) async fn untold(conn: &mut Conn, limit: u32) -> Result<Vec<Untold>, StoreError> {
+    let rows =
+        sqlx::query("SELECT record_id, reason, removed_ms FROM removal_untold ORDER BY record_id LIMIT $1")
+            .bind(i64::from(limit))
+            .fetch_all(conn)
+            .await?;
+    let number = |column, value| unsigned("removal_untold", column, value);
+    rows.iter()
+        .map(|row| {
+            Ok(Untold {
+                record: number("record_id", row.try_get(0)?)?,
+                reason: row.try_get(1)?,
+                removed: Millis(number("removed_ms", row.try_get(2)?)?),
+            })
+        })
+        .collect()
+}
+
+/// Notes that the letter about a removal is written, or that none is needed.
+pub(crate) async fn told(conn: &mut Conn, record: u64) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM removal_untold WHERE record_id = $1").bind(signed(record)).execute(conn).await?;
     Ok(())
 }

@@ -33,7 +33,7 @@ pub(super) struct Plan {
     records: u32,
     /// Grounds of listing, from the catalogue.
     categories: &'static [u16],
-    /// Adverse listings are notified to their subject.
+    /// Adverse listings are notified to their subject, favorable ones joined by its consent.
     adverse: bool,
     /// Decisions are at most this many days old, so that most are in force.
     oldest_days: u32,
@@ -113,7 +113,8 @@ impl<R: Rng> Codes<R> {
         let (holder, name) = plan.list.split_once('/').unwrap_or((plan.list, ""));
         let path = folder.join(format!("{holder}-{name}.csv"));
         let mut file = BufWriter::new(File::create(&path)?);
-        writeln!(file, "code,category,decision_ref,decided_on,notified_on,effective_on,expires_on")?;
+        let joined = if plan.adverse { "" } else { ",consented_on" };
+        writeln!(file, "code,category,decision_ref,decided_on,notified_on,effective_on,expires_on{joined}")?;
         let records = scaled(plan.records, scale);
         let mut examples = Vec::new();
         for number in 1..=records {
@@ -123,14 +124,18 @@ impl<R: Rng> Codes<R> {
             let category = plan.categories.get(place).copied().unwrap_or_default();
             // A month at least, so that notice periods are over and the list's own day does not matter.
             let decided = today.saturating_sub(30 + self.below(plan.oldest_days));
-            // Of some the notice has not arrived: they are kept, and not answered.
-            let is_notified = plan.adverse && self.below(100) > 0;
-            let notified = if is_notified { format_day(decided + 1 + self.below(10)) } else { String::new() };
-            let effective = if plan.adverse { String::new() } else { format_day(decided) };
+            // Of some the notice, or the consent to a favorable listing, has not arrived: they are kept, and not
+            // answered.
+            let has_arrived = self.below(100) > 0;
+            let arrived = if has_arrived { format_day(decided + 1 + self.below(10)) } else { String::new() };
             let decided = format_day(decided);
             let reference = format!("{}-{}", decided.get(..4).unwrap_or_default(), number);
-            writeln!(file, "{code},{category},{reference},{decided},{notified},{effective},")?;
-            if examples.len() < 64 && (is_notified || !plan.adverse) {
+            if plan.adverse {
+                writeln!(file, "{code},{category},{reference},{decided},{arrived},,")?;
+            } else {
+                writeln!(file, "{code},{category},{reference},{decided},,{decided},,{arrived}")?;
+            }
+            if examples.len() < 64 && has_arrived {
                 examples.push(code);
             }
         }

@@ -1,4 +1,5 @@
--- The node's database (SQLite): consents to stand on favorable lists. Days count from 1970-01-01 in the list's time zone.
+-- The node's database (SQLite): consents to stand on favorable lists, and letters about removals. Days
+-- count from 1970-01-01 in the list's time zone.
 
 -- 0 when the subject has not consented, or withdrew; of adverse lists always.
 ALTER TABLE record ADD COLUMN consented_on BIGINT NOT NULL DEFAULT 0 CHECK (consented_on BETWEEN 0 AND 16777215);
@@ -11,4 +12,11 @@ CREATE TABLE list_join (
     given   BIGINT NOT NULL CHECK (given IN (0, 1)),
     said_on BIGINT NOT NULL CHECK (said_on BETWEEN 1 AND 16777215),
     PRIMARY KEY (list_no, code)
+) WITHOUT ROWID;
+
+-- Removals whose subjects have no letter about it yet. A row goes when its letter is written.
+CREATE TABLE removal_untold (
+    record_id  BIGINT NOT NULL PRIMARY KEY REFERENCES record (id),
+    reason     TEXT   NOT NULL,                              -- a word of the catalogue
+    removed_ms BIGINT NOT NULL CHECK (removed_ms >= 0)
 ) WITHOUT ROWID;
