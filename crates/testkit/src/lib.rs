@@ -128,6 +128,12 @@ impl Federation {
         let clock = Arc::clone(&options.clock);
         let mut rng = seeded_rng(options.seed);
         let founded = found(folder.path(), &sample, &ports, options.overrides, clock.now(), &mut rng)?;
+        for member in &sample.member {
+            let Some(url) = (options.database)(folder.path(), member.id.as_str()) else { continue };
+            let file = folder.path().join(format!("{}.toml", member.id));
+            let text = std::fs::read_to_string(&file)?;
+            std::fs::write(&file, text.replace(&format!("sqlite:data/{}.db", member.id), &url))?;
+        }
         let surroundings = Surroundings { clock: Arc::clone(&clock), sockets };
         Ok(Self { folder, sample, registry: founded.registry, clock, surroundings, roles: BTreeMap::new() })
     }

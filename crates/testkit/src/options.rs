@@ -1,6 +1,6 @@
 //! How a federation of a test differs from the real one.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use tacit_federation::{found::Overrides, sample::Sample};
 use tacit_model::{Clock, SystemClock};
@@ -16,6 +16,8 @@ pub struct Options {
     pub seed: [u8; 32],
     /// What is changed in the sample before it is founded.
     pub change: Box<dyn Fn(&mut Sample) + Send + Sync>,
+    /// The database of a member in a folder; an SQLite file of the sample's configuration where there is none.
+    pub database: fn(&Path, &str) -> Option<String>,
 }
 
 impl std::fmt::Debug for Options {
@@ -32,6 +34,7 @@ impl Default for Options {
             clock: Arc::new(SystemClock),
             seed: [7; 32],
             change: Box::new(|_| {}),
+            database: |_, _| None,
         }
     }
 }
@@ -82,6 +85,13 @@ impl Options {
     #[must_use]
     pub fn change(mut self, change: impl Fn(&mut Sample) + Send + Sync + 'static) -> Self {
         self.change = Box::new(change);
+        self
+    }
+
+    /// Other databases than SQLite files, by folder and member.
+    #[must_use]
+    pub fn database(mut self, database: fn(&Path, &str) -> Option<String>) -> Self {
+        self.database = database;
         self
     }
 }

@@ -6,6 +6,7 @@ mod broken;
 mod canary;
 mod consents;
 mod records;
+mod redress;
 mod support;
 
 use std::{collections::HashSet, path::Path, time::Duration};

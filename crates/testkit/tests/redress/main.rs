@@ -2,220 +2,22 @@
 
 #![cfg(test)]
 
-use std::{sync::Arc, time::Duration};
+mod scene;
 
 use serde_json::{Value, json};
 use tacit_client::LetterDraft;
-use tacit_desk::conformance::assert_documented;
-use tacit_federation::desk::DeskClient;
-use tacit_model::{
-    Clock, ListId, ManualClock, Reason, Ulid, entropy::seeded_rng, generate::generate_uscc, parse_ulid,
-};
+use tacit_model::{Clock as _, ListId, Reason, Ulid};
 use tacit_node::{
-    records::{RecordState, Records, RemovalReason},
-    redress::{CaseView, NewRuling, Redress, Whose},
+    records::{RecordState, RemovalReason},
+    redress::{NewRuling, Whose},
 };
 use tacit_policy::{
-    letter::{Letter, LetterText, Level, Outcome, limits},
+    letter::{Duty, Letter, LetterText, Level, Outcome, limits},
     registry::entry::Contested,
 };
-use tacit_testkit::{Federation, Options, word};
-use tacit_wire::gateway::{CheckOutcome, Question, check_outcome, list_answer};
+use tacit_testkit::word;
 
-const LIST: &str = "court/judgment-defaulters";
-const DAY_MS: u64 = 86_400_000;
-
-struct Scene {
-    federation: Federation,
-    clock: ManualClock,
-    code: String,
-}
-
-impl Scene {
-    /// The court's listings are reviewed by the tax authority, and take effect on the day of the notice.
-    async fn new(seed: u8, contested: Contested) -> Self {
-        let clock = ManualClock::new("2026-11-23T04:00:00.000Z".parse().unwrap());
-        let options =
-            Options::quick().reading_ms(1_000).clock(Arc::new(clock.clone())).change(move |sample| {
-                let list = sample.list.iter_mut().find(|list| list.id.as_str() == LIST).unwrap();
-                (list.notice_days, list.contested) = (0, contested);
-                list.review_body = Some("tax".parse().unwrap());
-                for category in sample.category.iter_mut().filter(|it| it.adverse) {
-                    (category.notice_days, category.contested) = (0, Contested::Flag);
-                }
-            });
-        let federation = Federation::start("procurement", options).await.unwrap();
-        let code = generate_uscc(&mut seeded_rng([seed; 32]));
-        let scene = Self { federation, clock, code };
-        // Nobody was notified, not even on paper.
-        scene.federation.publish(LIST, scene.csv()).await.unwrap();
-        scene.post("/v1/users", json!({}), 200).await;
-        scene
-    }
-
-    fn csv(&self) -> String {
-        let head = "code,category,decision_ref,decided_on,notified_on,effective_on,expires_on";
-        format!("{head}\n{},101,(2026) No. 17,2026-10-01,,,\n", self.code)
-    }
-
-    fn desk(&self) -> DeskClient {
-        self.federation.desk("portal").unwrap()
-    }
-
-    /// Asks the portal about the person.
-    async fn post(&self, path: &str, mut body: Value, status: u16) -> Value {
-        body["scheme"] = json!("CN-USCC");
-        body["code"] = json!(self.code);
-        let answer = self.desk().post(path, &body).await.unwrap();
-        assert_documented(tacit_authority::openapi(), "POST", path, answer.status, &answer.body.to_string());
-        assert_eq!(answer.status, status, "{path}: {}", answer.body);
-        answer.body
-    }
-
-    async fn matters(&self) -> Value {
-        self.post("/v1/matters", json!({}), 200).await
-    }
-
-    /// Waits, while time passes, until the portal shows it.
-    async fn shown(&self, what: impl Fn(&Value) -> bool) -> Value {
-        for _ in 0..400 {
-            let matters = self.matters().await;
-            if what(&matters) {
-                assert_eq!(matters["findings"], json!([]));
-                return matters;
-            }
-            self.pass().await;
-        }
-        panic!("{}", self.matters().await);
-    }
-
-    async fn state(&self, state: &str) -> Value {
-        self.shown(|it| it["objections"][0]["state"] == state).await["objections"][0].clone()
-    }
-
-    async fn pass(&self) {
-        self.clock.advance_ms(250);
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-
-    async fn at(&self, member: &str) -> Redress {
-        self.federation.redress(member, self.federation.clock()).await.unwrap()
-    }
-
-    /// Waits until a member has this case.
-    async fn case(&self, member: &str, level: Level, what: impl Fn(&CaseView) -> bool) -> CaseView {
-        let redress = self.at(member).await;
-        for _ in 0..400 {
-            let cases = redress.cases(level, true).await.unwrap();
-            if let Some(case) = cases.into_iter().find(&what) {
-                return case;
-            }
-            self.pass().await;
-        }
-        panic!("{:?} {:?}", redress.cases(level, true).await, redress.letters().await);
-    }
-
-    async fn notify(&self) {
-        let court = self.at("court").await;
-        let noticed = court.notify(&list(), Whose::Due, "clerk").await.unwrap();
-        assert_eq!(noticed.written.len(), 1);
-        assert_eq!(court.notify(&list(), Whose::Due, "clerk").await.unwrap().written, []);
-        for _ in 0..400 {
-            if court.waiting(&noticed.written).await.unwrap() == 0 {
-                return;
-            }
-            self.pass().await;
-        }
-        panic!("the notice is not in the log");
-    }
-
-    async fn records(&self) -> Records {
-        self.federation.records("court").await.unwrap()
-    }
-
-    async fn state_of_record(&self) -> RecordState {
-        self.records().await.show(&list(), &self.code).await.unwrap().unwrap().state()
-    }
-
-    /// Publishes what is decided by now, and asks.
-    async fn check(&self) -> CheckOutcome {
-        let seal = self.federation.seal(LIST);
-        tokio::pin!(seal);
-        loop {
-            tokio::select! {
-                sealed = &mut seal => {
-                    sealed.unwrap();
-                    break;
-                }
-                () = self.pass() => {}
-            };
-        }
-        let question = Question {
-            lists: vec![LIST.to_owned()],
-            purpose: "screening".to_owned(),
-            case_number: "T-1".to_owned(),
-            officer: "li".to_owned(),
-            scheme: String::new(),
-        };
-        self.federation.ask("procurement", question, &self.code).await.unwrap()
-    }
-
-    async fn crash(&mut self, member: &str) {
-        self.federation.kill(member);
-        self.federation.restart(member).await.unwrap();
-    }
-
-    /// Has the portal send the court or another member a letter of our own making.
-    async fn forge(&self, to: &str, letter: &Letter) {
-        let portal = self.federation.authority("portal").await.unwrap();
-        let subject = self.federation.registry().schemes().parse("CN-USCC", &self.code).unwrap().subject;
-        let content = letter.to_bytes().unwrap();
-        let sealed = portal.seal_letter_about(&to.parse().unwrap(), &subject, &content).await.unwrap();
-        portal.post_letter(&sealed).await.unwrap();
-    }
-
-    /// Why a letter that came to a member counts for nothing.
-    async fn problem(&self, member: &str, what: &str) {
-        let redress = self.at(member).await;
-        for _ in 0..400 {
-            let letters = redress.letters().await.unwrap();
-            if letters.iter().any(|it| it.problem.as_deref().is_some_and(|it| it.contains(what))) {
-                return;
-            }
-            self.pass().await;
-        }
-        panic!("{:?}", redress.letters().await);
-    }
-}
-
-fn list() -> ListId {
-    LIST.parse().unwrap()
-}
-
-fn ruling(outcome: Outcome) -> NewRuling {
-    NewRuling {
-        outcome,
-        corrected: None,
-        reasons: LetterText::new("The payment is proven.", limits::REASONS).unwrap(),
-        by: LetterText::new("Judge Li", limits::BY).unwrap(),
-    }
-}
-
-fn letters<'a>(matters: &'a Value, kind: &str) -> Vec<&'a Value> {
-    matters["letters"].as_array().unwrap().iter().filter(|it| it["kind"] == kind).collect()
-}
-
-fn id(value: &Value) -> Ulid {
-    parse_ulid(value.as_str().unwrap()).unwrap()
-}
-
-fn contested(outcome: &CheckOutcome) -> bool {
-    let Some(check_outcome::Outcome::Answers(answers)) = &outcome.outcome else { panic!("{outcome:?}") };
-    match &answers.lists[0].answer {
-        Some(list_answer::Answer::Listed(listed)) => listed.contested,
-        other => panic!("{other:?}"),
-    }
-}
+use scene::{DAY_MS, LIST, Scene, contested, id, letters, list, ruling};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn notice_objection_with_a_stay_appeal_and_removal_and_a_crash_between_every_two_steps() {
@@ -251,10 +53,6 @@ async fn notice_objection_with_a_stay_appeal_and_removal_and_a_crash_between_eve
     let received = scene.state("received").await;
     assert_eq!((&received["owed"], &received["owed_by"]), (&json!("decision"), &json!("2026-12-08")));
     assert_eq!((case.is_overdue(), &received["overdue"]), (false, &json!(false)));
-    // The same queue, looked at on the day after the last one.
-    let later: Arc<dyn Clock> = Arc::new(ManualClock::new(scene.clock.now().plus_ms(16 * DAY_MS)));
-    let late = scene.federation.redress("court", &later).await.unwrap();
-    assert!(late.cases(Level::First, false).await.unwrap()[0].is_overdue());
 
     // An appeal needs a decision; a decision is made once.
     let appeal = json!({ "objection": objection.to_string(), "text": "It was paid to the bailiff." });
@@ -308,15 +106,98 @@ async fn notice_objection_with_a_stay_appeal_and_removal_and_a_crash_between_eve
     for letter in matters["letters"].as_array().unwrap() {
         assert!(!letter["record_id"].as_str().unwrap().is_empty() && letter["problem"] == "", "{letter}");
     }
+    scene.federation.shut_down().await.unwrap();
+}
 
-    // The same body does not review twice: the appeal once more, as another letter.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_body_does_not_review_twice() {
+    let scene = Scene::new(86, Contested::Flag).await;
+    scene.notify().await;
+    let objection = scene.object().await;
+    let court = scene.at("court").await;
+    court.decide(Level::First, objection, ruling(Outcome::Upheld)).await.unwrap();
+    scene.state("decided").await;
+    let appeal = json!({ "objection": objection.to_string(), "text": "It was paid to the bailiff." });
+    scene.post("/v1/appeals", appeal.clone(), 200).await;
+    scene.case("tax", Level::Review, |_| true).await;
+    let tax = scene.at("tax").await;
+    tax.decide(Level::Review, objection, ruling(Outcome::Upheld)).await.unwrap();
+    scene.state("reviewed").await;
+    scene.case("court", Level::First, |case| case.case.word() == "reviewed").await;
+    // The listing stands, and is no longer contested.
+    assert_eq!(scene.state_of_record().await, RecordState::Active);
+    assert_eq!(scene.post("/v1/appeals", appeal, 409).await["reason"], "conflict");
+    // The appeal once more, as another letter.
+    let matters = scene.matters().await;
     let mut appeal = letters(&matters, "appeal")[0]["letter"].clone();
     appeal["id"] = json!("01KAM2V7Q3ZJ6V6T1V8M3W9R5C");
     let appeal: Letter = serde_json::from_value(appeal).unwrap();
     scene.forge("tax", &appeal).await;
     scene.problem("tax", "does not review twice").await;
-    assert_eq!(scene.at("tax").await.cases(Level::Review, true).await.unwrap().len(), 1);
-    scene.federation.shut_down().await.unwrap();
+    assert_eq!(tax.cases(Level::Review, true).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_correction_is_late_until_it_is_imported_and_an_ordinary_removal_is_told_too() {
+    let scene = Scene::new(84, Contested::Flag).await;
+    scene.notify().await;
+    let objection = scene.object().await;
+    let court = scene.at("court").await;
+    let corrected = NewRuling {
+        corrected: LetterText::new("It ends in 2027.", limits::CORRECTED).ok(),
+        ..ruling(Outcome::Corrected)
+    };
+    let case = court.decide(Level::First, objection, corrected).await.unwrap();
+    assert_eq!((case.due.map(|due| due.duty), case.is_late()), (Some(Duty::Correct), false));
+    assert_eq!(scene.state_of_record().await, RecordState::Contested);
+    let late = scene.later(4, "court").await.show(Level::First, objection).await.unwrap().unwrap();
+    assert_eq!((late.days_to_correction, late.is_late(), late.is_overdue()), (Some(4), true, true));
+
+    let csv = scene.csv().replace(",,,\n", ",,,2027-10-01\n");
+    assert_eq!(scene.federation.import(LIST, csv).await.unwrap().changed, 1);
+    let case = scene.case("court", Level::First, |case| case.due.is_none()).await;
+    assert_eq!((case.days_to_correction, case.is_late()), (Some(0), false));
+    assert_eq!(scene.state_of_record().await, RecordState::Active);
+    assert!(!contested(&scene.check().await));
+    let decided = scene.state("decided").await;
+    assert_eq!(decided["outcome"], "corrected");
+    let matters = scene.matters().await;
+    assert_eq!(letters(&matters, "decision")[0]["letter"]["body"]["corrected"], "It ends in 2027.");
+
+    let records = scene.records().await;
+    records.remove(&list(), &scene.code, RemovalReason::Fulfilled, "clerk").await.unwrap();
+    let matters = scene.shown(|it| !letters(it, "removal").is_empty()).await;
+    let removal = &letters(&matters, "removal")[0]["letter"]["body"];
+    assert_eq!((&removal["reason"], &removal["decision"]), (&json!("fulfilled"), &Value::Null));
+    assert_eq!(word(&scene.check().await), Some("not_listed"));
+    assert_eq!(letters(&scene.matters().await, "removal").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_passed_deadline_is_shown_and_an_appeal_after_its_last_day_is_refused() {
+    let scene = Scene::new(85, Contested::Withhold).await;
+    scene.notify().await;
+    let objection = scene.object().await;
+    // The queue on the last day, and on the day after.
+    for (days, overdue) in [(15, false), (16, true)] {
+        let cases = scene.later(days, "court").await.cases(Level::First, false).await.unwrap();
+        assert_eq!(cases[0].is_overdue(), overdue, "{days}");
+    }
+    let court = scene.at("court").await;
+    court.decide(Level::First, objection, ruling(Outcome::Upheld)).await.unwrap();
+    scene.state("decided").await;
+    assert_eq!(scene.state_of_record().await, RecordState::Contested);
+    scene.clock.advance_ms(16 * DAY_MS);
+    let appeal = json!({ "objection": objection.to_string(), "text": "It was paid to the bailiff." });
+    assert_eq!(scene.post("/v1/appeals", appeal, 422).await["reason"], "term_over");
+    // The stay ends with the time to appeal.
+    for _ in 0..400 {
+        if scene.state_of_record().await == RecordState::Active {
+            return;
+        }
+        scene.pass().await;
+    }
+    panic!("the record is still contested");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -425,56 +306,4 @@ async fn what_cannot_be_noticed_objected_to_or_appealed_is_refused_with_its_reas
     ] {
         assert_eq!(scene.post(path, body, status).await["reason"], reason, "{path}");
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_record_is_corrected_as_decided_and_a_removal_without_an_objection_is_told_too() {
-    let scene = Scene::new(84, Contested::Flag).await;
-    scene.notify().await;
-    scene.post("/v1/objections", json!({ "list": LIST, "text": "The sum is wrong." }), 200).await;
-    let case = scene.case("court", Level::First, |_| true).await.case;
-    let court = scene.at("court").await;
-    let silent = court.decide(Level::First, case.id, ruling(Outcome::Corrected)).await;
-    assert_eq!(silent.unwrap_err().reason(), Reason::Malformed);
-    let decision = NewRuling {
-        corrected: LetterText::new("The decision is No. 18.", limits::CORRECTED).ok(),
-        ..ruling(Outcome::Corrected)
-    };
-    court.decide(Level::First, case.id, decision).await.unwrap();
-    // Decided and not done: it is owed within three days, and late after that.
-    let owed = scene.case("court", Level::First, |it| it.case.word() == "decided").await;
-    assert_eq!((owed.days_to_correction, owed.is_late()), (Some(0), false));
-    let at = |days: u64| -> Arc<dyn Clock> {
-        Arc::new(ManualClock::new(scene.clock.now().plus_ms(days * DAY_MS)))
-    };
-    let late = scene.federation.redress("court", &at(4)).await.unwrap();
-    assert!(late.cases(Level::First, false).await.unwrap()[0].is_late());
-    let corrected = scene.csv().replace("No. 17", "No. 18").replace(",,,\n", ",2026-11-23,,\n");
-    assert_eq!(scene.federation.import(LIST, corrected).await.unwrap().changed, 1);
-    let done = scene.case("court", Level::First, |it| {
-        it.case.ruling().is_some_and(|ruling| ruling.carried_out_on.is_some())
-    });
-    assert_eq!((done.await.days_to_correction), Some(0));
-    let decided = scene.state("decided").await;
-    assert_eq!(decided["outcome"], "corrected");
-    let matters = scene.matters().await;
-    let said = &letters(&matters, "decision")[0]["letter"]["body"];
-    assert_eq!(said["corrected"], "The decision is No. 18.");
-
-    // The duty is fulfilled: the subject hears of it, once, whatever restarts.
-    let reason = RemovalReason::Fulfilled;
-    scene.records().await.remove(&list(), &scene.code, reason, "clerk").await.unwrap();
-    let matters = scene.shown(|it| !letters(it, "removal").is_empty()).await;
-    let removal = letters(&matters, "removal")[0];
-    let body = &removal["letter"]["body"];
-    assert_eq!((&removal["from"], &body["reason"]), (&json!("court"), &json!("fulfilled")));
-    assert_eq!((&body["removed_on"], &body["decision"]), (&json!("2026-11-23"), &Value::Null));
-    assert_eq!(word(&scene.check().await), Some("not_listed"));
-    let mut scene = scene;
-    scene.crash("court").await;
-    for _ in 0..20 {
-        scene.pass().await;
-    }
-    assert_eq!(letters(&scene.matters().await, "removal").len(), 1);
-    scene.federation.shut_down().await.unwrap();
 }
