@@ -9,11 +9,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "tacit/coordinator/v1/coordinator.proto",
         "tacit/coordinator/v1/letter.proto",
         "tacit/coordinator/v1/log.proto",
+        "tacit/coordinator/v1/measure.proto",
         "tacit/coordinator/v1/subject.proto",
         "tacit/custodian/v1/custodian.proto",
         "tacit/holder/v1/holder.proto",
         "tacit/gateway/v1/consent.proto",
         "tacit/gateway/v1/gateway.proto",
+        "tacit/gateway/v1/measure.proto",
     ];
     println!("cargo:rerun-if-changed={root}");
     let descriptors = protox::compile(files, [root])?;

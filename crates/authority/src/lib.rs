@@ -16,6 +16,7 @@ mod check;
 mod config;
 mod letters;
 mod matters;
+mod measure;
 mod proof;
 mod reading;
 mod redress;

@@ -15,6 +15,7 @@ use tacit_policy::{
 
 use crate::{
     letters::KeptLetter,
+    measure::Registered,
     redress::{Logged, Outgoing, fault},
 };
 
@@ -51,10 +52,11 @@ impl Post<'_> {
 }
 
 /// Every letter of a user: those that came, then those that were written. Letters that the chain shows of this authority
-/// are among the written ones.
+/// are among the written ones; what letters say of measures is compared with those that are registered.
 pub(crate) fn posts<'a>(
     came: &'a [KeptLetter<'a>],
     written: &'a [Outgoing],
+    registered: &Registered,
     about: &Whom,
     registry: &Registry,
 ) -> Vec<Post<'a>> {
@@ -64,7 +66,9 @@ pub(crate) fn posts<'a>(
             Ok(opened) => match Letter::parse(opened.content()) {
                 Err(error) => (None, Some(error.to_string())),
                 Ok(letter) => {
-                    let fault = fault(&letter, &kept.letter.sender, about, registry);
+                    let sender = &kept.letter.sender;
+                    let fault =
+                        fault(&letter, sender, about, registry).or_else(|| registered.fault(&letter, sender));
                     (Some(letter), fault.map(str::to_owned))
                 }
             },

@@ -83,6 +83,18 @@ pub(crate) enum OpeningBody {
     },
     /// Of an erasure.
     Erasure,
+    /// Of a measure.
+    Measure {
+        /// The list whose answer it rests on.
+        list: String,
+        /// Who decided.
+        decider: String,
+        /// The measure in the agreement's words.
+        words: String,
+        /// Salt of the record's details commitment.
+        #[schema(format = Byte)]
+        salt_details: String,
+    },
 }
 
 /// A signed statement.
@@ -128,6 +140,9 @@ pub(crate) fn body(chain: &Chain, entry: Entry, checkpoint: &[u8]) -> ProofBody 
                 key: key.map(|key| BASE64.encode(key)),
             },
             Opening::Erasure => OpeningBody::Erasure,
+            Opening::Measure { list, decider, words, salt_details } => {
+                OpeningBody::Measure { list, decider, words, salt_details: BASE64.encode(salt_details) }
+            }
         },
         statement: chain
             .statement

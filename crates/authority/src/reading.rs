@@ -433,6 +433,12 @@ fn kept(entry: &tacit_client::ChainEntry, checkpoint: [u8; 32], source: &dyn Sou
         (Details::Consent { .. } | Details::Request { .. }, None) => return None,
         (Details::Notice(letter), _) => letters::kept(letter, source),
         (Details::Erasure, _) => Opening::Erasure,
+        (Details::Measure { list, decider, words }, _) => Opening::Measure {
+            list: list.clone(),
+            decider: decider.clone(),
+            words: words.clone(),
+            salt_details: proof.salt_details?,
+        },
     };
     Some(Entry {
         sequence: entry.sequence,

@@ -153,6 +153,8 @@ pub(crate) fn fault(
         Body::Decision(it) if it.level == Level::First => by_holder,
         Body::Decision(_) => list.review_body.as_ref() == Some(sender) && !by_holder,
         Body::Misdirected(_) => !by_holder,
+        // That the measure is its own, its record in the chain says.
+        Body::AdverseAction(_) | Body::MeasureLifted(_) => return None,
         Body::Objection(_) | Body::Appeal(_) | Body::ReviewDecision(_) | Body::ListingConsent(_) => false,
     };
     (!right).then_some("the letter is not from the body that decides about this list")

@@ -85,6 +85,12 @@ pub(crate) enum Opening {
         key: Option<[u8; 32]>,
     },
     Erasure,
+    Measure {
+        list: String,
+        decider: String,
+        words: String,
+        salt_details: [u8; 32],
+    },
 }
 
 macro_rules! hidden {

@@ -101,6 +101,7 @@ fn entry(sequence: u64, erased: bool) -> ChainEntry {
         salt: [6; 32],
         previous: [7; 32],
         terms: None,
+        salt_details: None,
     };
     ChainEntry { sequence, index: 10 * sequence, record, details, proof: Box::new(proof) }
 }

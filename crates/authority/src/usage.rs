@@ -7,7 +7,10 @@ use tacit_model::{ListId, MemberId, Millis, PurposeCode, Ulid, parse_ulid};
 use tacit_policy::{Consent, ConsentRequest, Registry};
 use utoipa::ToSchema;
 
-use crate::sealed::{Chain, Entry, Opening};
+use crate::{
+    measure::{self, MeasureSaid},
+    sealed::{Chain, Entry, Opening},
+};
 
 /// What a withdrawal does not undo.
 const WITHDRAWN: &str = "From this record on no check under the consent can follow. Answers that were given before stay with \
@@ -39,7 +42,8 @@ pub(crate) struct Usage {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, nullable = false, value_type = Named)]
     pub(crate) purpose: Option<Named>,
-    /// `permitted`, `refused`, `consent_<state>`, `letter_to_person`, `letter_to_member` or `erased`.
+    /// `permitted`, `refused`, `consent_<state>`, `letter_to_person`, `letter_to_member`, `erased`, `measure_registered` or
+    /// `measure_lifted`.
     pub(crate) outcome: String,
     /// The word that the receiver got for a refusal; empty otherwise.
     pub(crate) reason: String,
@@ -59,6 +63,10 @@ pub(crate) struct Usage {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, nullable = false, value_type = ConsentSaid)]
     pub(crate) consent: Option<ConsentSaid>,
+    /// The measure that was registered or lifted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, value_type = MeasureSaid)]
+    pub(crate) measure: Option<MeasureSaid>,
     /// What else to know about it, in words; empty for most.
     pub(crate) note: String,
     /// The record.
@@ -139,6 +147,7 @@ pub(crate) fn tell(chain: &Chain, entry: &Entry, registry: &Registry) -> Option<
         legal_basis: None,
         restrictions: String::new(),
         consent: None,
+        measure: None,
         note: String::new(),
         record: RecordAt { id: record.id().to_owned(), index: entry.index, sequence: entry.sequence },
         proof: chain.proof(),
@@ -205,6 +214,7 @@ pub(crate) fn tell(chain: &Chain, entry: &Entry, registry: &Registry) -> Option<
             usage.outcome = "erased".to_owned();
             usage.note = ERASED.to_owned();
         }
+        Record::Measure(it) => measure::tell(&mut usage, it, &entry.opening, registry)?,
         // None of these is in a chain.
         Record::Manifest(_) | Record::Registry(_) | Record::Enrollment(_) | Record::Audit(_) => return None,
         Record::BoxOpened(_) | Record::Demand(_) | Record::Export(_) => return None,
@@ -250,11 +260,11 @@ fn restrictions(agreement: &tacit_policy::registry::entry::Agreement) -> String 
     format!("for the stated purpose alone, {quota} checks of one person a day at most{consent}")
 }
 
-fn title(registry: &Registry, member: &MemberId) -> String {
+pub(crate) fn title(registry: &Registry, member: &MemberId) -> String {
     registry.member(member).map_or_else(|| member.to_string(), |member| member.title.clone())
 }
 
-fn list(registry: &Registry, id: &str) -> Named {
+pub(crate) fn list(registry: &Registry, id: &str) -> Named {
     let known = id.parse::<ListId>().ok().and_then(|id| registry.list(&id));
     let title = known.map_or_else(|| id.to_owned(), |list| list.title.clone());
     Named { id: id.to_owned(), title }

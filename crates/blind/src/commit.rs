@@ -72,6 +72,18 @@ pub fn consent_terms(salt: &[u8; 32], consent: &[u8]) -> Hash {
     b3("tacit v1 consent terms", &[salt, consent])
 }
 
+/// `details` of a measure record: the list whose answer it rests on, who decided, and the words of the measure.
+///
+/// # Errors
+/// [`BlindError::TooLong`] if one of them has more than 65,535 bytes.
+pub fn measure(salt: &[u8; 32], list: &str, decider: &str, words: &str) -> Result<Hash, BlindError> {
+    let mut tail = Vec::with_capacity(6 + list.len() + decider.len() + words.len());
+    put_lp(&mut tail, "a list id", list.as_bytes())?;
+    put_lp(&mut tail, "who decided", decider.as_bytes())?;
+    put_lp(&mut tail, "the words of a measure", words.as_bytes())?;
+    Ok(b3("tacit v1 measure", &[salt, &tail]))
+}
+
 /// What a consent authority signs when a consent is given.
 #[must_use]
 pub fn consent_message(consent: &[u8]) -> Vec<u8> {

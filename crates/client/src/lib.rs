@@ -30,6 +30,7 @@ mod authority;
 mod authorize;
 mod batch;
 mod carrying;
+mod chain_details;
 mod chain_finding;
 mod codec;
 mod connections;
@@ -46,6 +47,7 @@ mod judge;
 mod letters;
 mod log_reader;
 mod manifests;
+mod measures;
 mod pace;
 mod prepared;
 mod question;
@@ -81,6 +83,10 @@ pub use error::{ClientError, Party};
 pub use federation::{FetchedRegistry, RegistryTrouble, fetch_next, fetch_registry};
 pub use letters::{LetterDraft, LetterPage, LetterProof, LetterSent, ReceivedLetter, SealedLetter};
 pub use log_reader::{Entry, LogFinding, LogReader, VerifiedLog};
+pub use measures::{
+    Asked, KnownMeasure, LIFT_WITHIN_MS, MAX_MEASURES, MeasureCounts, MeasurePage, MeasureRow, MeasureState,
+    MeasureStore, MeasureWanted, Measures, RecordAt, Said,
+};
 pub use question::{
     Answer, ListAnswer, MAX_WORDS, Outcome, Question, RecordRef, Refusal, RowOutcome, Subject, TableVersion,
     Unanswered,

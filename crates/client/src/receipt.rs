@@ -107,6 +107,11 @@ impl Receipt {
         &self.record.record
     }
 
+    /// T under which was asked. Not proven yet.
+    pub(crate) fn pseudonym(&self) -> &[u8; 32] {
+        &self.pseudonym
+    }
+
     /// The receipt with a checkpoint, a note with the cosignatures on it, that witnesses stand behind, and the
     /// consistency proof from the record's own checkpoint to it; empty when their sizes are equal.
     #[must_use]

@@ -12,6 +12,7 @@ pub(crate) fn subject_of(record: &Record) -> Option<[u8; 32]> {
         Record::Consent(it) => Some(it.subject),
         Record::Notice(it) => Some(it.subject),
         Record::Erasure(it) => Some(it.subject),
+        Record::Measure(it) => Some(it.subject),
         Record::Manifest(_) | Record::Registry(_) | Record::Enrollment(_) | Record::Audit(_) => None,
         Record::BoxOpened(_) | Record::Demand(_) | Record::Export(_) => None,
     }

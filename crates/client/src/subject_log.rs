@@ -22,8 +22,7 @@ use tacit_ledger::merkle::leaf_hash;
 use tacit_ledger::note::NoteVerifier;
 use tacit_ledger::record::{self, ERASURE_GROUNDS, Record};
 use tacit_ledger::statement::{SignedStatement, SubjectStatement};
-use tacit_model::{Basis, MemberId, Millis, Reason};
-use tacit_policy::consent::consent_terms;
+use tacit_model::{Basis, Millis, Reason};
 use tacit_policy::{Consent, ConsentRequest};
 use tacit_wire::chunks32;
 use tacit_wire::coordinator::subject_service_client::SubjectServiceClient;
@@ -34,6 +33,7 @@ use tacit_wire::coordinator::{
 use tonic::Request;
 use tonic::transport::Channel;
 
+use crate::chain_details::details;
 use crate::chain_finding::ChainFinding;
 use crate::connections::MAX_MESSAGE;
 use crate::error::{ClientError, Party};
@@ -77,6 +77,8 @@ pub struct EntryProof {
     pub previous: Hash,
     /// Of a change of consent: the consent's text, and the salt of the record's terms commitment.
     pub terms: Option<(Bytes, [u8; 32])>,
+    /// Of a measure: salt of the record's details commitment.
+    pub salt_details: Option<[u8; 32]>,
 }
 
 impl fmt::Debug for EntryProof {
@@ -168,6 +170,15 @@ pub enum Details {
     Notice(Box<SealedLetter>),
     /// Of an erasure.
     Erasure,
+    /// Of a measure, which the record commits to.
+    Measure {
+        /// The list whose answer it rests on.
+        list: String,
+        /// Who decided.
+        decider: String,
+        /// The measure in the agreement's words.
+        words: String,
+    },
 }
 
 /// An erasure with the proof that it is in the log.
@@ -442,50 +453,14 @@ impl Back<'_> {
             }
             _ => None,
         };
-        let proof = EntryProof { record: logged.record.clone(), path: inclusion, salt, previous, terms };
+        let salt_details = match &entry.opening {
+            Some(subject_entry::Opening::Measure(beside)) => {
+                Some(tacit_wire::array("salt_details", &beside.salt_details).map_err(|_| malformed())?)
+            }
+            _ => None,
+        };
+        let record_bytes = logged.record.clone();
+        let proof = EntryProof { record: record_bytes, path: inclusion, salt, previous, terms, salt_details };
         Ok(ChainEntry { sequence, index: logged.index, record, details, proof: Box::new(proof) })
-    }
-}
-
-/// What stands beside a record, if it is what belongs to one of its kind. Of the subject's names, the record opens under
-/// `name`.
-fn details(record: &Record, entry: &SubjectEntry, names: &[&[u8; 32]], name: &[u8; 32]) -> Option<Details> {
-    match (record, &entry.opening) {
-        (Record::Access(_) | Record::Refused(_), Some(subject_entry::Opening::Check(check))) => {
-            Some(Details::Check {
-                exact: check.exact.clone(),
-                rules: check.rules.clone(),
-                agreement: check.agreement.clone(),
-                basis: check.basis.parse().ok()?,
-            })
-        }
-        (Record::Consent(record), Some(subject_entry::Opening::Consent(beside))) => {
-            let salt: [u8; 32] = beside.salt_terms.as_ref().try_into().ok()?;
-            let number = beside.number;
-            let fits = |of: &[u8; 32], authority: &MemberId, requester: &MemberId| {
-                names.contains(&of) && **authority == *record.authority && **requester == *record.requester
-            };
-            if consent_terms(&salt, &beside.consent) != record.terms {
-                return None;
-            }
-            if let Ok(request) = ConsentRequest::parse(&beside.consent) {
-                return fits(&request.pseudonym, &request.authority, &request.requester)
-                    .then(|| Details::Request { request: Box::new(request), number });
-            }
-            let consent = Consent::parse(&beside.consent).ok()?;
-            fits(&consent.pseudonym, &consent.authority, &consent.requester)
-                .then(|| Details::Consent { consent: Box::new(consent), number })
-        }
-        (Record::Notice(record), Some(subject_entry::Opening::Notice(beside))) => {
-            let letter = SealedLetter {
-                sender: record.sender.parse().ok()?,
-                member: record.member.parse().ok()?,
-                pseudonym: *name,
-                bytes: beside.letter.clone(),
-            };
-            (letter.hash() == record.letter).then(|| Details::Notice(Box::new(letter)))
-        }
-        (Record::Erasure(record), None) => (record.openings <= entry.sequence).then_some(Details::Erasure),
-        _ => None,
     }
 }

@@ -45,6 +45,8 @@ pub enum Kind {
     Entry,
     /// A case or letter of an objection, or of a notice.
     Redress,
+    /// A requester's measure.
+    Measure,
 }
 
 impl Kind {
@@ -60,6 +62,7 @@ impl Kind {
             Self::Chain => "chain",
             Self::Entry => "entry",
             Self::Redress => "redress",
+            Self::Measure => "measure",
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Whether stored consents are what their authorities signed, and stored letters what their records say.
+//! Whether stored consents are what their authorities signed, and stored letters and measures what their records
+//! say.
 //!
 //! Consents are selected by columns that repeat what the signed text in the same row says, and who reads a row compares
 //! both. But a changed column hides its row from those who would select it, and nobody reads what is hidden; and who
@@ -18,6 +19,7 @@
 //! in ten.
 
 mod letters;
+mod measures;
 mod requests;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -64,6 +66,7 @@ enum Stage {
     Columns,
     RequestColumns,
     Letters,
+    Measures,
     Signatures,
     RequestSignatures,
     Done,
@@ -74,14 +77,15 @@ impl Stage {
         match self {
             Self::Columns => Self::RequestColumns,
             Self::RequestColumns => Self::Letters,
-            Self::Letters => Self::Signatures,
+            Self::Letters => Self::Measures,
+            Self::Measures => Self::Signatures,
             Self::Signatures => Self::RequestSignatures,
             Self::RequestSignatures | Self::Done => Self::Done,
         }
     }
 
     fn is_columns(self) -> bool {
-        matches!(self, Self::Columns | Self::RequestColumns | Self::Letters)
+        matches!(self, Self::Columns | Self::RequestColumns | Self::Letters | Self::Measures)
     }
 }
 
@@ -94,6 +98,8 @@ pub(crate) struct Comparison {
     last: Option<Ulid>,
     /// Log index of the next letter.
     letters_from: u64,
+    /// Log index of the next measure.
+    measures_from: u64,
     compared: usize,
 }
 
@@ -114,6 +120,7 @@ impl Comparison {
             stage: Stage::Columns,
             last: None,
             letters_from: 0,
+            measures_from: 0,
             compared: 0,
         };
         let columns = async {
@@ -160,6 +167,9 @@ impl Comparison {
         }
         if self.stage == Stage::Letters {
             return self.page_of_letters().await;
+        }
+        if self.stage == Stage::Measures {
+            return self.page_of_measures().await;
         }
         // Reading a row compares its columns.
         let page = consents::after(&mut *self.db.read().await?, self.last, PAGE).await?;

@@ -35,7 +35,8 @@ use tacit_wire::coordinator::{
     audit_service_server::AuditServiceServer, authorization_service_server::AuthorizationServiceServer,
     consent_service_server::ConsentServiceServer, enrollment_service_server::EnrollmentServiceServer,
     letter_service_server::LetterServiceServer, log_service_server::LogServiceServer,
-    registry_service_server::RegistryServiceServer, subject_service_server::SubjectServiceServer,
+    measure_service_server::MeasureServiceServer, registry_service_server::RegistryServiceServer,
+    subject_service_server::SubjectServiceServer,
 };
 use tokio::{
     sync::{broadcast, oneshot, watch},
@@ -64,7 +65,7 @@ pub use store::MIGRATIONS;
 const MAX_REQUEST_BYTES: usize = 16 << 20;
 
 /// What health is told of: the server as a whole, and each service.
-const SERVICES: [&str; 9] = [
+const SERVICES: [&str; 10] = [
     "",
     <RegistryServiceServer<Service> as NamedService>::NAME,
     <EnrollmentServiceServer<Service> as NamedService>::NAME,
@@ -74,6 +75,7 @@ const SERVICES: [&str; 9] = [
     <LogServiceServer<Service> as NamedService>::NAME,
     <SubjectServiceServer<Service> as NamedService>::NAME,
     <AuditServiceServer<Service> as NamedService>::NAME,
+    <MeasureServiceServer<Service> as NamedService>::NAME,
 ];
 
 /// How often what the freshness window no longer needs is removed.
@@ -307,6 +309,7 @@ impl Coordinator {
             .add_service(SubjectServiceServer::new(service.clone()))
             .add_service(LetterServiceServer::new(service.clone()))
             .add_service(AuditServiceServer::new(service.clone()))
+            .add_service(MeasureServiceServer::new(service.clone()))
             .add_service(LogServiceServer::new(service))
             .serve_with_incoming_shutdown(listener, end);
         let too_long = async move {

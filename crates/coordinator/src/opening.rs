@@ -125,6 +125,21 @@ pub struct NoticeOpening<'a> {
     pub letter: Raw<'a>,
 }
 
+/// The opening of a `measure` record.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeasureOpening<'a> {
+    /// Opens `subject`.
+    pub link: Link,
+    /// Salt of the details commitment.
+    pub salt_details: [u8; 32],
+    /// The list whose answer it rests on.
+    pub list: &'a str,
+    /// Who decided.
+    pub decider: &'a str,
+    /// The measure in the agreement's words.
+    pub words: &'a str,
+}
+
 /// What a record's commitments open with.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Opening<'a> {
@@ -136,6 +151,8 @@ pub enum Opening<'a> {
     Erasure(ErasureOpening),
     /// Of a `notice` record.
     Notice(#[serde(borrow)] NoticeOpening<'a>),
+    /// Of a `measure` record.
+    Measure(#[serde(borrow)] MeasureOpening<'a>),
 }
 
 impl Opening<'_> {
@@ -147,6 +164,7 @@ impl Opening<'_> {
             Self::Consent(opening) => &opening.link,
             Self::Erasure(opening) => &opening.link,
             Self::Notice(opening) => &opening.link,
+            Self::Measure(opening) => &opening.link,
         }
     }
 }

@@ -99,17 +99,20 @@ pub fn assert_documented(document: &str, method: &str, path: &str, status: u16, 
     }
 }
 
-/// What the document says of a path, also of one whose last segment stands for any.
+/// What the document says of a path, also of one with segments that stand for any. The last of them is an id; not a word
+/// that looks like a route.
 fn item<'d>(document: &'d Value, path: &str) -> Option<&'d Value> {
     let paths = document["paths"].as_object().unwrap();
-    let any_last = || {
-        let (before, last) = path.rsplit_once('/')?;
-        // An id; not a word that looks like a route.
-        let is_id = last.len() == 26;
-        let with_any = |(known, _): &(&String, _)| known.starts_with(&format!("{before}/{{"));
-        paths.iter().find(with_any).filter(|_| is_id).map(|(_, item)| item)
+    let segments: Vec<&str> = path.split('/').collect();
+    let stands_for = |known: &str| {
+        let known: Vec<&str> = known.split('/').collect();
+        let fits = |(place, (known, segment)): (usize, (&&str, &&str))| {
+            let is_any = known.starts_with('{') && (place + 1 < segments.len() || segment.len() == 26);
+            is_any || known == segment
+        };
+        known.len() == segments.len() && known.iter().zip(&segments).enumerate().all(fits)
     };
-    paths.get(path).or_else(any_last)
+    paths.get(path).or_else(|| paths.iter().find(|(known, _)| stands_for(known)).map(|(_, item)| item))
 }
 
 /// Whether a value is as a schema says: its type, every field known, every required one there.

@@ -243,7 +243,8 @@ pub fn http_status(reason: Reason) -> StatusCode {
         | R::ConsentFrequency
         | R::WrongRole
         | R::CertificateMismatch
-        | R::CertificateInvalid => StatusCode::FORBIDDEN,
+        | R::CertificateInvalid
+        | R::AnswerTooOld => StatusCode::FORBIDDEN,
         R::NotFound => StatusCode::NOT_FOUND,
         R::Conflict | R::ConsentDead | R::ConsentOrder => StatusCode::CONFLICT,
         R::TooLarge | R::TooMany => StatusCode::PAYLOAD_TOO_LARGE,
@@ -258,6 +259,8 @@ pub fn http_status(reason: Reason) -> StatusCode {
         | R::SubjectRepeated
         | R::SubjectUnderAge
         | R::TermOver
+        | R::AnswerNotListed
+        | R::MeasureUnknown
         | R::ConsentInvalid => StatusCode::UNPROCESSABLE_ENTITY,
         R::QuotaChecks
         | R::QuotaSubject

@@ -19,8 +19,8 @@ mod fields;
 mod kinds;
 
 pub use kinds::{
-    Access, Audit, BoxOpened, Consent, Demand, Enrollment, Erasure, Export, Manifest, Notice, Record,
-    Refused, Registry,
+    Access, Audit, BoxOpened, Consent, Demand, Enrollment, Erasure, Export, Manifest, Measure, Notice,
+    Record, Refused, Registry,
 };
 
 /// First line of every record, without its line feed.
@@ -40,6 +40,12 @@ pub const BOX_STEPS: [&str; 3] = ["requested", "approved", "read"];
 /// to (e), which those of the Personal Information Protection Law of the PRC, article 47, fall under too.
 pub const ERASURE_GROUNDS: [&str; 6] =
     ["retention-over", "no-longer-needed", "consent-withdrawn", "objection", "unlawful", "legal-obligation"];
+
+/// The states of a measure that records may name.
+pub const MEASURE_STATES: [&str; 2] = ["registered", "lifted"];
+
+/// A measure ends by itself at most this long after its registration, in milliseconds: 100 years.
+pub const MAX_MEASURE_MS: u64 = 100 * 366 * 86_400_000;
 
 /// Why bytes are no record, or values cannot become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -6,7 +6,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use tacit_ledger::record::{
     Access, Audit, BOX_STEPS, BoxOpened, CONSENT_STATES, Consent, Demand, ERASURE_GROUNDS, Enrollment,
-    Erasure, Export, ListAt, MAX_RECORD_LEN, Manifest, Notice, Record, RecordError, Refused, Registry,
+    Erasure, Export, ListAt, MAX_RECORD_LEN, MEASURE_STATES, Manifest, Measure, Notice, Record, RecordError,
+    Refused, Registry,
 };
 
 fn access() -> Access {
@@ -54,6 +55,46 @@ fn erasure() -> Erasure {
         ground: "retention-over".to_owned(),
         openings: 7,
         subject: [4; 32],
+    }
+}
+
+fn measure() -> Measure {
+    Measure {
+        id: "01KAQ8A1B2C3D4E5F6G7H8J9K6".to_owned(),
+        time_ms: 1_795_300_143_223,
+        requester: "procurement".to_owned(),
+        answer: "01KAQ8A1B2C3D4E5F6G7H8J9K1".to_owned(),
+        agreement: "01KAQ8A1B2C3D4E5F6G7H8J9K7".to_owned(),
+        measure: 1,
+        state: MEASURE_STATES[0].to_owned(),
+        registered: "01KAQ8A1B2C3D4E5F6G7H8J9K6".to_owned(),
+        until_ms: None,
+        details: [6; 32],
+        subject: [4; 32],
+    }
+}
+
+#[test]
+fn a_measure_is_registered_by_itself_and_lifted_by_another_record() {
+    let bytes = measure().to_bytes().unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    assert!(text.contains("\nuntil none\ndetails "), "{text}");
+    assert_eq!(Record::parse(text.as_bytes()), Ok(Record::Measure(measure())));
+    let lifted = Measure { id: measure().answer, state: "lifted".to_owned(), ..measure() };
+    assert!(lifted.to_bytes().is_ok());
+    let changed = |change: fn(&mut Measure)| {
+        let mut record = measure();
+        change(&mut record);
+        record.to_bytes().unwrap_err()
+    };
+    assert_eq!(changed(|it| it.state = "lifted".to_owned()), RecordError::Contradiction("registered"));
+    assert_eq!(changed(|it| it.registered = it.answer.clone()), RecordError::Contradiction("registered"));
+    assert_eq!(changed(|it| it.measure = 0), RecordError::Field("measure"));
+    assert_eq!(changed(|it| it.until_ms = Some(it.time_ms)), RecordError::Contradiction("until"));
+    let other = text.replace("\nstate registered\n", "\nstate ended\n");
+    assert_eq!(Record::parse(other.as_bytes()), Err(RecordError::Field("state")));
+    for other in ["until 0", "until None", "until "] {
+        assert!(Record::parse(text.replace("until none", other).as_bytes()).is_err(), "{other}");
     }
 }
 
@@ -349,7 +390,7 @@ fn any_access() -> impl Strategy<Value = Record> {
 fn any_other() -> impl Strategy<Value = Record> {
     let numbers = any::<(u64, u64, u32)>();
     let hashes = any::<[[u8; 32]; 4]>();
-    let choice = (0..11_usize, 0..8_usize, 0..=16_u32, 128..=u32::MAX);
+    let choice = (0..12_usize, 0..8_usize, 0..=16_u32, 128..=u32::MAX);
     let names = (name(), name(), name());
     (ulid(), 0..=LAST_MS, names, "[a-z][a-z0-9_]{0,62}", numbers, hashes, choice).prop_map(
         |(
@@ -417,7 +458,25 @@ fn any_other() -> impl Strategy<Value = Record> {
                     subject: two,
                 }),
                 5 => Record::Audit(Audit { id, time_ms, reader: holder, pseudonyms: a.max(1), from: b }),
-                7 => Record::BoxOpened(BoxOpened {
+                7 => {
+                    let registers = state % 2 == 0;
+                    let registered = if registers { id.clone() } else { format!("0{}", &id[1..]) };
+                    let registers = registers || registered == id;
+                    Record::Measure(Measure {
+                        answer: id.clone(),
+                        agreement: id.clone(),
+                        id,
+                        time_ms,
+                        requester,
+                        measure: small.max(1),
+                        state: MEASURE_STATES[usize::from(!registers)].to_owned(),
+                        registered,
+                        until_ms: (a % 2 == 0 && time_ms < LAST_MS).then_some(time_ms + 1),
+                        details: two,
+                        subject: one,
+                    })
+                }
+                8 => Record::BoxOpened(BoxOpened {
                     about: id.clone(),
                     id,
                     time_ms,
@@ -428,7 +487,7 @@ fn any_other() -> impl Strategy<Value = Record> {
                     registration: one,
                     ground: two,
                 }),
-                8 => Record::Demand(Demand {
+                9 => Record::Demand(Demand {
                     about: id.clone(),
                     id,
                     time_ms: time_ms / 2,
@@ -436,7 +495,7 @@ fn any_other() -> impl Strategy<Value = Record> {
                     requester,
                     due_ms: time_ms / 2 + 1 + u64::from(small),
                 }),
-                9 => Record::Export(Export {
+                10 => Record::Export(Export {
                     id,
                     time_ms,
                     reader: holder,

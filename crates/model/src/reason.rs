@@ -343,6 +343,16 @@ reasons! {
     ConsentOrder "consent_order" Caller false
         "The change of state has an old number or does not follow from the present state."
         "Read the present state and sign the next number.";
+    // Measures.
+    AnswerNotListed "answer_not_listed" Caller false
+        "The answer does not say that the subject is on the list, so no measure can rest on it."
+        "Name the record and the list whose answer is acted on.";
+    AnswerTooOld "answer_too_old" Policy false
+        "The answer is older than its agreement lets it be kept."
+        "Ask again; a measure rests on an answer that is still kept.";
+    MeasureUnknown "measure_unknown" Policy false
+        "The agreement under which was asked names no such measure."
+        "Name one of the agreement's measures by its number, or have the agreement changed.";
     // Service.
     RegistryInvalid "registry_invalid" Policy false
         "The registry breaks a rule or is not signed."

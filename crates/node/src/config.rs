@@ -20,6 +20,33 @@ impl Default for HolderConfig {
     }
 }
 
+/// How letters are carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CourierConfig {
+    /// From one round to the next; 100 ms to 10 minutes. Letters that wait are sent in each, and looked for in every third.
+    pub every_ms: u64,
+}
+
+impl Default for CourierConfig {
+    fn default() -> Self {
+        Self { every_ms: 1_000 }
+    }
+}
+
+impl CourierConfig {
+    /// Checks the bounds.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the first key that is out of them.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if (100..=600_000).contains(&self.every_ms) {
+            return Ok(());
+        }
+        Err(ConfigError { key: "letters.every_ms", bounds: "from 100 to 600000" })
+    }
+}
+
 /// A value outside its bounds. Names the key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key} must be {bounds}")]
@@ -67,5 +94,8 @@ mod tests {
             key(HolderConfig { seal_threads: 0, ..HolderConfig::default() }),
             Some("holder.seal_threads")
         );
+        assert!(toml::from_str::<CourierConfig>("each_ms = 200").is_err());
+        let letters = |every_ms| CourierConfig { every_ms }.check().err().map(|error| error.key);
+        assert_eq!((letters(99), letters(1_000)), (Some("letters.every_ms"), None));
     }
 }

@@ -4,6 +4,7 @@ pub mod config;
 pub mod gateway;
 pub mod health;
 pub mod holder;
+pub mod measures;
 pub mod records;
 pub mod redress;
 pub mod store;

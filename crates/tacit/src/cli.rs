@@ -12,7 +12,7 @@ use tacit_model::{Clock, SystemClock};
 use crate::{
     commands::{
         agreement, audit, bench, check, completions, conformance, consent, db, demo, doctor, init, list, log,
-        member, receipt, redress, registry, serve, subject, up,
+        measure, member, receipt, redress, registry, serve, subject, up,
     },
     exit::{Exit, Failure},
     output::Output,
@@ -93,6 +93,9 @@ enum Command {
     /// What proves answers: list and export receipts, verify them offline.
     #[command(subcommand)]
     Receipt(receipt::Command),
+    /// What was done on answers: register a measure, see what is due, lift it.
+    #[command(subcommand)]
+    Measure(measure::Command),
     /// The registry: draft, publish and show its versions.
     #[command(subcommand)]
     Registry(registry::Command),
@@ -227,6 +230,7 @@ fn run_command(arguments: Arguments, output: Output) -> Result<Exit, Failure> {
         Command::Log(command) => log::run(&context, command),
         Command::Audit(command) => audit::run(&context, command),
         Command::Receipt(command) => receipt::run(&context, command),
+        Command::Measure(command) => measure::run(&context, command),
         Command::Registry(command) => registry::run(&context, command),
         Command::Member(command) => member::run(&context, command),
         Command::Agreement(command) => agreement::run(&context, command),

@@ -57,6 +57,7 @@ fn every_step_of_the_demonstration_comes_out_as_promised() {
         ("consent_given", "not_listed"),
         ("consent_withdrawn", "consent_required"),
         ("sweep", "quota_new_subjects"),
+        ("listing_undone", "undone"),
         ("altered_record", "detected"),
         ("what_each_party_saw", "private"),
         ("log_verified", "verified"),
@@ -64,7 +65,7 @@ fn every_step_of_the_demonstration_comes_out_as_promised() {
         assert_eq!(steps[step]["outcome"], outcome, "{step}: {}", steps[step]);
         assert_eq!(steps[step]["ok"], true, "{step}");
     }
-    assert_eq!(steps.len(), 12);
+    assert_eq!(steps.len(), 13);
     assert_eq!(summary["ok"], true);
     assert!(summary["peak_memory_bytes"].as_u64().unwrap() < 500 << 20);
 
@@ -87,6 +88,11 @@ fn every_step_of_the_demonstration_comes_out_as_promised() {
     assert_eq!(facts("consent_withdrawn")["person_sees"], serde_json::json!(seen));
     assert_eq!(facts("sweep")["allowed"], 200);
     assert_eq!(facts("sweep")["outcomes"]["quota_new_subjects"], 50);
+    let listing = facts("listing_undone");
+    assert_eq!(listing["answers"], serde_json::json!(["not_listed", "listed", "not_listed"]));
+    assert_eq!((&listing["asked_again"], &listing["measure"]), (&"not_listed".into(), &"lifted".into()));
+    assert_eq!(listing["person_and_auditor_see_the_same"], true);
+    assert_eq!(listing["texts_at_the_coordinator"], serde_json::json!([]));
     assert_eq!(facts("log_verified")["kinds"]["access"], facts("log_verified")["answers"]);
     let found = &facts("what_each_party_saw")["found"];
     assert_eq!(found["code of bidder A, listed"], serde_json::json!(["court"]));
@@ -116,7 +122,7 @@ fn a_person_reads_steps_of_80_columns_and_no_escape_sequences_in_a_pipe() {
     for step in 1..=12 {
         assert!(out.contains(&format!("\n{step:>2}  ")), "no step {step}: {out}");
     }
-    assert!(out.contains("As promised: 12 of 12 steps"), "{out}");
+    assert!(out.contains("As promised: 13 of 13 steps"), "{out}");
     assert!(!out.contains("NOT AS"), "{out}");
     assert!(files_below(temporary.path()).is_empty(), "a temporary folder was left");
 }

@@ -24,8 +24,8 @@ use std::{
 };
 
 use tacit_client::{
-    Connections, ConsentAuthority, Deadlines, LetterSecretKey, LogReader, Requester, RequesterConfig,
-    RequesterKeys,
+    Auditor, Connections, ConsentAuthority, Deadlines, LetterSecretKey, LogReader, Requester,
+    RequesterConfig, RequesterKeys,
 };
 use tacit_desk::store::requester::RequesterTables;
 use tacit_federation::{
@@ -363,6 +363,15 @@ impl Federation {
     pub fn desk(&self, member: &str) -> Result<DeskClient, KitError> {
         let token = connect::desk_token(&self.file::<AuthorityFile>(member)?, CLI_APPLICATION)?;
         Ok(DeskClient::new(self.role(member)?.address(), token))
+    }
+
+    /// An auditor at the coordinator, who follows pseudonyms and opens boxes.
+    ///
+    /// # Errors
+    /// [`KitError`].
+    pub async fn audit(&self, member: &str) -> Result<Auditor, KitError> {
+        let file = self.file::<AuditorFile>(member)?;
+        Ok(connect::auditing(&file, &self.clock, DEADLINES).await?.0)
     }
 
     /// Waits until a reading of this authority that began after now has come to its end.

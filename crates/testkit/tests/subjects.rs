@@ -132,6 +132,7 @@ async fn after_a_reading_the_person_sees_everything_with_proofs_and_nobody_else_
     // Their own check: listed, with a receipt.
     let own = ask(&portal, "/v1/checks", &json!({ "code": me, "list": COURT })).await;
     assert_eq!(own["answer"], "listed", "{own}");
+    assert_eq!(own["notice"], "An answer is not a decision.");
     let own_record = own["record_id"].as_str().unwrap();
 
     federation.read_anew("portal").await.unwrap();

@@ -8,6 +8,7 @@
     missing_docs,
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
+    clippy::large_enum_variant,
     unused_qualifications,
     unreachable_pub,
     reason = "generated code; every field is documented in proto/"

@@ -29,7 +29,7 @@ use super::{
 use crate::{
     App,
     check::CASE,
-    proof,
+    measure, proof,
     reading::{ReadingError, timetable},
     store::{chains, users},
     usage::{self, Usage},
@@ -188,7 +188,7 @@ pub(super) async fn proof(
             }
         }
     }
-    let Some((chain, entry, usage)) = found else {
+    let Some((chain, entry, mut usage)) = found else {
         let message = "No record of this id about this person was read so far.";
         return Err(Problem::of_field(Reason::NotFound, "record_id", message));
     };
@@ -196,6 +196,8 @@ pub(super) async fn proof(
     let checkpoint = checkpoint.map_err(|error| trouble(&error))?;
     let checkpoint = checkpoint.ok_or(Problem::from(Reason::Internal))?;
     handed_out(&call, &usage.record.id, "a proof is handed out");
+    let entries = person.kept.iter().flat_map(|(_, entries)| entries);
+    measure::settle(&mut usage, &measure::lifted(entries), app.clock.now());
     let proof = proof::body(chain, entry.clone(), &checkpoint);
     Ok(Json(ProvenBody { request_id: call.id.to_string(), usage, proof }))
 }
@@ -246,6 +248,7 @@ pub(super) async fn check(
         },
         record_id: answer.record.map(|record| record.id.to_string()),
         as_of: answer.as_of.map(Millis::to_rfc3339),
+        notice: words::NOTICE,
     }))
 }
 
@@ -349,6 +352,8 @@ fn usages(app: &App, kept: &[Kept]) -> Vec<Usage> {
     usages.sort_by_key(|usage| std::cmp::Reverse((usage.at, usage.record.index)));
     // A chain that was carried into another epoch is read under each of its names.
     usages.dedup_by_key(|usage| usage.record.index);
+    let (lifted, now) = (measure::lifted(kept.iter().flat_map(|(_, entries)| entries)), app.clock.now());
+    usages.iter_mut().for_each(|usage| measure::settle(usage, &lifted, now));
     usages
 }
 

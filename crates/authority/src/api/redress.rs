@@ -25,6 +25,7 @@ use crate::{
     App,
     letters::{self, KeptLetter},
     matters::{self, Matter, Post, Way},
+    measure::Registered,
     reading::{ReadingError, timetable},
     redress::Outgoing,
     store,
@@ -179,6 +180,13 @@ pub(super) async fn party(app: &App, scheme: &str, typed: &Typed) -> Result<Part
     Ok(Party { key, about: whom(&code), kept, written })
 }
 
+impl Party {
+    fn posts<'a>(&'a self, came: &'a [KeptLetter<'a>], registry: &Registry) -> Vec<Post<'a>> {
+        let registered = Registered::of(self.kept.iter().flat_map(|(_, entries)| entries));
+        matters::posts(came, &self.written, &registered, &self.about, registry)
+    }
+}
+
 fn whom(code: &SubjectCode) -> Whom {
     Whom { scheme: code.scheme().to_owned(), code: code.expose_code().to_owned() }
 }
@@ -198,7 +206,7 @@ pub(super) async fn object(
     let party = party(&app, &body.scheme, &body.code).await?;
     let registry = app.registry();
     let came = letters::of(&party.kept, &registry);
-    let posts = matters::posts(&came, &party.written, &party.about, &registry);
+    let posts = party.posts(&came, &registry);
     let list = named_list(&body, &posts)?;
     let entry = registry
         .list(&list)
@@ -237,7 +245,7 @@ pub(super) async fn appeal(
     let party = party(&app, &body.scheme, &body.code).await?;
     let registry = app.registry();
     let came = letters::of(&party.kept, &registry);
-    let posts = matters::posts(&came, &party.written, &party.about, &registry);
+    let posts = party.posts(&came, &registry);
     let found = matters::matters(&posts, &registry).into_iter().find(|matter| matter.id == id);
     let Some(matter) = found else {
         let message = "This person has no objection of this id.";
@@ -286,7 +294,7 @@ pub(super) async fn matters(
     let party = party(&app, &body.scheme, &body.code).await?;
     let registry = app.registry();
     let came: Vec<KeptLetter<'_>> = letters::of(&party.kept, &registry);
-    let posts = matters::posts(&came, &party.written, &party.about, &registry);
+    let posts = party.posts(&came, &registry);
     let now = app.clock.now();
     let objections = matters::matters(&posts, &registry);
     Ok(Json(MattersBody {

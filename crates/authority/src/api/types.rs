@@ -261,6 +261,9 @@ pub(super) struct CheckedBody {
     /// Time of the record.
     #[schema(required = true, format = DateTime, example = "2026-11-21T02:32:09.481Z")]
     pub(super) as_of: Option<String>,
+    /// What an answer is not.
+    #[schema(value_type = String, example = "An answer is not a decision.")]
+    pub(super) notice: &'static str,
 }
 
 /// One receipt, which shows the person and what was answered.

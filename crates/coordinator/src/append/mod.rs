@@ -15,17 +15,16 @@ mod consents;
 mod desk;
 mod erasures;
 mod lately;
-pub(crate) mod letters;
+mod letters;
+mod measures;
 mod others;
 mod records;
 mod requests;
 mod rules;
 mod used;
+mod watchers;
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::Arc;
 
 use tacit_blind::{check::VerifiedCheck, enroll::VerifiedRegistration, table::SignedManifest};
 use tacit_ledger::{record::Record, shard::YearStart};
@@ -36,10 +35,14 @@ use tacit_store::{
     log::{Append, Log, Pending},
 };
 use tacit_wire::coordinator as pb;
-use tokio::sync::broadcast;
 
-pub(crate) use self::auditors::AuditJob;
-pub(crate) use self::erasures::{Again, EraseJob};
+pub(crate) use self::{
+    auditors::AuditJob,
+    erasures::{Again, EraseJob},
+    letters::LetterJob,
+    measures::{Decided, LiftJob, MeasureJob},
+    watchers::{OwnChanges, Watchers},
+};
 use self::{desk::Early, lately::Lately, rules::RuleSets, used::Used};
 use crate::{
     config::Limits,
@@ -161,7 +164,9 @@ pub(crate) enum Write {
     /// A reading, a step of an auditor's work, or an answer to it.
     Audit(Box<AuditJob>),
     Erase(Box<EraseJob>),
-    Letter(Box<letters::LetterJob>),
+    Letter(Box<LetterJob>),
+    Measure(Box<MeasureJob>),
+    LiftMeasure(Box<LiftJob>),
     Prune,
 }
 
@@ -187,48 +192,6 @@ pub(crate) enum Done {
     Pruned { more: bool },
     /// Nothing was written.
     Refused(Reason),
-}
-
-/// Who is told of changed consents.
-pub(crate) struct Watchers {
-    /// Requesters that watch here.
-    pub(crate) told: broadcast::Sender<Arc<StoredConsent>>,
-    /// Where other replicas may be.
-    pub(crate) own: Option<Arc<OwnChanges>>,
-}
-
-/// Changes of consents that this process made and tells of itself, by log index: where other replicas are followed,
-/// these are not told again.
-#[derive(Default)]
-pub(crate) struct OwnChanges(Mutex<BTreeSet<u64>>);
-
-impl OwnChanges {
-    fn own(&self) -> MutexGuard<'_, BTreeSet<u64>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Before a commit: as soon as its changes are there to be read, they are known to be our own.
-    fn note(&self, changed: &[Arc<StoredConsent>]) {
-        self.own().extend(changed.iter().map(|consent| consent.log_index));
-    }
-
-    /// Of a commit that failed: another replica may get these indexes.
-    fn take_back(&self, changed: &[Arc<StoredConsent>]) {
-        let mut own = self.own();
-        changed.iter().for_each(|consent| {
-            own.remove(&consent.log_index);
-        });
-    }
-
-    pub(crate) fn contain(&self, index: u64) -> bool {
-        self.own().contains(&index)
-    }
-
-    /// Forgets those before this index.
-    pub(crate) fn forget_before(&self, index: u64) {
-        let mut own = self.own();
-        *own = own.split_off(&index);
-    }
 }
 
 /// The writer's memory between commits.
@@ -393,6 +356,8 @@ impl Commit<'_> {
             Write::Audit(job) => self.audit(*job).await,
             Write::Erase(job) => self.erase(&job).await,
             Write::Letter(job) => self.letter(&job).await,
+            Write::Measure(job) => self.measure(&job).await,
+            Write::LiftMeasure(job) => self.lift_measure(&job).await,
             Write::Prune => {
                 let more = uses::prune(self.conn, self.now.0, self.now.utc_day()).await?;
                 Ok(Done::Pruned { more })

@@ -17,7 +17,7 @@ use tonic::{Request, Response, Status};
 use super::{Service, Shared, malformed, parts, store_trouble};
 use crate::{
     answer,
-    append::{Write, letters::LetterJob},
+    append::{LetterJob, Write},
     caller::caller,
     opening::{NoticeOpening, Opening, open},
     store::{

@@ -7,6 +7,7 @@ mod enrollment;
 mod letter;
 mod log;
 mod manifest;
+mod measure;
 mod registry;
 mod requests;
 mod subject;

@@ -24,7 +24,7 @@ use super::{Responses, Service, Shared, malformed, parts, store_trouble};
 use crate::{
     append::{AuditJob, EraseJob, Write},
     caller::caller,
-    opening::{CheckOpening, ConsentOpening, Opening, open},
+    opening::{CheckOpening, ConsentOpening, MeasureOpening, Opening, open},
     store::{carried, chains, consent_requests, consent_texts, consents, openings::Chain, subjects::Number},
     writer::Logged,
 };
@@ -294,6 +294,9 @@ impl Shared {
                         Some(subject_entry::Opening::Notice(pb::NoticeDetails { letter }))
                     }
                     Opening::Erasure(_) => None,
+                    Opening::Measure(measure) => {
+                        Some(subject_entry::Opening::Measure(measure_details(measure)))
+                    }
                 },
             });
         }
@@ -336,6 +339,15 @@ async fn details(
         agreement: check.agreement.to_owned(),
         basis: basis.map_err(|_| corrupt("context"))?,
     }))
+}
+
+fn measure_details(opening: &MeasureOpening<'_>) -> pb::MeasureDetails {
+    pb::MeasureDetails {
+        salt_details: opening.salt_details.to_vec().into(),
+        list: opening.list.to_owned(),
+        decider: opening.decider.to_owned(),
+        words: opening.words.to_owned(),
+    }
 }
 
 /// The text that stood when a change was recorded: of the consent, or of the request before there was one.

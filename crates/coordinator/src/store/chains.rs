@@ -44,6 +44,19 @@ pub(crate) async fn opening(
     row.map(|row| Ok(row.try_get(0)?)).transpose()
 }
 
+/// A record of the log by its id, with its index and the number of the pseudonym that its opening is of; none when there
+/// is no such record, or it does not open any more.
+pub(crate) async fn record_by_id(
+    conn: &mut Conn,
+    id: Ulid,
+) -> Result<Option<(u64, Number, Vec<u8>)>, StoreError> {
+    let sql = "SELECT e.idx, o.subject, e.record FROM log_entry e JOIN opening o ON o.log_index = e.idx WHERE e.id = $1";
+    let row = sqlx::query(sql).bind(id.to_string()).fetch_optional(conn).await?;
+    let Some(row) = row else { return Ok(None) };
+    let index = super::unsigned("log_entry", "idx", row.try_get(0)?)?;
+    Ok(Some((index, Number(row.try_get(1)?), row.try_get(2)?)))
+}
+
 /// A record of a chain, as its opening tells.
 pub(crate) struct Walked {
     pub(crate) index: u64,

@@ -9,6 +9,7 @@ pub(crate) mod consents;
 pub(crate) mod cosigned;
 pub(crate) mod letters;
 pub(crate) mod manifests;
+pub(crate) mod measures;
 pub(crate) mod openings;
 pub(crate) mod pseudonyms;
 pub(crate) mod reads;

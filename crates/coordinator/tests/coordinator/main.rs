@@ -15,6 +15,7 @@ mod http;
 mod letters;
 mod log;
 mod manifests;
+mod measures;
 mod openings;
 mod quotas;
 mod recovery;

@@ -42,6 +42,8 @@ const ALLOWED: &[(&str, &[Role])] = &[
     ("AuditService/GetSignals", &[Auditor]),
     ("AuditService/WatchPseudonyms", &[Auditor]),
     ("AuditService/RecordExport", &[Auditor]),
+    ("MeasureService/RegisterMeasure", &[Node]),
+    ("MeasureService/LiftMeasure", &[Node]),
     ("LogService/GetCheckpoint", &[Coordinator, Custodian, Node, Authority, Auditor]),
     ("LogService/Witness", &[Custodian, Node]),
     ("LogService/GetConsistency", &[Coordinator, Custodian, Node, Authority, Auditor]),

@@ -5,7 +5,10 @@ use std::{net::SocketAddr, path::PathBuf};
 use serde::Deserialize;
 use tacit_identity::{Federation, Role};
 use tacit_model::MemberId;
-use tacit_node::{config::HolderConfig, gateway::GatewayConfig};
+use tacit_node::{
+    config::{CourierConfig, HolderConfig},
+    gateway::GatewayConfig,
+};
 
 use super::{Base, Pinned, RoleFile, Tls, WhereIs};
 
@@ -43,6 +46,9 @@ pub struct NodeFile {
     /// How own lists are sealed and published; for holders.
     #[serde(default)]
     pub holder: HolderConfig,
+    /// How letters are carried.
+    #[serde(default)]
+    pub letters: CourierConfig,
     /// Where the agency's own applications ask; for requesters.
     pub gateway: Option<GatewayConfig>,
 }

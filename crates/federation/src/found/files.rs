@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use tacit_identity::Role;
+use tacit_node::config::{CourierConfig, HolderConfig};
 use tacit_policy::{Ed25519Key, registry::entry::Role as Registered};
 
 use super::{
@@ -207,12 +208,17 @@ impl Writer<'_> {
     fn node(&mut self, overrides: Overrides) {
         let id = self.member.id.clone();
         if self.member.has(Registered::Holder) {
-            let defaults = tacit_node::config::HolderConfig::default();
+            let defaults = HolderConfig::default();
             self.line("\n# How own lists are sealed and published.");
             self.line("[holder]");
             self.line("# Changes are published every tick, with cover; each epoch has a key of its own.");
             self.line(&format!("tick_ms = {}", overrides.tick_ms.unwrap_or(defaults.tick_ms)));
             self.line(&format!("epoch_ms = {}", overrides.epoch_ms.unwrap_or(defaults.epoch_ms)));
+        }
+        if let Some(tick_ms) = overrides.tick_ms {
+            self.line("\n# Letters are sent and looked for as often as changes are published.");
+            self.line("[letters]");
+            self.line(&format!("every_ms = {}", tick_ms.min(CourierConfig::default().every_ms)));
         }
         if self.member.has(Registered::Requester) {
             self.line("\n# Where the agency's own applications ask, on this machine only.");

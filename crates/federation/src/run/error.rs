@@ -139,6 +139,9 @@ pub enum StartError {
     /// The holder.
     #[error("holder: {0}")]
     Holder(#[from] tacit_node::holder::HolderError),
+    /// How letters are carried.
+    #[error(transparent)]
+    Letters(#[from] tacit_node::config::ConfigError),
     /// The gateway.
     #[error(transparent)]
     Gateway(#[from] tacit_node::gateway::GatewayError),

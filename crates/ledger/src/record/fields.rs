@@ -4,7 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::{
-    BOX_STEPS, CONSENT_STATES, ERASURE_GROUNDS, HEADER, ListAt, MAX_LISTS, MAX_RECORD_LEN, RecordError,
+    BOX_STEPS, CONSENT_STATES, ERASURE_GROUNDS, HEADER, ListAt, MAX_LISTS, MAX_RECORD_LEN, MEASURE_STATES,
+    RecordError,
 };
 use crate::checkpoint::{decode_hash, parse_decimal};
 use crate::{Hash, time};
@@ -47,6 +48,10 @@ pub(super) struct State;
 pub(super) struct Ground;
 /// One of the steps on the way to an opened audit box.
 pub(super) struct Step;
+/// One of the states of a measure.
+pub(super) struct MeasureState;
+/// A time, or `none`.
+pub(super) struct TimeOrNone;
 
 /// A form whose value is the text itself, where it matches.
 macro_rules! plain_text {
@@ -73,6 +78,7 @@ plain_text! {
     State: |text| CONSENT_STATES.contains(&text);
     Ground: |text| ERASURE_GROUNDS.contains(&text);
     Step: |text| BOX_STEPS.contains(&text);
+    MeasureState: |text| MEASURE_STATES.contains(&text);
 }
 
 fn is_name(text: &str) -> bool {
@@ -177,6 +183,24 @@ impl Form for Time {
     fn write(ms: &u64, out: &mut String) -> Option<()> {
         out.push_str(&time::format(*ms)?);
         Some(())
+    }
+}
+
+impl Form for TimeOrNone {
+    type Value = Option<u64>;
+
+    fn read(text: &str) -> Option<Option<u64>> {
+        if text == "none" { Some(None) } else { Time::read(text).map(Some) }
+    }
+
+    fn write(ms: &Option<u64>, out: &mut String) -> Option<()> {
+        match ms {
+            Some(ms) => Time::write(ms, out),
+            None => {
+                out.push_str("none");
+                Some(())
+            }
+        }
     }
 }
 

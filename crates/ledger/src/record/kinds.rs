@@ -1,8 +1,8 @@
 //! The kinds of records, declared once. See docs/PROTOCOL.md, section "Record, then permit".
 
 use super::fields::{
-    Base64, Ground, Hex, ListId, Lists, ListsAt, Name, Number, Number32, Reader, Reason, State, Step, Time,
-    Ulid, Writer,
+    Base64, Ground, Hex, ListId, Lists, ListsAt, MeasureState, Name, Number, Number32, Reader, Reason, State,
+    Step, Time, TimeOrNone, Ulid, Writer,
 };
 use super::{ListAt, MAX_PERMIT_MS, RecordError, WrongKind};
 use crate::Hash;
@@ -302,6 +302,28 @@ kinds! {
         /// Form of the file.
         "form" form: String = Name,
     }
+
+    /// A requester acts on an answer: it registers a measure, or lifts one.
+    Measure = "measure" {
+        /// Member that acts.
+        "requester" requester: String = Name,
+        /// Record of the question whose answer it rests on: a ULID, 26 characters.
+        "answer" answer: String = Ulid,
+        /// Agreement that names the measure: a ULID, 26 characters.
+        "agreement" agreement: String = Ulid,
+        /// Its place among the measures of that agreement, from 1.
+        "measure" measure: u32 = Number32,
+        /// What became of it, one of [`MEASURE_STATES`](super::MEASURE_STATES).
+        "state" state: String = MeasureState,
+        /// Record that registered it: of a registration its own id.
+        "registered" registered: String = Ulid,
+        /// When it ends by itself, in milliseconds since 1970-01-01T00:00:00Z; this instant is outside.
+        "until" until_ms: Option<u64> = TimeOrNone,
+        /// Commitment to the list, to who decided and to the words of the measure.
+        "details" details: Hash = Base64,
+        /// Commitment to the subject's pseudonym and its hidden chain.
+        "subject" subject: Hash = Base64,
+    }
 }
 
 /// What the fields of a record say together, beyond the form of each.
@@ -381,6 +403,23 @@ impl Check for Export {
     fn check(&self) -> Result<(), RecordError> {
         let range = self.until.checked_sub(self.from).ok_or(RecordError::Contradiction("until"))?;
         if self.records == 0 || self.records > range { Err(RecordError::Field("records")) } else { Ok(()) }
+    }
+}
+
+impl Check for Measure {
+    fn check(&self) -> Result<(), RecordError> {
+        if self.measure == 0 {
+            return Err(RecordError::Field("measure"));
+        }
+        let registers = self.state == super::MEASURE_STATES[0];
+        if registers != (self.registered == self.id) {
+            return Err(RecordError::Contradiction("registered"));
+        }
+        let in_time = |until| until > self.time_ms && until - self.time_ms <= super::MAX_MEASURE_MS;
+        if registers && !self.until_ms.is_none_or(in_time) {
+            return Err(RecordError::Contradiction("until"));
+        }
+        Ok(())
     }
 }
 

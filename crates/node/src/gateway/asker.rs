@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use futures::{future::BoxFuture, stream::BoxStream};
 use tacit_client::{
-    AskedConsent, ConsentAsked, ConsentWanted, Plan, Question, ReceiptFilter, ReceiptPage, ReceiptSummary,
-    Refusal, RowOutcome, Subject,
+    AskedConsent, ConsentAsked, ConsentWanted, KnownMeasure, MeasureCounts, MeasurePage, MeasureWanted, Plan,
+    Question, ReceiptFilter, ReceiptPage, ReceiptSummary, Refusal, RowOutcome, Subject,
 };
 use tacit_model::{MemberId, Millis, Reason, SubjectCode, Ulid};
 use tacit_policy::Registry;
@@ -25,6 +25,8 @@ pub struct NodeStatus {
     pub held: Vec<HeldList>,
     /// Subjects enrolled by this node.
     pub subjects: u64,
+    /// How many of its measures are how far.
+    pub measures: MeasureCounts,
 }
 
 /// A receipt as it is handed out. `Debug` shows nothing of the file.
@@ -93,4 +95,14 @@ pub trait Asker: Send + Sync + 'static {
 
     /// The receipt of a record; `None` when the record is not ours or got no answer.
     fn receipt(&self, record: Ulid) -> BoxFuture<'static, Result<Option<ReceiptFile>, Reason>>;
+
+    /// Registers a measure. Once it is on record it stands, also when the caller goes away.
+    fn register_measure(&self, wanted: MeasureWanted) -> BoxFuture<'static, Result<KnownMeasure, Refusal>>;
+
+    /// Lifts a measure by the record that registered it.
+    fn lift_measure(&self, id: Ulid, decider: String) -> BoxFuture<'static, Result<KnownMeasure, Refusal>>;
+
+    /// Measures in the order in which they were made, after `after`; those that are over only when `all`.
+    fn measures(&self, all: bool, after: Ulid, limit: u32)
+    -> BoxFuture<'static, Result<MeasurePage, Reason>>;
 }

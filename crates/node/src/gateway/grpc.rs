@@ -3,13 +3,12 @@
 use std::{pin::Pin, sync::Arc, time::Instant};
 
 use futures::{Stream, StreamExt as _, stream};
-use tacit_client::{Answer, ListAnswer, Outcome, ReceiptSummary, RowOutcome};
 use tacit_model::{LogSafe, Millis, Reason, RequestId};
 use tacit_wire::{
-    RequestIds, common,
+    RequestIds,
     gateway::{
-        self as pb, ask_consent_response, check_many_request, check_outcome,
-        gateway_service_server::GatewayService, get_receipt_response, list_answer, plan_request,
+        self as pb, ask_consent_response, check_many_request, gateway_service_server::GatewayService,
+        get_receipt_response, lift_measure_response, plan_request, register_measure_response,
     },
     status::trouble_with,
 };
@@ -19,16 +18,17 @@ use tracing::Instrument as _;
 use zeroize::Zeroizing;
 
 use super::{
-    batch::{self, Arrived, Event, RowIn, RowOut},
+    batch::{self, Arrived, Event, RowIn},
     consents::{self, RawAsk},
     json::App,
+    measures::{self, RawMeasure},
+    messages::{invalid, kind, message, refusal, summary, told},
     metrics,
     problem::Problem,
     question::{Checked, RawQuestion},
     receipts::{self, RawFilter},
     request_id::request_id,
     tokens::Application,
-    words,
 };
 
 /// Who calls, under which id. Put into the extensions by [`authenticate`].
@@ -253,6 +253,7 @@ impl GatewayService for Service {
             subjects: state.subjects,
             as_of_ms: state.as_of.map(|as_of| as_of.0),
             age_ms: state.as_of.map(|as_of| self.0.asker.now().since(as_of)),
+            measures: Some(measures::counts(state.measures)),
         }))
     }
 
@@ -302,6 +303,53 @@ impl GatewayService for Service {
         call.done("listed");
         Ok(Response::new(pb::ListReceiptsResponse {
             receipts: page.receipts.iter().map(summary).collect(),
+            next_cursor: page.next.map(|next| next.to_string()).unwrap_or_default(),
+        }))
+    }
+
+    async fn register_measure(
+        &self,
+        request: Request<pb::RegisterMeasureRequest>,
+    ) -> Result<Response<pb::RegisterMeasureResponse>, Status> {
+        let mut call = Self::take("register_measure", request)?;
+        let _slot = Self::slot(&self.0.requests, &call)?;
+        let raw = RawMeasure::from(std::mem::take(&mut call.message));
+        let registering = async { Ok(measures::register(&self.0, raw).await) };
+        let outcome = match self.patiently(&call, registering).await? {
+            Ok(measure) => register_measure_response::Outcome::Measure(measures::message(&measure)),
+            Err(problem) => register_measure_response::Outcome::Refusal(refusal(&problem)),
+        };
+        call.done("registered");
+        Ok(Response::new(pb::RegisterMeasureResponse { outcome: Some(outcome) }))
+    }
+
+    async fn lift_measure(
+        &self,
+        request: Request<pb::LiftMeasureRequest>,
+    ) -> Result<Response<pb::LiftMeasureResponse>, Status> {
+        let mut call = Self::take("lift_measure", request)?;
+        let _slot = Self::slot(&self.0.requests, &call)?;
+        let pb::LiftMeasureRequest { measure_id, decider } = std::mem::take(&mut call.message);
+        let lifting = async { Ok(measures::lift(&self.0, &measure_id, decider).await) };
+        let outcome = match self.patiently(&call, lifting).await? {
+            Ok(measure) => lift_measure_response::Outcome::Measure(measures::message(&measure)),
+            Err(problem) => lift_measure_response::Outcome::Refusal(refusal(&problem)),
+        };
+        call.done("lifted");
+        Ok(Response::new(pb::LiftMeasureResponse { outcome: Some(outcome) }))
+    }
+
+    async fn list_measures(
+        &self,
+        request: Request<pb::ListMeasuresRequest>,
+    ) -> Result<Response<pb::ListMeasuresResponse>, Status> {
+        let mut call = Self::take("list_measures", request)?;
+        let _slot = Self::slot(&self.0.requests, &call)?;
+        let pb::ListMeasuresRequest { all, cursor, limit } = std::mem::take(&mut call.message);
+        let page = self.patiently(&call, measures::page(&self.0, all, &cursor, limit)).await?;
+        call.done("listed");
+        Ok(Response::new(pb::ListMeasuresResponse {
+            measures: page.measures.iter().map(measures::message).collect(),
             next_cursor: page.next.map(|next| next.to_string()).unwrap_or_default(),
         }))
     }
@@ -401,95 +449,4 @@ fn answers(
             None => Some((Err(status(Reason::Deadline.into(), &call.metadata)), None)),
         }
     })
-}
-
-fn message(row: &RowOut, scheme: &str) -> pb::CheckManyResponse {
-    let normalized = row.changes.iter().map(ToString::to_string).collect();
-    let outcome = match &row.outcome {
-        Ok(outcome) => outcome_of(outcome),
-        Err(problem) => check_outcome::Outcome::Refusal(refusal(problem)),
-    };
-    let outcome = pb::CheckOutcome { outcome: Some(outcome), normalized, scheme: scheme.to_owned() };
-    // A row without a number of its own was sent as 0.
-    pb::CheckManyResponse { row: row.row.unwrap_or(0), outcome: Some(outcome) }
-}
-
-fn invalid(problem: &Problem, checked: &Checked) -> pb::CheckOutcome {
-    pb::CheckOutcome {
-        outcome: Some(check_outcome::Outcome::Refusal(refusal(problem))),
-        normalized: Vec::new(),
-        scheme: checked.scheme().to_owned(),
-    }
-}
-
-fn told(outcome: &RowOutcome, normalized: Vec<String>, checked: &Checked) -> pb::CheckOutcome {
-    pb::CheckOutcome { outcome: Some(outcome_of(outcome)), normalized, scheme: checked.scheme().to_owned() }
-}
-
-fn outcome_of(outcome: &RowOutcome) -> check_outcome::Outcome {
-    match &outcome.outcome {
-        Outcome::Answers(answers) => {
-            check_outcome::Outcome::Answers(pb::Answers { lists: answers.iter().map(list_answer).collect() })
-        }
-        Outcome::Refused(told) => check_outcome::Outcome::Refusal(refusal(&told.into())),
-        Outcome::NotAnswered(reason) => check_outcome::Outcome::NotAnswered(pb::NotAnswered {
-            record_ids: outcome.unanswered.iter().map(|record| record.id.to_string()).collect(),
-            reason: reason.outward().to_string(),
-        }),
-    }
-}
-
-fn refusal(problem: &Problem) -> common::Refusal {
-    metrics::problem(problem.reason());
-    common::Refusal {
-        reason: problem.reason().to_string(),
-        message: format!("{} {}", problem.message, problem.advice()),
-        remaining: problem.remaining.unwrap_or(0),
-        resets_at_ms: problem.resets_at.map_or(0, |time| time.0),
-    }
-}
-
-fn list_answer(answer: &ListAnswer) -> pb::ListAnswer {
-    let told = match &answer.answer {
-        Answer::Listed(label) => list_answer::Answer::Listed(pb::Listed {
-            category: u32::from(label.category),
-            listed_on: label.listed_on.map(words::iso_day).unwrap_or_default(),
-            expires_on: label.expires_on.map(words::iso_day).unwrap_or_default(),
-            contested: words::is_contested(label),
-            reference: words::reference(label),
-        }),
-        Answer::NotListed => list_answer::Answer::NotListed(pb::NotListed {}),
-        Answer::Refused(told) => list_answer::Answer::Refusal(refusal(&told.into())),
-    };
-    pb::ListAnswer {
-        list_id: answer.list.to_string(),
-        answer: Some(told),
-        record_id: answer.record.map(|record| record.id.to_string()).unwrap_or_default(),
-        record_index: answer.record.map_or(0, |record| record.index),
-        table_version: answer
-            .version
-            .map(|version| format!("{}.{}", version.epoch, version.version))
-            .unwrap_or_default(),
-        as_of_ms: answer.as_of.map_or(0, |time| time.0),
-    }
-}
-
-fn summary(of: &ReceiptSummary) -> pb::ReceiptSummary {
-    pb::ReceiptSummary {
-        record_id: of.record.id.to_string(),
-        record_index: of.record.index,
-        recorded_ms: of.recorded.0,
-        lists: of.lists.iter().map(ToString::to_string).collect(),
-        purpose: of.purpose.clone(),
-        case_number: of.case.clone(),
-        officer: of.officer.clone(),
-    }
-}
-
-fn kind(outcome: &pb::CheckOutcome) -> &'static str {
-    match outcome.outcome {
-        Some(check_outcome::Outcome::Answers(_)) => "answered",
-        Some(check_outcome::Outcome::NotAnswered(_)) => "not_answered",
-        Some(check_outcome::Outcome::Refusal(_)) | None => "refused",
-    }
 }

@@ -15,6 +15,8 @@ mod config;
 mod consents;
 mod grpc;
 mod json;
+mod measures;
+mod messages;
 mod metrics;
 mod plan;
 mod question;
@@ -23,7 +25,7 @@ mod request_id;
 mod serve;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 

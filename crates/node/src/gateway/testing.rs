@@ -9,8 +9,9 @@ use std::{
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::BoxStream};
 use tacit_blind::table::{Day, Label};
 use tacit_client::{
-    AgreementLimit, Answer, AskedConsent, ConsentAsked, ConsentWanted, ListAnswer, Outcome, Plan, Question,
-    ReceiptFilter, ReceiptPage, ReceiptSummary, RecordRef, Refusal, RowOutcome, Subject, TableVersion,
+    AgreementLimit, Answer, AskedConsent, ConsentAsked, ConsentWanted, KnownMeasure, ListAnswer,
+    MeasureCounts, MeasurePage, MeasureState, MeasureWanted, Outcome, Plan, Question, ReceiptFilter,
+    ReceiptPage, ReceiptSummary, RecordAt, RecordRef, Refusal, RowOutcome, Subject, TableVersion,
 };
 use tacit_ledger::ed25519::SigningKey;
 use tacit_model::{
@@ -259,6 +260,30 @@ fn asked_consent(now: Millis) -> AskedConsent {
     AskedConsent { signed, state: ConsentState::Requested, requested: now, until, uses: 0 }
 }
 
+/// A measure that stands.
+pub(crate) fn measure() -> KnownMeasure {
+    let now: Millis = NOW.parse().unwrap();
+    let record = RecordRef { id: Ulid::from_parts(now.0, 8), index: 41_950 };
+    KnownMeasure {
+        state: MeasureState::Standing,
+        overdue: false,
+        answer: receipts()[0].record.id,
+        list: "court/defaulters".parse().unwrap(),
+        purpose: "screening".parse().unwrap(),
+        case: "2026-0".to_owned(),
+        agreement: Ulid::from_parts(1, 1),
+        number: 1,
+        words: "Refusal of the tender".to_owned(),
+        decider: "head of office".to_owned(),
+        until: None,
+        registered: Some(RecordAt { record, time: now }),
+        asked: None,
+        ask_again: Some(now.plus_ms(30 * 86_400_000)),
+        lift_by: None,
+        lifted: None,
+    }
+}
+
 impl Asker for FakeAsker {
     fn member(&self) -> &MemberId {
         &self.member
@@ -356,8 +381,9 @@ impl Asker for FakeAsker {
     fn status(&self) -> BoxFuture<'static, Result<NodeStatus, Reason>> {
         let held = HeldList { list_id: "procurement/own".to_owned(), ..HeldList::default() };
         let as_of = Millis(self.now().0 - 1_500);
-        std::future::ready(Ok(NodeStatus { log_size: 12, as_of: Some(as_of), held: vec![held], subjects: 5 }))
-            .boxed()
+        let measures = MeasureCounts { standing: 3, unconfirmed: 1, due: 2, overdue: 1 };
+        let status = NodeStatus { log_size: 12, as_of: Some(as_of), held: vec![held], subjects: 5, measures };
+        std::future::ready(Ok(status)).boxed()
     }
 
     fn receipts(&self, filter: ReceiptFilter, limit: u32) -> BoxFuture<'static, Result<ReceiptPage, Reason>> {
@@ -379,10 +405,29 @@ impl Asker for FakeAsker {
         let file = |summary| ReceiptFile { summary, bytes: b"tacit-receipt".to_vec().into() };
         std::future::ready(Ok(found.map(file))).boxed()
     }
+
+    fn register_measure(&self, wanted: MeasureWanted) -> BoxFuture<'static, Result<KnownMeasure, Refusal>> {
+        let known = receipts().iter().any(|receipt| receipt.record.id == wanted.record);
+        let registered = KnownMeasure { decider: wanted.decider, until: wanted.until, ..measure() };
+        std::future::ready(if known { Ok(registered) } else { Err(Reason::AnswerNotListed.into()) }).boxed()
+    }
+
+    fn lift_measure(&self, id: Ulid, _: String) -> BoxFuture<'static, Result<KnownMeasure, Refusal>> {
+        let lifted = KnownMeasure { state: MeasureState::Lifted, lifted: measure().registered, ..measure() };
+        let known = measure().registered.is_some_and(|at| at.record.id == id);
+        std::future::ready(if known { Ok(lifted) } else { Err(Reason::NotFound.into()) }).boxed()
+    }
+
+    fn measures(&self, all: bool, after: Ulid, _: u32) -> BoxFuture<'static, Result<MeasurePage, Reason>> {
+        let ended = KnownMeasure { state: MeasureState::Ended, ..measure() };
+        let found = if all { vec![measure(), ended] } else { vec![measure()] };
+        let found = if after == Ulid(0) { found } else { Vec::new() };
+        std::future::ready(Ok(MeasurePage { measures: found, next: None })).boxed()
+    }
 }
 
 /// The gateway's state around an asker, and the switch that stops it.
-pub(crate) fn app(asker: FakeAsker, limits: GatewayLimits) -> (Arc<App>, watch::Sender<bool>) {
+pub(super) fn app(asker: FakeAsker, limits: GatewayLimits) -> (Arc<App>, watch::Sender<bool>) {
     let (stop, stopping) = watch::channel(false);
     let app = App {
         asker: Arc::new(asker),

@@ -7,16 +7,14 @@ use tacit_model::SubjectCode;
 use tacit_policy::letter::{Letter, Whom};
 
 use super::{Redress, RedressError, outbox::OnItsWay};
-use crate::store::redress as store;
+use crate::{config::CourierConfig, store::redress as store};
 
-/// From one round to the next.
-const EVERY: Duration = Duration::from_secs(1);
 /// Rounds from one look for letters to the next.
 const COLLECT_EVERY: u32 = 3;
 /// Rounds from one look at all cases to the next: what time ends, it ends at midnight.
 const PASS_EVERY: u32 = 15;
-/// After a round that failed.
-const RETRY: Duration = Duration::from_secs(10);
+/// Pauses after a round that failed.
+const RETRY: u32 = 10;
 /// Who writes, in the audit boxes of subjects that a letter enrolls.
 const OFFICER: &str = "redress";
 
@@ -25,6 +23,8 @@ const OFFICER: &str = "redress";
 pub struct Courier {
     redress: Redress,
     requester: Requester,
+    /// From one round to the next.
+    every: Duration,
 }
 
 /// Why a round was broken off; it is done again.
@@ -39,8 +39,8 @@ enum RoundError {
 impl Courier {
     /// Carries what `redress` writes and is sent, through `requester`.
     #[must_use]
-    pub fn new(redress: Redress, requester: Requester) -> Self {
-        Self { redress, requester }
+    pub fn new(redress: Redress, requester: Requester, config: CourierConfig) -> Self {
+        Self { redress, requester, every: Duration::from_millis(config.every_ms) }
     }
 
     /// Works for ever.
@@ -52,11 +52,11 @@ impl Courier {
             rounds = rounds.wrapping_add(1);
             let redress = Redress { registry: self.requester.registry(), ..self.redress.clone() };
             let wait = match self.round(&redress, collects, passes).await {
-                Ok(()) => EVERY,
+                Ok(()) => self.every,
                 Err(error) => {
                     metrics::counter!("tacit_redress_rounds_failed_total").increment(1);
                     tracing::warn!(%error, "letters were not carried; they wait for the next round");
-                    RETRY
+                    self.every * RETRY
                 }
             };
             tokio::time::sleep(wait).await;

@@ -107,11 +107,22 @@ impl Redress {
         let now = self.clock.now();
         let id = new_ulid(now, &mut os_rng());
         let letter = Letter::new(id, thread, now, about.clone(), body);
-        let key = self.written_key(id);
+        Ok((id, self.hand_over(tx, case, &letter).await?))
+    }
+
+    /// Hands a letter to the courier in the transaction that it belongs to.
+    pub(crate) async fn hand_over(
+        &self,
+        tx: &mut Conn,
+        case: Option<&RowKey>,
+        letter: &Letter,
+    ) -> Result<RowKey, RedressError> {
+        let key = self.written_key(letter.id);
         let written = Written { letter: letter.to_bytes()?.try_into()?, sealed: None, logged: None };
         let sealed = self.seal(&key, &Kept::Out(Box::new(written)))?;
-        let new = NewLetter { key: &key, case, way: "out", state: "waiting", at: now, sealed: &sealed };
+        let at = letter.written;
+        let new = NewLetter { key: &key, case, way: "out", state: "waiting", at, sealed: &sealed };
         store::add_letter(tx, &new).await?;
-        Ok((id, key))
+        Ok(key)
     }
 }

@@ -1,10 +1,12 @@
 //! The node's tables: every SQL statement of this crate stands below here.
 
 pub(crate) mod holder;
+mod measures;
 pub(crate) mod redress;
 #[cfg(test)]
 mod requester_tests;
 
+pub use measures::MeasureTables;
 use sqlx::migrate::Migrator;
 pub(crate) use tacit_store::begin;
 use tacit_store::{Db, Migrations, StoreError};

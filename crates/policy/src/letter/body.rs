@@ -2,10 +2,10 @@
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
-use tacit_model::{ListId, MemberId, Ulid};
+use tacit_model::{ListId, MemberId, Millis, Ulid};
 
 use super::text::{LetterText, day, limits, maybe_day};
-use crate::registry::text::ulid;
+use crate::registry::text::{rfc3339, ulid};
 
 /// What a letter says, by its kind.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,10 @@ pub enum Body {
     Misdirected(Misdirected),
     /// Subject to the holder of a favorable list: I consent to stand there, or no longer.
     ListingConsent(ListingConsent),
+    /// Requester to subject: an answer about you was acted on.
+    AdverseAction(AdverseAction),
+    /// Requester to subject: that is over.
+    MeasureLifted(MeasureLifted),
 }
 
 /// Tells that a subject is to be listed.
@@ -292,6 +296,56 @@ pub struct ListingConsent {
     pub given: bool,
 }
 
+/// Tells that an answer was acted on. An answer is not a decision: who is named here decided.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdverseAction {
+    /// The list whose answer it rests on.
+    pub list: ListId,
+    /// The record that registered the measure.
+    #[serde(with = "ulid")]
+    pub measure: Ulid,
+    /// The record of the question whose answer it rests on.
+    #[serde(with = "ulid")]
+    pub answer: Ulid,
+    /// Who acts, in words; the measure is contested there.
+    pub agency: LetterText,
+    /// What it does, in the words of the agreement that allows it.
+    pub words: LetterText,
+    /// Who decided: a name or an office.
+    pub by: LetterText,
+    /// The law.
+    pub legal_basis: LetterText,
+    /// The day, in the list's time zone.
+    #[serde(with = "day")]
+    pub registered_on: Date,
+    /// When it ends by itself, if that was stated.
+    #[serde(default, with = "maybe_time", skip_serializing_if = "Option::is_none")]
+    pub until: Option<Millis>,
+    /// Where to object to the listing beside this portal.
+    pub objections: LetterText,
+}
+
+/// Tells that a measure is over.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeasureLifted {
+    /// The list whose answer it rested on.
+    pub list: ListId,
+    /// The record that registered the measure.
+    #[serde(with = "ulid")]
+    pub measure: Ulid,
+    /// Who acted, in words.
+    pub agency: LetterText,
+    /// What it did, in the words of the agreement that allowed it.
+    pub words: LetterText,
+    /// Who decided that it is lifted: a name or an office.
+    pub by: LetterText,
+    /// The day, in the list's time zone.
+    #[serde(with = "day")]
+    pub lifted_on: Date,
+}
+
 impl Body {
     /// The word of its kind.
     #[must_use]
@@ -306,6 +360,8 @@ impl Body {
             Self::Removal(_) => "removal",
             Self::Misdirected(_) => "misdirected",
             Self::ListingConsent(_) => "listing-consent",
+            Self::AdverseAction(_) => "adverse-action",
+            Self::MeasureLifted(_) => "measure-lifted",
         }
     }
 
@@ -322,6 +378,8 @@ impl Body {
             Self::Removal(it) => &it.list,
             Self::Misdirected(it) => &it.list,
             Self::ListingConsent(it) => &it.list,
+            Self::AdverseAction(it) => &it.list,
+            Self::MeasureLifted(it) => &it.list,
         }
     }
 
@@ -340,6 +398,18 @@ impl Body {
             Self::Misdirected(it) => it.text.check(limits::OBJECTION).ok(),
             Self::Decision(it) => it.check(),
             Self::Appeal(it) => it.text.check(limits::APPEAL).ok(),
+            Self::AdverseAction(it) => {
+                short(&it.agency)?;
+                short(&it.words)?;
+                it.by.check(limits::BY).ok()?;
+                short(&it.legal_basis)?;
+                short(&it.objections)
+            }
+            Self::MeasureLifted(it) => {
+                short(&it.agency)?;
+                short(&it.words)?;
+                it.by.check(limits::BY).ok()
+            }
             Self::ObjectionReceived(_)
             | Self::ReviewDecision(_)
             | Self::Removal(_)
@@ -375,5 +445,24 @@ mod maybe_ulid {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Ulid>, D::Error> {
         Ok(Option::<Id>::deserialize(deserializer)?.map(|id| id.0))
+    }
+}
+
+/// A time that need not be stated.
+mod maybe_time {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use tacit_model::Millis;
+
+    #[derive(Serialize, Deserialize)]
+    struct Time(#[serde(with = "super::rfc3339")] Millis);
+
+    pub(super) fn serialize<S: Serializer>(time: &Option<Millis>, serializer: S) -> Result<S::Ok, S::Error> {
+        time.map(Time).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Millis>, D::Error> {
+        Ok(Option::<Time>::deserialize(deserializer)?.map(|time| time.0))
     }
 }

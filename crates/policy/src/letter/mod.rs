@@ -21,9 +21,9 @@ use tacit_model::{Millis, Ulid};
 use crate::registry::text::{rfc3339, ulid};
 
 pub use body::{
-    Appeal, Body, Decision, Enclosed, Level, ListingConsent, ListingNotice, Misdirected, Objection,
-    ObjectionReceived, Outcome, Removal, RemovalWord, ReviewDecision, UnknownOutcome, UntilDecided,
-    WayToAppeal,
+    AdverseAction, Appeal, Body, Decision, Enclosed, Level, ListingConsent, ListingNotice, MeasureLifted,
+    Misdirected, Objection, ObjectionReceived, Outcome, Removal, RemovalWord, ReviewDecision, UnknownOutcome,
+    UntilDecided, WayToAppeal,
 };
 pub use case::{Case, CaseError, Due, Duty, Ruling, Stage};
 pub use text::{LetterText, TextError, limits};

@@ -46,6 +46,21 @@ fn decision(outcome: Outcome) -> Body {
     })
 }
 
+fn measure(until: Option<Millis>) -> Body {
+    Body::AdverseAction(AdverseAction {
+        list: "court/defaulters".parse().unwrap(),
+        measure: id(SECOND),
+        answer: id(FIRST),
+        agency: words("The procurement office"),
+        words: words("Exclusion"),
+        by: words("Head of the office"),
+        legal_basis: words("Article 2"),
+        registered_on: date("2026-11-21"),
+        until,
+        objections: words("Room 12"),
+    })
+}
+
 /// One of each kind.
 fn bodies() -> Vec<Body> {
     let list = || "court/defaulters".parse().unwrap();
@@ -88,6 +103,16 @@ fn bodies() -> Vec<Body> {
             decision: Some(id(SECOND)),
         }),
         Body::Misdirected(Misdirected { list: list(), text: words("我已经付了。") }),
+        measure(None),
+        measure(Some("2027-11-21T00:00:00.000Z".parse().unwrap())),
+        Body::MeasureLifted(MeasureLifted {
+            list: list(),
+            measure: id(SECOND),
+            agency: words("The procurement office"),
+            words: words("Exclusion"),
+            by: words("The deputy"),
+            lifted_on: day,
+        }),
     ]
 }
 
@@ -134,6 +159,27 @@ fn a_letter_has_one_spelling_and_no_field_or_kind_that_is_not_known() {
     assert!(Letter::parse(twice.as_bytes()).is_err());
     assert!(Letter::parse(format!("{good}{good}").as_bytes()).is_err());
     assert_eq!(Letter::parse(&vec![b' '; CONTENT_MAX + 1]), Err(LetterError::TooLong));
+}
+
+#[test]
+fn a_measure_is_told_within_bounds_and_with_an_end_of_one_spelling() {
+    let until = Some("2027-11-21T00:00:00.000Z".parse().unwrap());
+    let good = String::from_utf8(letter(measure(until)).to_bytes().unwrap()).unwrap();
+    for (from, to) in [
+        ("\"until\":\"2027-11-21T00:00:00.000Z\"", "\"until\":\"2027-11-21\""),
+        ("\"by\":\"Head of the office\"", "\"by\":\" \""),
+        ("Head of the office", &"x".repeat(201)),
+        ("The procurement office", ""),
+        ("Article 2", &"x".repeat(1_001)),
+        (SECOND, "measure"),
+        ("\"registered_on\":\"2026-11-21\",", ""),
+    ] {
+        let changed = good.replacen(from, to, 1);
+        assert_ne!(changed, good, "{from}");
+        assert_eq!(Letter::parse(changed.as_bytes()), Err(LetterError::Form), "{from}");
+    }
+    let null = good.replacen("\"until\":\"2027-11-21T00:00:00.000Z\"", "\"until\":null", 1);
+    assert_eq!(Letter::parse(null.as_bytes()), Err(LetterError::Spelling));
 }
 
 #[test]

@@ -263,17 +263,16 @@ impl Loaded {
         self.members.get(id).ok_or_else(|| Problem::UnknownMember { id: id.clone() }).at(path)
     }
 
-    /// Who reviews is another body than the one that listed, and has a node that letters reach.
+    /// Who reviews is another holder than the one that listed, and is reached by letters.
     fn review_body(&self, list: &List, path: &str) -> Checked {
         let Some(id) = &list.review_body else { return Ok(()) };
         let path = format!("{path}.review_body");
         if *id == list.id.holder_id() {
             return Err(Problem::ReviewBody { list: list.id.clone() }).at(path);
         }
+        // Who only asks has pseudonyms for what its agreements let it ask, and perhaps none to write under.
+        self.with_role(id, Role::Holder, &path)?;
         let member = self.known(id, &path)?;
-        if !member.has(Role::Holder) {
-            self.with_role(id, Role::Requester, &path)?;
-        }
         if member.keys.letters.is_none() || member.pseudonym_epoch.is_none() {
             return Err(Problem::ReviewLetters { member: id.clone() }).at(path);
         }

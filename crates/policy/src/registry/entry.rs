@@ -305,7 +305,7 @@ pub struct List {
     pub contested: Contested,
     /// The words for each status byte in use, up to 256, each status once.
     pub status_texts: Vec<StatusText>,
-    /// Who decides at the second level about an objection: another member than the holder, with a node of its own.
+    /// Who decides at the second level about an objection: another holder than its own, which letters reach.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review_body: Option<MemberId>,
 }

@@ -5,6 +5,8 @@ mod input;
 mod results;
 mod words;
 
+pub(in crate::commands) use words::NOTICE;
+
 use std::path::PathBuf;
 
 use tacit_model::{ListId, PurposeCode, Reason};
@@ -22,7 +24,7 @@ use crate::{
 #[command(
     after_help = "A batch can be stopped and run again: rows that have an answer in the result are not asked again.\n\
                   A row that cannot be asked stands in the result as invalid, with its reason; alone it is no failure: the exit \
-                  code stays 0."
+                  code stays 0.\nAn answer is not a decision: who acts on one decides, and registers that (tacit measure)."
 )]
 pub(crate) struct Arguments {
     /// The code, `-` to read it from standard input.

@@ -2,6 +2,7 @@
 
 mod authority;
 mod checks;
+mod gateway;
 mod health;
 
 use std::path::{Path, PathBuf};

@@ -13,6 +13,7 @@ pub(crate) mod doctor;
 pub(crate) mod init;
 pub(crate) mod list;
 pub(crate) mod log;
+pub(crate) mod measure;
 pub(crate) mod member;
 pub(crate) mod receipt;
 pub(crate) mod redress;

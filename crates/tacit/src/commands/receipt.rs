@@ -6,6 +6,8 @@ mod list;
 mod verify;
 mod words;
 
+pub(super) use words::plain;
+
 use clap::Subcommand;
 use tacit_model::{Ulid, parse_ulid};
 use tacit_wire::gateway::{GetReceiptRequest, Receipt, get_receipt_response::Outcome};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::BoxStream};
 use tacit_client::{
-    AskedConsent, ConsentAsked, ConsentWanted, Outcome, Plan, Question, ReceiptFilter, ReceiptPage, Refusal,
-    Requester, RowOutcome, Subject,
+    AskedConsent, ConsentAsked, ConsentWanted, KnownMeasure, MeasurePage, MeasureWanted, Measures, Outcome,
+    Plan, Question, ReceiptFilter, ReceiptPage, Refusal, Requester, RowOutcome, Subject,
 };
 use tacit_model::{Clock, MemberId, Millis, Reason, SubjectCode, Ulid};
 use tacit_node::{
@@ -22,6 +22,7 @@ const IN_FLIGHT: usize = 3;
 /// What answers the gateway.
 pub(super) struct NodeAsker {
     pub(super) requester: Requester,
+    pub(super) measures: Measures,
     pub(super) knowledge: Knowledge,
     pub(super) holder: Option<Holder>,
     pub(super) clock: Arc<dyn Clock>,
@@ -78,16 +79,9 @@ impl Asker for NodeAsker {
         subject: SubjectCode,
     ) -> BoxFuture<'static, Result<ConsentAsked, Refusal>> {
         let requester = self.requester.clone();
+        // A caller that goes away leaves no subject half enrolled.
         let asking = async move { requester.ask_consent(wanted, subject).await };
-        async move {
-            // A caller that goes away leaves no subject half enrolled.
-            let asked = tokio::spawn(asking).await.map_err(|_| Refusal::from(Reason::Internal))?;
-            asked.map_err(|error| {
-                trouble("ask consent", &error);
-                error.to_refusal()
-            })
-        }
-        .boxed()
+        to_its_end("ask consent", asking).boxed()
     }
 
     fn asked_consents(
@@ -104,8 +98,9 @@ impl Asker for NodeAsker {
 
     fn status(&self) -> BoxFuture<'static, Result<NodeStatus, Reason>> {
         let (requester, holder) = (self.requester.clone(), self.holder.clone());
-        let known = self.knowledge.get();
+        let (known, measures) = (self.knowledge.get(), self.measures.clone());
         async move {
+            let measures = measures.counts().await.map_err(|error| trouble("measures", &error))?;
             let subjects = requester.counts().await.map_err(|error| trouble("counts", &error))?.enrolled;
             // A holder follows the log closely; what it verified may be newer.
             let witnessed = holder.as_ref().map_or(0, Holder::log_size);
@@ -117,7 +112,7 @@ impl Asker for NodeAsker {
                 })?,
                 None => Vec::new(),
             };
-            Ok(NodeStatus { log_size, as_of: known.map(|known| known.as_of), held, subjects })
+            Ok(NodeStatus { log_size, as_of: known.map(|known| known.as_of), held, subjects, measures })
         }
         .boxed()
     }
@@ -139,6 +134,41 @@ impl Asker for NodeAsker {
         }
         .boxed()
     }
+
+    fn register_measure(&self, wanted: MeasureWanted) -> BoxFuture<'static, Result<KnownMeasure, Refusal>> {
+        let measures = self.measures.clone();
+        to_its_end("register measure", async move { measures.register(wanted).await }).boxed()
+    }
+
+    fn lift_measure(&self, id: Ulid, decider: String) -> BoxFuture<'static, Result<KnownMeasure, Refusal>> {
+        let measures = self.measures.clone();
+        to_its_end("lift measure", async move { measures.lift(id, &decider).await }).boxed()
+    }
+
+    fn measures(
+        &self,
+        all: bool,
+        after: Ulid,
+        limit: u32,
+    ) -> BoxFuture<'static, Result<MeasurePage, Reason>> {
+        let measures = self.measures.clone();
+        async move {
+            measures.list(all, after, limit).await.map_err(|error| trouble("list measures", &error))
+        }
+        .boxed()
+    }
+}
+
+/// Does what is not to end half done when the caller goes away.
+async fn to_its_end<T: Send + 'static>(
+    what: &'static str,
+    work: impl Future<Output = Result<T, tacit_client::ClientError>> + Send + 'static,
+) -> Result<T, Refusal> {
+    let done = tokio::spawn(work).await.map_err(|_| Refusal::from(Reason::Internal))?;
+    done.map_err(|error| {
+        trouble(what, &error);
+        error.to_refusal()
+    })
 }
 
 fn trouble(what: &'static str, error: &tacit_client::ClientError) -> Reason {

@@ -7,7 +7,7 @@ mod registry;
 use std::{path::Path, sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, future::BoxFuture};
-use tacit_client::{Connections, Deadlines, LogReader, Requester, RequesterConfig, RequesterKeys};
+use tacit_client::{Connections, Deadlines, LogReader, Measures, Requester, RequesterConfig, RequesterKeys};
 use tacit_desk::store::requester::RequesterTables;
 use tacit_identity::{Credentials, MtlsListener, Role, SpiffeId, channel, tune_server};
 use tacit_ledger::{
@@ -21,6 +21,7 @@ use tacit_node::{
     health::Health,
     holder::{Holder, HolderDeps},
     redress::{Courier, Redress},
+    store::MeasureTables,
 };
 use tacit_policy::{
     Ed25519Key, Registry,
@@ -112,12 +113,16 @@ pub(super) async fn start(file: NodeFile, around: &Surroundings) -> Result<Runni
         tracing::info!(?recovery, "requests of the last run were settled");
     }
     let courier = match &requester {
-        Some(requester) if ground.file.keys.letters.is_some() => Some(ground.courier(requester.clone())?),
+        Some(requester) if ground.file.keys.letters.is_some() => {
+            ground.file.letters.check()?;
+            Some(Courier::new(ground.redress()?, requester.clone(), ground.file.letters))
+        }
         _ => None,
     };
     let knowledge = Knowledge::default();
-    let gateway =
-        ground.gateway(requester.clone().filter(|_| asks), holder.clone(), knowledge.clone()).await?;
+    let asking = requester.clone().filter(|_| asks);
+    let measures = asking.clone().map(|requester| ground.measures(requester)).transpose()?;
+    let gateway = ground.gateway(asking.zip(measures.clone()), holder.clone(), knowledge.clone()).await?;
     let listener = listen(ground.file.listen, &ground.credentials, &around.sockets).await?;
     let log = LogReader::new(ground.coordinator.clone(), ground.log_key.clone(), Deadlines::default());
     let learning = knowledge.follow(log, Arc::clone(&ground.clock)).boxed();
@@ -128,12 +133,8 @@ pub(super) async fn start(file: NodeFile, around: &Surroundings) -> Result<Runni
         credentials: ground.credentials.clone(),
         in_use: Arc::clone(&ground.registry),
     };
-    Ok(run(
-        ground,
-        Parts { holder, requester, asks, courier, gateway, follower, learning },
-        listener,
-        &member,
-    ))
+    let parts = Parts { holder, requester, asks, courier, measures, gateway, follower, learning };
+    Ok(run(ground, parts, listener, &member))
 }
 
 /// What a node is made of.
@@ -144,6 +145,7 @@ struct Parts {
     asks: bool,
     /// Carries letters.
     courier: Option<Courier>,
+    measures: Option<Measures>,
     gateway: Option<Gateway>,
     follower: registry::Follower,
     /// Keeps the gateway's status fresh.
@@ -217,22 +219,31 @@ impl Ground {
         ))
     }
 
-    fn courier(&self, requester: Requester) -> Result<Courier, StartError> {
+    fn redress(&self) -> Result<Redress, StartError> {
         let path = needed(self.file.keys.store.as_deref(), "keys.store", "requester")?;
         let store = read_seed(path).map_err(|source| StartError::Seed { key: "store", source })?;
         let (db, registry, clock) = (self.db.clone(), Arc::clone(&self.registry), Arc::clone(&self.clock));
-        let redress = Redress::new(db, &store, registry, self.file.member.clone(), clock);
-        Ok(Courier::new(redress, requester))
+        Ok(Redress::new(db, &store, registry, self.file.member.clone(), clock))
+    }
+
+    /// Letters about measures wait in the database; the courier of a node that has a letters key carries them.
+    fn measures(&self, requester: Requester) -> Result<Measures, StartError> {
+        if self.file.keys.letters.is_none() {
+            tracing::warn!("without a letters key, subjects learn of measures from their log alone");
+        }
+        Ok(Measures::new(requester, Arc::new(MeasureTables::new(self.db.clone(), self.redress()?))))
     }
 
     async fn gateway(
         &self,
-        requester: Option<Requester>,
+        asking: Option<(Requester, Measures)>,
         holder: Option<Holder>,
         knowledge: Knowledge,
     ) -> Result<Option<Gateway>, StartError> {
-        let (Some(requester), Some(config)) = (requester, &self.file.gateway) else { return Ok(None) };
-        let asker = NodeAsker { requester, knowledge, holder, clock: Arc::clone(&self.clock) };
+        let (Some((requester, measures)), Some(config)) = (asking, &self.file.gateway) else {
+            return Ok(None);
+        };
+        let asker = NodeAsker { requester, measures, knowledge, holder, clock: Arc::clone(&self.clock) };
         Ok(Some(Gateway::bind(config, Arc::new(asker), Arc::clone(&self.clock)).await?))
     }
 }
@@ -295,6 +306,9 @@ async fn serve(
     }
     if let Some(courier) = parts.courier {
         background.spawn(courier.run());
+    }
+    if let Some(measures) = parts.measures {
+        background.spawn(tacit_node::measures::run(measures));
     }
     let mut halves = JoinSet::new();
     if let Some(gateway) = parts.gateway {

@@ -221,6 +221,7 @@ pub(super) async fn status(
         registry_number: app.asker.registry().number(),
         held: status.held.iter().map(Into::into).collect(),
         subjects: status.subjects,
+        measures: status.measures.into(),
     }))
 }
 

@@ -39,6 +39,21 @@ pub(super) struct ListBody {
     objection_contact: String,
     /// For what it may be asked.
     purposes: Vec<PurposeBody>,
+    /// What an answer may lead to, and nothing else. An answer is not a decision: somebody decides each measure.
+    measures: Vec<AllowedMeasure>,
+}
+
+/// A measure that an agreement names.
+#[derive(Serialize, ToSchema)]
+pub(super) struct AllowedMeasure {
+    /// The agreement, a ULID.
+    agreement: String,
+    /// Its place there, from 1.
+    measure: usize,
+    /// In words.
+    title: String,
+    /// Whether it takes something away or refuses something.
+    restricts: bool,
 }
 
 /// A purpose for which a list may be asked.
@@ -88,7 +103,26 @@ fn list_body(registry: &Registry, requester: &MemberId, list: &List, now: Millis
         what_listing_means: list.what_listing_means.clone(),
         objection_contact: list.objection_contact.clone(),
         purposes,
+        measures: measures(registry, requester, list, now),
     })
+}
+
+fn measures(registry: &Registry, requester: &MemberId, list: &List, now: Millis) -> Vec<AllowedMeasure> {
+    let holder = list.id.holder_id();
+    let agreements = registry
+        .agreements_between(requester, &holder)
+        .filter(|agreement| agreement.in_force(now) && agreement.covers_list(&list.id));
+    let of = |agreement: &tacit_policy::registry::entry::Agreement| {
+        let id = agreement.id.to_string();
+        let measure = |(place, it): (usize, &tacit_policy::registry::entry::Measure)| AllowedMeasure {
+            agreement: id.clone(),
+            measure: place,
+            title: it.title.clone(),
+            restricts: it.restricts,
+        };
+        (1..).zip(&agreement.measures).map(measure).collect::<Vec<_>>()
+    };
+    agreements.flat_map(of).collect()
 }
 
 fn purpose_body(

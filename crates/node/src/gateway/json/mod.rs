@@ -12,6 +12,7 @@ mod envelope;
 mod handlers;
 mod lines;
 mod lists;
+mod measures;
 pub(super) mod openapi;
 #[cfg(test)]
 mod parse_tests;
@@ -60,7 +61,7 @@ impl App {
 
 type Shared = Arc<App>;
 
-static ROUTES: [Route<Shared>; 11] = [
+static ROUTES: [Route<Shared>; 14] = [
     Route::post("/v1/checks", Guard::Token, || routing::post(handlers::check)),
     Route::post("/v1/checks/batch", Guard::Batch, || routing::post(handlers::batch)),
     Route::post("/v1/checks/plan", Guard::Batch, || routing::post(handlers::plan)),
@@ -69,6 +70,9 @@ static ROUTES: [Route<Shared>; 11] = [
     Route::post("/v1/consents/search", Guard::Token, || routing::post(consents::search)),
     Route::post("/v1/receipts/search", Guard::Token, || routing::post(receipts::search)),
     Route::get("/v1/receipts/{record_id}", Guard::Token, || routing::get(receipts::receipt)),
+    Route::post("/v1/measures", Guard::Token, || routing::post(measures::register)),
+    Route::post("/v1/measures/search", Guard::Token, || routing::post(measures::search)),
+    Route::post("/v1/measures/{measure_id}/lift", Guard::Token, || routing::post(measures::lift)),
     Route::get("/v1/status", Guard::Token, || routing::get(handlers::status)),
     Route::get("/v1/openapi.json", Guard::Open, || routing::get(handlers::openapi)),
     Route::get("/healthz", Guard::Open, || routing::get(handlers::health)),

@@ -12,7 +12,7 @@ use utoipa::{
 
 use super::{
     answer::{EndBody, RowAnswerBody},
-    consents, handlers, receipts,
+    consents, handlers, measures, receipts,
     types::{QuestionBody, RowBody},
 };
 /// A line of a batch's body: the first is a question, the others are rows.
@@ -72,13 +72,14 @@ fn add<T: ToSchema>(schemas: &mut Schemas) {
     ),
     paths(
         handlers::check, handlers::batch, handlers::plan, consents::ask, consents::search, receipts::search,
-        receipts::receipt, handlers::lists, handlers::status, handlers::openapi, handlers::health
+        receipts::receipt, measures::register, measures::search, measures::lift, handlers::lists, handlers::status, handlers::openapi, handlers::health
     ),
     security(("token" = [])),
     tags(
         (name = "checks", description = "Questions and their answers."),
         (name = "consents", description = "Requests for consent, and what became of them."),
         (name = "receipts", description = "What proves answers, for those whom it concerns."),
+        (name = "measures", description = "What was done on answers, who decided, and whether it still stands."),
         (name = "node", description = "What the node knows and how it is.")
     )
 )]
@@ -100,7 +101,7 @@ const QUESTION: &[Reason] = &[
 /// The reasons that a route can answer with instead of a success.
 pub(in crate::gateway) fn reasons(operation: &str) -> BTreeSet<Reason> {
     let mut reasons = always(!matches!(operation, "openapi" | "health"));
-    if matches!(operation, "check" | "askConsent") {
+    if matches!(operation, "check" | "askConsent" | "registerMeasure" | "liftMeasure") {
         reasons.extend(outcomes());
     }
     if matches!(operation, "check" | "checkBatch" | "planBatch" | "askConsent") {
@@ -121,6 +122,20 @@ pub(in crate::gateway) fn reasons(operation: &str) -> BTreeSet<Reason> {
             Reason::CodeInvalid,
             Reason::CodeSchemeUnknown,
         ]),
+        "searchMeasures" => reasons.extend([Reason::Malformed, Reason::TooLarge]),
+        "registerMeasure" => reasons.extend([
+            Reason::Malformed,
+            Reason::TooLarge,
+            Reason::NotFound,
+            Reason::Conflict,
+            Reason::AnswerNotListed,
+            Reason::AnswerTooOld,
+            Reason::MeasureUnknown,
+            Reason::WrongRole,
+        ]),
+        "liftMeasure" => {
+            reasons.extend([Reason::Malformed, Reason::TooLarge, Reason::NotFound, Reason::WrongRole]);
+        }
         "receipt" => reasons.extend([Reason::Malformed, Reason::NotFound]),
         _ => {}
     }

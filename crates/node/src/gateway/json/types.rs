@@ -6,7 +6,7 @@ use tacit_wire::gateway::HeldList;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use super::{answer::TableBody, openapi::ListIdText};
+use super::{answer::TableBody, measures::CountsBody, openapi::ListIdText};
 use crate::gateway::question::RawQuestion;
 
 /// A code as typed. Never shown, wiped when dropped.
@@ -199,6 +199,8 @@ pub(super) struct StatusBody {
     pub(super) held: Vec<HeldListBody>,
     /// Subjects enrolled by this node.
     pub(super) subjects: u64,
+    /// How many measures of this agency are how far.
+    pub(super) measures: CountsBody,
 }
 
 /// One list held here.

@@ -16,8 +16,36 @@ use tonic::{Code, Request, transport::Channel};
 
 use crate::gateway::{
     GatewayLimits, serve,
-    testing::{FakeAsker, TOKEN, answer, app, codes, listed, receipts},
+    testing::{FakeAsker, TOKEN, answer, app, codes, listed, measure, receipts},
 };
+
+#[tokio::test]
+async fn measures_are_told_as_in_json() {
+    let (mut client, _stop) = client(FakeAsker::new()).await;
+    let good = pb::RegisterMeasureRequest {
+        record_id: receipts()[0].record.id.to_string(),
+        measure: 1,
+        decider: "head of office".to_owned(),
+        ..pb::RegisterMeasureRequest::default()
+    };
+    let told = client.register_measure(signed_in(good.clone())).await.unwrap().into_inner().outcome;
+    let Some(pb::register_measure_response::Outcome::Measure(told)) = told else { panic!("{told:?}") };
+    let id = measure().registered.unwrap().record.id.to_string();
+    assert_eq!((&told.measure_id, told.record_index, &told.state[..]), (&id, 41_950, "standing"));
+    let wrong = pb::RegisterMeasureRequest { decider: String::new(), ..good };
+    let told = client.register_measure(signed_in(wrong)).await.unwrap().into_inner().outcome;
+    let Some(pb::register_measure_response::Outcome::Refusal(told)) = told else { panic!("{told:?}") };
+    assert_eq!(told.reason, "malformed");
+    let lift = pb::LiftMeasureRequest { measure_id: id, decider: "the deputy".to_owned() };
+    let told = client.lift_measure(signed_in(lift)).await.unwrap().into_inner().outcome;
+    let Some(pb::lift_measure_response::Outcome::Measure(told)) = told else { panic!("{told:?}") };
+    assert_eq!(told.state, "lifted");
+    let all = pb::ListMeasuresRequest { all: true, ..pb::ListMeasuresRequest::default() };
+    let page = client.list_measures(signed_in(all)).await.unwrap().into_inner();
+    assert_eq!((page.measures.len(), &page.next_cursor[..]), (2, ""));
+    let much = pb::ListMeasuresRequest { limit: 1001, ..pb::ListMeasuresRequest::default() };
+    assert_eq!(client.list_measures(signed_in(much)).await.unwrap_err().code(), Code::InvalidArgument);
+}
 
 async fn client(asker: FakeAsker) -> (GatewayServiceClient<Channel>, tokio::sync::watch::Sender<bool>) {
     let (app, stop) = app(asker, GatewayLimits { idle_ms: 200, ..GatewayLimits::default() });

@@ -4,6 +4,7 @@ mod batch;
 mod consents;
 mod grpc;
 mod json;
+mod measures;
 mod receipts;
 mod sockets;
 mod support;

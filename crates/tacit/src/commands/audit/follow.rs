@@ -42,6 +42,9 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
             Details::Consent { number, .. } | Details::Request { number, .. } => {
                 json!({ "sequence": entry.sequence, "change": number })
             }
+            Details::Measure { list, decider, words } => json!({
+                "sequence": entry.sequence, "list": list, "decider": decider, "words": words,
+            }),
             // A letter is sealed to others.
             Details::Notice(_) | Details::Erasure => json!({ "sequence": entry.sequence }),
         };
@@ -53,6 +56,9 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
                 Details::Check { exact, rules, basis, .. } => {
                     let exact = if exact.is_empty() { "permitted" } else { exact };
                     format!("\n{:>10}{exact} by {}; {basis}", "", rules.join(" "))
+                }
+                Details::Measure { list, decider, words } => {
+                    format!("\n{:>10}{words}, decided by {decider} after an answer of {list}", "")
                 }
                 _ => String::new(),
             };

@@ -439,7 +439,7 @@ fn finish(
     let value = json!({
         "out": out, "rows": tally.rows, "done_before": resumed, "listed": tally.listed, "not_listed": tally.not_listed,
         "invalid": tally.invalid, "refused": tally.refused, "not_answered": tally.not_answered,
-        "seconds": (seconds * 1000.0).round() / 1000.0,
+        "seconds": (seconds * 1000.0).round() / 1000.0, "notice": super::NOTICE,
     });
     context.output.result(&value, || {
         let mut text = format!(
@@ -455,6 +455,7 @@ fn finish(
             text.push_str(&format!("\n{asked} in {seconds:.1} s, {rate:.0} a second"));
         }
         text.push_str(&format!("\n{} names line, answer and record of each", out.display()));
+        text.push_str(&format!("\n{}", super::NOTICE));
         text
     })?;
     if let Some(failure) = ended {

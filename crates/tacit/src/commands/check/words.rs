@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 use tacit_model::Millis;
 use tacit_wire::gateway::{CheckOutcome, ListAnswer, check_outcome::Outcome, list_answer::Answer};
 
+/// Said with every answer.
+pub(crate) const NOTICE: &str = "An answer is not a decision.";
+
 /// What a person reads about one subject.
 pub(super) fn text(outcome: &CheckOutcome) -> String {
     let mut lines = Vec::new();
@@ -14,7 +17,7 @@ pub(super) fn text(outcome: &CheckOutcome) -> String {
         for answer in &answers.lists {
             lines.extend(answer_lines(answer));
         }
-        lines.push("An answer is not a decision.".to_owned());
+        lines.push(NOTICE.to_owned());
     }
     lines.join("\n")
 }
@@ -63,7 +66,7 @@ pub(super) fn value(outcome: &CheckOutcome) -> Value {
         Some(Outcome::Answers(answers)) => answers.lists.iter().map(answer_value).collect(),
         _ => Vec::new(),
     };
-    json!({ "answers": answers, "normalized": outcome.normalized, "scheme": outcome.scheme })
+    json!({ "answers": answers, "normalized": outcome.normalized, "scheme": outcome.scheme, "notice": NOTICE })
 }
 
 fn answer_value(answer: &ListAnswer) -> Value {
@@ -103,4 +106,20 @@ pub(super) fn word(answer: &ListAnswer) -> &'static str {
 /// A sentence on one line.
 pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use tacit_wire::gateway::{Answers, NotListed};
+
+    use super::*;
+
+    #[test]
+    fn every_answer_says_that_it_is_no_decision() {
+        let list = ListAnswer { answer: Some(Answer::NotListed(NotListed {})), ..ListAnswer::default() };
+        let answers = Outcome::Answers(Answers { lists: vec![list] });
+        let outcome = CheckOutcome { outcome: Some(answers), ..CheckOutcome::default() };
+        assert!(text(&outcome).ends_with("An answer is not a decision."));
+        assert_eq!(value(&outcome)["notice"], "An answer is not a decision.");
+    }
 }

@@ -122,6 +122,11 @@ impl Desk {
         Ok(Self(gateway_of(&NodeFile::load(config, Environment::Ignored)?)?))
     }
 
+    /// The gateway itself, for what is no question.
+    pub(super) fn gateway(&mut self) -> &mut GatewayClient {
+        &mut self.0
+    }
+
     /// One question about one subject.
     pub(super) async fn ask(&mut self, question: Question<'_>, code: &str) -> Result<Told, Failure> {
         let started = Instant::now();
@@ -198,6 +203,6 @@ fn subjects(codes: &[String]) -> impl Iterator<Item = pb::Subject> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "as map_err hands it over")]
-fn troubled(status: tonic::Status) -> Failure {
+pub(super) fn troubled(status: tonic::Status) -> Failure {
     Failure::of_status("the gateway", &status)
 }

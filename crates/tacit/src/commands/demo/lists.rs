@@ -205,7 +205,8 @@ pub(super) async fn publish(context: &Context, folder: &Path, made: &Made) -> Re
     })
 }
 
-async fn wait_published(records: &Records, list: &ListId) -> Result<(), Failure> {
+/// Has the node publish a list, and waits for it.
+pub(super) async fn wait_published(records: &Records, list: &ListId) -> Result<(), Failure> {
     let mut request = records.request_seal(list, BY).await?;
     let until = Instant::now() + PATIENCE;
     loop {

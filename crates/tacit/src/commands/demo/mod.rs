@@ -1,11 +1,13 @@
 //! `tacit demo`: a federation on this machine that walks a reader through what the product does, step by step, with
 //! the figures of this very run. Every question goes the way of `tacit check`, every list the way of `tacit list`.
 
+mod ahead;
 mod altered;
 mod ask;
 mod closing;
 mod consents;
 mod founding;
+mod listing;
 mod lists;
 mod narrator;
 mod person;
@@ -212,6 +214,7 @@ async fn show(
     steps.push(timed(consents::given(walk)).await?);
     steps.push(timed(consents::withdrawn(walk)).await?);
     steps.push(timed(sweep::run(walk)).await?);
+    steps.push(timed(listing::run(walk)).await?);
     steps.push(timed(altered::run(walk)).await?);
     steps.push(timed(seen::run(walk)).await?);
     steps.push(timed(verified::run(walk)).await?);

@@ -16,7 +16,7 @@ pub(super) async fn hit(walk: &mut Walk<'_>) -> Result<Step, Failure> {
     walk.narrator.step("A hit");
     walk.narrator.say(
         "The procurement office asks the court about bidder A. The court answers without learning about whom; \
-         what comes back opens only one sealed entry.",
+         what comes back opens only one sealed entry. An answer is not a decision: who acts on one decides.",
     );
     walk.narrator.gap();
     walk.narrator.value("asked", &format!("is bidder A, {code}, on {COURT_LIST}?"));

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use tacit_federation::{
     config::Environment,
@@ -13,7 +13,7 @@ use tacit_federation::{
     run::{Running, Sockets, Surroundings, start},
     sample::Sample,
 };
-use tacit_model::entropy::os_rng;
+use tacit_model::{Clock, entropy::os_rng};
 use tacit_policy::Registry;
 use tempfile::TempDir;
 use tracing_subscriber::EnvFilter;
@@ -39,30 +39,44 @@ pub(super) struct Stage {
 impl Stage {
     /// Founds the federation: nothing runs yet.
     pub(super) fn found(context: &Context, dir: Option<&Path>) -> Result<Self, Failure> {
-        let sample = Sample::named("procurement").map_err(Failure::internal)?;
         let (folder, temporary) = match dir {
             Some(dir) => (std::path::absolute(dir)?, None),
             None => {
-                let temporary =
-                    tempfile::Builder::new().prefix("tacit-demo-").tempdir().map_err(|error| {
-                        Failure::trouble("no temporary folder could be made")
-                            .why(error)
-                            .next("name a folder with --dir")
-                    })?;
+                let temporary = temporary()?;
                 (temporary.path().to_owned(), Some(temporary))
             }
         };
-        let surroundings = Surroundings::new(context.clock.clone());
-        let ports = free_ports(&sample, &surroundings.sockets)?;
         let overrides = Overrides { reading_ms: Some(READING_MS), ..Overrides::default() };
-        let founded = found(&folder, &sample, &ports, overrides, context.clock.now(), &mut os_rng())
-            .map_err(|error| {
-                Failure::usage("the federation was not founded")
-                    .why(error)
-                    .next("name a new folder with --dir; an older one is started again by `tacit up`")
-            })?;
-        DirBuilder::new().mode(0o700).create(folder.join(LISTS))?;
-        log_to(&folder.join(LOG_FILE))?;
+        let stage = Self::founded("procurement", folder, temporary, overrides, context.clock.clone())?;
+        DirBuilder::new().mode(0o700).create(stage.folder.join(LISTS))?;
+        log_to(&stage.folder.join(LOG_FILE))?;
+        Ok(stage)
+    }
+
+    /// Founds a federation for one step, in a folder that goes with it; what is due happens several times a second.
+    pub(super) fn aside(sample: &str, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
+        let temporary = temporary()?;
+        let folder = temporary.path().to_owned();
+        let overrides = Overrides { tick_ms: Some(200), reading_ms: Some(300), ..Overrides::default() };
+        Self::founded(sample, folder, Some(temporary), overrides, clock)
+    }
+
+    fn founded(
+        sample: &str,
+        folder: PathBuf,
+        temporary: Option<TempDir>,
+        overrides: Overrides,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Failure> {
+        let sample = Sample::named(sample).map_err(Failure::internal)?;
+        let now = clock.now();
+        let surroundings = Surroundings::new(clock);
+        let ports = free_ports(&sample, &surroundings.sockets)?;
+        let founded = found(&folder, &sample, &ports, overrides, now, &mut os_rng()).map_err(|error| {
+            Failure::usage("the federation was not founded")
+                .why(error)
+                .next("name a new folder with --dir; an older one is started again by `tacit up`")
+        })?;
         Ok(Self { folder, registry: founded.registry, roles: Vec::new(), surroundings, temporary })
     }
 
@@ -93,6 +107,13 @@ impl Stage {
     pub(super) fn is_kept(&self) -> bool {
         self.temporary.is_none()
     }
+}
+
+/// A folder that is removed when it is done with.
+fn temporary() -> Result<TempDir, Failure> {
+    tempfile::Builder::new().prefix("tacit-demo-").tempdir().map_err(|error| {
+        Failure::trouble("no temporary folder could be made").why(error).next("name a folder with --dir")
+    })
 }
 
 /// Addresses on ports that nobody uses. Those of the federation are kept open until their roles take them; gateways

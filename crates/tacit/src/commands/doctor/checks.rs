@@ -12,15 +12,15 @@ use tacit_identity::{Credentials, Federation, Role, SpiffeId, channel, dial};
 use tacit_ledger::note::NoteVerifier;
 use tacit_model::{MemberId, Millis};
 use tacit_policy::Registry;
-use tacit_wire::gateway::GetStatusRequest;
 
 use super::{
     Findings, Loaded, authority,
+    gateway::gateway,
     health::{health, services},
 };
 use crate::{
     cli::Context,
-    parties::{Caller, DEADLINES, gateway_of},
+    parties::{Caller, DEADLINES},
 };
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -28,8 +28,6 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 const SOON_DAYS: u64 = 14;
 /// Clocks further apart than this make permits fail.
 const SKEW_MS: u64 = 5_000;
-/// A node that has not heard of the coordinator for longer is a warning.
-const STALE_MS: u64 = 60_000;
 
 /// What all files have.
 struct Common<'a> {
@@ -281,41 +279,6 @@ async fn holders(
         let Some(endpoint) = registry.member(holder).and_then(|it| it.endpoint.as_deref()) else { continue };
         let expected = SpiffeId::new(credentials.spiffe().federation.clone(), Role::Node, holder.clone());
         reach(who, endpoint, expected, credentials, findings).await;
-    }
-}
-
-async fn gateway(who: &str, node: &tacit_federation::config::NodeFile, findings: &mut Findings) {
-    let status = match gateway_of(node) {
-        Ok(mut client) => {
-            client.get_status(GetStatusRequest {}).await.map_err(|status| status.message().to_owned())
-        }
-        Err(failure) => Err(failure.to_string()),
-    };
-    match status {
-        Ok(status) => {
-            let status = status.into_inner();
-            let mut found = format!(
-                "answers; {} subjects enrolled, registry {}",
-                status.subjects, status.registry_number
-            );
-            match status.age_ms {
-                Some(age) => {
-                    found.push_str(&format!(", log size {} as of {} s ago", status.log_size, age / 1000));
-                }
-                None => found.push_str(", log not known yet"),
-            }
-            if status.age_ms.is_some_and(|age| age <= STALE_MS) {
-                findings.good(who, "gateway", found);
-            } else {
-                findings.warn(who, "gateway", found, "see that its node reaches the coordinator");
-            }
-        }
-        Err(problem) => findings.bad(
-            who,
-            "gateway",
-            problem,
-            "see that the node runs, and that its file of tokens has a line for cli",
-        ),
     }
 }
 

@@ -77,6 +77,10 @@ pub(in crate::commands) fn line(index: u64, record: &Record) -> String {
                 it.reader, it.records, it.from, it.until, it.form
             )
         }
+        Record::Measure(it) => {
+            let (requester, number, agreement) = (&it.requester, it.measure, &it.agreement);
+            format!("{requester}: measure {number} of agreement {agreement} is {}", it.state)
+        }
     };
     format!("{index:>8}  {}  {:<10}  {said}", Millis(record.time_ms()).to_rfc3339(), record.kind())
 }

@@ -7,6 +7,7 @@ use tacit_model::{Basis, Millis};
 use tacit_node::records::{FLAG_CONTESTED, format_day};
 
 use super::keys::Keys;
+use crate::commands::check::NOTICE;
 
 /// A receipt that was verified.
 pub(super) struct Told<'a> {
@@ -27,7 +28,7 @@ impl Told<'_> {
         lines.extend(self.proves().into_iter().map(|sentence| format!("  - {sentence}")));
         lines.push("\nWhat it does not prove".to_owned());
         lines.extend(self.does_not_prove().into_iter().map(|sentence| format!("  - {sentence}")));
-        lines.push("\nAn answer is not a decision.".to_owned());
+        lines.push(format!("\n{NOTICE}"));
         lines.join("\n")
     }
 
@@ -60,6 +61,7 @@ impl Told<'_> {
             "witnesses": proven.witnessed.as_ref().map(witnessed_value),
             "proves": self.proves(),
             "does_not_prove": self.does_not_prove(),
+            "notice": NOTICE,
         })
     }
 
@@ -253,7 +255,7 @@ fn answer_value(answer: &ProvenAnswer) -> Value {
 }
 
 /// A text from elsewhere on one line, without what a terminal would obey.
-pub(super) fn plain(text: &str) -> String {
+pub(in crate::commands) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

@@ -149,6 +149,9 @@ pub(super) fn filed(answer: &Value, what: &str) -> String {
     )
 }
 
+/// Said with each letter about a measure.
+const CONTEST: &str = "\n    An answer is not a decision: contest the measure with the agency, and the listing where objections go.";
+
 /// A person's objections and letters.
 pub(super) fn matters(answer: &Value) -> String {
     let objections = answer["objections"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -179,6 +182,9 @@ pub(super) fn matters(answer: &Value) -> String {
             said.push_str(&format!("\n    COUNTS FOR NOTHING: {problem}"));
         }
         said.push_str(&body(&post["letter"]["body"]));
+        if kind == "adverse-action" {
+            said.push_str(CONTEST);
+        }
     }
     format!("{said}\n\n{}", freshness(answer))
 }

@@ -76,6 +76,11 @@ fn row(usage: &Value) -> Vec<String> {
 /// What came of it, of a refusal with the exact reason and the rules.
 fn outcome(usage: &Value) -> String {
     let outcome = text(&usage["outcome"]).replace('_', " ");
+    if let Some(state) = usage["measure"]["state"].as_str() {
+        let measure = &usage["measure"];
+        let (words, decider) = (text(&measure["words"]), text(&measure["decider"]));
+        return format!("{outcome}: {words} (decided by {decider}; {state})");
+    }
     let exact = text(&usage["exact_reason"]);
     if exact.is_empty() {
         return outcome;
@@ -114,6 +119,9 @@ pub(super) fn csv(usages: &[Value]) -> Result<String, Failure> {
         "legal_basis",
         "restrictions",
         "consent",
+        "measure",
+        "measure_state",
+        "decided_by",
         "record_id",
         "log_index",
         "proof",
@@ -136,6 +144,9 @@ pub(super) fn csv(usages: &[Value]) -> Result<String, Failure> {
             text(&usage["legal_basis"]["citation"]),
             text(&usage["restrictions"]),
             text(&usage["consent"]["id"]),
+            text(&usage["measure"]["words"]),
+            text(&usage["measure"]["state"]),
+            text(&usage["measure"]["decider"]),
             text(&usage["record"]["id"]),
             usage["record"]["index"].to_string(),
             text(&usage["proof"]),
@@ -158,6 +169,7 @@ pub(super) fn checked(answer: &Value) -> String {
     if answer["answer"] == "listed" {
         said.push_str(&format!("\nIf it is wrong: {}", text(&answer["objections"])));
     }
+    said.push_str(&format!("\n{}", text(&answer["notice"])));
     said
 }
 
