@@ -146,3 +146,31 @@ fn a_listing_is_noticed_contested_appealed_and_removed_by_the_commands_of_people
     let done = scene.federation.tacit(&["objection", "list", "--config", &config]);
     assert_eq!(String::from_utf8_lossy(&done.stdout).trim(), "There are none.");
 }
+
+#[test]
+fn a_favorable_list_is_joined_and_left_by_the_commands_of_people() {
+    const TRUSTED: &str = "tax/trusted-taxpayers";
+    let scene = Scene::new();
+    let code = scene.code.as_str();
+    let records = scene.federation.file("trusted.csv");
+    let head = "code,category,decision_ref,decided_on,notified_on,effective_on,expires_on";
+    fs::write(&records, format!("{head}\n{code},301,A-1,2026-01-10,,,\n")).unwrap();
+    scene.at("tax", &["list", "import", TRUSTED, &records]);
+    let show = ["list", "show", TRUSTED, "--code", code];
+    assert_eq!(scene.at("tax", &show)["standing"], "not_consented");
+    let joined = scene.at("portal", &["subject", "join", code, "--list", TRUSTED]);
+    assert_eq!((&joined["goes_to"], &joined["list"]), (&"tax".into(), &TRUSTED.into()));
+    let listed = scene.until("tax", &show, |it| it["standing"] == "listed");
+    assert!(!listed["record"]["consented_on"].as_str().unwrap().is_empty());
+    scene.at("portal", &["subject", "leave", code, "--list", TRUSTED]);
+    scene.until("tax", &show, |it| it["standing"] == "not_consented");
+    for (arguments, exit, reason, said) in [
+        (vec!["subject", "join", code, "--list", LIST], 1, "malformed", "nobody joins it"),
+        (vec!["subject", "join", code, "--list", "tax/none"], 1, "unknown_list", "list"),
+        (vec!["subject", "leave", code], 2, "", "--list"),
+    ] {
+        let (code, told, words) = scene.refused("portal", &arguments);
+        assert_eq!((code, told.as_str()), (Some(exit), reason), "{arguments:?}: {words}");
+        assert!(words.contains(said), "{arguments:?}: {words}");
+    }
+}
