@@ -224,7 +224,7 @@ async fn after_a_reading_the_person_sees_everything_with_proofs_and_nobody_else_
         ("/v1/checks", json!({ "code": me, "list": "court" }), 400, "malformed"),
         ("/v1/checks", json!({ "code": me, "list": "court/nothing" }), 422, "unknown_list"),
         ("/v1/proofs", json!({ "scheme": "CN-USCC", "code": me, "record_id": "none" }), 404, "not_found"),
-        ("/v1/findUsage", json!({ "scheme": "CN-USCC", "code": "1".repeat(20_000) }), 413, "too_large"),
+        ("/v1/findUsage", json!({ "scheme": "CN-USCC", "code": "1".repeat(70_000) }), 413, "too_large"),
         ("/v1/heartbeat", json!({}), 405, "malformed"),
         ("/v1/nothing", json!({}), 404, "not_found"),
     ] {
