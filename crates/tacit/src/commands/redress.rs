@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clap::Subcommand;
+use clap::{ArgGroup, Subcommand};
 use serde_json::json;
 use tacit_federation::{
     config::{Environment, NodeFile, RoleFile as _},
@@ -77,11 +77,12 @@ pub(crate) struct Beside {
 
 /// Arguments of `notice send`.
 #[derive(Debug, clap::Args)]
+#[command(group(ArgGroup::new("whose").required(true).args(["code", "due"])))]
 pub(crate) struct Send {
     /// The list, HOLDER/NAME.
     list: ListId,
     /// The record of this code, `-` to read it from standard input.
-    #[arg(long, required_unless_present = "due", conflicts_with = "due")]
+    #[arg(long)]
     code: Option<String>,
     /// Every record whose subject was not notified.
     #[arg(long)]

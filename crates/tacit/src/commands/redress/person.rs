@@ -1,5 +1,6 @@
 //! A person's objections and appeals, through the authority.
 
+use clap::ArgGroup;
 use serde_json::{Value, json};
 use tacit_model::{ListId, Ulid};
 
@@ -12,11 +13,12 @@ use crate::{
 
 /// Arguments of `objection file`.
 #[derive(Debug, clap::Args)]
+#[command(group(ArgGroup::new("about").required(true).args(["list", "notice"])))]
 pub(crate) struct File {
     #[command(flatten)]
     person: Person,
     /// The list, HOLDER/NAME.
-    #[arg(long, required_unless_present = "notice", conflicts_with = "notice")]
+    #[arg(long)]
     list: Option<ListId>,
     /// The notice that it answers.
     #[arg(long, value_parser = ulid)]
