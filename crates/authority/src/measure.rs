@@ -63,12 +63,10 @@ pub(crate) fn tell(
     usage.infosystem = list.split('/').next().unwrap_or_default().to_owned();
     usage.lists = vec![usage::list(registry, list)];
     let agreement = parse_ulid(&record.agreement).and_then(|id| registry.agreement(id));
-    let place = usize::try_from(record.measure).ok()?.checked_sub(1)?;
-    let named = agreement.and_then(|agreement| agreement.measures.get(place));
-    let basis = named.and_then(|it| it.legal_basis.as_ref()).or(agreement.map(|it| &it.legal_basis));
-    usage.legal_basis = basis.map(|basis| {
-        let act = registry.act(&basis.act).map_or(basis.act.as_str(), |act| act.title.as_str());
-        LegalBasis { agreement: record.agreement.clone(), citation: format!("{act}, {}", basis.citation) }
+    let named = agreement.and_then(|agreement| agreement.measure(record.measure));
+    usage.legal_basis = agreement.map(|agreement| {
+        let basis = named.map_or(&agreement.legal_basis, |measure| agreement.basis_of(measure));
+        LegalBasis { agreement: record.agreement.clone(), citation: registry.law(basis) }
     });
     usage.basis = format!("agreement:{}", record.agreement);
     if registers {

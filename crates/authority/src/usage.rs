@@ -157,9 +157,7 @@ pub(crate) fn tell(chain: &Chain, entry: &Entry, registry: &Registry) -> Option<
         (usage.exact_reason, usage.rules, usage.basis) = (exact.clone(), rules.clone(), basis.clone());
         let agreement = parse_ulid(agreement).and_then(|id| registry.agreement(id));
         if let Some(agreement) = agreement {
-            let basis = &agreement.legal_basis;
-            let act = registry.act(&basis.act).map_or(basis.act.as_str(), |act| act.title.as_str());
-            let citation = format!("{act}, {}", basis.citation);
+            let citation = registry.law(&agreement.legal_basis);
             usage.legal_basis = Some(LegalBasis { agreement: agreement.id.to_string(), citation });
             usage.restrictions = restrictions(agreement);
         }

@@ -342,6 +342,13 @@ impl Registry {
         self.acts.get(id)
     }
 
+    /// A legal basis in words: the title of its act, and where in it.
+    #[must_use]
+    pub fn law(&self, basis: &entry::LegalBasis) -> String {
+        let act = self.act(&basis.act).map_or(basis.act.as_str(), |act| act.title.as_str());
+        format!("{act}, {}", basis.citation)
+    }
+
     /// All acts, ascending by name.
     pub fn acts(&self) -> impl Iterator<Item = &Act> {
         self.acts.values()

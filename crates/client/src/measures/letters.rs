@@ -82,14 +82,10 @@ impl Measures {
     }
 }
 
-/// The law of a measure, or else that of its agreement.
+/// The law of a measure.
 fn law(registry: &Registry, kept: &Kept) -> Option<String> {
     let agreement = registry.agreement(kept.agreement)?;
-    let place = usize::try_from(kept.number).ok()?.checked_sub(1)?;
-    let own = agreement.measures.get(place)?.legal_basis.as_ref();
-    let basis = own.unwrap_or(&agreement.legal_basis);
-    let act = registry.act(&basis.act).map_or(basis.act.as_str(), |act| act.title.as_str());
-    Some(format!("{act}, {}", basis.citation))
+    Some(registry.law(agreement.basis_of(agreement.measure(kept.number)?)))
 }
 
 fn short(text: &str) -> Option<LetterText> {

@@ -172,7 +172,8 @@ impl Measures {
         let list = acted_on(&proven, wanted.list.as_ref())?;
         let agreement = agreement_of(&registry, &proven, &list, wanted.measure);
         let agreement = agreement.ok_or_else(|| refused(Reason::MeasureUnknown))?;
-        let words = named(agreement, wanted.measure).ok_or_else(|| refused(Reason::MeasureUnknown))?;
+        let measure = agreement.measure(wanted.measure).ok_or_else(|| refused(Reason::MeasureUnknown))?;
+        let words = measure.title.as_str();
         let (scheme, code) = receipt.expose_subject().ok_or(CodecError("receipt"))?;
         Ok(Kept {
             answer: wanted.record,
@@ -280,13 +281,7 @@ fn agreement_of<'r>(
     let mut covering = registry
         .agreements_between(&requester, &holder)
         .filter(|it| it.in_force(asked) && it.covers_list(list) && it.covers_purpose(&purpose));
-    covering.find(|it| named(it, number).is_some())
-}
-
-/// The words of a measure by its place.
-fn named(agreement: &Agreement, number: u32) -> Option<&str> {
-    let place = usize::try_from(number).ok()?.checked_sub(1)?;
-    agreement.measures.get(place).map(|measure| measure.title.as_str())
+    covering.find(|it| it.measure(number).is_some())
 }
 
 fn check_decider(decider: &str) -> Result<(), ClientError> {

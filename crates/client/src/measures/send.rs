@@ -11,7 +11,7 @@ use tacit_wire::coordinator::{
     register_measure_response,
 };
 
-use super::{MeasureState, Measures, Opened, RecordAt, named, refused_there};
+use super::{MeasureState, Measures, Opened, RecordAt, refused_there};
 use crate::error::{ClientError, Party};
 use crate::judge::record_id;
 use crate::measures::kept::{Asked, Said};
@@ -44,7 +44,8 @@ impl Measures {
                 if let Some(agreement) = registry.agreement(agreement) {
                     opened.kept.agreement = agreement.id;
                     opened.kept.life_ms = agreement.data_life.millis();
-                    opened.kept.words = named(agreement, record.measure).unwrap_or_default().to_owned();
+                    let measure = agreement.measure(record.measure);
+                    opened.kept.words = measure.map_or_else(String::new, |measure| measure.title.clone());
                 }
                 let kept = &mut opened.kept;
                 let details = commit::measure(&kept.salt, &kept.list, &kept.decider, &kept.words)

@@ -11,7 +11,7 @@ use crate::{
     store::{
         chains,
         measures::{self, StoredMeasure},
-        openings::{self, Chain},
+        openings,
         subjects::{self, Number},
     },
 };
@@ -131,9 +131,8 @@ impl Commit<'_> {
             return Ok(Err(Reason::NotFound));
         }
         let agreement = parse_ulid(agreement).ok_or_else(|| corrupt("agreement"))?;
-        let place = usize::try_from(job.number).ok().and_then(|number| number.checked_sub(1));
         let named = self.registry.agreement(agreement).and_then(|agreement| {
-            let measure = agreement.measures.get(place?)?;
+            let measure = agreement.measure(job.number)?;
             Some((agreement.data_life, measure.title.clone()))
         });
         let Some((data_life, words)) = named else { return Ok(Err(Reason::MeasureUnknown)) };
@@ -151,10 +150,7 @@ impl Commit<'_> {
         subject: Number,
         decided: &Decided,
     ) -> Result<NewRecord, StoreError> {
-        let chain = match openings::chains(self.conn, &[subject]).await?.remove(&subject) {
-            Some(chain) => chain,
-            None => Chain::empty(self.salt()),
-        };
+        let chain = self.chain_of(subject).await?;
         let link = self.link(&chain);
         let (record, leaf) = self.push(record::Measure {
             id: id.to_string(),

@@ -39,6 +39,7 @@ pub use error::RecordsError;
 pub use report::{ImportEvent, ImportReport, Rejection};
 pub use row::{Column, HeaderProblem, RowProblem};
 pub use rules::{FLAG_CONTESTED, Facts, ListRules, RecordState, STATUS_LISTED, Standing, UnknownTimeZone};
+pub use tacit_policy::letter::{RemovalReason, UnknownRemovalReason};
 pub use view::{Counts, HistoryEntry, RecordView, Sealed};
 
 /// Longest name of who acts, in bytes.
@@ -54,50 +55,6 @@ pub struct ImportOptions {
     /// How many rejected rows the report keeps. Every one is told as [`ImportEvent::Rejected`].
     pub keep_rejections: usize,
 }
-
-/// Why a record is removed: the catalogue of reasons. Good deeds elsewhere are none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RemovalReason {
-    /// The duty was fulfilled.
-    Fulfilled,
-    /// Its time is over.
-    Expired,
-    /// The decision was annulled.
-    Annulled,
-    /// It was listed by mistake.
-    Corrected,
-}
-
-impl RemovalReason {
-    /// All reasons.
-    pub const ALL: [Self; 4] = [Self::Fulfilled, Self::Expired, Self::Annulled, Self::Corrected];
-
-    /// The word on the command line and in the history.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Fulfilled => "fulfilled",
-            Self::Expired => "expired",
-            Self::Annulled => "annulled",
-            Self::Corrected => "corrected",
-        }
-    }
-}
-
-impl std::str::FromStr for RemovalReason {
-    type Err = UnknownRemovalReason;
-
-    fn from_str(word: &str) -> Result<Self, UnknownRemovalReason> {
-        Self::ALL.into_iter().find(|reason| reason.as_str() == word).ok_or(UnknownRemovalReason)
-    }
-}
-
-/// Not a reason of the catalogue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the reason is one of: fulfilled, expired, annulled, corrected; good deeds elsewhere, as a donation or voluntary \
-     work, are none"
-)]
-pub struct UnknownRemovalReason;
 
 /// What became of a change to one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use tacit_client::RowKey;
 use tacit_model::{ListId, Ulid};
 use tacit_policy::letter::{
-    Body, Case, Decision, LetterText, Level, Misdirected, Outcome, Removal, RemovalWord, Ruling, Stage,
+    Body, Case, Decision, LetterText, Level, Misdirected, Outcome, Removal, RemovalReason, Ruling, Stage,
     WayToAppeal, Whom, limits,
 };
 use tacit_store::Conn;
@@ -190,7 +190,7 @@ impl Redress {
         notices::told(tx, record.id.get()).await?;
         let body = Removal {
             list: case.list.clone(),
-            reason: RemovalWord::Annulled,
+            reason: RemovalReason::Annulled,
             removed_on: today,
             decision: case.ruling().map(|ruling| ruling.letter),
         };

@@ -133,7 +133,6 @@ impl Redress {
             noticed.on_the_way += 1;
             return Ok(());
         }
-        let law = self.registry.act(&list.legal_basis.act).map_or("", |act| act.title.as_str());
         let holder = self.registry.member(&self.member).map_or("", |member| member.title.as_str());
         let listing_body = if facts.listing_body.is_empty() { holder } else { &facts.listing_body };
         let body = ListingNotice {
@@ -142,7 +141,7 @@ impl Redress {
             decision_ref: short(&facts.decision_ref)?,
             decided_on: date(facts.decided_on),
             listing_body: short(listing_body)?,
-            legal_basis: short(&format!("{law}, {}", list.legal_basis.citation))?,
+            legal_basis: short(&self.registry.law(&list.legal_basis))?,
             what_listing_means: LetterText::new(&list.what_listing_means, limits::LONG)?,
             notice_days: u16::try_from(notice_days).unwrap_or(u16::MAX),
             effective_on: date(then.effective_on),

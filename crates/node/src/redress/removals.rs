@@ -1,14 +1,11 @@
 //! Removals that nobody objected for: their subjects are told too.
 
-use tacit_policy::letter::{Body, Removal, RemovalWord, Whom};
+use tacit_policy::letter::{Body, Removal, Whom};
 
 use super::{Redress, RedressError};
-use crate::{
-    records::RemovalReason,
-    store::{
-        begin,
-        holder::{lists, notices, records},
-    },
+use crate::store::{
+    begin,
+    holder::{notices, records},
 };
 
 /// Letters of one transaction.
@@ -32,29 +29,15 @@ impl Redress {
                 if facts.notified_on == 0 && facts.consented_on == 0 {
                     continue;
                 }
-                let Some(list) = lists::of_record(&mut tx, untold.record).await? else { continue };
                 // A list that left the registry tells nobody anything.
-                let Ok(entry) = self.own(&list) else { continue };
-                let Ok(reason) = untold.reason.parse::<RemovalReason>() else { continue };
-                let body = Removal {
-                    list,
-                    reason: word(reason),
-                    removed_on: self.day(entry, untold.removed)?,
-                    decision: None,
-                };
+                let Ok(entry) = self.own(&untold.list) else { continue };
+                let Ok(reason) = untold.reason.parse() else { continue };
+                let removed_on = self.day(entry, untold.removed)?;
+                let body = Removal { list: untold.list, reason, removed_on, decision: None };
                 let about = Whom { scheme: entry.scheme.clone(), code: record.code.to_string() };
                 self.write(&mut tx, None, None, &about, Body::Removal(body)).await?;
             }
             tx.commit().await?;
         }
-    }
-}
-
-fn word(reason: RemovalReason) -> RemovalWord {
-    match reason {
-        RemovalReason::Fulfilled => RemovalWord::Fulfilled,
-        RemovalReason::Expired => RemovalWord::Expired,
-        RemovalReason::Annulled => RemovalWord::Annulled,
-        RemovalReason::Corrected => RemovalWord::Corrected,
     }
 }

@@ -253,7 +253,7 @@ pub struct Removal {
     /// The list.
     pub list: ListId,
     /// A word of the catalogue: fulfilled, expired, annulled, corrected.
-    pub reason: RemovalWord,
+    pub reason: RemovalReason,
     /// The day of removal, in the list's time zone.
     #[serde(with = "day")]
     pub removed_on: Date,
@@ -262,10 +262,10 @@ pub struct Removal {
     pub decision: Option<Ulid>,
 }
 
-/// Why a listing is over.
+/// Why a record is removed and a listing is over: the catalogue of reasons. Good deeds elsewhere are none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum RemovalWord {
+pub enum RemovalReason {
     /// The duty was fulfilled.
     Fulfilled,
     /// Its time is over.
@@ -274,6 +274,38 @@ pub enum RemovalWord {
     Annulled,
     /// It was listed by mistake.
     Corrected,
+}
+
+impl RemovalReason {
+    /// All reasons.
+    pub const ALL: [Self; 4] = [Self::Fulfilled, Self::Expired, Self::Annulled, Self::Corrected];
+
+    /// The word in letters, on the command line and in the history.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fulfilled => "fulfilled",
+            Self::Expired => "expired",
+            Self::Annulled => "annulled",
+            Self::Corrected => "corrected",
+        }
+    }
+}
+
+/// Not a reason of the catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the reason is one of: fulfilled, expired, annulled, corrected; good deeds elsewhere, as a donation or voluntary \
+     work, are none"
+)]
+pub struct UnknownRemovalReason;
+
+impl std::str::FromStr for RemovalReason {
+    type Err = UnknownRemovalReason;
+
+    fn from_str(word: &str) -> Result<Self, UnknownRemovalReason> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word).ok_or(UnknownRemovalReason)
+    }
 }
 
 /// An objection handed in at another member than the one that listed.

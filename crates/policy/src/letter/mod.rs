@@ -22,8 +22,8 @@ use crate::registry::text::{rfc3339, ulid};
 
 pub use body::{
     AdverseAction, Appeal, Body, Decision, Enclosed, Level, ListingConsent, ListingNotice, MeasureLifted,
-    Misdirected, Objection, ObjectionReceived, Outcome, Removal, RemovalWord, ReviewDecision, UnknownOutcome,
-    UntilDecided, WayToAppeal,
+    Misdirected, Objection, ObjectionReceived, Outcome, Removal, RemovalReason, ReviewDecision,
+    UnknownOutcome, UnknownRemovalReason, UntilDecided, WayToAppeal,
 };
 pub use case::{Case, CaseError, Due, Duty, Ruling, Stage};
 pub use text::{LetterText, TextError, limits};

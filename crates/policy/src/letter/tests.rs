@@ -98,7 +98,7 @@ fn bodies() -> Vec<Body> {
         Body::ReviewDecision(ReviewDecision { list: list(), decision: enclosed() }),
         Body::Removal(Removal {
             list: list(),
-            reason: RemovalWord::Annulled,
+            reason: RemovalReason::Annulled,
             removed_on: day,
             decision: Some(id(SECOND)),
         }),

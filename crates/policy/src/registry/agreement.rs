@@ -106,6 +106,18 @@ impl Agreement {
         self.lists.contains(list)
     }
 
+    /// The measure at this place, from 1.
+    #[must_use]
+    pub fn measure(&self, number: u32) -> Option<&Measure> {
+        self.measures.get(usize::try_from(number).ok()?.checked_sub(1)?)
+    }
+
+    /// The law of one of its measures: the measure's own, or else the agreement's.
+    #[must_use]
+    pub fn basis_of<'a>(&'a self, measure: &'a Measure) -> &'a LegalBasis {
+        measure.legal_basis.as_ref().unwrap_or(&self.legal_basis)
+    }
+
     /// Whether it covers this purpose.
     #[must_use]
     pub fn covers_purpose(&self, purpose: &PurposeCode) -> bool {

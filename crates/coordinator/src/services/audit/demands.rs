@@ -3,11 +3,12 @@
 use tacit_blind::case_evidence::SEALED_BYTES;
 use tacit_model::{MemberId, Reason};
 use tacit_store::StoreError;
-use tacit_wire::{common, coordinator as pb};
+use tacit_wire::coordinator as pb;
 use tonic::{Status, metadata::MetadataMap};
 
 use super::{Shared, id, malformed, store_trouble};
 use crate::{
+    answer,
     append::{AuditJob, Write},
     store::audits,
 };
@@ -51,21 +52,14 @@ impl Shared {
         if indexes.is_empty() {
             return Ok(pb::ListDemandsResponse::default());
         }
-        if indexes.iter().any(|index| *index >= self.log.head().size()) {
-            self.log.refresh().await?;
-        }
-        let head = self.log.head();
-        let paths = self.log.inclusion(&indexes, head.size()).await?;
-        let records = self.log.records(&indexes).await?;
-        let demands = found.into_iter().zip(paths).zip(records).map(|((it, path), record)| {
-            let (index, path) = (it.log_index, tacit_wire::concat32(&path));
+        let (records, checkpoint) = answer::prove_stored(&self.log, &indexes).await?;
+        let demands = found.into_iter().zip(records).map(|(it, record)| {
             let (answer, answered_ms) = it.answer.unwrap_or_default();
             // What a requester answered is for the auditor.
             let answer = if it.auditor == **of { answer.into() } else { bytes::Bytes::new() };
-            let record = Some(common::LoggedRecord { record: record.into(), index, path });
-            pb::Demand { record, answer, answered_ms }
+            pb::Demand { record: Some(record), answer, answered_ms }
         });
-        Ok(pb::ListDemandsResponse { demands: demands.collect(), checkpoint: head.note().to_vec().into() })
+        Ok(pb::ListDemandsResponse { demands: demands.collect(), checkpoint: checkpoint.into() })
     }
 
     pub(super) async fn answer_demand(

@@ -1,10 +1,10 @@
 //! The lists held here.
 
-use sqlx::{Row, any::AnyRow};
+use sqlx::Row;
 use tacit_model::ListId;
 use tacit_store::{Conn, StoreError};
 
-use crate::store::{signed, unsigned};
+use crate::store::unsigned;
 
 /// A list's number in this database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,19 +34,6 @@ pub(crate) async fn find(conn: &mut Conn, list: &ListId) -> Result<Option<HeldLi
         })
     })
     .transpose()
-}
-
-/// The list that a record is on.
-pub(crate) async fn of_record(conn: &mut Conn, record: u64) -> Result<Option<ListId>, StoreError> {
-    let row = sqlx::query("SELECT list FROM held_list WHERE no = (SELECT list_no FROM record WHERE id = $1)")
-        .bind(signed(record))
-        .fetch_optional(conn)
-        .await?;
-    let parsed = |row: &AnyRow| {
-        let list: &str = row.try_get(0)?;
-        list.parse().map_err(|_| StoreError::corrupt("held_list", "list", "of a record", "is no list id"))
-    };
-    row.as_ref().map(parsed).transpose()
 }
 
 /// The list, begun now with this scheme if it is new.

@@ -4,7 +4,7 @@ use std::{collections::HashMap, num::NonZeroU64};
 
 use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 use tacit_client::RowKey;
-use tacit_model::Millis;
+use tacit_model::{ListId, Millis};
 use tacit_store::{Conn, StoreError, bulk};
 
 use super::lists::ListNo;
@@ -135,6 +135,7 @@ pub(crate) async fn notify(
 /// A removal that its subject has no letter about yet.
 pub(crate) struct Untold {
     pub(crate) record: u64,
+    pub(crate) list: ListId,
     pub(crate) reason: String,
     pub(crate) removed: Millis,
 }
@@ -160,16 +161,21 @@ pub(crate) async fn removed(
 
 /// Removals that their subjects have no letter about, at most `limit`.
 pub(crate) async fn untold(conn: &mut Conn, limit: u32) -> Result<Vec<Untold>, StoreError> {
-    let rows =
-        sqlx::query("SELECT record_id, reason, removed_ms FROM removal_untold ORDER BY record_id LIMIT $1")
-            .bind(i64::from(limit))
-            .fetch_all(conn)
-            .await?;
+    let rows = sqlx::query(
+        "SELECT u.record_id, u.reason, u.removed_ms, l.list FROM removal_untold u \
+         JOIN record r ON r.id = u.record_id JOIN held_list l ON l.no = r.list_no ORDER BY u.record_id LIMIT $1",
+    )
+    .bind(i64::from(limit))
+    .fetch_all(conn)
+    .await?;
     let number = |column, value| unsigned("removal_untold", column, value);
     rows.iter()
         .map(|row| {
+            let list: &str = row.try_get(3)?;
+            let broken = |_| StoreError::corrupt("held_list", "list", "of a record", "is no list id");
             Ok(Untold {
                 record: number("record_id", row.try_get(0)?)?,
+                list: list.parse().map_err(broken)?,
                 reason: row.try_get(1)?,
                 removed: Millis(number("removed_ms", row.try_get(2)?)?),
             })
