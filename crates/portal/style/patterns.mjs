@@ -22,7 +22,7 @@ export function page({ language, desk }) {
   const t = (english, chinese) => (language === "zh" ? chinese : english);
   const own = (pair) => t(...pair);
   return `<!DOCTYPE html>
-<html lang="${t("en", "zh-Hans")}" class="govuk-template tacit-desk tacit-desk--${desk}">
+<html lang="${t("en", "zh-Hans")}" class="govuk-template tacit-desk--${desk}">
 <head>
   <meta charset="utf-8">
   <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -162,8 +162,8 @@ function answers(t) {
       <h3 class="tacit-answer__title" id="answer-1">${t("Not on the list <em>judgment defaulters</em> as of 21 Nov 2026, 10:32", "截至 2026年11月21日 10:32，不在“失信被执行人”名单上")}</h3>
       <p class="govuk-body">${t("This says nothing about other lists.", "这不说明其他名单的情况。")}</p>
       <dl class="govuk-summary-list govuk-summary-list--no-border">
-        ${row(t("Code as typed", "输入的号码"), '<span class="tacit-code">9135 0211m0001<mark>o</mark>0y43</span>')}
-        ${row(t("Code looked up", "查询的号码"), '<span class="tacit-code">91350211M0001<mark>0</mark>0Y43</span>')}
+        ${row(t("Code as typed", "输入的号码"), '<span class="tacit-code">9135 0211m0001<mark>o</mark>006d</span>')}
+        ${row(t("Code looked up", "查询的号码"), '<span class="tacit-code">91350211M0001<mark>0</mark>006D</span>')}
         ${row(t("Purpose", "目的"), t("Vendor selection in public procurement", "政府采购供应商资格审查"))}
       </dl>
     </section>
@@ -270,7 +270,7 @@ function overview(t) {
       ${tile(t("Checks answered", "已答复的查询"), "1,204")}
       ${tile(t("Refused", "已拒绝"), "37")}
       ${tile(t("Consents in force", "有效的同意"), "812")}
-      ${tile(t("Holders that cosign", "会签的持有方"), "12 / 12")}
+      ${tile(t("Holders that cosign", "会签的持有方"), "12/12")}
     </dl>
     <div class="tacit-columns">${bars(t)}${lines(t)}</div>`;
 }
@@ -340,7 +340,7 @@ function form(t) {
         <label class="govuk-label govuk-label--s" for="code">${t("Code of the company or person", "企业或个人的号码")}</label>
         <div id="code-hint" class="govuk-hint">${t("18 characters, as on the document", "18 位，与证件一致")}</div>
         <p id="code-error" class="govuk-error-message"><span class="govuk-visually-hidden">${t("Error:", "错误：")}</span> ${t("The characters do not agree; compare with the document.", "号码的校验不符，请与证件核对。")}</p>
-        <input class="govuk-input govuk-input--error govuk-input--width-20" id="code" name="code" type="text" autocomplete="off" spellcheck="false" aria-describedby="code-hint code-error" value="91350211M000100Y44">
+        <input class="govuk-input govuk-input--error govuk-input--width-20" id="code" name="code" type="text" autocomplete="off" spellcheck="false" aria-describedby="code-hint code-error" value="91350211M00010006E">
       </div>
       <div class="govuk-form-group">
         <fieldset class="govuk-fieldset"><legend class="govuk-fieldset__legend govuk-fieldset__legend--s">${t("Which list", "哪个名单")}</legend>

@@ -1,0 +1,29 @@
+// What the tests are told by their environment. Nothing here has to be set for the harness's own tests.
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
+const set = (name) => process.env[name] || undefined;
+
+export const settings = {
+  root,
+  // The browser, as Debian's package has it.
+  chromium: set("TACIT_CHROMIUM") ?? "/usr/bin/chromium",
+  // The desks of a running portal; a desk without an address is not tested.
+  desks: {
+    subject: set("TACIT_DESK_SUBJECT"),
+    auditor: set("TACIT_DESK_AUDITOR"),
+    officer: set("TACIT_DESK_OFFICER"),
+  },
+  // The identity provider that those desks use. When something else started it, its issuer; else where to start it.
+  issuer: set("TACIT_OIDC_ISSUER"),
+  issuerPort: Number(set("TACIT_OIDC_PORT") ?? 0),
+  // Where pictures go; git ignores it.
+  pictures: set("TACIT_PICTURES") ?? join(root, "target/pictures"),
+};
+
+/** Why the browser cannot be driven here, or nothing. */
+export function missingBrowser() {
+  return existsSync(settings.chromium) ? undefined : `there is no browser at ${settings.chromium}`;
+}
