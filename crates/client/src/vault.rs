@@ -47,6 +47,8 @@ pub enum Kind {
     Redress,
     /// A requester's measure.
     Measure,
+    /// A browser's session at a portal.
+    Session,
 }
 
 impl Kind {
@@ -63,6 +65,7 @@ impl Kind {
             Self::Entry => "entry",
             Self::Redress => "redress",
             Self::Measure => "measure",
+            Self::Session => "session",
         }
     }
 }

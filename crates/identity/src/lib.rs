@@ -29,6 +29,7 @@ mod server;
 mod spiffe;
 mod stream;
 mod tls;
+mod web;
 mod wire;
 
 pub use ca::{CaError, CertificateRequest, Certified, DevCa, IssuedLeaf, profile};
@@ -43,4 +44,5 @@ pub use server::{ServerLimits, tune_server, tune_server_with};
 pub use spiffe::{Federation, Role, SpiffeError, SpiffeId};
 pub use stream::{ConnectionEnded, MtlsStream};
 pub use tls::install_default_provider;
+pub use web::{WebConnector, WebRootsError, web_connector};
 pub use wire::WireBytes;

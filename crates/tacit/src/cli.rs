@@ -12,7 +12,7 @@ use tacit_model::{Clock, SystemClock};
 use crate::{
     commands::{
         agreement, audit, bench, check, completions, conformance, consent, db, demo, doctor, init, list, log,
-        measure, member, receipt, redress, registry, serve, subject, up,
+        measure, member, portal, receipt, redress, registry, serve, subject, up,
     },
     exit::{Exit, Failure},
     output::Output,
@@ -64,6 +64,9 @@ enum Command {
     /// The consent authority: its users, what is on record about them, their own checks.
     #[command(subcommand)]
     Authority(serve::Authority),
+    /// The web: desks for subjects, auditors and officers.
+    #[command(subcommand)]
+    Portal(portal::Portal),
     /// The agency's own lists.
     #[command(subcommand)]
     List(list::Command),
@@ -198,6 +201,7 @@ fn run_command(arguments: Arguments, output: Output) -> Result<Exit, Failure> {
             | Command::Custodian(_)
             | Command::Node(_)
             | Command::Authority(_)
+            | Command::Portal(_)
     );
     let filter = arguments.log.as_deref().unwrap_or(if serves { "info" } else { "warn" });
     // The demonstration logs into its own folder.
@@ -220,6 +224,7 @@ fn run_command(arguments: Arguments, output: Output) -> Result<Exit, Failure> {
         Command::Authority(serve::Authority::Serve(arguments)) => {
             serve::run(&context, Role::Authority, arguments)
         }
+        Command::Portal(command) => portal::run(&context, command),
         Command::List(command) => list::run(&context, command),
         Command::Notice(command) => redress::notice(&context, command),
         Command::Objection(command) => redress::objection(&context, command),

@@ -55,7 +55,10 @@ const OWNERS: &[(&[&str], &[&[&str]])] = &[
     // SQL stands in `store` and in the `src/store/` of each role.
     (&["sqlx"], &[&["store", "desk"], ROLES]),
     // Certificates and TLS configuration are made in one place.
-    (&["rustls", "rustls-pki-types", "tokio-rustls", "rcgen", "x509-parser"], &[&["identity"]]),
+    (
+        &["hyper-rustls", "rustls", "rustls-pki-types", "tokio-rustls", "rcgen", "x509-parser"],
+        &[&["identity"]],
+    ),
     // Each piece of cryptography has one room.
     (&["curve25519-dalek", "hpke", "sha2"], &[&["blind"]]),
     (&["cedar-policy"], &[&["policy"]]),
@@ -70,6 +73,8 @@ const OWNERS: &[(&[&str], &[&[&str]])] = &[
     (&["ct-merkle", "signed_note", "tlog_tiles"], &[]),
     // HTTP for people and applications.
     (&["axum", "utoipa"], &[&["desk", "node", "authority", "portal", "tacit"]]),
+    // Pages and logins. openidconnect brings RSA, with which it verifies and never signs.
+    (&["askama", "chrono", "cookie", "fluent-bundle", "openidconnect", "unic-langid", "url"], &[&["portal"]]),
     // Configuration files are read in one place; arguments and what prints belong to the binary.
     (&["figment"], &[&["federation"]]),
     (

@@ -35,6 +35,12 @@ pub enum ConfigError {
         /// What is wrong.
         problem: String,
     },
+    /// The file is a portal's.
+    #[error("{}: role: this file is for a portal; a file of a party of the federation is wanted", file.display())]
+    Portal {
+        /// The file.
+        file: PathBuf,
+    },
     /// The file is for another role.
     #[error("{}: role: this file is for role `{found}`, a file for role `{expected}` is wanted", file.display())]
     OtherRole {

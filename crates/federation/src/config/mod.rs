@@ -9,6 +9,7 @@ mod coordinator;
 mod custodian;
 mod error;
 mod node;
+mod portal;
 
 use std::path::{Path, PathBuf};
 
@@ -25,6 +26,7 @@ pub use coordinator::{CoordinatorFile, CoordinatorKeys};
 pub use custodian::{CustodianFile, CustodianKeys, EpochSeed};
 pub use error::ConfigError;
 pub use node::{NodeFile, NodeKeys};
+pub use portal::{PortalFile, PortalRole};
 
 /// Environment variables with our prefix that are no keys of a file.
 const OTHER_VARIABLES: &[&str] = &["LOG", "LOG_FORMAT", "TOKEN", "GATEWAY", "CONFIG"];
@@ -76,17 +78,46 @@ pub trait RoleFile: DeserializeOwned {
     }
 }
 
-/// The role that a file is for, by its line `role = "..."`.
+/// What a configuration file is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// A party of the federation.
+    Party(Role),
+    /// A portal, which is none.
+    Portal,
+}
+
+/// What a file is for, by its line `role = "..."`.
 ///
 /// # Errors
 /// [`ConfigError`] when the file cannot be read or names no role.
-pub fn role_of(path: &Path) -> Result<Role, ConfigError> {
+pub fn kind_of(path: &Path) -> Result<FileKind, ConfigError> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Named {
+        Party(Role),
+        Portal(PortalRole),
+    }
     #[derive(Deserialize)]
     struct Only {
-        role: Role,
+        role: Named,
     }
     let only: Only = figment_of(path)?.extract().map_err(|error| ConfigError::of(path, error))?;
-    Ok(only.role)
+    Ok(match only.role {
+        Named::Party(role) => FileKind::Party(role),
+        Named::Portal(PortalRole::Portal) => FileKind::Portal,
+    })
+}
+
+/// The role of the party that a file is for.
+///
+/// # Errors
+/// [`ConfigError`] when the file cannot be read, names no role, or is a portal's.
+pub fn role_of(path: &Path) -> Result<Role, ConfigError> {
+    match kind_of(path)? {
+        FileKind::Party(role) => Ok(role),
+        FileKind::Portal => Err(ConfigError::Portal { file: path.to_owned() }),
+    }
 }
 
 fn figment_of(path: &Path) -> Result<Figment, ConfigError> {

@@ -24,6 +24,9 @@ pub enum StartError {
         /// The role.
         role: Role,
     },
+    /// A portal.
+    #[error(transparent)]
+    Portal(#[from] tacit_portal::StartError),
     /// Certificate, key, CA or revocation list.
     #[error("tls: {0}")]
     Credentials(#[from] CredentialError),

@@ -6,6 +6,7 @@ mod custodian;
 mod demands;
 mod error;
 mod node;
+mod portal;
 mod secrets;
 mod sockets;
 
@@ -20,6 +21,7 @@ use tacit_policy::registry::entry::Member;
 use tokio::{sync::oneshot, task::JoinHandle};
 
 pub use error::StartError;
+pub use portal::{RunningPortal, start_portal};
 pub use secrets::{SeedError, letters_key, next_key_file, read_seed, signing_key};
 pub use sockets::Sockets;
 

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use tacit_federation::config::{
-    AuditorFile, AuthorityFile, CoordinatorFile, CustodianFile, Environment, NodeFile, RoleFile as _, role_of,
+    AuditorFile, AuthorityFile, CoordinatorFile, CustodianFile, Environment, FileKind, NodeFile, PortalFile,
+    RoleFile as _, kind_of, role_of,
 };
 use tacit_identity::Role;
 
@@ -124,6 +125,10 @@ pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<Exit, Failu
         let who = path
             .file_name()
             .map_or_else(|| path.display().to_string(), |it| it.to_string_lossy().into_owned());
+        if kind_of(&path).is_ok_and(|kind| kind == FileKind::Portal) {
+            portal(&who, &path, &mut findings);
+            continue;
+        }
         match load(&path) {
             Ok(file) => {
                 findings.good(&who, "configuration", "readable, every key known");
@@ -147,6 +152,14 @@ pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<Exit, Failu
         Ok(())
     })?;
     tell(context, &findings)
+}
+
+/// A portal's file; its desks are as well as the interfaces behind them, which are looked at by themselves.
+fn portal(who: &str, path: &Path, findings: &mut Findings) {
+    match PortalFile::load(path, Environment::Ignored) {
+        Ok(_) => findings.good(who, "configuration", "readable, every key known"),
+        Err(error) => findings.bad(who, "configuration", error.to_string(), "correct the file"),
+    }
 }
 
 fn load(path: &Path) -> Result<Loaded, tacit_federation::config::ConfigError> {

@@ -15,6 +15,7 @@ pub(crate) mod list;
 pub(crate) mod log;
 pub(crate) mod measure;
 pub(crate) mod member;
+pub(crate) mod portal;
 pub(crate) mod receipt;
 pub(crate) mod redress;
 pub(crate) mod registry;

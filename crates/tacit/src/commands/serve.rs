@@ -118,7 +118,7 @@ pub(super) async fn until_stopped(
 }
 
 /// What to say when a write failed on the disk.
-fn disk_failed() -> Failure {
+pub(super) fn disk_failed() -> Failure {
     Failure::trouble(
         "a database could not be written to its disk; everything that was acknowledged before is kept",
     )

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use tacit_federation::{
-    config::{Environment, role_of},
-    run::{Running, Surroundings, start},
+    config::{Environment, FileKind, kind_of},
+    run::{Running, RunningPortal, Surroundings, start, start_portal},
 };
 use tacit_identity::Role;
 
@@ -29,8 +29,11 @@ pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<Exit, Failu
     context.block_on(async {
         let mut signals = Signals::listen()?;
         let metrics = Metrics::collect()?;
-        let mut roles = Vec::new();
-        let started = start_all(context, &files, &mut roles);
+        let (mut roles, mut portals) = (Vec::new(), Vec::new());
+        let started = async {
+            start_all(context, &files, &mut roles).await?;
+            start_portals(context, &portal_files(&arguments.folder)?, &mut portals).await
+        };
         tokio::select! {
             outcome = started => outcome?,
             () = stop_asked(&mut signals) => return Ok(Exit::Done),
@@ -40,7 +43,9 @@ pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<Exit, Failu
             let at = metrics.serve(at).await?;
             context.output.line(&format!("{:<18} ready  http://{at}/metrics", "metrics"))?;
         }
-        until_stopped(context, roles, &mut signals).await
+        let outcome = until_stopped(context, roles, &mut signals).await;
+        futures::future::join_all(portals.into_iter().map(RunningPortal::stop)).await;
+        outcome
     })
 }
 
@@ -58,11 +63,41 @@ async fn start_all(context: &Context, files: &[PathBuf], roles: &mut Vec<Running
     Ok(())
 }
 
+/// Starts the portals, which are clients of the roles before them.
+async fn start_portals(
+    context: &Context,
+    files: &[PathBuf],
+    portals: &mut Vec<RunningPortal>,
+) -> Result<(), Failure> {
+    let surroundings = Surroundings::new(context.clock.clone());
+    for file in files {
+        let running = start_portal(file, Environment::Ignored, &surroundings).await.map_err(|error| {
+            let failure = Failure::from(error);
+            Failure { what: format!("{}: {}", file.display(), failure.what), ..failure }
+        })?;
+        super::portal::ready(context, &running)?;
+        portals.push(running);
+    }
+    Ok(())
+}
+
+/// The files of a folder that are for portals, by name.
+fn portal_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    for path in configuration_files(folder)? {
+        if kind_of(&path)? == FileKind::Portal {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
 /// The files of a folder that have something to serve: coordinator, custodian, then nodes and authorities by name.
 pub(crate) fn serving_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
     for path in configuration_files(folder)? {
-        match role_of(&path)? {
+        let FileKind::Party(role) = kind_of(&path)? else { continue };
+        match role {
             Role::Coordinator => files.push((0, path)),
             Role::Custodian => files.push((1, path)),
             Role::Node => files.push((2, path)),

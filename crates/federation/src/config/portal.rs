@@ -1,0 +1,53 @@
+//! The file of a portal, which is no party of the federation: its desks are clients of parties.
+
+use std::{net::SocketAddr, path::Path};
+
+use serde::Deserialize;
+use tacit_model::MemberId;
+use tacit_portal::DeskConfig;
+
+use super::{Base, ConfigError, Environment, environment_variables, figment_of};
+
+/// What a portal needs: for example `web.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PortalFile {
+    /// `portal`.
+    pub role: PortalRole,
+    /// Own name, for log lines; a label as members have.
+    pub name: MemberId,
+    /// Address and port of the metrics, on loopback; none without it.
+    pub metrics: Option<SocketAddr>,
+    /// Database URL, `sqlite:PATH` or `postgres://USER@HOST/DATABASE`. It holds sessions alone.
+    pub database: String,
+    /// The desk of subjects: a client of the consent authority.
+    pub subject: Option<DeskConfig>,
+}
+
+/// The one word that `role` may be in a portal's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PortalRole {
+    /// A portal.
+    Portal,
+}
+
+impl PortalFile {
+    /// Reads and checks the file.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with the file and the key.
+    pub fn load(path: &Path, environment: Environment) -> Result<Self, ConfigError> {
+        let mut figment = figment_of(path)?;
+        if environment == Environment::Read {
+            figment = figment.merge(environment_variables());
+        }
+        let mut file: Self = figment.extract().map_err(|error| ConfigError::of(path, error))?;
+        let base = Base(path.parent().unwrap_or(Path::new("")));
+        base.database(&mut file.database);
+        for desk in file.subject.iter_mut() {
+            desk.resolve(|path| base.path(path));
+        }
+        Ok(file)
+    }
+}

@@ -1,0 +1,81 @@
+//! Starts a portal.
+
+use std::{net::SocketAddr, path::Path, sync::Arc};
+
+use tacit_model::MemberId;
+use tacit_portal::{DeskName, Portal, PortalDeps};
+use tokio::{sync::oneshot, task::JoinHandle};
+
+use super::{DRAIN, StartError, Surroundings};
+use crate::config::{Environment, PortalFile};
+
+/// A portal that serves. Dropping it stops it without waiting.
+#[derive(Debug)]
+pub struct RunningPortal {
+    name: MemberId,
+    desks: Vec<(DeskName, SocketAddr)>,
+    /// Dropped or sent to: stop.
+    stop: Option<oneshot::Sender<()>>,
+    serving: JoinHandle<()>,
+}
+
+impl RunningPortal {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &MemberId {
+        &self.name
+    }
+
+    /// Where each desk listens.
+    #[must_use]
+    pub fn desks(&self) -> &[(DeskName, SocketAddr)] {
+        &self.desks
+    }
+
+    /// Waits until it ends by itself, which it never should.
+    pub async fn ended(&mut self) {
+        if let Err(error) = (&mut self.serving).await {
+            tracing::error!(%error, "a portal broke off");
+        }
+    }
+
+    /// Takes no new requests, lets those under way end, then ends.
+    pub async fn stop(mut self) {
+        drop(self.stop.take());
+        self.ended().await;
+    }
+}
+
+impl Drop for RunningPortal {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// Starts the portal that a configuration file is for.
+///
+/// # Errors
+/// [`StartError`], which names the file, the desk and the key at fault.
+pub async fn start_portal(
+    path: &Path,
+    environment: Environment,
+    around: &Surroundings,
+) -> Result<RunningPortal, StartError> {
+    let file = PortalFile::load(path, environment)?;
+    let deps = PortalDeps {
+        db: tacit_portal::store::open(&file.database).await?,
+        clock: Arc::clone(&around.clock),
+        subject: file.subject,
+    };
+    let portal = Portal::start(deps).await?;
+    let desks = portal.addresses().collect();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = tokio::spawn(async move {
+        let shutdown = async {
+            // A dropped sender means the same.
+            let _ = stopped.await;
+        };
+        portal.serve(shutdown, DRAIN).await;
+    });
+    Ok(RunningPortal { name: file.name, desks, stop: Some(stop), serving })
+}

@@ -1,0 +1,69 @@
+## What stands around every page.
+desk-subject = My records
+frame-language = Language
+frame-skip = Skip to main content
+frame-nav = Menu
+frame-logout = Log out
+frame-wrong = Problem:
+frame-problem = There is a problem
+frame-warning = Warning
+frame-development = Development login.
+frame-development-what = Whoever can open this page can be anybody on it. It works on this machine only and is for trying out.
+frame-acting = Acting for
+frame-acting-stop = Stop acting
+frame-printed = Printed { $time }
+frame-footer = Tacit answers one question at a time: is this code on that list, for this lawful purpose? Every question is in a public log before it is answered.
+
+nav-home = Home
+nav-asked = Who asked about me
+nav-acting = Acting for others
+
+state-verified = Verified
+state-fails = FAILS
+
+## Logging in and out.
+login-title = Log in
+login-provider = You log in with your identity provider. Tacit learns who you are from it and keeps no password.
+login-who = Who do you want to be?
+login-go = Continue
+goodbye-title = You are logged out
+goodbye-what = Your session has ended on the server. On a shared computer, close the browser too.
+goodbye-again = Log in again
+
+## Problems. Each says what happened and what to do.
+problem-home = Go to the first page
+problem-request = If you ask for help, quote this request:
+problem-logged-out = You are not logged in
+problem-logged-out-next = Nothing was changed. Log in, then do it again.
+problem-forged = This form cannot be accepted
+problem-forged-next = It is too old, or it was not sent from this site. Nothing was changed. Open the page again and send the form once more.
+problem-not-allowed = You cannot use this page
+problem-not-allowed-next = Your login gives no right to it. If it should, ask whoever gave you the account.
+problem-mandate-over = Your mandate has ended
+problem-mandate-over-next = You could act for this person or company until the mandate's last day. The attempt was recorded. Ask them for a new mandate.
+problem-mandate-scope = Your mandate does not cover this
+problem-mandate-scope-next = It allows other things than this one. The attempt was recorded. Ask for a mandate that covers it.
+problem-not-found = There is no such page
+problem-not-found-next = The address may be mistyped, or what it named is not about you.
+problem-method = This address does not take that
+problem-method-next = Open the page again and use its forms.
+problem-form = The form cannot be read
+problem-form-next = It may be too large. Nothing was changed. Open the page again and send it once more.
+problem-login = You could not be logged in
+problem-login-next = The identity provider did not confirm who you are, or it took too long. Try again.
+problem-trouble = This could not be done now
+problem-trouble-next = Nothing was changed. Try again later; if it stays so, ask for help.
+problem-internal = Something is wrong on our side
+problem-internal-next = Nothing was lost. Try again later; if it stays so, ask for help.
+
+reason-not-permitted = The question was not permitted.
+reason-consent-required = It needs the consent of the person whom it is about.
+reason-unavailable = A part of the service does not answer now.
+reason-deadline = It took too long.
+reason-overloaded = Too many people are asking at this moment.
+reason-quota-checks = The agreed number of questions was used up.
+reason-quota-subject = The agreed number of questions about one person was used up.
+reason-quota-new-subjects = The agreed number of new people was used up.
+reason-quota-rate = There were too many questions in a short time.
+reason-code-invalid = The code is not well formed.
+reason-unknown-list = There is no such list.

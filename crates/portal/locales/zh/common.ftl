@@ -1,0 +1,69 @@
+## 每个页面的框架。
+desk-subject = 我的记录
+frame-language = 语言
+frame-skip = 跳到主要内容
+frame-nav = 菜单
+frame-logout = 退出
+frame-wrong = 出错：
+frame-problem = 填写有误
+frame-warning = 警告
+frame-development = 开发用登录。
+frame-development-what = 能打开本页的人都可以用任何身份登录。它只在本机有效，仅供试用。
+frame-acting = 正在代表
+frame-acting-stop = 停止代办
+frame-printed = 打印于{ $time }
+frame-footer = Tacit 每次只回答一个问题：为了这一合法目的，这个代码在不在那份名单上？每次查询在得到回答之前，都已写入公开日志。
+
+nav-home = 首页
+nav-asked = 谁查询过我
+nav-acting = 代表他人
+
+state-verified = 已验证
+state-fails = 验证失败
+
+## 登录与退出。
+login-title = 登录
+login-provider = 请通过您的身份提供方登录。Tacit 从那里得知您是谁，不保存任何密码。
+login-who = 您要以谁的身份登录？
+login-go = 继续
+goodbye-title = 您已退出
+goodbye-what = 您的会话已在服务器上结束。如果使用的是公用电脑，请同时关闭浏览器。
+goodbye-again = 重新登录
+
+## 问题：说明发生了什么、该怎么办。
+problem-home = 返回首页
+problem-request = 如需求助，请提供本次请求的编号：
+problem-logged-out = 您尚未登录
+problem-logged-out-next = 没有任何改动。请登录后再操作一次。
+problem-forged = 无法接受这份表单
+problem-forged-next = 表单已过期，或不是从本网站提交的。没有任何改动。请重新打开页面，再提交一次。
+problem-not-allowed = 您不能使用本页
+problem-not-allowed-next = 您的登录没有这项权限。如果应当有，请联系为您开通账户的机构。
+problem-mandate-over = 您的委托已到期
+problem-mandate-over-next = 您代表该个人或企业办理的期限已满。这次尝试已被记录。请取得新的委托。
+problem-mandate-scope = 您的委托不包括这一事项
+problem-mandate-scope-next = 委托只允许办理其他事项。这次尝试已被记录。请取得包括这一事项的委托。
+problem-not-found = 没有这个页面
+problem-not-found-next = 地址可能有误，或者它所指的内容与您无关。
+problem-method = 这个地址不接受这种操作
+problem-method-next = 请重新打开页面，使用页面上的表单。
+problem-form = 无法读取表单
+problem-form-next = 表单可能过大。没有任何改动。请重新打开页面，再提交一次。
+problem-login = 未能登录
+problem-login-next = 身份提供方没有确认您的身份，或等待时间过长。请重试。
+problem-trouble = 目前无法办理
+problem-trouble-next = 没有任何改动。请稍后再试；如果仍然如此，请求助。
+problem-internal = 我们这边出了问题
+problem-internal-next = 没有丢失任何内容。请稍后再试；如果仍然如此，请求助。
+
+reason-not-permitted = 该查询未获准许。
+reason-consent-required = 该查询需要当事人同意。
+reason-unavailable = 服务的一部分目前没有响应。
+reason-deadline = 等待时间过长。
+reason-overloaded = 此刻查询的人太多。
+reason-quota-checks = 约定的查询次数已用完。
+reason-quota-subject = 对同一人的约定查询次数已用完。
+reason-quota-new-subjects = 约定的新查询对象数量已用完。
+reason-quota-rate = 短时间内查询过多。
+reason-code-invalid = 代码格式不正确。
+reason-unknown-list = 没有这份名单。

@@ -1,0 +1,147 @@
+//! Calls of a JSON API of ours: the authority's, or a node's gateway. What is wrong comes back as a problem with its
+//! stable reason, which the pages put into words.
+
+use std::fmt;
+
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tacit_identity::{FileError, read_private};
+use tacit_model::RequestId;
+use zeroize::Zeroizing;
+
+use crate::web::{Web, WebError};
+
+/// Where a JSON API is, and what lets the portal in.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiAt {
+    /// `http://127.0.0.1:PORT`: interfaces listen on their own machine alone.
+    pub url: url::Url,
+    /// File with lines `name:token`, mode 0600.
+    pub tokens: std::path::PathBuf,
+    /// Name of the line that is the portal's.
+    pub application: String,
+}
+
+/// Why an API cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiStartError {
+    /// The file of tokens.
+    #[error("api.tokens: {0}")]
+    Tokens(#[from] FileError),
+    /// It has no such line.
+    #[error("api.tokens: no line of the file begins with {0:?}")]
+    NoToken(String),
+    /// Another machine, or not HTTP.
+    #[error(
+        "api.url has to be http://127.0.0.1:PORT or http://[::1]:PORT: codes would be sent to it in the open"
+    )]
+    NotLoopback,
+}
+
+/// A JSON API. `Debug` shows no token.
+#[derive(Clone)]
+pub(crate) struct Api {
+    web: Web,
+    base: url::Url,
+    bearer: HeaderValue,
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api").field("base", &self.base.as_str()).finish_non_exhaustive()
+    }
+}
+
+/// What an API said of a call that it did not carry out.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Trouble {
+    /// Stable reason code.
+    pub(crate) reason: String,
+    /// What happened, in English.
+    pub(crate) message: String,
+    /// HTTP status.
+    #[serde(skip, default = "unavailable")]
+    pub(crate) status: StatusCode,
+}
+
+fn unavailable() -> StatusCode {
+    StatusCode::SERVICE_UNAVAILABLE
+}
+
+impl Trouble {
+    fn new(reason: &str, message: String) -> Self {
+        Self { reason: reason.to_owned(), message, status: unavailable() }
+    }
+}
+
+impl Api {
+    pub(crate) fn new(web: Web, at: &ApiAt) -> Result<Self, ApiStartError> {
+        let loopback = match at.url.host() {
+            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+            Some(url::Host::Domain(_)) | None => false,
+        };
+        if at.url.scheme() != "http" || !loopback {
+            return Err(ApiStartError::NotLoopback);
+        }
+        let text = read_private(&at.tokens)?;
+        let bearer = bearer(&text, &at.application);
+        let bearer = bearer.ok_or_else(|| ApiStartError::NoToken(at.application.clone()))?;
+        Ok(Self { web, base: at.url.clone(), bearer })
+    }
+
+    /// Sends a body, reads the answer.
+    pub(crate) async fn post<A: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        id: &RequestId,
+    ) -> Result<A, Trouble> {
+        let body = serde_json::to_vec(body).map_err(|error| Trouble::new("internal", error.to_string()))?;
+        self.call(path, body, id).await
+    }
+
+    async fn call<A: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: Vec<u8>,
+        id: &RequestId,
+    ) -> Result<A, Trouble> {
+        let broken = |what: String| Trouble::new("unavailable", what);
+        let url = self.base.join(path).map_err(|error| broken(error.to_string()))?;
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(url.as_str())
+            .header(header::AUTHORIZATION, &self.bearer)
+            .header(header::CONTENT_TYPE, "application/json")
+            .header("x-request-id", id.as_str())
+            .body(body)
+            .map_err(|error| broken(error.to_string()))?;
+        let response = self.web.call(request).await.map_err(|error| {
+            let reason = if matches!(error, WebError::Slow) { "deadline" } else { "unavailable" };
+            tracing::warn!(%error, api = %self.base, "an interface of ours does not answer");
+            Trouble::new(reason, error.to_string())
+        })?;
+        let status = response.status();
+        if status.is_success() {
+            return serde_json::from_slice(response.body()).map_err(|error| {
+                tracing::error!(%error, path = %url.path(), "an answer of an interface of ours cannot be read");
+                Trouble::new("internal", "The answer cannot be read.".to_owned())
+            });
+        }
+        let trouble = serde_json::from_slice(response.body())
+            .unwrap_or_else(|_| Trouble::new("unavailable", format!("The interface answered {status}.")));
+        Err(Trouble { status, ..trouble })
+    }
+}
+
+/// The `Authorization` of an application of a file of tokens.
+fn bearer(file: &Zeroizing<Vec<u8>>, application: &str) -> Option<HeaderValue> {
+    let text = std::str::from_utf8(file).ok()?;
+    let token =
+        text.lines().find_map(|line| line.split_once(':').filter(|(name, _)| *name == application))?.1;
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.split(' ').next()?)).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}

@@ -1,0 +1,44 @@
+//! The portal's part of its configuration file: one table per desk that is switched on.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use serde::Deserialize;
+
+use crate::{api::ApiAt, login::LoginConfig, session::SessionConfig};
+
+/// What every desk has.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeskConfig {
+    /// Where the desk listens: on loopback, behind whatever ends TLS for it.
+    pub http: SocketAddr,
+    /// How browsers reach it, `https://HOST[:PORT]`; without it, `http://` and the address above, for this machine alone.
+    pub origin: Option<url::Url>,
+    /// How people log in.
+    pub login: LoginConfig,
+    /// How long sessions last.
+    #[serde(default)]
+    pub session: SessionConfig,
+    /// IANA name of the time zone in which times are shown.
+    #[serde(default = "utc")]
+    pub time_zone: String,
+    /// The JSON API behind the desk: the authority's for subjects, the node's for officers.
+    pub api: ApiAt,
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
+}
+
+impl DeskConfig {
+    /// Makes relative paths start elsewhere.
+    pub fn resolve(&mut self, resolve: impl Fn(&mut PathBuf)) {
+        resolve(&mut self.api.tokens);
+        match &mut self.login {
+            LoginConfig::Oidc(oidc) => {
+                oidc.client_secret.iter_mut().chain(&mut oidc.roots).for_each(&resolve);
+            }
+            LoginConfig::Development(development) => resolve(&mut development.accounts),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The web: desks for subjects, auditors and officers, each with a listener and a login of its own.
+//!
+//! ```text
+//! browser ──▶ serving: session, form secret, guard ──▶ pages ──▶ JSON API of the authority, or of the node
+//!                 │
+//!                 └─ login: OpenID Connect, or names to choose from on one's own machine
+//! ```
+//!
+//! A desk shows and asks; it decides nothing and keeps no record of anybody beside the sessions, which are sealed under
+//! the browsers' own tokens. Everything that a page shows comes from the interface behind its desk, which asks
+//! nobody else for it where that could be lined up with a login.
+
+mod api;
+mod assets;
+mod common;
+mod config;
+mod desk;
+mod desks;
+mod form;
+mod frame;
+mod language;
+mod login;
+mod person;
+mod routes;
+mod serving;
+mod session;
+pub mod store;
+mod subject;
+mod time;
+mod visit;
+mod web;
+
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::Router;
+use tacit_desk::http::{BindError, HttpLimits, bind_loopback, serve, stopped};
+use tacit_model::Clock;
+use tacit_store::Db;
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+
+pub use api::{ApiAt, ApiStartError};
+pub use config::DeskConfig;
+pub use desks::DeskName;
+pub use login::{DevelopmentConfig, LoginConfig, OidcConfig};
+pub use person::{ClaimIs, ClaimNames};
+pub use session::SessionConfig;
+
+use crate::{api::Api, desk::Desk, session::Sessions, web::Web};
+
+/// How often sessions that ended by themselves are removed.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// What browsers may use up.
+const LIMITS: HttpLimits = HttpLimits { header_ms: 10_000, connections: 512 };
+
+/// What a portal runs on.
+pub struct PortalDeps {
+    /// Its database, from [`store::open`].
+    pub db: Db,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The subject desk, when it is switched on.
+    pub subject: Option<DeskConfig>,
+}
+
+impl std::fmt::Debug for PortalDeps {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PortalDeps").field("subject", &self.subject).finish_non_exhaustive()
+    }
+}
+
+/// Why a portal does not start. Names the desk and the key at fault.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] BindError),
+    /// A desk cannot be made.
+    #[error("{desk}: {why}")]
+    Desk {
+        /// The desk.
+        desk: DeskName,
+        /// What is wrong.
+        why: String,
+    },
+    /// Nothing would be served.
+    #[error("no desk is switched on: a portal has a table [subject], [auditor] or [officer]")]
+    NoDesk,
+}
+
+/// A portal that listens and is ready to serve.
+pub struct Portal {
+    desks: Vec<(DeskName, TcpListener, Router)>,
+    sweeps: Vec<Sessions>,
+}
+
+impl std::fmt::Debug for Portal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.desks.iter().map(|(name, ..)| name)).finish()
+    }
+}
+
+impl Portal {
+    /// Binds the addresses of all desks.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(deps: PortalDeps) -> Result<Self, StartError> {
+        let mut portal = Self { desks: Vec::new(), sweeps: Vec::new() };
+        if let Some(config) = &deps.subject {
+            let name = DeskName::Subject;
+            let listener = bind_loopback("subject.http", config.http).await?;
+            let wrong = |why: String| StartError::Desk { desk: name, why };
+            let at = listener.local_addr().map_err(|error| wrong(error.to_string()))?;
+            let web = Web::new(None).map_err(|error| wrong(error.to_string()))?;
+            let api = Api::new(web, &config.api).map_err(|error| wrong(error.to_string()))?;
+            let desk = Desk::new(name, config, deps.db.clone(), Arc::clone(&deps.clock), at)?;
+            portal.sweeps.push(desk.sessions.clone());
+            portal.desks.push((name, listener, subject::router(desk, api)));
+        }
+        if portal.desks.is_empty() { Err(StartError::NoDesk) } else { Ok(portal) }
+    }
+
+    /// Where each desk listens.
+    pub fn addresses(&self) -> impl Iterator<Item = (DeskName, SocketAddr)> + '_ {
+        self.desks.iter().filter_map(|(name, listener, _)| Some((*name, listener.local_addr().ok()?)))
+    }
+
+    /// Serves until `shutdown` is ready. From then on nothing new is begun, and what is under way may end within `drain`.
+    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send, drain: Duration) {
+        let (stop, stopping) = watch::channel(false);
+        let mut serving = JoinSet::new();
+        for (_, listener, router) in self.desks {
+            serving.spawn(serve(listener, router, LIMITS, stopping.clone()));
+        }
+        // One database, one sweep.
+        if let Some(sessions) = self.sweeps.into_iter().next() {
+            serving.spawn(sweep(sessions, stopping.clone()));
+        }
+        shutdown.await;
+        stop.send_replace(true);
+        let ended = async { while serving.join_next().await.is_some() {} };
+        if tokio::time::timeout(drain, ended).await.is_err() {
+            tracing::warn!("pages were still under way at the deadline");
+            serving.shutdown().await;
+        }
+    }
+}
+
+async fn sweep(sessions: Sessions, mut stopping: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(SWEEP_EVERY) => {}
+            () = stopped(&mut stopping) => return,
+        }
+        if let Err(error) = sessions.sweep().await {
+            tracing::warn!(%error, "sessions that ended are not removed");
+        }
+    }
+}

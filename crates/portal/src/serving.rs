@@ -1,0 +1,241 @@
+//! Around every request of a desk.
+//!
+//! ```text
+//! request ─▶ request id, language ─▶ session ─▶ form: origin, secret ─▶ guard ─▶ handler ─▶ page, or the fault in words
+//!                                                                                    └▶ headers that every answer has
+//! ```
+
+use std::{sync::Arc, time::Duration};
+
+use askama::Template;
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse as _, Redirect, Response},
+};
+use subtle::ConstantTimeEq as _;
+use tacit_model::{LogSafe, RequestId, entropy::os_rng};
+
+use crate::{
+    desk::{Desk, LoginWith},
+    form::Fields,
+    frame::{Frame, page},
+    language::Language,
+    routes::{self, Guard, Guarded, Route},
+    session::secret,
+    visit::{Fault, Visit},
+};
+
+/// Largest form, in bytes.
+const FORM_MAX: usize = 256 << 10;
+/// Longest time for a page.
+const PAGE_TIME: Duration = Duration::from_secs(70);
+
+/// A desk with what its pages are made of.
+pub(crate) struct App<D> {
+    pub(crate) desk: Desk,
+    pub(crate) of: D,
+    table: Vec<Guarded>,
+}
+
+/// What handlers get.
+pub(crate) type Shared<D> = Arc<App<D>>;
+
+/// The router of a desk with everything around it.
+pub(crate) fn router<D: Send + Sync + 'static>(desk: Desk, of: D, routes: Vec<Route<Shared<D>>>) -> Router {
+    let (router, table) = routes::split(routes);
+    let app = Arc::new(App { desk, of, table });
+    router.layer(middleware::from_fn_with_state(Arc::clone(&app), envelope)).with_state(app)
+}
+
+/// The outermost layer.
+async fn envelope<D: Send + Sync + 'static>(
+    State(app): State<Shared<D>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (path, guard) = routes::found(&app.table, request.method(), request.uri().path());
+    let (path, method) = (path.to_owned(), request.method().clone());
+    let (mut visit, mut request) = arrived(&app.desk, request);
+    let admitted = admit(&app.desk, &mut visit, &mut request, guard).await;
+    let mut response = match admitted {
+        Ok(()) => {
+            request.extensions_mut().insert(visit.clone());
+            let answered = tokio::time::timeout(PAGE_TIME, next.run(request)).await;
+            answered.unwrap_or_else(|_| Fault::Internal.into_response())
+        }
+        Err(fault) => fault.into_response(),
+    };
+    if let Some(fault) = response.extensions_mut().remove::<Fault>() {
+        tracing::info!(request_id = %LogSafe::new(&visit.id), desk = %app.desk.name, path, fault = fault.key(), "refused");
+        response = told(&app.desk, &visit, &method, &fault);
+    }
+    finish(&app.desk, &visit, &mut response).await;
+    tracing::info!(
+        request_id = %LogSafe::new(&visit.id),
+        desk = %app.desk.name,
+        path,
+        status = response.status().as_u16(),
+        "page"
+    );
+    response
+}
+
+/// What is known of a request before anything is looked up.
+fn arrived(desk: &Desk, request: Request) -> (Visit, Request) {
+    let now = desk.clock.now();
+    let path = request.uri().path();
+    let (segment, rest) =
+        path[1.min(path.len())..].split_once('/').unwrap_or((path.trim_start_matches('/'), ""));
+    let (language, rest) = match Language::of_segment(segment) {
+        Some(language) => (language, format!("/{rest}")),
+        None => {
+            let wanted = request.headers().get(header::ACCEPT_LANGUAGE);
+            let wanted = wanted.and_then(|value| value.to_str().ok()).unwrap_or_default();
+            (Language::accepted(wanted), "/".to_owned())
+        }
+    };
+    let query = request.uri().query().unwrap_or_default();
+    let rest = if query.is_empty() { rest } else { format!("{rest}?{query}") };
+    let visit = Visit {
+        id: RequestId::accept_or_generate(None, now, &mut os_rng()),
+        language,
+        session: None,
+        nonce: secret().into(),
+        rest: rest.into(),
+        query: Arc::new(Fields::parse(query.as_bytes())),
+        form: Arc::default(),
+        now,
+    };
+    (visit, request)
+}
+
+/// Whether the request may go on to its handler.
+async fn admit(desk: &Desk, visit: &mut Visit, request: &mut Request, guard: Guard) -> Result<(), Fault> {
+    let cookies = request.headers().get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let cookies = cookies.collect::<Vec<_>>().join("; ");
+    visit.session = desk.sessions.of(&cookies).await?;
+    let reads = [Method::GET, Method::HEAD].contains(request.method());
+    if !reads {
+        // A change comes from a page of this desk, by its form, in its session.
+        if !same_origin(desk, request.headers()) {
+            return Err(Fault::Forged);
+        }
+        visit.form = Arc::new(form(request).await?);
+    }
+    let logged_in = visit.session.as_ref().is_some_and(|session| session.state.login.is_some());
+    if guard != Guard::Open && !logged_in {
+        return Err(Fault::LoggedOut);
+    }
+    if !reads {
+        let session = visit.session.as_ref().ok_or(Fault::Forged)?;
+        let shown = visit.form.get("csrf").unwrap_or_default();
+        if !bool::from(shown.as_bytes().ct_eq(session.state.csrf.as_bytes())) {
+            return Err(Fault::Forged);
+        }
+    }
+    if let Guard::For(scope) = guard {
+        visit.who(scope)?;
+    }
+    Ok(())
+}
+
+/// Whether a form comes from a page of this desk, by the word of the browser.
+fn same_origin(desk: &Desk, headers: &HeaderMap) -> bool {
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    match (origins.next(), origins.next()) {
+        (Some(origin), None) => origin.as_bytes() == desk.origin.as_bytes(),
+        _ => false,
+    }
+}
+
+async fn form(request: &mut Request) -> Result<Fields, Fault> {
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return Err(Fault::Form);
+    }
+    let body = std::mem::replace(request.body_mut(), Body::empty());
+    let body = to_bytes(body, FORM_MAX).await.map_err(|_| Fault::Form)?;
+    Ok(Fields::parse(&body))
+}
+
+/// The page that says what went wrong.
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemPage {
+    frame: Frame,
+    what: String,
+    next: String,
+    /// What the interface behind the desk said; for troubles alone.
+    said: Option<String>,
+    request_id: String,
+}
+
+fn told(desk: &Desk, visit: &Visit, method: &Method, fault: &Fault) -> Response {
+    if matches!(fault, Fault::LoggedOut) && [Method::GET, Method::HEAD].contains(method) {
+        return Redirect::to(&format!(
+            "{}?{}",
+            visit.path("/login"),
+            Fields::default().with(&[("to", &visit.rest)])
+        ))
+        .into_response();
+    }
+    let language = visit.language;
+    let (what, next) = (format!("problem-{}", fault.key()), format!("problem-{}-next", fault.key()));
+    let said = match fault {
+        Fault::Trouble(trouble) => {
+            Some(language.reason(&trouble.reason).unwrap_or_else(|| trouble.message.clone()))
+        }
+        _ => None,
+    };
+    let what = language.say(&what);
+    let mut frame = Frame::new(desk, visit, what.clone(), "");
+    frame.wrong = true;
+    let template =
+        ProblemPage { frame, what, next: language.say(&next), said, request_id: visit.id.to_string() };
+    let mut response = page(&template).unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response());
+    *response.status_mut() = fault.status();
+    response
+}
+
+/// The headers that every answer has.
+async fn finish(desk: &Desk, visit: &Visit, response: &mut Response) {
+    // Forms that log in or out lead to the identity provider, which browsers hold against `form-action`.
+    let provider = match &desk.login {
+        LoginWith::Oidc(oidc) => oidc.origin().await,
+        LoginWith::Development(_) => None,
+    };
+    let provider = provider.map(|origin| format!(" {origin}")).unwrap_or_default();
+    let policy = format!(
+        "default-src 'none'; script-src 'nonce-{}'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+         form-action 'self'{provider}; frame-ancestors 'none'; base-uri 'none'",
+        visit.nonce
+    );
+    let headers = response.headers_mut();
+    let mut set = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    };
+    set(header::CONTENT_SECURITY_POLICY, &policy);
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::X_FRAME_OPTIONS, "DENY");
+    // Pages of this desk see each other's addresses, others see nothing; `no-referrer` would hide the origin of forms.
+    set(header::REFERRER_POLICY, "same-origin");
+    set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    set(
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+    );
+    set(HeaderName::from_static("x-request-id"), visit.id.as_str());
+    if desk.origin.starts_with("https:") {
+        set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+    }
+    // Assets say themselves that they may be kept.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}

@@ -1,0 +1,119 @@
+//! For whom somebody acts: for themself, under a mandate, or at the counter for the person who stands there.
+
+use askama::Template;
+use axum::{
+    Extension,
+    extract::State,
+    response::{IntoResponse as _, Redirect, Response},
+};
+use tacit_model::{LogSafe, LogText};
+
+use super::App;
+use crate::{
+    frame::{Frame, page},
+    person::{Acting, Who},
+    visit::{Fault, Visit},
+};
+
+/// Longest code as typed, and longest reason, in bytes.
+const TEXT_MAX: usize = 200;
+
+/// Somebody whom one may act for.
+struct Choice {
+    place: usize,
+    name: String,
+    scopes: String,
+    until: String,
+    over: bool,
+}
+
+#[derive(Template)]
+#[template(path = "subject/acting.html")]
+struct ActingPage {
+    frame: Frame,
+    choices: Vec<Choice>,
+    clerk: bool,
+    /// Whether the clerk's form was not complete.
+    wrong: bool,
+}
+
+pub(super) async fn acting(
+    State(app): State<App>,
+    Extension(visit): Extension<Visit>,
+) -> Result<Response, Fault> {
+    show(&app, &visit, false)
+}
+
+fn show(app: &App, visit: &Visit, wrong: bool) -> Result<Response, Fault> {
+    let login = visit.login()?;
+    let mut frame = Frame::new(&app.desk, visit, visit.language.say("acting-title"), "acting");
+    frame.wrong = wrong;
+    let choices = login.mandates.iter().enumerate().map(|(place, mandate)| {
+        let scopes =
+            mandate.scopes.iter().map(|scope| visit.language.say(&format!("scope-{}", scope.as_str())));
+        Choice {
+            place,
+            name: mandate.who.name.clone(),
+            scopes: scopes.collect::<Vec<_>>().join(visit.language.comma()),
+            until: frame.minute(&mandate.until.to_rfc3339()),
+            over: visit.now >= mandate.until,
+        }
+    });
+    page(&ActingPage { choices: choices.collect(), clerk: login.clerk, wrong, frame })
+}
+
+/// Begins to act for somebody.
+pub(super) async fn act(
+    State(app): State<App>,
+    Extension(mut visit): Extension<Visit>,
+) -> Result<Response, Fault> {
+    let login = visit.login()?;
+    let chosen = match visit.form.get("mandate") {
+        Some(place) => {
+            let place: usize = place.parse().map_err(|_| Fault::Form)?;
+            let mandate = login.mandates.get(place).ok_or(Fault::NotAllowed)?;
+            if visit.now >= mandate.until {
+                note(&visit, "a mandate that is over was refused");
+                return Err(Fault::MandateOver);
+            }
+            Acting::Mandate(place)
+        }
+        None if login.clerk => {
+            let field = |name| visit.form.get(name).filter(|text| text.len() <= TEXT_MAX);
+            match (field("scheme"), field("code"), field("name"), field("why")) {
+                (Some(scheme), Some(code), Some(name), Some(why)) => Acting::Assisting {
+                    who: Who { scheme: scheme.to_owned(), code: code.to_owned(), name: name.to_owned() },
+                    why: why.to_owned(),
+                },
+                _ => return show(&app, &visit, true),
+            }
+        }
+        None => return Err(Fault::NotAllowed),
+    };
+    note(&visit, "somebody begins to act for another");
+    set(&app, &mut visit, chosen).await?;
+    Ok(Redirect::to(&visit.path("/")).into_response())
+}
+
+/// Ends it.
+pub(super) async fn stop(
+    State(app): State<App>,
+    Extension(mut visit): Extension<Visit>,
+) -> Result<Response, Fault> {
+    note(&visit, "somebody acts for themself again");
+    set(&app, &mut visit, Acting::Own).await?;
+    Ok(Redirect::to(&visit.path("/")).into_response())
+}
+
+async fn set(app: &App, visit: &mut Visit, acting: Acting) -> Result<(), Fault> {
+    let session = visit.session.as_mut().ok_or(Fault::LoggedOut)?;
+    let login = session.state.login.as_mut().ok_or(Fault::LoggedOut)?;
+    login.acting = acting;
+    if app.desk.sessions.keep(session).await? { Ok(()) } else { Err(Fault::LoggedOut) }
+}
+
+/// Says who did it, by the provider's own name of the account, and never for whom.
+fn note(visit: &Visit, what: &'static str) {
+    let account = visit.login().map_or("", |login| login.account.as_str());
+    tracing::info!(request_id = %LogSafe::new(&visit.id), account = %LogText::new(account), "{what}");
+}

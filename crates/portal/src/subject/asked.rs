@@ -1,0 +1,238 @@
+//! Who asked about me, refused attempts too: filters in the address, pages, and everything to take away.
+
+use askama::Template;
+use axum::{
+    Extension,
+    extract::State,
+    http::{HeaderValue, header},
+    response::{IntoResponse as _, Response},
+};
+use jiff::civil::Date;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{
+    App,
+    says::{About, Freshness, Usage, Usages},
+};
+use crate::{
+    frame::{Frame, page},
+    person::Scope,
+    time,
+    visit::{Fault, Visit},
+};
+
+/// Entries of a page.
+const PAGE: usize = 20;
+/// Entries of one call for everything.
+const ALL: usize = 1000;
+
+/// A period of days, as it was asked for.
+struct Period {
+    from: String,
+    until: String,
+    wrong: bool,
+}
+
+impl Period {
+    fn of(visit: &Visit) -> Self {
+        let field = |name| visit.query.get(name).unwrap_or_default().to_owned();
+        let (from, until) = (field("from"), field("until"));
+        let bad = |text: &str| !text.is_empty() && text.parse::<Date>().is_err();
+        let wrong = bad(&from) || bad(&until);
+        Self { from, until, wrong }
+    }
+
+    fn is_set(&self) -> bool {
+        !self.from.is_empty() || !self.until.is_empty()
+    }
+
+    /// The first moment of the first day, and the first after the last.
+    fn bounds(&self, app: &App) -> (Option<String>, Option<String>) {
+        let zone = &app.desk.zone;
+        let from = self.from.parse::<Date>().ok().and_then(|day| time::start_of(day, zone));
+        let until = self.until.parse::<Date>().ok().and_then(|day| day.tomorrow().ok());
+        (from, until.and_then(|day| time::start_of(day, zone)))
+    }
+}
+
+#[derive(Serialize)]
+struct Find<'w> {
+    #[serde(flatten)]
+    about: About<'w>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
+    offset: usize,
+    limit: usize,
+}
+
+/// A row of the page.
+struct Row {
+    usage: Usage,
+    when: String,
+    sentence: String,
+    href: String,
+}
+
+#[derive(Template)]
+#[template(path = "subject/asked.html")]
+struct AskedPage {
+    frame: Frame,
+    period: Period,
+    rows: Vec<Row>,
+    total: usize,
+    freshness: Freshness,
+    /// Addresses of the pages before and after.
+    before: Option<String>,
+    after: Option<String>,
+    number: usize,
+    pages: usize,
+    csv: String,
+    json: String,
+}
+
+pub(super) async fn asked(
+    State(app): State<App>,
+    Extension(visit): Extension<Visit>,
+) -> Result<Response, Fault> {
+    let who = visit.who(Scope::Read)?;
+    let period = Period::of(&visit);
+    let (from, until) = period.bounds(&app);
+    let number =
+        visit.query.get("page").and_then(|page| page.parse().ok()).filter(|page| *page > 0).unwrap_or(1);
+    let offset = (number - 1_usize).saturating_mul(PAGE).saturating_add(1);
+    let find = Find { about: who.into(), from, until, offset, limit: PAGE };
+    let found: Usages = app.of.api.post("/v1/findUsage", &find, &visit.id).await?;
+    let pages = found.total.div_ceil(PAGE).max(1);
+    let frame = Frame::new(&app.desk, &visit, visit.language.say("asked-title"), "asked");
+    let to = |page: usize| {
+        format!("{}?{}", visit.path("/asked"), visit.query.with(&[("page", &page.to_string())]))
+    };
+    let export = |kind: &str| format!("{}?{}", visit.path(kind), visit.query.with(&[("page", "")]));
+    let template = AskedPage {
+        before: (number > 1).then(|| to(number - 1)),
+        after: (number < pages).then(|| to(number + 1)),
+        rows: found
+            .usage
+            .into_iter()
+            .map(|usage| Row {
+                when: frame.minute(&usage.logtime),
+                sentence: usage.sentence(visit.language),
+                href: visit.path(&format!("/asked/{}", usage.record.id)),
+                usage,
+            })
+            .collect(),
+        frame,
+        period,
+        total: found.total,
+        freshness: found.freshness,
+        number,
+        pages,
+        csv: export("/asked.csv"),
+        json: export("/asked.json"),
+    };
+    page(&template)
+}
+
+/// Everything of a period, as the authority says it.
+async fn everything(app: &App, visit: &Visit) -> Result<(Vec<Value>, Map<String, Value>), Fault> {
+    let who = visit.who(Scope::Read)?;
+    let (from, until) = Period::of(visit).bounds(app);
+    let mut all = Vec::new();
+    loop {
+        let (from, until) = (from.clone(), until.clone());
+        let find = Find { about: who.into(), from, until, offset: all.len() + 1, limit: ALL };
+        let mut found: Map<String, Value> = app.of.api.post("/v1/findUsage", &find, &visit.id).await?;
+        let Some(Value::Array(part)) = found.remove("usage") else { return Err(Fault::Internal) };
+        let last = part.len() < ALL;
+        all.extend(part);
+        if last {
+            return Ok((all, found));
+        }
+    }
+}
+
+pub(super) async fn json(
+    State(app): State<App>,
+    Extension(visit): Extension<Visit>,
+) -> Result<Response, Fault> {
+    let (all, mut around) = everything(&app, &visit).await?;
+    around.insert("usage".to_owned(), Value::Array(all));
+    let text = serde_json::to_vec_pretty(&around).map_err(|_| Fault::Internal)?;
+    Ok(download(text, "application/json", "who-asked.json"))
+}
+
+pub(super) async fn csv(
+    State(app): State<App>,
+    Extension(visit): Extension<Visit>,
+) -> Result<Response, Fault> {
+    let (all, _) = everything(&app, &visit).await?;
+    let mut out = csv::Writer::from_writer(Vec::new());
+    let header = [
+        "time",
+        "outcome",
+        "agency",
+        "agency_name",
+        "lists",
+        "purpose",
+        "basis",
+        "legal_basis",
+        "reason",
+        "record_id",
+        "log_index",
+        "proof",
+    ];
+    let mut write = |fields: &[&str]| {
+        out.write_record(fields.iter().map(|field| safe(field))).map_err(|_| Fault::Internal)
+    };
+    write(&header)?;
+    for value in all {
+        let usage: Usage = serde_json::from_value(value).map_err(|_| Fault::Internal)?;
+        let lists: Vec<&str> = usage.lists.iter().map(|list| list.id.as_str()).collect();
+        write(&[
+            &usage.logtime,
+            &usage.outcome,
+            &usage.receiver,
+            &usage.receiver_name,
+            &lists.join(" "),
+            usage.purpose.as_ref().map_or("", |purpose| &purpose.id),
+            &usage.basis,
+            usage.legal_basis.as_ref().map_or("", |basis| &basis.citation),
+            &usage.reason,
+            &usage.record.id,
+            &usage.record.index.to_string(),
+            &usage.proof,
+        ])?;
+    }
+    let text = out.into_inner().map_err(|_| Fault::Internal)?;
+    Ok(download(text, "text/csv; charset=utf-8", "who-asked.csv"))
+}
+
+/// A field that no spreadsheet takes for a formula.
+fn safe(field: &str) -> String {
+    if field.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{field}") } else { field.to_owned() }
+}
+
+/// A file to keep.
+pub(super) fn download(body: Vec<u8>, kind: &'static str, name: &str) -> Response {
+    let mut response = body.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
+        headers.insert(header::CONTENT_DISPOSITION, value);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_field_of_a_table_is_taken_for_a_formula() {
+        assert_eq!(safe("=HYPERLINK(1)"), "'=HYPERLINK(1)");
+        assert_eq!(safe("court/judgment-defaulters"), "court/judgment-defaulters");
+    }
+}

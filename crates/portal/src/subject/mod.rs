@@ -1,0 +1,43 @@
+//! The subject desk: what is on record about a person or company, for themself.
+
+mod acting;
+mod asked;
+mod entry;
+mod home;
+mod says;
+
+use axum::{Router, routing};
+
+use crate::{
+    api::Api,
+    common,
+    desk::Desk,
+    person::Scope,
+    routes::{Guard, Route},
+    serving::{self, Shared},
+};
+
+/// What the pages are made of.
+pub(crate) struct Subject {
+    /// The consent authority.
+    api: Api,
+}
+
+type App = Shared<Subject>;
+
+/// The desk's router.
+pub(crate) fn router(desk: Desk, api: Api) -> Router {
+    let mut routes = common::routes();
+    routes.extend([
+        Route::get("/{language}/", Guard::Open, routing::get(home::home)),
+        Route::get("/{language}/acting", Guard::Login, routing::get(acting::acting)),
+        Route::post("/{language}/acting", Guard::Login, routing::post(acting::act)),
+        Route::post("/{language}/acting/stop", Guard::Login, routing::post(acting::stop)),
+        Route::get("/{language}/asked", Guard::For(Scope::Read), routing::get(asked::asked)),
+        Route::get("/{language}/asked.csv", Guard::For(Scope::Read), routing::get(asked::csv)),
+        Route::get("/{language}/asked.json", Guard::For(Scope::Read), routing::get(asked::json)),
+        Route::get("/{language}/asked/{record}", Guard::For(Scope::Read), routing::get(entry::entry)),
+        Route::get("/{language}/asked/{record}/proof", Guard::For(Scope::Read), routing::get(entry::proof)),
+    ]);
+    serving::router(desk, Subject { api }, routes)
+}

@@ -1,0 +1,53 @@
+//! Times and days as people read them, in the desk's time zone and the page's language.
+
+use jiff::{Timestamp, Zoned, civil::Date, tz::TimeZone};
+use tacit_model::Millis;
+
+use crate::language::Language;
+
+/// `21 November 2026, 10:32`; what is no time stays as it is.
+pub(crate) fn minute(rfc3339: &str, zone: &TimeZone, language: Language) -> String {
+    let Some(at) = zoned(rfc3339, zone) else { return rfc3339.to_owned() };
+    let pattern = match language {
+        Language::English => "%-d %B %Y, %H:%M",
+        Language::Chinese => "%Y年%-m月%-d日 %H:%M",
+    };
+    at.strftime(pattern).to_string()
+}
+
+/// The same with seconds and the zone.
+pub(crate) fn exact(rfc3339: &str, zone: &TimeZone, language: Language) -> String {
+    let Some(at) = zoned(rfc3339, zone) else { return rfc3339.to_owned() };
+    let pattern = match language {
+        Language::English => "%-d %B %Y, %H:%M:%S (UTC%:z)",
+        Language::Chinese => "%Y年%-m月%-d日 %H:%M:%S（UTC%:z）",
+    };
+    at.strftime(pattern).to_string()
+}
+
+/// The beginning of a day in a zone, as the interfaces read times.
+pub(crate) fn start_of(day: Date, zone: &TimeZone) -> Option<String> {
+    let start = day.to_zoned(zone.clone()).ok()?.timestamp().as_millisecond();
+    Some(Millis::from_i64(start)?.to_rfc3339())
+}
+
+fn zoned(rfc3339: &str, zone: &TimeZone) -> Option<Zoned> {
+    Some(rfc3339.parse::<Timestamp>().ok()?.to_zoned(zone.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_shown_in_the_desk_s_zone_and_the_page_s_language() {
+        let zone = TimeZone::get("Asia/Shanghai").unwrap();
+        let at = "2026-11-21T02:32:09.481Z";
+        assert_eq!(minute(at, &zone, Language::English), "21 November 2026, 10:32");
+        assert_eq!(minute(at, &zone, Language::Chinese), "2026年11月21日 10:32");
+        assert_eq!(exact(at, &zone, Language::English), "21 November 2026, 10:32:09 (UTC+08:00)");
+        assert_eq!(exact(at, &zone, Language::Chinese), "2026年11月21日 10:32:09（UTC+08:00）");
+        let start = start_of("2026-11-21".parse().unwrap(), &zone);
+        assert_eq!(start.as_deref(), Some("2026-11-20T16:00:00.000Z"));
+    }
+}

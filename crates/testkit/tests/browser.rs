@@ -1,0 +1,122 @@
+//! The desks in a real browser, with a real identity provider: a federation and its portal are started here, and the
+//! tests in `tests/browser/desks` walk through them.
+
+#![cfg(test)]
+
+use std::{path::Path, process::Stdio};
+
+use serde_json::json;
+use tacit_federation::{
+    config::Environment,
+    run::{Surroundings, start_portal},
+};
+use tacit_model::{entropy::seeded_rng, generate::generate_uscc};
+use tacit_testkit::{Federation, Options, PortRange};
+use tacit_wire::gateway::Question;
+use tokio::process::Command;
+
+const COURT: &str = "court/judgment-defaulters";
+const TAX: &str = "tax/serious-violations";
+
+/// Why the browser cannot be driven here, if so.
+fn missing(root: &Path) -> Option<&'static str> {
+    let chromium = std::env::var_os("TACIT_CHROMIUM").unwrap_or_else(|| "/usr/bin/chromium".into());
+    if !Path::new(&chromium).exists() {
+        return Some("there is no Chromium");
+    }
+    let installed = root.join("node_modules/playwright-core").is_dir();
+    (!installed).then_some("the packages are not installed: npm ci")
+}
+
+fn question(list: &str, purpose: &str) -> Question {
+    Question {
+        lists: vec![list.to_owned()],
+        purpose: purpose.to_owned(),
+        case_number: "2026-0417".to_owned(),
+        officer: "li.na".to_owned(),
+        scheme: String::new(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_desk_is_walked_through_in_a_browser() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    if let Some(why) = missing(&root) {
+        eprintln!("SKIPPED: {why}");
+        return;
+    }
+    let federation = Federation::start("procurement", Options::quick().reading_ms(1000)).await.unwrap();
+    let mut rng = seeded_rng([78; 32]);
+    let codes: Vec<String> = (0..2).map(|_| generate_uscc(&mut rng)).collect();
+    federation.publish(COURT, federation.records_csv(101, &codes[..1])).await.unwrap();
+    federation.publish(TAX, federation.records_csv(201, &codes[1..])).await.unwrap();
+    let desk = federation.desk("portal").unwrap();
+    for code in &codes {
+        let person = json!({ "scheme": "CN-USCC", "code": code });
+        assert_eq!(desk.post("/v1/users", &person).await.unwrap().status, 200);
+    }
+    // One question that is answered, and one that is refused for want of consent.
+    federation.ask("procurement", question(COURT, "screening"), &codes[0]).await.unwrap();
+    federation.ask("procurement", question(TAX, "vendor-selection"), &codes[0]).await.unwrap();
+    federation.read_anew("portal").await.unwrap();
+
+    let mandate = |scopes: &[&str], until: &str| json!({ "scheme": "CN-USCC", "code": codes[0], "name": "Minjiang Paper", "scopes": scopes, "until": until });
+    let person = |account: &str, code: &str, mandates: serde_json::Value| {
+        json!({ "account": account, "title": account, "claims": {
+            "name": account, "subject_scheme": "CN-USCC", "subject_code": code, "mandates": mandates } })
+    };
+    let accounts = json!([
+        person("paper", &codes[0], json!([])),
+        person(
+            "agent",
+            &codes[1],
+            json!([
+                mandate(&["read"], "2099-01-01T00:00:00Z"),
+                mandate(&["consent"], "2099-01-01T00:00:00Z"),
+                mandate(&["read"], "2020-01-01T00:00:00Z"),
+            ])
+        ),
+    ]);
+    let accounts_file = federation.folder().join("accounts.json");
+    std::fs::write(&accounts_file, accounts.to_string()).unwrap();
+    let ports = PortRange::claim().unwrap();
+    let provider = ports.spare(0);
+    let file = federation.folder().join("web.toml");
+    let text = format!(
+        r#"
+role = "portal"
+name = "web"
+database = "sqlite:data/web.db"
+
+[subject]
+http = "127.0.0.1:0"
+time_zone = "Asia/Shanghai"
+api = {{ url = "http://{}", tokens = "tokens/portal.tokens", application = "cli" }}
+
+[subject.login]
+kind = "oidc"
+issuer = "http://{provider}"
+client_id = "subject"
+"#,
+        federation.desk_at("portal").unwrap(),
+    );
+    std::fs::write(&file, text).unwrap();
+    let surroundings = Surroundings::new(federation.clock().clone());
+    let portal = start_portal(&file, Environment::Ignored, &surroundings).await.unwrap();
+    let (_, subject) = portal.desks()[0];
+
+    let output = Command::new("node")
+        .args(["--test", "--test-reporter=spec", "tests/browser/desks/subject.test.mjs"])
+        .current_dir(&root)
+        .env("TACIT_DESK_SUBJECT", format!("http://{subject}"))
+        .env("TACIT_OIDC_PORT", provider.rsplit(':').next().unwrap())
+        .env("TACIT_OIDC_ACCOUNTS", &accounts_file)
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("skipped 0"), "{said}");
+    portal.stop().await;
+}

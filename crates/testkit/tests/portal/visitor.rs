@@ -1,0 +1,89 @@
+//! A browser without a window: keeps cookies, sends forms with the page's secret, follows nothing by itself.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub(crate) struct Page {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Page {
+    /// Where it sends the browser.
+    pub(crate) fn to(&self) -> &str {
+        self.headers.get(header::LOCATION).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The secret of the page's first form.
+    pub(crate) fn csrf(&self) -> String {
+        let (_, rest) = self.text.split_once(r#"name="csrf" value=""#).expect("a form with a secret");
+        rest.split_once('"').unwrap().0.to_owned()
+    }
+}
+
+/// A browser.
+#[derive(Clone)]
+pub(crate) struct Visitor {
+    client: Client<HttpConnector, Full<Bytes>>,
+    pub(crate) at: SocketAddr,
+    pub(crate) cookie: Option<String>,
+    pub(crate) origin: String,
+}
+
+impl Visitor {
+    pub(crate) fn new(at: SocketAddr) -> Self {
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Self { client, at, cookie: None, origin: format!("http://{at}") }
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) -> Page {
+        self.send(Method::GET, path, None).await
+    }
+
+    pub(crate) async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Page {
+        let mut text = String::new();
+        for (name, value) in form {
+            let value: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            text.push_str(&format!("{name}={value}&"));
+        }
+        self.send(Method::POST, path, Some(text)).await
+    }
+
+    async fn send(&mut self, method: Method, path: &str, form: Option<String>) -> Page {
+        let mut request = Request::builder().method(method).uri(format!("http://{}{path}", self.at));
+        if let Some(cookie) = &self.cookie {
+            request = request.header(header::COOKIE, cookie);
+        }
+        if form.is_some() {
+            request = request
+                .header(header::ORIGIN, &self.origin)
+                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        }
+        let request = request.body(Full::new(Bytes::from(form.unwrap_or_default()))).unwrap();
+        let response = self.client.request(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        if let Some(set) = parts.headers.get(header::SET_COOKIE) {
+            let pair = set.to_str().unwrap().split(';').next().unwrap().to_owned();
+            self.cookie = (!pair.ends_with('=')).then_some(pair);
+        }
+        let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        Page { status: parts.status, headers: parts.headers, text }
+    }
+
+    /// Logs in as an account of the development login.
+    pub(crate) async fn log_in(&mut self, account: &str) {
+        let page = self.get("/en/login").await;
+        let page = self.post("/en/login", &[("csrf", &page.csrf()), ("account", account)]).await;
+        assert_eq!((page.status, page.to()), (StatusCode::SEE_OTHER, "/en/"), "{}", page.text);
+    }
+}

@@ -1,0 +1,156 @@
+// The subject desk in a browser, against a running federation and a real identity provider: from login to logout, in
+// both languages, with scripts and without, with the keyboard alone.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, describe, test } from "node:test";
+
+import {
+  axe,
+  confirmLogout,
+  deskClient,
+  keyboardOnly,
+  launch,
+  login,
+  missingBrowser,
+  noHorizontalScroll,
+  notHeavy,
+  pictures,
+  settings,
+  startProvider,
+  visit,
+} from "../support/index.mjs";
+
+const DESK = settings.desks.subject;
+const LANGUAGES = ["en", "zh"];
+const WORDS = {
+  en: { logIn: "Log in", go: "Continue", asked: "Who asked about me", acting: "Acting for others", logOut: "Log out", out: "You are logged out" },
+  zh: { logIn: "登录", go: "继续", asked: "谁查询过我", acting: "代表他人", logOut: "退出", out: "关于我的记录" },
+};
+
+describe("the subject desk", { skip: missingBrowser() || (DESK ? false : "no subject desk runs") }, () => {
+  let browser;
+  let provider;
+  before(async () => {
+    browser = await launch();
+    provider = await startProvider({ clients: [deskClient("subject", DESK)] });
+  });
+  after(async () => {
+    await browser?.close();
+    await provider?.stop();
+  });
+
+  async function logIn(page, language, account) {
+    await page.goto(`${DESK}/${language}/`);
+    await page.getByRole("button", { name: WORDS[language].logIn, exact: true }).click();
+    await page.getByRole("button", { name: WORDS[language].go }).click();
+    await login(page, account);
+    await page.waitForURL(`${DESK}/${language}/`);
+  }
+
+  // A page as it stands: nothing that axe finds, and pictures of it.
+  async function judge(page, language, name) {
+    await page.waitForSelector("body.js-enabled");
+    assert.equal(await page.getAttribute("html", "lang"), language === "en" ? "en" : "zh-Hans");
+    await axe(page);
+    await noHorizontalScroll(page);
+    await pictures(page, { desk: "subject", name, language });
+  }
+
+  for (const language of LANGUAGES) {
+    for (const script of [true, false]) {
+      test(`a person sees who asked and why, and logs out: ${language}, ${script ? "with" : "without"} a script`, async () => {
+        await visit(browser, { language, script }, async (page) => {
+          const words = WORDS[language];
+          const look = (name) => (script ? judge(page, language, name) : Promise.resolve());
+          await page.goto(`${DESK}/`);
+          await page.waitForURL(`${DESK}/${language}/`);
+          await look("start");
+          await page.getByRole("button", { name: words.logIn, exact: true }).click();
+          await look("login");
+          await logIn(page, language, "paper");
+          await look("home");
+          await page.getByRole("link", { name: words.asked }).first().click();
+          const rows = page.locator("tbody tr");
+          assert.equal(await rows.count(), 2, "a question that was answered, and one that was refused");
+          await look("asked");
+          await rows.first().getByRole("link").click();
+          await page.waitForURL(/\/asked\/[0-9A-Z]{26}$/);
+          await look("entry");
+          const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: /JSON/ }).click()]);
+          const proof = JSON.parse(await readFile(await download.path(), "utf8"));
+          assert.match(proof.proof.checkpoint, /\/log\n/);
+          assert.equal((await page.goto(`${DESK}/${language}/asked?until=2020-01-01`)).status(), 200);
+          assert.equal(await page.locator(".tacit-empty").count(), 1);
+          await look("asked-empty");
+          assert.equal((await page.goto(`${DESK}/${language}/asked?from=soon`)).status(), 200);
+          assert.equal(await page.getByRole("alert").count(), 1);
+          await look("asked-error");
+          assert.equal((await page.goto(`${DESK}/${language}/nothing`)).status(), 404);
+          await look("not-found");
+          await page.getByRole("button", { name: words.logOut }).click();
+          await confirmLogout(page);
+          await page.waitForURL(new RegExp(`${DESK}/`));
+          // The way back is closed.
+          await page.goto(`${DESK}/${language}/asked`);
+          await page.waitForURL(/\/login\?to=/);
+        });
+      });
+    }
+  }
+
+  test("a company is seen by who has a mandate, for what it says and no longer", async () => {
+    await visit(browser, {}, async (page) => {
+      await logIn(page, "en", "agent");
+      await page.getByRole("link", { name: WORDS.en.acting }).click();
+      await judge(page, "en", "acting");
+      await page.getByRole("button", { name: /^Act for/ }).first().click();
+      await page.waitForURL(`${DESK}/en/`);
+      await judge(page, "en", "home-acting");
+      await page.goto(`${DESK}/en/asked`);
+      assert.equal(await page.locator("tbody tr").count(), 2);
+      await page.getByRole("button", { name: "Stop acting" }).click();
+      await page.goto(`${DESK}/en/asked`);
+      assert.equal(await page.locator("tbody tr").count(), 0);
+      await page.goto(`${DESK}/en/acting`);
+      await page.getByRole("button", { name: /^Act for/ }).nth(1).click();
+      const answer = await page.goto(`${DESK}/en/asked`);
+      assert.equal(answer.status(), 403);
+      await judge(page, "en", "mandate-scope");
+    });
+  });
+
+  test("the keyboard alone goes from login to an entry and sees where it is", async () => {
+    await visit(browser, {}, async (page) => {
+      await logIn(page, "en", "paper");
+      await page.waitForSelector("body.js-enabled");
+      const keyboard = keyboardOnly(page);
+      await keyboard.to("Skip to main content");
+      await keyboard.to(WORDS.en.asked);
+      await keyboard.press("Enter");
+      await page.waitForURL(`${DESK}/en/asked`);
+      await page.waitForSelector("body.js-enabled");
+      await keyboard.to(/^No\. /);
+      await keyboard.press("Enter");
+      await page.waitForURL(/\/asked\/[0-9A-Z]{26}$/);
+    });
+  });
+
+  test("the first page weighs no more than a page may", async () => {
+    await visit(browser, {}, (page) => notHeavy(page, `${DESK}/en/`));
+  });
+
+  test("a login that nobody began here, or that comes back twice, logs nobody in", async () => {
+    await visit(browser, {}, async (page) => {
+      const answer = await page.goto(`${DESK}/login/callback?code=abc&state=def`);
+      assert.equal(answer.status(), 403);
+      await judge(page, "en", "login-failed");
+      let callback;
+      page.on("request", (request) => {
+        if (request.url().includes("/login/callback?code")) callback = request.url();
+      });
+      await logIn(page, "en", "paper");
+      assert.ok(callback);
+      assert.equal((await page.goto(callback)).status(), 403);
+    });
+  });
+});
