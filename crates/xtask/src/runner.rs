@@ -10,10 +10,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::command::{Error, cargo};
-use crate::{needs, postgres, python};
+use crate::{needs, portal, postgres, python};
 
 /// How a test says that it could not run here.
-const SKIPPED: &str = "SKIPPED:";
+pub(crate) const SKIPPED: &str = "SKIPPED:";
 
 /// Names the PostgreSQL server that the tests of [`POSTGRES_PACKAGES`] run on, in the place of SQLite.
 pub(crate) const ON_POSTGRES: &str = "TACIT_TEST_POSTGRES";
@@ -100,6 +100,7 @@ pub(crate) fn test(root: &Path) -> Result<Tally, Error> {
     let mut command = cargo(root);
     command.args(["test", "--workspace", "--doc", "--no-fail-fast"]);
     tally.add(libtest(command)?);
+    tally.add(portal::test(root)?);
     Ok(tally)
 }
 
@@ -152,7 +153,7 @@ fn libtest(mut command: Command) -> Result<Tally, Error> {
 }
 
 /// Hands each line to `see`, and prints it when that says so.
-fn follow(stream: Option<impl Read>, mut see: impl FnMut(&str) -> bool) {
+pub(crate) fn follow(stream: Option<impl Read>, mut see: impl FnMut(&str) -> bool) {
     let Some(stream) = stream else { return };
     for line in BufReader::new(stream).split(b'\n') {
         // A stream that breaks off has ended; the exit status tells the rest.
