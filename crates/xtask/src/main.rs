@@ -51,7 +51,7 @@ fn main() -> ExitCode {
         ["check"] => check(&root, Extent::Whole).map(report_check),
         ["check", "--quick"] => check(&root, Extent::Quick).map(report_check),
         ["test"] => test(&root),
-        ["browser"] => portal::test(&root).map(|tally| report_tests(&tally)),
+        ["browser"] => browser(&root),
         ["soak", rest @ ..] if let Some(options) = soak::Options::parse(rest) => soak::run(&root, &options),
         ["--help" | "-h" | "help"] => {
             println!("{USAGE}");
@@ -163,6 +163,11 @@ fn test(root: &Path) -> Result<bool, Error> {
     println!();
     let clean = report_check(findings);
     Ok(report_tests(&tally) && clean)
+}
+
+/// Only the tests in a browser; without one there is nothing to report.
+fn browser(root: &Path) -> Result<bool, Error> {
+    if portal::prepare(root) { portal::test(root).map(|tally| report_tests(&tally)) } else { Ok(false) }
 }
 
 fn report_tests(tally: &runner::Tally) -> bool {

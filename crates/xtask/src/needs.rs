@@ -121,10 +121,15 @@ pub(crate) fn strace() {
 /// The browser that the tests of the portal drive: the one that its variable names, or Debian's. With it comes a face
 /// for Chinese text, which pictures of the pages want.
 pub(crate) fn chromium() -> Result<(), Error> {
-    let program = std::env::var("TACIT_CHROMIUM").ok().filter(|path| !path.is_empty());
-    let program = program.as_deref().unwrap_or("/usr/bin/chromium");
-    if Path::new(program).exists() {
+    let named = std::env::var_os("TACIT_CHROMIUM").filter(|path| !path.is_empty());
+    if Path::new(named.as_deref().unwrap_or("/usr/bin/chromium".as_ref())).exists() {
         return Ok(());
+    }
+    if named.is_some() {
+        return Err(Error::Missing {
+            what: "the browser of TACIT_CHROMIUM",
+            remedy: "name one that is there",
+        });
     }
     apt(&["chromium", "fonts-noto-cjk"], "Chromium")
 }

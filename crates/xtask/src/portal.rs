@@ -23,12 +23,14 @@ pub(crate) fn check_assets(root: &Path) -> Result<Option<Vec<String>>, Error> {
     Ok(Some(found))
 }
 
-/// Runs the tests in a browser, or says why not.
+/// Installs what drives a browser, and the browser; where that cannot be, says so and that nothing is tested in one.
+pub(crate) fn prepare(root: &Path) -> bool {
+    let prepared = needs::node(root).and_then(|()| needs::chromium());
+    prepared.inspect_err(|error| println!("{SKIPPED} nothing is tested in a browser: {error}")).is_ok()
+}
+
+/// Runs the tests in a browser that need nothing beside it, after [`prepare`].
 pub(crate) fn test(root: &Path) -> Result<Tally, Error> {
-    if let Err(error) = needs::node(root).and_then(|()| needs::chromium()) {
-        println!("{SKIPPED} nothing is tested in a browser: {error}");
-        return Ok(Tally::default());
-    }
     let mut node = Command::new("node");
     node.args(["--test", "--test-reporter", "spec"])
         .args(tests(root)?)

@@ -75,6 +75,8 @@ pub(crate) fn test(root: &Path) -> Result<Tally, Error> {
     let url = given.or_else(|| server.as_ref().map(postgres::Server::url));
     let environment: Vec<_> = python::environment(root).into_iter().collect();
     needs::strace();
+    // Before the tests of the workspace, for some of them drive the browser too.
+    let browser = portal::prepare(root);
     let mut command = cargo(root);
     command.envs(environment.iter().cloned());
     match url {
@@ -100,7 +102,9 @@ pub(crate) fn test(root: &Path) -> Result<Tally, Error> {
     let mut command = cargo(root);
     command.args(["test", "--workspace", "--doc", "--no-fail-fast"]);
     tally.add(libtest(command)?);
-    tally.add(portal::test(root)?);
+    if browser {
+        tally.add(portal::test(root)?);
+    }
     Ok(tally)
 }
 
