@@ -203,7 +203,7 @@ function logTable(t) {
   const columns = [t("When", "时间"), t("Agency", "机构"), t("Why", "原因"), t("List", "名单"), t("Decision", "结果"), t("Proof", "证明"), t("Index", "序号")];
   const entries = [
     [t("21 Nov 2026, 10:32", "2026年11月21日 10:32"), t("City Procurement Office", "市政府采购中心"), t("Vendor selection", "供应商资格审查"), t("judgment defaulters", "失信被执行人"), t("Answered", "已答复"), state("verified", t("Verified", "已核验")), "104,233"],
-    [t("20 Nov 2026, 16:05", "2026年11月20日 16:05"), t("Harbor Bank", "海港银行"), t("Loan application", "贷款申请"), t("tax arrears", "欠税"), t("Refused: no consent", "已拒绝：没有同意"), state("pending", t("Not yet verified", "尚未核验")), "104,198"],
+    [t("20 Nov 2026, 16:05", "2026年11月20日 16:05"), t("Harbor Bank", "海港银行"), t("Loan application", "贷款申请"), t("tax arrears", "欠税"), `${t("No consent was given", "没有同意")} <strong class="govuk-tag govuk-tag--grey">${t("Refused", "已拒绝")}</strong>`, state("pending", t("Not yet verified", "尚未核验")), "104,198"],
     [t("2 Jan 2024, 09:00", "2024年1月2日 09:00"), t("Market Regulation Bureau", "市场监督管理局"), state("erased", t("Erased on 2 Jan 2026", "已于 2026年1月2日删除")), t("serious violators", "严重违法失信"), t("Answered", "已答复"), state("fails", t("Fails: the record is not in the tree", "不符：该记录不在树中")), "71,002"],
   ];
   const field = (id, label, control) => `<div class="govuk-form-group"><label class="govuk-label" for="${id}">${label}</label>${control}</div>`;
@@ -240,6 +240,7 @@ function logTable(t) {
     </table>
     <nav class="govuk-pagination" aria-label="${t("Pages", "分页")}">
       <div class="govuk-pagination__prev"><a class="govuk-link govuk-pagination__link" href="?after=9" rel="prev"><svg class="govuk-pagination__icon govuk-pagination__icon--prev" xmlns="http://www.w3.org/2000/svg" height="13" width="15" aria-hidden="true" focusable="false" viewBox="0 0 15 13"><path d="m6.5938-0.0078125-6.7266 6.7266 6.7441 6.4062 1.377-1.449-4.1856-3.9768h12.896v-2h-12.984l4.2931-4.293-1.414-1.414z"></path></svg><span class="govuk-pagination__link-title">${t("Newer", "较新")}</span></a></div>
+      <p class="govuk-body tacit-pagination__here">${t("Page 2 of 40", "第 2 页，共 40 页")}</p>
       <div class="govuk-pagination__next"><a class="govuk-link govuk-pagination__link" href="?before=9" rel="next"><span class="govuk-pagination__link-title">${t("Older", "较早")}</span><svg class="govuk-pagination__icon govuk-pagination__icon--next" xmlns="http://www.w3.org/2000/svg" height="13" width="15" aria-hidden="true" focusable="false" viewBox="0 0 15 13"><path d="m8.107-0.0078125-1.4136 1.414 4.2926 4.293h-12.986v2h12.896l-4.1855 3.9766 1.377 1.4492 6.7441-6.4062-6.7246-6.7266z"></path></svg></a></div>
     </nav>
     <div class="tacit-empty"><p class="govuk-body">${t("Nobody asked between 1 and 21 November 2026. Logs go back to 3 May 2025.", "2026年11月1日至21日没有人查询。日志最早到 2025年5月3日。")}</p></div>`;

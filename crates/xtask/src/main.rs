@@ -1,10 +1,12 @@
-//! Project chores: `cargo xtask check`, `cargo xtask test`, `cargo xtask soak`.
+//! Project chores: `cargo xtask check`, `cargo xtask test`, `cargo xtask browser`, `cargo xtask soak`.
 //!
 //! `check` proves the rules of the house: the arrows between crates ([`floors`]), the dependency bans and who may
 //! use which outside crate ([`bans`]), what each manifest inherits ([`manifests`]), rules on the text of every file
-//! ([`text`]), that SQLite and PostgreSQL have the same tables ([`schema`]), what docs/PROTOCOL.md promises ([`docs`]), and then rustfmt, clippy and `buf lint`. `test` is `check`
-//! and then every test; it is the one command that developers and CI run. `soak` runs the long tests ([`mod@soak`])
-//! and writes their table into docs/RELIABILITY.md; nothing else changes a tracked file.
+//! ([`text`]), that SQLite and PostgreSQL have the same tables ([`schema`]), what docs/PROTOCOL.md promises ([`docs`]),
+//! and then rustfmt, clippy, `buf lint`, and whether the portal's assets are what their sources make ([`portal`]).
+//! `test` is `check` and then every test; it is the one command that developers and CI run. `browser` is that part of it
+//! which runs in a real browser. `soak` runs the long tests ([`mod@soak`]) and writes their table into
+//! docs/RELIABILITY.md; nothing else changes a tracked file.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to a person at a terminal")]
 
 mod bans;
@@ -14,6 +16,7 @@ mod floors;
 mod graph;
 mod manifests;
 mod needs;
+mod portal;
 mod postgres;
 mod proto;
 mod python;
@@ -33,9 +36,10 @@ const USAGE: &str = "\
 Usage: cargo xtask <CHORE>
 
 Chores:
-  check          arrows, bans, manifests, text rules, the protocol document, rustfmt, clippy, buf lint
-  check --quick  the same without rustfmt, clippy and buf (under a second)
+  check          arrows, bans, manifests, text rules, the protocol document, rustfmt, clippy, buf lint, assets
+  check --quick  the same without rustfmt, clippy, buf and assets (under a second)
   test           check, then every test; this is what CI runs
+  browser        the tests in a browser alone; pictures of the pages go to target/pictures
   soak           the long tests at their full counts; their table goes to docs/RELIABILITY.md
   soak --only NAME --runs N   one of them, or another count";
 
@@ -47,6 +51,7 @@ fn main() -> ExitCode {
         ["check"] => check(&root, Extent::Whole).map(report_check),
         ["check", "--quick"] => check(&root, Extent::Quick).map(report_check),
         ["test"] => test(&root),
+        ["browser"] => browser(&root),
         ["soak", rest @ ..] if let Some(options) = soak::Options::parse(rest) => soak::run(&root, &options),
         ["--help" | "-h" | "help"] => {
             println!("{USAGE}");
@@ -130,6 +135,11 @@ fn check(root: &Path, extent: Extent) -> Result<usize, Error> {
     let mut buf = std::process::Command::new(needs::buf(root)?);
     buf.arg("lint").current_dir(root);
     step("buf lint", started, failed(run(buf)?, "buf has findings (above)"));
+    let started = Instant::now();
+    match portal::check_assets(root)? {
+        Some(found) => step("assets of the portal", started, found),
+        None => println!("{} the portal's assets are not compared with their sources", runner::SKIPPED),
+    }
     Ok(findings)
 }
 
@@ -153,6 +163,11 @@ fn test(root: &Path) -> Result<bool, Error> {
     println!();
     let clean = report_check(findings);
     Ok(report_tests(&tally) && clean)
+}
+
+/// Only the tests in a browser; without one there is nothing to report.
+fn browser(root: &Path) -> Result<bool, Error> {
+    if portal::prepare(root) { portal::test(root).map(|tally| report_tests(&tally)) } else { Ok(false) }
 }
 
 fn report_tests(tally: &runner::Tally) -> bool {

@@ -1,5 +1,5 @@
 //! What the chores need beyond cargo, found or installed: `rustfmt` and `clippy` through rustup, Node's npm,
-//! PostgreSQL and strace through apt, and `buf` through npm by the hashes of package-lock.json.
+//! PostgreSQL, strace and Chromium through apt, and what package-lock.json names, `buf` among it, through npm by hash.
 //!
 //! A need is one function here: it returns once the thing is usable, or says what a person has to do.
 
@@ -30,19 +30,14 @@ pub(crate) fn rust_components() -> Result<(), Error> {
     Ok(())
 }
 
-/// The `buf` program of package-lock.json, installed into node_modules when it is missing or older than the lock file.
+/// The `buf` program of package-lock.json.
 pub(crate) fn buf(root: &Path) -> Result<PathBuf, Error> {
     let package = match std::env::consts::ARCH {
         "aarch64" => "buf-linux-aarch64",
         _ => "buf-linux-x64",
     };
     let program = root.join("node_modules/@bufbuild").join(package).join("bin/buf");
-    if !(program.exists() && is_installed(root)) {
-        npm()?;
-        let mut install = Command::new("npm");
-        install.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(root);
-        succeed(install)?;
-    }
+    node_modules(root, &program)?;
     // npm leaves out what does not fit the platform, and does not call that an error.
     if program.exists() {
         Ok(program)
@@ -52,6 +47,36 @@ pub(crate) fn buf(root: &Path) -> Result<PathBuf, Error> {
             remedy: "run the checks on Linux (x86_64 or aarch64)",
         })
     }
+}
+
+/// Installs what package-lock.json names, when node_modules is older than that or lacks `wanted`.
+fn node_modules(root: &Path, wanted: &Path) -> Result<(), Error> {
+    if wanted.exists() && is_installed(root) {
+        return Ok(());
+    }
+    npm()?;
+    let mut install = Command::new("npm");
+    install.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(root);
+    succeed(install)
+}
+
+/// Node and the packages of package-lock.json that run in it: what makes the portal's assets and drives its browser.
+pub(crate) fn node(root: &Path) -> Result<(), Error> {
+    npm()?;
+    let mut version = Command::new("node");
+    version.arg("--version");
+    let version = output(version)?;
+    if !is_new_enough(&String::from_utf8_lossy(&version)) {
+        return Err(Error::Missing { what: "Node 20.19 or newer", remedy: "install it" });
+    }
+    node_modules(root, &root.join("node_modules/sass"))
+}
+
+/// Of what `node --version` says, `v20.20.2`: whether the packages run in it.
+fn is_new_enough(version: &str) -> bool {
+    let mut parts =
+        version.trim().trim_start_matches('v').split('.').map_while(|part| part.parse::<u32>().ok());
+    (parts.next(), parts.next()) >= (Some(20), Some(19))
 }
 
 /// Whether node_modules is at least as new as the lock file.
@@ -93,6 +118,22 @@ pub(crate) fn strace() {
     }
 }
 
+/// The browser that the tests of the portal drive: the one that its variable names, or Debian's. With it comes a face
+/// for Chinese text, which pictures of the pages want.
+pub(crate) fn chromium() -> Result<(), Error> {
+    let named = std::env::var_os("TACIT_CHROMIUM").filter(|path| !path.is_empty());
+    if Path::new(named.as_deref().unwrap_or("/usr/bin/chromium".as_ref())).exists() {
+        return Ok(());
+    }
+    if named.is_some() {
+        return Err(Error::Missing {
+            what: "the browser of TACIT_CHROMIUM",
+            remedy: "name one that is there",
+        });
+    }
+    apt(&["chromium", "fonts-noto-cjk"], "Chromium")
+}
+
 fn npm() -> Result<(), Error> {
     if works("npm") {
         return Ok(());
@@ -105,7 +146,7 @@ pub(crate) fn apt(packages: &[&str], what: &'static str) -> Result<(), Error> {
     if !works("apt-get") || !is_root()? {
         return Err(Error::Missing {
             what,
-            remedy: "install it (Debian: apt-get install nodejs npm python3-venv postgresql), or run this once as root",
+            remedy: "install it (Debian: apt-get install nodejs npm python3-venv postgresql chromium), or run this once as root",
         });
     }
     println!("installing with apt-get: {}", packages.join(" "));
@@ -164,6 +205,16 @@ mod tests {
         let file = std::fs::File::options().write(true).open(installed).unwrap();
         file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
         assert!(!is_installed(root.path()));
+    }
+
+    #[test]
+    fn an_old_node_is_told() {
+        for version in ["v20.19.0\n", "v20.20.2", "v22.1.0"] {
+            assert!(is_new_enough(version), "{version}");
+        }
+        for version in ["v18.20.4\n", "v20.18.9", "", "no version"] {
+            assert!(!is_new_enough(version), "{version:?}");
+        }
     }
 
     #[test]

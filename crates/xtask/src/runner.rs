@@ -10,10 +10,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::command::{Error, cargo};
-use crate::{needs, postgres, python};
+use crate::{needs, portal, postgres, python};
 
 /// How a test says that it could not run here.
-const SKIPPED: &str = "SKIPPED:";
+pub(crate) const SKIPPED: &str = "SKIPPED:";
 
 /// Names the PostgreSQL server that the tests of [`POSTGRES_PACKAGES`] run on, in the place of SQLite.
 pub(crate) const ON_POSTGRES: &str = "TACIT_TEST_POSTGRES";
@@ -75,6 +75,8 @@ pub(crate) fn test(root: &Path) -> Result<Tally, Error> {
     let url = given.or_else(|| server.as_ref().map(postgres::Server::url));
     let environment: Vec<_> = python::environment(root).into_iter().collect();
     needs::strace();
+    // Before the tests of the workspace, for some of them drive the browser too.
+    let browser = portal::prepare(root);
     let mut command = cargo(root);
     command.envs(environment.iter().cloned());
     match url {
@@ -100,6 +102,9 @@ pub(crate) fn test(root: &Path) -> Result<Tally, Error> {
     let mut command = cargo(root);
     command.args(["test", "--workspace", "--doc", "--no-fail-fast"]);
     tally.add(libtest(command)?);
+    if browser {
+        tally.add(portal::test(root)?);
+    }
     Ok(tally)
 }
 
@@ -152,7 +157,7 @@ fn libtest(mut command: Command) -> Result<Tally, Error> {
 }
 
 /// Hands each line to `see`, and prints it when that says so.
-fn follow(stream: Option<impl Read>, mut see: impl FnMut(&str) -> bool) {
+pub(crate) fn follow(stream: Option<impl Read>, mut see: impl FnMut(&str) -> bool) {
     let Some(stream) = stream else { return };
     for line in BufReader::new(stream).split(b'\n') {
         // A stream that breaks off has ended; the exit status tells the rest.

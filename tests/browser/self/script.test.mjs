@@ -14,7 +14,7 @@ const PAGES = {
   "/copy": html('<div class="tacit-proof" data-module="tacit-copy" data-copy="Copy" data-copied="Copied" data-copy-label="Copy the hash"><code>9c1f</code></div>'),
   "/filter": html('<details class="tacit-filter" data-module="tacit-filter" open><summary>Filter</summary><p>Fields</p></details>'),
   "/filter-set": html('<details class="tacit-filter" data-module="tacit-filter" data-set open><summary>Filter</summary><p>Fields</p></details>'),
-  "/cards": html('<table class="govuk-table tacit-table--cards" data-module="tacit-cards"><caption>Entries</caption><thead class="govuk-table__head"><tr class="govuk-table__row"><th class="govuk-table__header" scope="col">When</th></tr></thead><tbody class="govuk-table__body"><tr class="govuk-table__row"><td class="govuk-table__cell" data-label="When">Now</td></tr></tbody></table>'),
+  "/cards": html('<table class="govuk-table tacit-table--cards" data-module="tacit-cards"><caption>Entries</caption><thead class="govuk-table__head"><tr class="govuk-table__row"><th class="govuk-table__header" scope="col">When</th></tr></thead><tbody class="govuk-table__body"><tr class="govuk-table__row"><td class="govuk-table__cell" data-label="When">Now, <strong>today</strong></td></tr></tbody></table>'),
   "/form": html('<form method="post" action="/sent" data-module="tacit-submit"><button type="submit">Send</button></form>'),
   "/sent": html("<p>Sent</p>"),
 };
@@ -69,6 +69,11 @@ describe("the script", { skip: missingBrowser() }, () => {
         assert.equal(await table.getByRole("cell").count(), 1);
         assert.equal(await table.getByRole("columnheader", { name: "When" }).count(), 1);
         assert.equal(await page.locator("td").evaluate((cell) => getComputedStyle(cell, "::before").content), '"When"');
+        // What the field holds flows in one line beside the label.
+        const left = (one) => one.evaluate((element) => [element.getBoundingClientRect().left, element.getBoundingClientRect().height]);
+        const [cell, height] = await left(page.locator("td"));
+        const [strong] = await left(page.locator("strong"));
+        assert.ok(strong > cell + 100 && height < 60, `${cell} ${strong} ${height}`);
       },
       { size: "phone" },
     );

@@ -16,8 +16,7 @@ export const settings = {
     auditor: set("TACIT_DESK_AUDITOR"),
     officer: set("TACIT_DESK_OFFICER"),
   },
-  // The identity provider that those desks use. When something else started it, its issuer; else where to start it.
-  issuer: set("TACIT_OIDC_ISSUER"),
+  // Where the identity provider is to be that those desks use.
   issuerPort: Number(set("TACIT_OIDC_PORT") ?? 0),
   // Where pictures go; git ignores it.
   pictures: set("TACIT_PICTURES") ?? join(root, "target/pictures"),
