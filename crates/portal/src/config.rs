@@ -23,7 +23,7 @@ pub struct DeskConfig {
     #[serde(default = "utc")]
     pub time_zone: String,
     /// The JSON API behind the desk: the authority's for subjects, the node's for officers.
-    pub api: ApiAt,
+    pub api: Option<ApiAt>,
 }
 
 fn utc() -> String {
@@ -33,7 +33,7 @@ fn utc() -> String {
 impl DeskConfig {
     /// Makes relative paths start elsewhere.
     pub fn resolve(&mut self, resolve: impl Fn(&mut PathBuf)) {
-        resolve(&mut self.api.tokens);
+        self.api.iter_mut().for_each(|api| resolve(&mut api.tokens));
         match &mut self.login {
             LoginConfig::Oidc(oidc) => {
                 oidc.client_secret.iter_mut().chain(&mut oidc.roots).for_each(&resolve);

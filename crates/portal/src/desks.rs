@@ -23,6 +23,23 @@ impl DeskName {
             Self::Officer => "officer",
         }
     }
+
+    /// The key of its address in the configuration.
+    pub(crate) const fn key(self) -> &'static str {
+        match self {
+            Self::Subject => "subject.http",
+            Self::Auditor => "auditor.http",
+            Self::Officer => "officer.http",
+        }
+    }
+
+    /// The ways of its navigation, `nav-<name>` in words, with their addresses.
+    pub(crate) const fn ways(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Subject => &[("home", "/"), ("asked", "/asked"), ("acting", "/acting")],
+            Self::Auditor | Self::Officer => &[],
+        }
+    }
 }
 
 impl fmt::Display for DeskName {

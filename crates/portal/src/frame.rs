@@ -7,7 +7,6 @@ use jiff::tz::TimeZone;
 use crate::{
     assets,
     desk::Desk,
-    desks::DeskName,
     language::{Language, Value},
     person::Acting,
     time,
@@ -57,10 +56,7 @@ impl Frame {
     /// The frame of a page with this title, under this way of the navigation.
     pub(crate) fn new(desk: &Desk, visit: &Visit, title: String, here: &str) -> Self {
         let login = visit.session.as_ref().and_then(|session| session.state.login.as_ref());
-        let ways: &[(&str, &str)] = match (login, desk.name) {
-            (Some(_), DeskName::Subject) => &[("home", "/"), ("asked", "/asked"), ("acting", "/acting")],
-            (Some(_), DeskName::Auditor | DeskName::Officer) | (None, _) => &[],
-        };
+        let ways = if login.is_some() { desk.name.ways() } else { &[] };
         let language = visit.language;
         let acting = login.filter(|login| login.acting != Acting::Own).and_then(|login| login.for_whom());
         Self {

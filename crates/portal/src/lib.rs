@@ -107,17 +107,27 @@ impl Portal {
     pub async fn start(deps: PortalDeps) -> Result<Self, StartError> {
         let mut portal = Self { desks: Vec::new(), sweeps: Vec::new() };
         if let Some(config) = &deps.subject {
-            let name = DeskName::Subject;
-            let listener = bind_loopback("subject.http", config.http).await?;
-            let wrong = |why: String| StartError::Desk { desk: name, why };
-            let at = listener.local_addr().map_err(|error| wrong(error.to_string()))?;
-            let web = Web::new(None).map_err(|error| wrong(error.to_string()))?;
-            let api = Api::new(web, &config.api).map_err(|error| wrong(error.to_string()))?;
-            let desk = Desk::new(name, config, deps.db.clone(), Arc::clone(&deps.clock), at)?;
-            portal.sweeps.push(desk.sessions.clone());
-            portal.desks.push((name, listener, subject::router(desk, api)));
+            let api = api(DeskName::Subject, config)?;
+            portal.open(&deps, DeskName::Subject, config, |desk| subject::router(desk, api)).await?;
         }
         if portal.desks.is_empty() { Err(StartError::NoDesk) } else { Ok(portal) }
+    }
+
+    /// Binds the address of one desk and makes its pages.
+    async fn open(
+        &mut self,
+        deps: &PortalDeps,
+        name: DeskName,
+        config: &DeskConfig,
+        pages: impl FnOnce(Desk) -> Router,
+    ) -> Result<(), StartError> {
+        let listener = bind_loopback(name.key(), config.http).await?;
+        let at =
+            listener.local_addr().map_err(|error| StartError::Desk { desk: name, why: error.to_string() })?;
+        let desk = Desk::new(name, config, deps.db.clone(), Arc::clone(&deps.clock), at)?;
+        self.sweeps.push(desk.sessions.clone());
+        self.desks.push((name, listener, pages(desk)));
+        Ok(())
     }
 
     /// Where each desk listens.
@@ -144,6 +154,14 @@ impl Portal {
             serving.shutdown().await;
         }
     }
+}
+
+/// The interface behind a desk.
+fn api(desk: DeskName, config: &DeskConfig) -> Result<Api, StartError> {
+    let wrong = |why: String| StartError::Desk { desk, why };
+    let at = config.api.as_ref().ok_or_else(|| wrong("api is missing".to_owned()))?;
+    let web = Web::new(None).map_err(|error| wrong(error.to_string()))?;
+    Api::new(web, at).map_err(|error| wrong(error.to_string()))
 }
 
 async fn sweep(sessions: Sessions, mut stopping: watch::Receiver<bool>) {
