@@ -91,6 +91,11 @@ impl Api {
         Ok(Self { web, base: at.url.clone(), bearer })
     }
 
+    /// Reads.
+    pub(crate) async fn get<A: DeserializeOwned>(&self, path: &str, id: &RequestId) -> Result<A, Trouble> {
+        self.call(Method::GET, path, Vec::new(), id).await
+    }
+
     /// Sends a body, reads the answer.
     pub(crate) async fn post<A: DeserializeOwned>(
         &self,
@@ -99,11 +104,12 @@ impl Api {
         id: &RequestId,
     ) -> Result<A, Trouble> {
         let body = serde_json::to_vec(body).map_err(|error| Trouble::new("internal", error.to_string()))?;
-        self.call(path, body, id).await
+        self.call(Method::POST, path, body, id).await
     }
 
     async fn call<A: DeserializeOwned>(
         &self,
+        method: Method,
         path: &str,
         body: Vec<u8>,
         id: &RequestId,
@@ -111,7 +117,7 @@ impl Api {
         let broken = |what: String| Trouble::new("unavailable", what);
         let url = self.base.join(path).map_err(|error| broken(error.to_string()))?;
         let request = Request::builder()
-            .method(Method::POST)
+            .method(method)
             .uri(url.as_str())
             .header(header::AUTHORIZATION, &self.bearer)
             .header(header::CONTENT_TYPE, "application/json")

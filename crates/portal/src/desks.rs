@@ -36,7 +36,13 @@ impl DeskName {
     /// The ways of its navigation, `nav-<name>` in words, with their addresses.
     pub(crate) const fn ways(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Subject => &[("home", "/"), ("asked", "/asked"), ("acting", "/acting")],
+            Self::Subject => &[
+                ("home", "/"),
+                ("lists", "/lists"),
+                ("asked", "/asked"),
+                ("consents", "/consents"),
+                ("acting", "/acting"),
+            ],
             Self::Auditor | Self::Officer => &[],
         }
     }

@@ -9,6 +9,7 @@ use crate::{
     desk::Desk,
     language::{Language, Value},
     person::Acting,
+    subject::says::Named,
     time,
     visit::{Fault, Visit},
 };
@@ -93,6 +94,18 @@ impl Frame {
         self.language.with(key, &[(name, value.into())])
     }
 
+    /// A message with two values.
+    pub(crate) fn with2<'v>(
+        &self,
+        key: &str,
+        name: &'static str,
+        value: impl Into<Value<'v>>,
+        second: &'static str,
+        other: impl Into<Value<'v>>,
+    ) -> String {
+        self.language.with(key, &[(name, value.into()), (second, other.into())])
+    }
+
     /// Page number so and so of so many.
     pub(crate) fn page_of(&self, number: &usize, pages: &usize) -> String {
         self.language.with("asked-page", &[("number", (*number).into()), ("pages", (*pages).into())])
@@ -109,6 +122,34 @@ impl Frame {
 
     pub(crate) fn exact(&self, rfc3339: &str) -> String {
         time::exact(rfc3339, &self.zone, self.language)
+    }
+
+    pub(crate) fn day(&self, iso: &str) -> String {
+        time::day(iso, self.language)
+    }
+
+    /// Names one behind the other.
+    pub(crate) fn titles(&self, named: &[Named]) -> String {
+        let titles: Vec<&str> = named.iter().map(|named| named.title.as_str()).collect();
+        titles.join(self.language.comma())
+    }
+
+    /// `4 MONTH` in words.
+    pub(crate) fn often(&self, frequency: &str) -> String {
+        let Some((count, unit)) = frequency.split_once(' ') else { return frequency.to_owned() };
+        let key = format!("often-{}", unit.to_ascii_lowercase());
+        if self.language.find(&key).is_none() {
+            return frequency.to_owned();
+        }
+        match count.parse::<u64>() {
+            Ok(count) => self.with(&key, "count", &count),
+            Err(_) => frequency.to_owned(),
+        }
+    }
+
+    /// A word of a family of words, `<family>-<word>`, or the word itself.
+    pub(crate) fn word(&self, family: &str, word: &str) -> String {
+        self.language.find(&format!("{family}-{}", word.replace('_', "-"))).unwrap_or_else(|| word.to_owned())
     }
 
     /// An address of this desk in the page's language.

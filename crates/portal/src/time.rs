@@ -25,6 +25,16 @@ pub(crate) fn exact(rfc3339: &str, zone: &TimeZone, language: Language) -> Strin
     at.strftime(pattern).to_string()
 }
 
+/// `21 November 2026` of `2026-11-21`.
+pub(crate) fn day(iso: &str, language: Language) -> String {
+    let Ok(day) = iso.parse::<Date>() else { return iso.to_owned() };
+    let pattern = match language {
+        Language::English => "%-d %B %Y",
+        Language::Chinese => "%Y年%-m月%-d日",
+    };
+    day.strftime(pattern).to_string()
+}
+
 /// The beginning of a day in a zone, as the interfaces read times.
 pub(crate) fn start_of(day: Date, zone: &TimeZone) -> Option<String> {
     let start = day.to_zoned(zone.clone()).ok()?.timestamp().as_millisecond();
@@ -47,6 +57,8 @@ mod tests {
         assert_eq!(minute(at, &zone, Language::Chinese), "2026年11月21日 10:32");
         assert_eq!(exact(at, &zone, Language::English), "21 November 2026, 10:32:09 (UTC+08:00)");
         assert_eq!(exact(at, &zone, Language::Chinese), "2026年11月21日 10:32:09（UTC+08:00）");
+        assert_eq!(day("2026-03-01", Language::Chinese), "2026年3月1日");
+        assert_eq!(day("soon", Language::English), "soon");
         let start = start_of("2026-11-21".parse().unwrap(), &zone);
         assert_eq!(start.as_deref(), Some("2026-11-20T16:00:00.000Z"));
     }

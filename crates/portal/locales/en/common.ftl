@@ -15,10 +15,14 @@ frame-printed = Printed { $time }
 frame-footer = Tacit answers one question at a time: is this code on that list, for this lawful purpose? Every question is in a public log before it is answered.
 
 nav-home = Home
+nav-lists = Lists
+nav-consents = My consents
 nav-asked = Who asked about me
 nav-acting = Acting for others
 
 state-verified = Verified
+state-pending = Not yet verified
+state-erased = Erased
 state-fails = FAILS
 
 ## Logging in and out.

@@ -15,10 +15,14 @@ frame-printed = 打印于{ $time }
 frame-footer = Tacit 每次只回答一个问题：为了这一合法目的，这个代码在不在那份名单上？每次查询在得到回答之前，都已写入公开日志。
 
 nav-home = 首页
+nav-lists = 名单
+nav-consents = 我的同意
 nav-asked = 谁查询过我
 nav-acting = 代表他人
 
 state-verified = 已验证
+state-pending = 尚未验证
+state-erased = 已删除
 state-fails = 验证失败
 
 ## 登录与退出。

@@ -2,9 +2,12 @@
 
 mod acting;
 mod asked;
+mod consents;
 mod entry;
 mod home;
-mod says;
+mod lists;
+mod requests;
+pub(crate) mod says;
 
 use axum::{Router, routing};
 
@@ -38,6 +41,37 @@ pub(crate) fn router(desk: Desk, api: Api) -> Router {
         Route::get("/{language}/asked.json", Guard::For(Scope::Read), routing::get(asked::json)),
         Route::get("/{language}/asked/{record}", Guard::For(Scope::Read), routing::get(entry::entry)),
         Route::get("/{language}/asked/{record}/proof", Guard::For(Scope::Read), routing::get(entry::proof)),
+        Route::get("/{language}/lists", Guard::For(Scope::Check), routing::get(lists::lists)),
+        Route::post("/{language}/lists/check", Guard::For(Scope::Check), routing::post(lists::check)),
+        Route::get("/{language}/lists/{holder}/{name}", Guard::Login, routing::get(lists::list)),
+        Route::get("/{language}/consents", Guard::For(Scope::Read), routing::get(consents::consents)),
+        Route::get("/{language}/consents/{id}", Guard::For(Scope::Read), routing::get(consents::consent)),
+        Route::get(
+            "/{language}/consents/{id}/receipt",
+            Guard::For(Scope::Read),
+            routing::get(consents::receipt),
+        ),
+        Route::get(
+            "/{language}/consents/{id}/withdraw",
+            Guard::For(Scope::Consent),
+            routing::get(consents::confirm),
+        ),
+        Route::post(
+            "/{language}/consents/{id}/{change}",
+            Guard::For(Scope::Consent),
+            routing::post(consents::change),
+        ),
+        Route::get("/{language}/requests/{id}", Guard::For(Scope::Read), routing::get(requests::request)),
+        Route::post(
+            "/{language}/requests/{id}/allow",
+            Guard::For(Scope::Consent),
+            routing::post(requests::allow),
+        ),
+        Route::post(
+            "/{language}/requests/{id}/refuse",
+            Guard::For(Scope::Consent),
+            routing::post(requests::refuse),
+        ),
     ]);
     serving::router(desk, Subject { api }, routes)
 }
