@@ -2,7 +2,7 @@
 
 #![cfg(test)]
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 use tacit_desk::{conformance::assert_documented, consent_receipt};
@@ -24,7 +24,12 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
-        let options = Options { database: postgres, ..Options::quick().reading_ms(1000) };
+        Self::reading(1000).await
+    }
+
+    /// With an authority that reads so often.
+    async fn reading(every_ms: u64) -> Self {
+        let options = Options { database: postgres, ..Options::quick().reading_ms(every_ms) };
         let federation = Federation::start("procurement", options).await.unwrap();
         let mut rng = seeded_rng([61; 32]);
         let [me, other, listed] = [0, 1, 2].map(|_| generate_uscc(&mut rng));
@@ -197,6 +202,60 @@ async fn a_consent_given_at_the_desk_allows_checks_until_it_is_withdrawn_there()
     assert_eq!((&consent["uses"], &consent["uses_complete"]), (&json!(2), &json!(true)));
     assert_eq!((&consent["allows"], &consent["may"]), (&json!(false), &json!([])));
     assert!(consent.get("unconfirmed").is_none());
+    scene.federation.shut_down().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn before_any_reading_what_was_done_shows_and_a_withdrawal_follows_what_the_command_line_did() {
+    let scene = Scene::reading(7 * 86_400_000).await;
+    let id = scene.new_id();
+    scene.post("/v1/consents", scene.grant(id)).await;
+    assert_eq!(scene.check().await, "not_listed");
+    let known = scene.consents().await;
+    assert_eq!((&known["as_of"], &known["consents"][0]["allows"]), (&Value::Null, &json!(true)));
+    assert_eq!(known["consents"][0]["events"][0]["proof"], "acknowledged");
+    assert_eq!(known["consents"][0]["uses"], 0, "a use is known from a reading");
+    let receipt = format!("/v1/consents/{id}/receipt");
+    assert_eq!(scene.refused(&receipt, json!({}), 404).await, "not_found");
+    // Neither a pause nor a request that came meanwhile is known here.
+    let beside = scene.federation.authority("portal").await.unwrap();
+    beside.change(id, ConsentState::Paused).await.unwrap();
+    scene.asks_for("4 DAY").await;
+    let known = scene.consents().await;
+    assert_eq!((&known["requests"], &known["consents"][0]["state"]), (&json!([]), &json!("given")));
+    let withdrawn = scene.post(&format!("/v1/consents/{id}/withdraw"), json!({})).await;
+    assert_eq!((&withdrawn["state"], &withdrawn["number"]), (&json!("withdrawn"), &json!(3)));
+    assert_eq!(scene.check().await, "consent_required");
+    let known = scene.consents().await;
+    assert_eq!(event_words(&known["consents"][0]), ["1 given", "3 withdrawn"]);
+    assert!(known["consents"][0].get("unconfirmed").is_none());
+    scene.federation.shut_down().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_withdrawal_without_an_answer_is_shown_as_such_and_goes_on_when_who_asked_has_gone() {
+    let mut scene = Scene::reading(7 * 86_400_000).await;
+    let id = scene.new_id();
+    scene.post("/v1/consents", scene.grant(id)).await;
+    scene.federation.stop("coordinator").await.unwrap();
+    let path = format!("/v1/consents/{id}/withdraw");
+    let asked = scene.post_as(&scene.me, &path, json!({}), 200);
+    tokio::time::timeout(Duration::from_millis(1500), asked)
+        .await
+        .expect_err("nobody can say that it is done");
+    let consent = scene.consents().await["consents"][0].clone();
+    assert_eq!((&consent["state"], &consent["unconfirmed"]["state"]), (&json!("given"), &json!("withdrawn")));
+    scene.federation.restart("coordinator").await.unwrap();
+    for _ in 0..300 {
+        if scene.consents().await["consents"][0]["state"] == "withdrawn" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let consent = scene.consents().await["consents"][0].clone();
+    assert_eq!((&consent["state"], &consent["number"]), (&json!("withdrawn"), &json!(2)));
+    assert!(consent.get("unconfirmed").is_none() && consent["allows"] == false);
+    assert_eq!(scene.check().await, "consent_required");
     scene.federation.shut_down().await.unwrap();
 }
 
