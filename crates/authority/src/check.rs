@@ -37,7 +37,7 @@ impl Lately {
     }
 
     /// Counts one check of a user.
-    fn count(&self, user: RowKey, now: Millis) -> Result<(), Problem> {
+    pub(crate) fn count(&self, user: RowKey, now: Millis) -> Result<(), Problem> {
         let minute = now.utc_minute();
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.retain(|_, (of, _)| *of == minute);
@@ -79,7 +79,7 @@ impl SelfChecks {
 }
 
 /// Whether the holder of a list has agreed to answer its subjects through this authority.
-fn agreed(registry: &Registry, own: &MemberId, list: &ListId, now: Millis) -> Result<(), Problem> {
+pub(crate) fn agreed(registry: &Registry, own: &MemberId, list: &ListId, now: Millis) -> Result<(), Problem> {
     if registry.list(list).is_none() {
         return Err(Problem::of_field(Reason::UnknownList, "list", Reason::UnknownList.meaning()));
     }

@@ -33,6 +33,8 @@ pub struct ApiLimits {
     pub request_ms: u64,
     /// Checks of one user about themselves in a minute: against abuse, not a quota.
     pub checks_per_minute: u32,
+    /// Changes of one user's consents in a minute: each is a record of the log.
+    pub consent_changes_per_minute: u32,
 }
 
 impl Default for ApiLimits {
@@ -44,6 +46,7 @@ impl Default for ApiLimits {
             header_ms: 10_000,
             request_ms: 60_000,
             checks_per_minute: 20,
+            consent_changes_per_minute: 20,
         }
     }
 }
@@ -56,6 +59,10 @@ impl ApiLimits {
             ("connections", self.connections),
             ("body_bytes", self.body_bytes),
             ("checks_per_minute", usize::try_from(self.checks_per_minute).unwrap_or(usize::MAX)),
+            (
+                "consent_changes_per_minute",
+                usize::try_from(self.consent_changes_per_minute).unwrap_or(usize::MAX),
+            ),
         ];
         bounds.into_iter().find(|(_, value)| *value == 0).map_or(Ok(()), |(key, _)| Err(key))
     }

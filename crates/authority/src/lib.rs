@@ -7,13 +7,14 @@
 //! ```
 //!
 //! What is asked about a user is answered from the store, as of a stated time; nobody outside is asked. A check that a
-//! user makes is the ordinary flow of a requester, for purpose `subject-access`. What this crate does *not* do: it
-//! authenticates no person (the portal before it does), signs no consents (`tacit_client::ConsentAuthority` does), and
-//! decides nothing. Codes, pseudonyms and records are sealed in its database and in no log line.
+//! user makes is the ordinary flow of a requester, for purpose `subject-access`; what a user does about a consent goes to
+//! the coordinator at once. What this crate does *not* do: it authenticates no person (the portal before it does), signs no
+//! consents (`tacit_client::ConsentAuthority` does), and decides nothing. Codes, pseudonyms and records are sealed in its database and in no log line.
 
 mod api;
 mod check;
 mod config;
+mod consents;
 mod letters;
 mod matters;
 mod measure;
@@ -120,6 +121,8 @@ struct App {
     users: Users,
     readings: Readings,
     checks: SelfChecks,
+    /// Changes of consents, counted against the limit of a minute.
+    changes: Lately,
     tokens: Tokens,
     clock: Arc<dyn Clock>,
     limits: ApiLimits,
@@ -197,6 +200,7 @@ impl Authority {
                 requester: deps.requester.clone(),
                 lately: Lately::new(deps.api.limits.checks_per_minute),
             },
+            changes: Lately::new(deps.api.limits.consent_changes_per_minute),
             tokens,
             started: deps.clock.now(),
             clock: deps.clock,

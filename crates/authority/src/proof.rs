@@ -131,7 +131,7 @@ pub(crate) fn body(chain: &Chain, entry: Entry, checkpoint: &[u8]) -> ProofBody 
             Opening::Check { exact, rules, agreement, basis } => {
                 OpeningBody::Check { exact, rules, agreement, basis }
             }
-            Opening::Consent { text, salt_terms, number } => {
+            Opening::Consent { text, salt_terms, number, .. } => {
                 OpeningBody::Consent { text, salt_terms: BASE64.encode(salt_terms), number }
             }
             Opening::Notice { pseudonym, letter, key } => OpeningBody::Notice {

@@ -9,19 +9,20 @@
 //! logged in, nor which pseudonyms of different requesters are one user's. A reading that was broken off goes on with
 //! what is left of it, shuffled anew.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+mod part;
+
+use std::{sync::Arc, time::Duration};
 
 use rand_core::CryptoRng;
 use serde::Deserialize;
-use tacit_client::{ClientError, ConsentAuthority, Details, Kind, KnownChain, RowKey, SubjectLog};
+use tacit_client::{ClientError, ConsentAuthority, Kind, RowKey};
 use tacit_model::{Clock, Millis, Reason, SubjectCode};
 use tacit_store::{Db, StoreError, begin};
 use tokio::sync::{Mutex, Notify};
 
 use crate::{
-    letters,
-    sealed::{Chain, Entry, Opening, RowError, Rows, Statement, User},
-    source::{ReadLog, Source, Wanted},
+    sealed::{Chain, RowError, Rows, User},
+    source::Source,
     store::{chains, readings, users},
 };
 
@@ -204,125 +205,6 @@ impl Readings {
         Ok(run)
     }
 
-    /// Reads up to 1024 chains in their order, and stores what came.
-    async fn read_part(
-        &self,
-        run: u64,
-        keys: &[RowKey],
-        rng: &mut impl CryptoRng,
-    ) -> Result<(), ReadingError> {
-        let mut found: HashMap<_, _> = chains::by_keys(&mut *self.db.read().await?, keys)
-            .await?
-            .into_iter()
-            .map(|row| (row.key, (row.user, row.sealed)))
-            .collect();
-        let mut users: Vec<RowKey> = Vec::with_capacity(keys.len());
-        let mut opened: Vec<(RowKey, Chain)> = Vec::with_capacity(keys.len());
-        for key in keys {
-            if let Some((user, sealed)) = found.remove(key) {
-                users.push(user);
-                opened.push((*key, self.rows.open(Kind::Chain, key, &sealed)?));
-            }
-        }
-        let mut others = self.others(&users, &opened).await?;
-        let wanted = |(key, chain): &(RowKey, Chain)| {
-            let known = KnownChain { records: chain.records, head: chain.head, erased: chain.erased };
-            let others = others.remove(key).unwrap_or_default();
-            Wanted { pseudonym: chain.pseudonym, others, known }
-        };
-        let logs = self.source.read(opened.iter().map(wanted).collect()).await?;
-        let mut changes = Vec::with_capacity(opened.len());
-        let (mut forwards, mut erased) = (Vec::new(), Vec::new());
-        for (((key, chain), log), user) in opened.into_iter().zip(logs).zip(&users) {
-            let (about, mut entries) = (chain.clone(), Vec::new());
-            let change = self.change(key, chain, log, &mut entries, rng)?;
-            if change.begins_anew {
-                erased.extend(self.written_to(user, &about.requester).await?);
-            }
-            changes.push(change);
-            forwards.extend(self.forwards(user, &about, &entries, rng).await?);
-        }
-        let now = self.clock.now();
-        let mut conn = self.db.write().await?;
-        let mut tx = begin(&mut conn).await?;
-        chains::read(&mut tx, run, &changes).await?;
-        // An erasure takes what this authority wrote along.
-        crate::store::letters::remove(&mut tx, &erased).await?;
-        for letter in &forwards {
-            crate::store::letters::add(&mut tx, letter, now).await?;
-        }
-        readings::advance(&mut tx, run, changes.len() as u64).await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    /// The pseudonyms that the users of these chains have for the same requesters in other epochs, by chain: where one
-    /// was carried into the next, its records open under both.
-    async fn others(
-        &self,
-        users: &[RowKey],
-        opened: &[(RowKey, Chain)],
-    ) -> Result<HashMap<RowKey, Vec<[u8; 32]>>, ReadingError> {
-        let mut epochs: HashMap<tacit_model::MemberId, Vec<u32>> = HashMap::new();
-        for (requester, epoch) in self.source.requesters() {
-            epochs.entry(requester).or_default().push(epoch);
-        }
-        let mut of: HashMap<RowKey, RowKey> = HashMap::new();
-        for (user, (key, chain)) in users.iter().zip(opened) {
-            let epochs = epochs.get(&chain.requester).map_or(&[][..], Vec::as_slice);
-            for epoch in epochs.iter().filter(|epoch| **epoch != chain.epoch) {
-                of.insert(self.rows.chain(user, &chain.requester, *epoch), *key);
-            }
-        }
-        let mut others: HashMap<RowKey, Vec<[u8; 32]>> = HashMap::new();
-        let keys: Vec<RowKey> = of.keys().copied().collect();
-        for row in chains::by_keys(&mut *self.db.read().await?, &keys).await? {
-            let chain: Chain = self.rows.open(Kind::Chain, &row.key, &row.sealed)?;
-            if let Some(key) = of.get(&row.key) {
-                others.entry(*key).or_default().push(chain.pseudonym);
-            }
-        }
-        Ok(others)
-    }
-
-    /// What a reading changes of a chain, with the letters among its new entries. What does not hold is kept as a finding, beside what held before.
-    fn change(
-        &self,
-        key: RowKey,
-        mut chain: Chain,
-        log: ReadLog,
-        letters: &mut Vec<Entry>,
-        rng: &mut impl CryptoRng,
-    ) -> Result<chains::ChainChange, RowError> {
-        let mut change = chains::ChainChange { key, ..chains::ChainChange::default() };
-        match log {
-            Ok(log) => {
-                change.begins_anew = log.erased != chain.erased;
-                let hash = *blake3::hash(&log.checkpoint).as_bytes();
-                for entry in &log.entries {
-                    let row = self.rows.entry(&key, entry.sequence);
-                    let Some(kept) = kept(entry, hash, self.source.as_ref()) else { continue };
-                    let sealed = self.rows.seal(Kind::Entry, &row, &kept, rng)?;
-                    change.entries.push(chains::EntryRow { key: row, sealed });
-                    if matches!(kept.opening, Opening::Notice { key: Some(_), .. }) {
-                        letters.push(kept);
-                    }
-                }
-                if !change.entries.is_empty() {
-                    change.checkpoint = Some((hash, log.checkpoint.to_vec()));
-                }
-                advance(&mut chain, &log);
-            }
-            Err(finding) => {
-                metrics::counter!("tacit_authority_findings_total").increment(1);
-                tracing::error!(%finding, requester = %chain.requester, "ALARM: a chain does not hold");
-                chain.finding = Some(finding.to_string());
-            }
-        }
-        change.sealed = self.rows.seal(Kind::Chain, &key, &chain, rng)?;
-        Ok(change)
-    }
-
     /// Makes the chains that users lack: the custodian evaluates, in batches per requester, as far as the cap of the day
     /// goes. Users whose turn does not come wait for the next reading.
     async fn complete(&self, rng: &mut impl CryptoRng) -> Result<(), ReadingError> {
@@ -400,56 +282,6 @@ impl Readings {
         tx.commit().await?;
         Ok(all)
     }
-}
-
-/// Notes how far a chain was read.
-fn advance(chain: &mut Chain, log: &SubjectLog) {
-    chain.records = log.statement.records;
-    chain.head = log.statement.head;
-    chain.erased = log.erased;
-    chain.as_of_ms = log.statement.time_ms;
-    let text = String::from_utf8_lossy(&log.signed.text).into_owned();
-    chain.statement = Some(Statement { text, signature: log.signed.signature.to_vec() });
-    chain.finding = None;
-}
-
-/// What is kept of a record; a verified one is text.
-fn kept(entry: &tacit_client::ChainEntry, checkpoint: [u8; 32], source: &dyn Source) -> Option<Entry> {
-    let proof = &entry.proof;
-    let opening = match (&entry.details, &proof.terms) {
-        (Details::Check { exact, rules, agreement, basis }, _) => Opening::Check {
-            exact: exact.clone(),
-            rules: rules.clone(),
-            agreement: agreement.clone(),
-            basis: basis.to_string(),
-        },
-        (Details::Consent { number, .. } | Details::Request { number, .. }, Some((text, salt_terms))) => {
-            Opening::Consent {
-                text: String::from_utf8(text.to_vec()).ok()?,
-                salt_terms: *salt_terms,
-                number: *number,
-            }
-        }
-        (Details::Consent { .. } | Details::Request { .. }, None) => return None,
-        (Details::Notice(letter), _) => letters::kept(letter, source),
-        (Details::Erasure, _) => Opening::Erasure,
-        (Details::Measure { list, decider, words }, _) => Opening::Measure {
-            list: list.clone(),
-            decider: decider.clone(),
-            words: words.clone(),
-            salt_details: proof.salt_details?,
-        },
-    };
-    Some(Entry {
-        sequence: entry.sequence,
-        index: entry.index,
-        record: String::from_utf8(proof.record.to_vec()).ok()?,
-        path: proof.path.clone(),
-        salt: proof.salt,
-        previous: proof.previous,
-        checkpoint,
-        opening,
-    })
 }
 
 /// When what is stored of all users was read, and when it will be again.

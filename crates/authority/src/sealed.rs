@@ -1,7 +1,5 @@
 //! What the sealed columns hold, and how rows are named. `Debug` of all of it shows nothing.
 
-use std::fmt;
-
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tacit_client::{Kind, RowKey, SealBroken, Vault};
@@ -75,6 +73,9 @@ pub(crate) enum Opening {
     /// Of a consent, or of a request for one: the text says which.
     Consent {
         text: String,
+        /// Over the text, 64 bytes; none of what was read before it was kept.
+        #[serde(default)]
+        signature: Vec<u8>,
         salt_terms: [u8; 32],
         number: u64,
     },
@@ -93,15 +94,17 @@ pub(crate) enum Opening {
     },
 }
 
+/// `Debug` that shows nothing.
 macro_rules! hidden {
     ($($kind:ident),*) => {
-        $(impl fmt::Debug for $kind {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        $(impl std::fmt::Debug for $kind {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(concat!(stringify!($kind), "(..)"))
             }
         })*
     };
 }
+pub(crate) use hidden;
 hidden!(User, Chain, Statement, Entry, Opening);
 
 /// A row that cannot be read; our side is at fault.
@@ -169,6 +172,7 @@ impl Rows {
             Kind::User => "user",
             Kind::Chain => "chain",
             Kind::Redress => "letter",
+            Kind::ConsentChange => "change",
             _ => "entry",
         };
         // The error would quote what was read.

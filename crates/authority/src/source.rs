@@ -48,6 +48,9 @@ pub trait Source: Send + Sync + 'static {
 
     /// Opens a letter that a chain has, and verifies that its sender signed it.
     fn open_letter(&self, letter: &SealedLetter) -> Result<OpenedLetter, LetterFault>;
+
+    /// The registry in use.
+    fn registry(&self) -> Arc<Registry>;
 }
 
 impl Source for ConsentAuthority {
@@ -92,6 +95,10 @@ impl Source for ConsentAuthority {
 
     fn open_letter(&self, letter: &SealedLetter) -> Result<OpenedLetter, LetterFault> {
         Self::open_letter(self, letter)
+    }
+
+    fn registry(&self) -> Arc<Registry> {
+        Self::registry(self)
     }
 }
 

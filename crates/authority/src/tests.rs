@@ -1,5 +1,8 @@
 //! Users, readings and the store, on SQLite and on PostgreSQL, beside a coordinator and a custodian that only count.
 
+mod consents;
+mod registry;
+
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, Mutex},
@@ -18,6 +21,7 @@ use tacit_model::{
     Clock as _, ManualClock, MemberId, Millis, Reason, Schemes, SubjectCode, entropy::seeded_rng,
     generate::generate_uscc,
 };
+use tacit_policy::Registry;
 use tacit_store::{Db, conformance};
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -39,6 +43,10 @@ struct Hub {
     records: HashMap<[u8; 32], u64>,
     /// Where a chain was erased: the sequence of the erasure.
     erased: HashMap<[u8; 32], u64>,
+    /// Chains told as they are here, record by record.
+    told: HashMap<[u8; 32], Vec<ChainEntry>>,
+    /// Time of the coordinator's statements, after [`NOW`].
+    later_ms: u64,
     /// Pseudonyms in the order they were asked for, request by request.
     asked: Vec<Vec<[u8; 32]>>,
     /// New subjects that may still be evaluated.
@@ -115,7 +123,9 @@ impl FakeHub {
         if hub.lies {
             return Err(ChainFinding::Missing { sequence: 0, records: 1 });
         }
-        let records = hub.records.get(&wanted.pseudonym).copied().unwrap_or(0);
+        let told = hub.told.get(&wanted.pseudonym);
+        let counted = || hub.records.get(&wanted.pseudonym).copied().unwrap_or(0);
+        let records = told.map_or_else(counted, |told| told.len() as u64);
         let erased = hub.erased.get(&wanted.pseudonym).copied();
         let from = erased.map_or(wanted.known.records, |at| at.max(wanted.known.records));
         let statement = SubjectStatement {
@@ -125,14 +135,18 @@ impl FakeHub {
             head: [u8::try_from(records % 251).unwrap(); 32],
             size: 1000,
             root: [9; 32],
-            time_ms: NOW.0,
+            time_ms: NOW.0 + hub.later_ms,
+        };
+        let entry = |sequence: u64| {
+            let told = told.and_then(|told| told.get(usize::try_from(sequence).ok()?)).cloned();
+            told.unwrap_or_else(|| entry(sequence, Some(sequence) == erased))
         };
         Ok(SubjectLog {
             statement,
             signed: SignedStatement { text: b"statement".to_vec(), signature: [8; 64] },
             checkpoint: bytes(format!("checkpoint {records}")),
             erased: erased.filter(|at| *at >= wanted.known.records).unwrap_or(wanted.known.erased),
-            entries: (from..records).map(|sequence| entry(sequence, Some(sequence) == erased)).collect(),
+            entries: (from..records).map(entry).collect(),
         })
     }
 }
@@ -179,6 +193,10 @@ impl Source for FakeHub {
 
     fn open_letter(&self, _: &SealedLetter) -> Result<OpenedLetter, LetterFault> {
         Err(LetterFault::Recipient)
+    }
+
+    fn registry(&self) -> Arc<Registry> {
+        registry::registry()
     }
 }
 

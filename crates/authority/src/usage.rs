@@ -262,13 +262,17 @@ pub(crate) fn title(registry: &Registry, member: &MemberId) -> String {
     registry.member(member).map_or_else(|| member.to_string(), |member| member.title.clone())
 }
 
+pub(crate) fn member(registry: &Registry, id: &MemberId) -> Named {
+    Named { id: id.to_string(), title: title(registry, id) }
+}
+
 pub(crate) fn list(registry: &Registry, id: &str) -> Named {
     let known = id.parse::<ListId>().ok().and_then(|id| registry.list(&id));
     let title = known.map_or_else(|| id.to_owned(), |list| list.title.clone());
     Named { id: id.to_owned(), title }
 }
 
-fn purpose(registry: &Registry, code: &str) -> Named {
+pub(crate) fn purpose(registry: &Registry, code: &str) -> Named {
     let known = code.parse().ok().and_then(|code| registry.purpose(&code));
     let title = known.map_or_else(|| code.to_owned(), |purpose| purpose.title.clone());
     Named { id: code.to_owned(), title }

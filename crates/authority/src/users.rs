@@ -8,10 +8,11 @@ use tacit_model::{Millis, SubjectCode};
 use tacit_store::{Db, StoreError};
 
 use crate::{
+    consents::OwnChange,
     reading::ReadingError,
     redress::Outgoing,
     sealed::{Chain, Entry, Rows, User},
-    store::{chains, letters, users},
+    store::{chains, consents, letters, users},
 };
 
 /// A user. Clones of the table share everything.
@@ -62,6 +63,29 @@ impl Users {
     pub(crate) async fn written(&self, user: &RowKey) -> Result<Vec<Outgoing>, ReadingError> {
         let rows = letters::of_user(&mut *self.db.read().await?, user).await?;
         Ok(rows.iter().map(|row| self.rows.open_letter(row)).collect::<Result<_, _>>()?)
+    }
+
+    /// What this authority did to the consents of a user, in any order.
+    pub(crate) async fn own_changes(&self, user: &RowKey) -> Result<Vec<OwnChange>, ReadingError> {
+        let rows = consents::of_user(&mut *self.db.read().await?, user).await?;
+        Ok(rows.iter().map(|row| self.rows.open_change(row)).collect::<Result<_, _>>()?)
+    }
+
+    /// Keeps a change of a user's consent, before it is sent and once it is in the log.
+    pub(crate) async fn keep_change(
+        &self,
+        user: &RowKey,
+        change: &OwnChange,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(), ReadingError> {
+        let row = self.rows.seal_change(user, change, rng)?;
+        Ok(consents::put(&mut *self.db.write().await?, &row, Millis(change.sent_ms)).await?)
+    }
+
+    /// Forgets a change that was refused.
+    pub(crate) async fn take_back_change(&self, user: &RowKey, change: &OwnChange) -> Result<(), StoreError> {
+        let key = self.rows.consent_change(user, change.id, change.number);
+        consents::take_back(&mut *self.db.write().await?, &key).await
     }
 
     /// A checkpoint by its hash.

@@ -1,6 +1,7 @@
 //! The consent authority (protocol section 8): pseudonyms of its users for any requester, consents under them, and
 //! the proof that each change is in the log.
 
+mod changes;
 mod letters;
 mod requests;
 
@@ -16,17 +17,12 @@ use tacit_blind::letter::LetterSecretKey;
 use tacit_blind::subject::Subject;
 use tacit_ledger::ed25519::SigningKey;
 use tacit_ledger::note::NoteVerifier;
-use tacit_ledger::record;
 use tacit_model::entropy::{os_rng, seeded_rng};
 use tacit_model::{Clock, ListId, MemberId, Millis, PurposeCode, Reason, SubjectCode, Ulid, new_ulid};
-use tacit_policy::consent::StateChange;
-use tacit_policy::{Consent, ConsentState, Frequency, Registry, SignedChange, SignedConsent};
+use tacit_policy::{Consent, ConsentState, Frequency, Registry};
 use tacit_wire::concat32;
+use tacit_wire::coordinator::ListConsentsRequest;
 use tacit_wire::coordinator::consent_service_client::ConsentServiceClient;
-use tacit_wire::coordinator::{
-    ChangeConsentStateRequest, ConsentLogged, ListConsentsRequest, PutConsentRequest,
-    change_consent_state_response, put_consent_response,
-};
 use tacit_wire::custodian::EvaluateRequest;
 use tacit_wire::custodian::pseudonym_service_client::PseudonymServiceClient;
 use tonic::transport::Channel;
@@ -35,7 +31,6 @@ use zeroize::Zeroizing;
 use crate::connections::MAX_MESSAGE;
 use crate::enroll::read_evaluated;
 use crate::error::{ClientError, Party};
-use crate::judge::record_id;
 use crate::question::RecordRef;
 use crate::quorum::WitnessedLog;
 use crate::requester::heavy;
@@ -344,78 +339,7 @@ impl ConsentAuthority {
             frequency: grant.frequency,
             notice: grant.notice,
         };
-        self.sign_and_put(consent).await
-    }
-
-    /// Signs and stores a consent with its first state.
-    async fn sign_and_put(&self, consent: Consent) -> Result<Acknowledged, ClientError> {
-        let (id, requester) = (consent.id, consent.requester.clone());
-        let signed = SignedConsent::sign(consent, &self.0.keys.signing).map_err(|error| {
-            tracing::debug!(%error, "a consent was not signed");
-            ClientError::Question { reason: Reason::ConsentInvalid, field: "consent" }
-        })?;
-        let change = StateChange { id, state: ConsentState::Given, number: 1 };
-        let request = PutConsentRequest {
-            consent: Bytes::copy_from_slice(signed.bytes()),
-            signature: Bytes::copy_from_slice(signed.signature()),
-            state_signature: self.sign(change),
-        };
-        let response = retry::call(Party::Coordinator, &self.0.config.deadlines, request, |request| {
-            let mut client = self.consents();
-            async move { client.put_consent(request).await }
-        })
-        .await?;
-        match response.outcome {
-            Some(put_consent_response::Outcome::Logged(logged)) => {
-                self.acknowledge(change, Some(&requester), logged).await
-            }
-            Some(put_consent_response::Outcome::Refusal(refusal)) => {
-                Err(ClientError::Refused { party: Party::Coordinator, refusal: (&refusal).into() })
-            }
-            None => Err(ClientError::missing(Party::Coordinator, "outcome")),
-        }
-    }
-
-    /// Changes a consent's state with the next number, and verifies that the change is in the log.
-    ///
-    /// # Errors
-    /// [`ClientError::Question`] for a consent that is not ours, a refusal, or a record that does not hold.
-    pub async fn change(&self, id: Ulid, state: ConsentState) -> Result<Acknowledged, ClientError> {
-        let kept = self.show(id).await?;
-        let change = StateChange { id, state, number: kept.number.saturating_add(1) };
-        self.send(change, &kept.consent.requester).await
-    }
-
-    async fn send(&self, change: StateChange, requester: &MemberId) -> Result<Acknowledged, ClientError> {
-        let StateChange { id, state, .. } = change;
-        let request = ChangeConsentStateRequest {
-            consent_id: id.to_string(),
-            state: state.as_str().to_owned(),
-            number: change.number,
-            signature: self.sign(change),
-        };
-        let response = retry::call(Party::Coordinator, &self.0.config.deadlines, request, |request| {
-            let mut client = self.consents();
-            async move { client.change_consent_state(request).await }
-        })
-        .await?;
-        match response.outcome {
-            Some(change_consent_state_response::Outcome::Logged(logged)) => {
-                self.acknowledge(change, Some(requester), logged).await
-            }
-            Some(change_consent_state_response::Outcome::Refusal(refusal)) => {
-                Err(ClientError::Refused { party: Party::Coordinator, refusal: (&refusal).into() })
-            }
-            None => Err(ClientError::missing(Party::Coordinator, "outcome")),
-        }
-    }
-
-    /// Withdraws a consent, for ever.
-    ///
-    /// # Errors
-    /// As [`ConsentAuthority::change`].
-    pub async fn withdraw(&self, id: Ulid) -> Result<Acknowledged, ClientError> {
-        self.change(id, ConsentState::Withdrawn).await
+        self.put(consent).await
     }
 
     /// One consent of this authority.
@@ -450,52 +374,13 @@ impl ConsentAuthority {
         Ok(kept?.into_iter().filter(|kept| kept.consent.authority == self.0.config.member).collect())
     }
 
-    fn consents(&self) -> ConsentServiceClient<Channel> {
-        ConsentServiceClient::new(self.0.coordinator.clone()).max_decoding_message_size(MAX_MESSAGE)
-    }
-
-    fn sign(&self, change: StateChange) -> Bytes {
-        Bytes::copy_from_slice(&self.sign_change(change))
-    }
-
-    /// The signature over a change of state.
-    pub(crate) fn sign_change(&self, change: StateChange) -> [u8; 64] {
-        *SignedChange::sign(change, &self.0.keys.signing).signature()
-    }
-
     /// The pinned key of the log.
     #[must_use]
     pub fn log_key(&self) -> &NoteVerifier {
         &self.0.config.log_key
     }
 
-    /// The record is in the log that its witnesses saw, and about this change.
-    async fn acknowledge(
-        &self,
-        change: StateChange,
-        requester: Option<&MemberId>,
-        logged: ConsentLogged,
-    ) -> Result<Acknowledged, ClientError> {
-        let verified = self.0.log.key().verify(logged.record.as_ref(), &logged.checkpoint)?;
-        self.0.log.accept_alone(&logged.checkpoint).await?;
-        let index = verified.index();
-        let consent: record::Consent = verified
-            .into_record()
-            .try_into()
-            .map_err(|_| ClientError::OtherRecord("it is not of kind consent"))?;
-        if consent.authority != *self.0.config.member
-            || requester.is_some_and(|requester| consent.requester != **requester)
-            || consent.state != change.state.as_str()
-        {
-            return Err(ClientError::OtherRecord("the record is about another change"));
-        }
-        Ok(Acknowledged {
-            id: change.id,
-            state: change.state,
-            number: change.number,
-            record: RecordRef { id: record_id(&consent.id)?, index },
-            time: Millis(consent.time_ms),
-            checkpoint: logged.checkpoint,
-        })
+    fn consents(&self) -> ConsentServiceClient<Channel> {
+        ConsentServiceClient::new(self.0.coordinator.clone()).max_decoding_message_size(MAX_MESSAGE)
     }
 }

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! It shows the pseudonym: it is for the subject, the requester, a court or an auditor. It proves what was on record at
-//! its checkpoint; what came later it cannot know.
+//! the checkpoint of its last change; what came later it cannot know.
 
 use std::fmt;
 
@@ -50,6 +50,8 @@ pub struct ChangeProof {
     pub record: Bytes,
     /// Its log index.
     pub index: u64,
+    /// The checkpoint that it is proven under, a signed note.
+    pub checkpoint: Bytes,
     /// RFC 6962 inclusion proof.
     pub path: Vec<Hash>,
     /// Opens `terms`.
@@ -71,8 +73,6 @@ impl fmt::Debug for ChangeProof {
 /// A consent, or a request for one, with the proof of all its changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsentProof {
-    /// The checkpoint that all records are proven under, a signed note.
-    pub checkpoint: Bytes,
     /// Changes, oldest first.
     pub changes: Vec<ChangeProof>,
 }
@@ -86,7 +86,7 @@ pub struct ProvenConsent {
     pub consent: Option<Consent>,
     /// All changes, oldest first.
     pub events: Vec<ConsentEvent>,
-    /// Size of the tree that it was proven in.
+    /// Size of the tree that the last of them was proven in.
     pub size: u64,
 }
 
@@ -109,8 +109,8 @@ pub enum ConsentProofError {
     /// There is no change in it.
     #[error("it holds no change of state")]
     Empty,
-    /// The checkpoint is not the log's.
-    #[error("the checkpoint is not signed by the log")]
+    /// A checkpoint is not the log's.
+    #[error("a checkpoint is not signed by the log")]
     Checkpoint,
     /// A record is not in the log, or is none of a consent.
     #[error("record {0} is not a consent record of this log")]
@@ -149,10 +149,8 @@ impl ConsentProof {
         registry: &Registry,
     ) -> Result<ProvenConsent, ConsentProofError> {
         let opener = CheckpointOpener::new(log.clone());
-        let checkpoint = opener.open(&self.checkpoint).map_err(|_| ConsentProofError::Checkpoint)?;
         let key = |member: &MemberId| registry.member(member).map(|member| member.keys.signing.0);
-        let mut proven =
-            ProvenConsent { request: None, consent: None, events: Vec::new(), size: checkpoint.size() };
+        let mut proven = ProvenConsent { request: None, consent: None, events: Vec::new(), size: 0 };
         let mut about: Option<About> = None;
         let mut status: Option<ConsentStatus> = None;
         let mut last = None;
@@ -172,6 +170,8 @@ impl ConsentProof {
                 Some(_) => return Err(order),
             });
             change.check_state(&this, key)?;
+            let checkpoint = opener.open(&change.checkpoint).map_err(|_| ConsentProofError::Checkpoint)?;
+            proven.size = checkpoint.size();
             proven.events.push(change.check_record(&this, &checkpoint)?);
         }
         if proven.events.is_empty() { Err(ConsentProofError::Empty) } else { Ok(proven) }
@@ -294,12 +294,12 @@ impl ConsentAuthority {
         for entry in chain.0.iter().flat_map(|message| &message.entries) {
             let Some(subject_entry::Opening::Consent(details)) = &entry.opening else { continue };
             if id_of(&details.consent) == Some(id) {
-                changes.push(self.change_proof(id, entry, details)?);
+                changes.push(self.change_proof(id, entry, details, &checkpoint)?);
             }
         }
         // The chain comes newest first.
         changes.reverse();
-        if changes.is_empty() { Err(unknown.into()) } else { Ok(ConsentProof { checkpoint, changes }) }
+        if changes.is_empty() { Err(unknown.into()) } else { Ok(ConsentProof { changes }) }
     }
 
     fn change_proof(
@@ -307,6 +307,7 @@ impl ConsentAuthority {
         id: Ulid,
         entry: &SubjectEntry,
         details: &ConsentDetails,
+        checkpoint: &Bytes,
     ) -> Result<ChangeProof, ClientError> {
         let malformed = ClientError::malformed(Party::Coordinator);
         let logged =
@@ -328,6 +329,7 @@ impl ConsentAuthority {
             state_signature: signed.map(|change| self.sign_change(change)),
             record: logged.record.clone(),
             index: logged.index,
+            checkpoint: checkpoint.clone(),
             path: path.map_err(&malformed)?,
             salt_terms: tacit_wire::array("salt_terms", &details.salt_terms).map_err(&malformed)?,
             salt: tacit_wire::array("salt", &entry.salt).map_err(&malformed)?,

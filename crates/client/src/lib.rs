@@ -100,7 +100,7 @@ pub use recover::Recovery;
 pub use requester::{Requester, RequesterConfig, RequesterKeys};
 pub use retry::Deadlines;
 pub use subject_log::{
-    ChainEntry, Details, EntryProof, Erasure, KnownChain, ReadChain, SubjectChains, SubjectLog,
+    ChainEntry, Details, EntryProof, Erasure, KnownChain, ReadChain, SubjectChains, SubjectLog, TermsProof,
 };
 pub use tacit_blind::letter::{LetterFault, LetterSecretKey, OpenedLetter};
 pub use vault::{Kind, RowKey, SealBroken, Vault};

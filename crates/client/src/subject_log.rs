@@ -75,8 +75,8 @@ pub struct EntryProof {
     pub salt: [u8; 32],
     /// Leaf hash of the record before it in the chain.
     pub previous: Hash,
-    /// Of a change of consent: the consent's text, and the salt of the record's terms commitment.
-    pub terms: Option<(Bytes, [u8; 32])>,
+    /// Of a change of consent: its text.
+    pub terms: Option<TermsProof>,
     /// Of a measure: salt of the record's details commitment.
     pub salt_details: Option<[u8; 32]>,
 }
@@ -84,6 +84,23 @@ pub struct EntryProof {
 impl fmt::Debug for EntryProof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("EntryProof(..)")
+    }
+}
+
+/// The text beside the record of a change of consent.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TermsProof {
+    /// The text that stood then, of a consent or of a request for one.
+    pub text: Bytes,
+    /// Over the text, as it came: the authority's, of a request the requester's. Who shows it verifies it.
+    pub signature: [u8; 64],
+    /// Salt of the record's terms commitment.
+    pub salt: [u8; 32],
+}
+
+impl fmt::Debug for TermsProof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TermsProof(..)")
     }
 }
 
@@ -449,7 +466,8 @@ impl Back<'_> {
         let terms = match &entry.opening {
             Some(subject_entry::Opening::Consent(beside)) => {
                 let salt = tacit_wire::array("salt_terms", &beside.salt_terms).map_err(|_| malformed())?;
-                Some((beside.consent.clone(), salt))
+                let signature = tacit_wire::array("signature", &beside.signature).map_err(|_| malformed())?;
+                Some(TermsProof { text: beside.consent.clone(), signature, salt })
             }
             _ => None,
         };

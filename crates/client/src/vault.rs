@@ -49,6 +49,8 @@ pub enum Kind {
     Measure,
     /// A browser's session at a portal.
     Session,
+    /// A change of a consent that an authority made for a user.
+    ConsentChange,
 }
 
 impl Kind {
@@ -66,6 +68,7 @@ impl Kind {
             Self::Redress => "redress",
             Self::Measure => "measure",
             Self::Session => "session",
+            Self::ConsentChange => "consent-change",
         }
     }
 }

@@ -12,6 +12,7 @@ pub use self::{
         UnknownState, state_message,
     },
     text::{
-        Consent, ConsentError, MAX_CONSENT_BYTES, NotRenewed, SignedConsent, consent_message, consent_terms,
+        Consent, ConsentError, MAX_CONSENT_BYTES, NotRenewed, SignedConsent, consent_message, consent_notice,
+        consent_terms,
     },
 };

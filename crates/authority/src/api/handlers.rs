@@ -403,7 +403,7 @@ pub(super) fn trouble(error: &ReadingError) -> Problem {
     }
 }
 
-fn handed_out(call: &Call, record: &str, what: &'static str) {
+pub(super) fn handed_out(call: &Call, record: &str, what: &'static str) {
     tracing::info!(
         request_id = %LogSafe::new(&call.id),
         application = call.application.as_ref().map(|name| tracing::field::display(LogSafe::new(name))),

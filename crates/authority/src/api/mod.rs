@@ -7,9 +7,11 @@
 //! One table, [`ROUTES`], is what the router is made of and what the OpenAPI document is compared with. A code stands in
 //! a body and never in an address, because addresses end up in other people's logs.
 
+mod consents;
 mod handlers;
 mod joins;
 mod letters;
+mod lists;
 pub(crate) mod openapi;
 mod redress;
 mod types;
@@ -33,11 +35,12 @@ use tacit_desk::{
 };
 use tacit_model::{LogSafe, Reason, RequestId};
 
+use self::consents::{change, give};
 use crate::App;
 
 type Shared = Arc<App>;
 
-static ROUTES: [Route<Shared>; 14] = [
+static ROUTES: [Route<Shared>; 24] = [
     Route::post("/v1/users", Guard::Token, || routing::post(handlers::enroll)),
     Route::post("/v1/findUsage", Guard::Token, || routing::post(handlers::find_usage)),
     Route::post("/v1/usagePeriod", Guard::Token, || routing::post(handlers::usage_period)),
@@ -46,6 +49,16 @@ static ROUTES: [Route<Shared>; 14] = [
     Route::post("/v1/objections", Guard::Token, || routing::post(redress::object)),
     Route::post("/v1/appeals", Guard::Token, || routing::post(redress::appeal)),
     Route::post("/v1/listing-consents", Guard::Token, || routing::post(joins::join)),
+    Route::get("/v1/lists", Guard::Token, || routing::get(lists::lists)),
+    Route::post("/v1/consents/search", Guard::Token, || routing::post(consents::search)),
+    Route::post("/v1/consents", Guard::Token, || routing::post(give::grant)),
+    Route::post("/v1/consents/{id}/withdraw", Guard::Token, || routing::post(change::withdraw)),
+    Route::post("/v1/consents/{id}/pause", Guard::Token, || routing::post(change::pause)),
+    Route::post("/v1/consents/{id}/resume", Guard::Token, || routing::post(change::resume)),
+    Route::post("/v1/consents/{id}/renew", Guard::Token, || routing::post(give::renew)),
+    Route::post("/v1/consents/{id}/receipt", Guard::Token, || routing::post(consents::receipt::receipt)),
+    Route::post("/v1/requests/{id}/allow", Guard::Token, || routing::post(give::allow)),
+    Route::post("/v1/requests/{id}/refuse", Guard::Token, || routing::post(change::refuse)),
     Route::post("/v1/proofs", Guard::Token, || routing::post(handlers::proof)),
     Route::post("/v1/checks", Guard::Token, || routing::post(handlers::check)),
     Route::get("/v1/receipts/{record_id}", Guard::Token, || routing::get(handlers::receipt)),

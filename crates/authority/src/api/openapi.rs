@@ -7,7 +7,10 @@ use tacit_desk::openapi::{always, outcomes};
 use tacit_model::Reason;
 use utoipa::OpenApi;
 
-use super::{handlers, joins, letters, redress};
+use super::{
+    consents::{self, change, give},
+    handlers, joins, letters, lists, redress,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -15,13 +18,15 @@ use super::{handlers, joins, letters, redress};
         title = "Tacit authority",
         description = "What is on record about a person, and what a list says about them: for the authority's portal, which \
             knows who the person is. Served by the authority itself, on loopback only. Uses are told from the store, as of \
-            a stated time; nobody outside is asked, and there is no reading on demand. Problems are always the same JSON; \
+            a stated time; nobody outside is asked, and there is no reading on demand. What a person does about a consent goes \
+            to the coordinator at once, and is told once it is proven to be in the log. Problems are always the same JSON; \
             `reason` is stable. Answers must not be cached, and an answer is not a decision.",
         license(name = "MIT OR Apache-2.0")
     ),
     paths(
         handlers::enroll, handlers::find_usage, handlers::usage_period, letters::letters, redress::matters,
-        redress::object, redress::appeal, joins::join, handlers::proof, handlers::check, handlers::receipt,
+        redress::object, redress::appeal, joins::join, lists::lists, consents::search, give::grant, give::allow, give::renew,
+        change::withdraw, change::pause, change::resume, change::refuse, consents::receipt::receipt, handlers::proof, handlers::check, handlers::receipt,
         handlers::heartbeat, handlers::openapi, handlers::health
     ),
     security(("token" = [])),
@@ -30,6 +35,8 @@ use super::{handlers, joins, letters, redress};
         (name = "usage", description = "Who asked about a person, what for, and what proves it."),
         (name = "letters", description = "Letters between members and the authorities about a person."),
         (name = "redress", description = "A person's objections and appeals, and how far they are."),
+        (name = "lists", description = "What lists are and lead to, how one leaves, and who may ask."),
+        (name = "consents", description = "A person's consents, and requests for them."),
         (name = "checks", description = "A person's own checks of single lists, and their receipts."),
         (name = "service", description = "How the service is.")
     ),
@@ -41,7 +48,8 @@ struct Document;
 fn reasons(operation: &str) -> BTreeSet<Reason> {
     let mut reasons = always(!matches!(operation, "openapi" | "health"));
     match operation {
-        "enroll" | "findUsage" | "usagePeriod" | "letters" | "matters" | "prove" => reasons.extend([
+        "enroll" | "findUsage" | "usagePeriod" | "letters" | "matters" | "prove" | "consents"
+        | "consentReceipt" => reasons.extend([
             Reason::Malformed,
             Reason::TooLarge,
             Reason::CodeInvalid,
@@ -77,6 +85,21 @@ fn reasons(operation: &str) -> BTreeSet<Reason> {
             Reason::CodeInvalid,
             Reason::CodeSchemeUnknown,
         ]),
+        "giveConsent" | "allowRequest" | "renewConsent" | "withdrawConsent" | "pauseConsent"
+        | "resumeConsent" | "refuseRequest" => {
+            reasons.extend(outcomes());
+            reasons.extend([
+                Reason::Malformed,
+                Reason::TooLarge,
+                Reason::CodeInvalid,
+                Reason::CodeSchemeUnknown,
+                Reason::NotFound,
+                Reason::Conflict,
+                Reason::ConsentInvalid,
+                Reason::ConsentDead,
+                Reason::ConsentOrder,
+            ]);
+        }
         "checkOneself" => {
             reasons.extend(outcomes());
             reasons.extend([
@@ -91,6 +114,13 @@ fn reasons(operation: &str) -> BTreeSet<Reason> {
     }
     match operation {
         "prove" => reasons.extend([Reason::NotFound]),
+        "consentReceipt" => reasons.extend([Reason::NotFound, Reason::NotPermitted, Reason::ProofInvalid]),
+        "giveConsent" => reasons.extend([
+            Reason::UnknownList,
+            Reason::UnknownPurpose,
+            Reason::UnknownMember,
+            Reason::CodeNotThisScheme,
+        ]),
         "receipt" => reasons.extend([Reason::Malformed, Reason::NotFound]),
         _ => {}
     }

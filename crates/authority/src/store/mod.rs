@@ -1,6 +1,7 @@
 //! The authority's tables: every SQL statement of this crate stands below here.
 
 pub(crate) mod chains;
+pub(crate) mod consents;
 pub(crate) mod letters;
 pub(crate) mod readings;
 pub(crate) mod users;

@@ -1,15 +1,13 @@
-//! What the authority does about requests for consent, and renewals.
+//! What the authority does about requests for consent.
 
 use bytes::Bytes;
 use tacit_model::{ListId, Millis, PurposeCode, Reason, Ulid};
 use tacit_policy::consent::StateChange;
-use tacit_policy::{Consent, ConsentState, Frequency, SignedConsent};
-use tacit_wire::coordinator::{RenewConsentRequest, renew_consent_response};
+use tacit_policy::{Consent, ConsentRequest, ConsentState, Frequency};
 
 use super::{Acknowledged, ConsentAuthority, Pseudonym};
 use crate::asked::{self, AskedConsent};
-use crate::error::{ClientError, Party};
-use crate::retry;
+use crate::error::ClientError;
 
 /// What a subject allows of what it was asked for. What is left out is allowed as it was asked.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +22,32 @@ pub struct Narrower {
     pub frequency: Option<Frequency>,
     /// Hash of the notice that the subject was shown.
     pub notice: [u8; 32],
+}
+
+impl Narrower {
+    /// The consent that gives this much of a request.
+    ///
+    /// # Errors
+    /// [`ClientError::Question`] with `consent_invalid` for more than was asked.
+    pub fn of(self, request: &ConsentRequest) -> Result<Consent, ClientError> {
+        let consent = Consent {
+            id: request.id,
+            authority: request.authority.clone(),
+            requester: request.requester.clone(),
+            pseudonym: request.pseudonym,
+            epoch: request.epoch,
+            lists: self.lists.unwrap_or_else(|| request.lists.clone()),
+            purposes: self.purposes.unwrap_or_else(|| request.purposes.clone()),
+            not_before: request.not_before,
+            expires: self.expires.unwrap_or(request.expires),
+            frequency: self.frequency.unwrap_or(request.frequency),
+            notice: self.notice,
+        };
+        match request.allows(&consent) {
+            Ok(()) => Ok(consent),
+            Err(error) => Err(ClientError::Question { reason: Reason::ConsentInvalid, field: error.0 }),
+        }
+    }
 }
 
 impl ConsentAuthority {
@@ -61,23 +85,7 @@ impl ConsentAuthority {
             let reason = if dead { Reason::ConsentDead } else { Reason::ConsentOrder };
             return Err(ClientError::Question { reason, field: "request" });
         }
-        let consent = Consent {
-            id: request.id,
-            authority: request.authority.clone(),
-            requester: request.requester.clone(),
-            pseudonym: request.pseudonym,
-            epoch: request.epoch,
-            lists: narrower.lists.unwrap_or_else(|| request.lists.clone()),
-            purposes: narrower.purposes.unwrap_or_else(|| request.purposes.clone()),
-            not_before: request.not_before,
-            expires: narrower.expires.unwrap_or(request.expires),
-            frequency: narrower.frequency.unwrap_or(request.frequency),
-            notice: narrower.notice,
-        };
-        if let Err(error) = request.allows(&consent) {
-            return Err(ClientError::Question { reason: Reason::ConsentInvalid, field: error.0 });
-        }
-        self.sign_and_put(consent).await
+        self.put(narrower.of(request)?).await
     }
 
     /// Refuses a request, for ever, and verifies that this is in the log.
@@ -99,46 +107,5 @@ impl ConsentAuthority {
     async fn end(&self, id: Ulid, state: ConsentState) -> Result<Acknowledged, ClientError> {
         let asked = self.request(id).await?;
         self.send(StateChange { id, state, number: 1 }, &asked.request().requester).await
-    }
-
-    /// Confirms a consent again, until later, and verifies that this is in the log.
-    ///
-    /// # Errors
-    /// [`ClientError::Question`] for a consent that is not ours or an end that is not later, a refusal, or a record that
-    /// does not hold.
-    pub async fn renew(
-        &self,
-        id: Ulid,
-        expires: Millis,
-        notice: [u8; 32],
-    ) -> Result<Acknowledged, ClientError> {
-        let kept = self.show(id).await?;
-        let next = Consent { expires, notice, ..kept.consent.clone() };
-        if let Err(error) = kept.consent.renewed_by(&next) {
-            return Err(ClientError::Question { reason: Reason::ConsentInvalid, field: error.0 });
-        }
-        let signed = SignedConsent::sign(next, &self.0.keys.signing)
-            .map_err(|_| ClientError::Question { reason: Reason::ConsentInvalid, field: "consent" })?;
-        let change = StateChange { id, state: ConsentState::Renewed, number: kept.number.saturating_add(1) };
-        let request = RenewConsentRequest {
-            consent: Bytes::copy_from_slice(signed.bytes()),
-            signature: Bytes::copy_from_slice(signed.signature()),
-            number: change.number,
-            state_signature: self.sign(change),
-        };
-        let response = retry::call(Party::Coordinator, &self.0.config.deadlines, request, |request| {
-            let mut client = self.consents();
-            async move { client.renew_consent(request).await }
-        })
-        .await?;
-        match response.outcome {
-            Some(renew_consent_response::Outcome::Logged(logged)) => {
-                self.acknowledge(change, Some(&kept.consent.requester), logged).await
-            }
-            Some(renew_consent_response::Outcome::Refusal(refusal)) => {
-                Err(ClientError::Refused { party: Party::Coordinator, refusal: (&refusal).into() })
-            }
-            None => Err(ClientError::missing(Party::Coordinator, "outcome")),
-        }
     }
 }

@@ -246,6 +246,12 @@ pub fn consent_terms(salt: &[u8; 32], bytes: &[u8]) -> [u8; 32] {
     *blake3::Hasher::new_derive_key("tacit v1 consent terms").update(salt).update(bytes).finalize().as_bytes()
 }
 
+/// `notice` of a consent: `b3("tacit v1 consent notice", text)` of what the subject was shown.
+#[must_use]
+pub fn consent_notice(text: &[u8]) -> [u8; 32] {
+    *blake3::Hasher::new_derive_key("tacit v1 consent notice").update(text).finalize().as_bytes()
+}
+
 /// A text of one field per line after its heading.
 pub(super) fn write_lines(heading: &str, lines: &[(&str, String)]) -> Result<Vec<u8>, ConsentError> {
     let mut out = format!("{heading}\n");

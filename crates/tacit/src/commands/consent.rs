@@ -8,10 +8,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde_json::{Value, json};
-use tacit_blind::encoding::b3;
 use tacit_client::{Acknowledged, ConsentAuthority, Grant, KeptConsent};
 use tacit_model::{ListId, MemberId, PurposeCode, Reason, SubjectCode, Ulid, parse_ulid};
-use tacit_policy::{ConsentState, Frequency, Registry};
+use tacit_policy::{ConsentState, Frequency, Registry, consent::consent_notice};
 
 use super::list::typed;
 use crate::{
@@ -306,7 +305,7 @@ fn notice_of(
             .map_err(|error| Failure::usage(format!("{} cannot be read", path.display())).why(error))?,
         None => plain_notice(requester, lists, purposes, frequency).into_bytes(),
     };
-    Ok(b3("tacit v1 consent notice", &[&text]))
+    Ok(consent_notice(&text))
 }
 
 /// The notice of a consent that was given on the command line.

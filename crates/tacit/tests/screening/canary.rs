@@ -84,6 +84,7 @@ fn searched(database: impl Fn(&Path, &str) -> Option<String>) {
         (Kind::Case, "mine/receipt"),
         (Kind::Officer, "mine/receipt"),
         (Kind::Unlisted, "mine/batch.csv"),
+        (Kind::Unlisted, "mine/consents-at-the-desk"),
         (Kind::Key, "federation/keys"),
         (Kind::Key, "federation/tls"),
         (Kind::Key, "federation/ca"),
@@ -125,7 +126,9 @@ fn is_lawful(place: &str, hit: &Hit) -> bool {
         Kind::Key | Kind::Token => place.strip_prefix("federation/") == Some(&*hit.name),
         // A receipt is for the subject, a court or an auditor; a result is the agency's own.
         Kind::Listed | Kind::Unlisted | Kind::Mistyped if hit.form == "text" => {
-            place == "mine/batch.csv" || (place == "mine/receipt" && hit.name.ends_with("asked first"))
+            // What a person was shown with a consent is the person's own too, and told back word by word.
+            ["mine/batch.csv", "mine/consents-at-the-desk"].contains(&place)
+                || (place == "mine/receipt" && hit.name.ends_with("asked first"))
         }
         Kind::Case | Kind::Officer if hit.form == "text" => {
             ["mine/receipt", "mine/receipts", "mine/verified", "mine/batch.csv.journal"].contains(&place)

@@ -1,10 +1,4 @@
-//! `tacit consent receipt`: a consent and everything that became of it as one JSON-LD document, with the field names of
-//! ISO/IEC TS 27560 and terms of the Data Privacy Vocabulary (DPV), and what proves it.
-//!
-//! What a person or a program reads in the document is written anew from what its proof proves, and compared: a
-//! document that says anything else does not hold.
-
-mod document;
+//! `tacit consent receipt`: a consent and everything that became of it as one JSON-LD document, and what proves it.
 
 use std::{
     io::Write as _,
@@ -13,12 +7,10 @@ use std::{
 
 use clap::Subcommand;
 use serde_json::{Value, json};
-use tacit_client::{ConsentProofError, ProvenConsent};
-use tacit_ledger::note::NoteVerifier;
+use tacit_client::ProvenConsent;
+use tacit_desk::consent_receipt::{self, ConsentReceiptError};
 use tacit_model::{Reason, Ulid};
-use tacit_policy::Registry;
 
-use self::document::{describe, proof_of, proof_value};
 use super::ulid;
 use crate::{
     cli::Context,
@@ -82,9 +74,7 @@ async fn write(context: &Context, id: Ulid, out: &Path, config: &Path) -> Result
     let registry = authority.registry();
     let proof = authority.consent_proof(id).await?;
     // What is handed out holds, or is not handed out.
-    let proven = proof.verify(authority.log_key(), &registry).map_err(fails)?;
-    let mut document = describe(&proven, &registry)?;
-    document["proof"] = proof_value(&proof);
+    let (document, proven) = consent_receipt::write(&proof, authority.log_key(), &registry).map_err(fails)?;
     let text = serde_json::to_string_pretty(&document).map_err(Failure::internal)?;
     let cannot = |error| {
         Failure::usage(format!("{} cannot be written", out.display())).why(error).next("name another file")
@@ -103,38 +93,24 @@ fn verify(context: &Context, arguments: &Verify) -> Result<Exit, Failure> {
         return Err(Failure::usage(format!("{} is larger than any receipt", file.display())));
     }
     let bytes = std::fs::read(file).map_err(cannot)?;
-    let proven = prove(&bytes, keys.log(), &registry)?;
+    let proven = consent_receipt::verify(&bytes, keys.log(), &registry).map_err(fails)?;
     tell(context, &proven, file)
 }
 
-/// What a document proves.
-fn prove(bytes: &[u8], log: &NoteVerifier, registry: &Registry) -> Result<ProvenConsent, Failure> {
-    let malformed = || {
-        Failure::trouble("the receipt does NOT hold")
-            .why("it is no consent receipt with its proof")
-            .next("get the file once more; it proves nothing as it is")
-            .reason(Reason::Malformed)
+fn fails(error: ConsentReceiptError) -> Failure {
+    let (next, reason) = match &error {
+        ConsentReceiptError::Malformed => {
+            ("get the file once more; it proves nothing as it is", Reason::Malformed)
+        }
+        ConsentReceiptError::Proof(_) => (
+            "do not rely on it; see that the log's key and the registry are the right ones",
+            Reason::ProofInvalid,
+        ),
+        ConsentReceiptError::Differs(_) => {
+            ("do not rely on it; or give the registry version that it was made with", Reason::ProofInvalid)
+        }
     };
-    let mut said: Value = serde_json::from_slice(bytes).map_err(|_| malformed())?;
-    let proof = said.as_object_mut().and_then(|said| said.remove("proof")).ok_or_else(malformed)?;
-    let proof = proof_of(&proof).ok_or_else(malformed)?;
-    let proven = proof.verify(log, registry).map_err(fails)?;
-    let due = describe(&proven, registry)?;
-    let names = due.as_object().into_iter().chain(said.as_object()).flat_map(|map| map.keys());
-    if let Some(name) = names.into_iter().find(|name| due.get(*name) != said.get(*name)) {
-        return Err(Failure::trouble("the receipt does NOT hold")
-            .why(format!("`{name}` is not what its proof proves under this registry"))
-            .next("do not rely on it; or give the registry version that it was made with")
-            .reason(Reason::ProofInvalid));
-    }
-    Ok(proven)
-}
-
-fn fails(error: ConsentProofError) -> Failure {
-    Failure::trouble("the receipt does NOT hold")
-        .why(error)
-        .next("do not rely on it; see that the log's key and the registry are the right ones")
-        .reason(Reason::ProofInvalid)
+    Failure::trouble("the receipt does NOT hold").why(error).next(next).reason(reason)
 }
 
 fn tell(context: &Context, proven: &ProvenConsent, file: &Path) -> Result<Exit, Failure> {
@@ -145,7 +121,7 @@ fn tell(context: &Context, proven: &ProvenConsent, file: &Path) -> Result<Exit, 
         })
     });
     let events: Vec<Value> = events.collect();
-    let id = document::id_of(proven).map(|id| id.to_string()).unwrap_or_default();
+    let id = consent_receipt::id_of(proven).map(|id| id.to_string()).unwrap_or_default();
     let state = proven.events.last().map_or("", |event| event.state.as_str());
     let value = json!({
         "holds": true, "consent": id, "state": state, "events": events, "size": proven.size,

@@ -29,6 +29,7 @@ pub(crate) fn everything_that_others_can_fetch(scene: &Scene) {
     }
     bad_requests_to_the_gateway(scene);
     bad_requests_to_the_authority(scene);
+    consents_at_the_desk(scene);
     files_of_the_log(scene);
 }
 
@@ -120,7 +121,18 @@ fn bad_requests_to_the_authority(scene: &Scene) {
         let (code, wrong) = (&it.unlisted[2], &it.mistyped[1]);
         let good = format!(r#"{{"scheme": "{}", "code": "{code}"}}"#, it.scheme);
         let mut said = Vec::new();
-        for path in ["/v1/users", "/v1/findUsage", "/v1/usagePeriod", "/v1/proofs", "/v1/checks"] {
+        for path in [
+            "/v1/users",
+            "/v1/findUsage",
+            "/v1/usagePeriod",
+            "/v1/proofs",
+            "/v1/checks",
+            "/v1/consents",
+            "/v1/consents/search",
+            "/v1/consents/01KAM2V7Q3ZJ6V6T1V8M3W9R5C/withdraw",
+            "/v1/consents/01KAM2V7Q3ZJ6V6T1V8M3W9R5C/receipt",
+            "/v1/requests/01KAM2V7Q3ZJ6V6T1V8M3W9R5C/allow",
+        ] {
             let first = format!("POST {path} HTTP/1.1");
             for body in [
                 good.clone(),
@@ -143,6 +155,34 @@ fn bad_requests_to_the_authority(scene: &Scene) {
         assert!(said[0].starts_with("HTTP/1.1 200"), "{}", said[0]);
         fs::write(scene.path(&format!("fetched/authority-{number}")), said.join("\n----\n")).unwrap();
     }
+}
+
+/// A consent given, shown and withdrawn at the authority's desk; what the person was shown names them.
+fn consents_at_the_desk(scene: &Scene) {
+    let at = scene.setting("portal", "http");
+    let (_, token) = scene.tokens().into_iter().find(|(file, _)| file.contains("portal")).unwrap();
+    let headers = ["content-type: application/json".to_owned(), format!("authorization: Bearer {token}")];
+    let it = &scene.subjects[0];
+    let person = format!(r#""scheme": "{}", "code": "{}""#, it.scheme, it.unlisted[2]);
+    let id = "01KAM2V7Q3ZJ6V6T1V8M3W9R5D";
+    let said = |path: &str, more: &str| {
+        let body = format!("{{{person}{more}}}");
+        let answer = http(&at, &format!("POST {path} HTTP/1.1"), &headers, &body);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+        answer
+    };
+    let terms = format!(
+        r#", "id": "{id}", "requester": "procurement", "lists": ["tax/serious-violations"], "days": 9,
+        "purposes": ["vendor-selection"], "frequency": "1 DAY",
+        "shown": {{"language": "en", "text": "{} may be asked about."}}"#,
+        it.unlisted[2]
+    );
+    let given = said("/v1/consents", &terms);
+    let shown = said("/v1/consents/search", "");
+    assert!(shown.contains(id) && shown.contains("may be asked about"), "{shown}");
+    let withdrawn = said(&format!("/v1/consents/{id}/withdraw"), "");
+    fs::write(scene.path("fetched/authority-consents"), [given, withdrawn].join("\n----\n")).unwrap();
+    fs::write(scene.path("mine/consents-at-the-desk"), shown).unwrap();
 }
 
 /// What is asked over HTTPS.

@@ -1,20 +1,70 @@
-//! The words of the document, and its proof as JSON.
+//! A consent and everything that became of it as one JSON-LD document, with the field names of ISO/IEC TS 27560 and terms of
+//! the Data Privacy Vocabulary (DPV), and what proves it.
+//!
+//! What a person or a program reads in the document is written anew from what its proof proves, and compared: a
+//! document that says anything else does not hold.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use serde_json::{Map, Value, json};
-use tacit_client::{ChangeProof, ConsentProof, ProvenConsent};
+mod proof;
+
+use serde_json::{Value, json};
+use tacit_client::{ConsentProof, ConsentProofError, ProvenConsent};
+use tacit_ledger::note::NoteVerifier;
 use tacit_model::{ListId, MemberId, PurposeCode, Ulid};
 use tacit_policy::{ConsentState, Frequency, Registry};
 
-use crate::exit::Failure;
+/// Why a document does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConsentReceiptError {
+    /// Not such a document.
+    #[error("it is no consent receipt with its proof")]
+    Malformed,
+    /// The proof.
+    #[error(transparent)]
+    Proof(#[from] ConsentProofError),
+    /// A field says something else.
+    #[error("`{0}` is not what its proof proves under this registry")]
+    Differs(String),
+}
 
-const PROOF: &str = "tacit-consent-proof/v1";
+/// The document of a proof that holds, and what it proves.
+///
+/// # Errors
+/// [`ConsentReceiptError::Proof`]: nothing that does not hold is written.
+pub fn write(
+    proof: &ConsentProof,
+    log: &NoteVerifier,
+    registry: &Registry,
+) -> Result<(Value, ProvenConsent), ConsentReceiptError> {
+    let proven = proof.verify(log, registry)?;
+    let mut document = describe(&proven, registry)?;
+    document["proof"] = proof::write(proof);
+    Ok((document, proven))
+}
 
-/// Most hashes of an inclusion proof.
-const MAX_PATH: usize = 64;
+/// What a document proves.
+///
+/// # Errors
+/// [`ConsentReceiptError`] when it does not hold.
+pub fn verify(
+    bytes: &[u8],
+    log: &NoteVerifier,
+    registry: &Registry,
+) -> Result<ProvenConsent, ConsentReceiptError> {
+    let malformed = || ConsentReceiptError::Malformed;
+    let mut said: Value = serde_json::from_slice(bytes).map_err(|_| malformed())?;
+    let proof = said.as_object_mut().and_then(|said| said.remove("proof")).ok_or_else(malformed)?;
+    let proven = proof::read(&proof).ok_or_else(malformed)?.verify(log, registry)?;
+    let due = describe(&proven, registry)?;
+    let mut names = due.as_object().into_iter().chain(said.as_object()).flat_map(|map| map.keys());
+    match names.find(|name| due.get(*name) != said.get(*name)) {
+        Some(name) => Err(ConsentReceiptError::Differs(name.clone())),
+        None => Ok(proven),
+    }
+}
 
 /// The consent that it is about.
-pub(super) fn id_of(proven: &ProvenConsent) -> Option<Ulid> {
+#[must_use]
+pub fn id_of(proven: &ProvenConsent) -> Option<Ulid> {
     let consent = proven.consent.as_ref().map(|consent| consent.id);
     consent.or_else(|| proven.request.as_ref().map(|request| request.id))
 }
@@ -67,8 +117,8 @@ fn terms(proven: &ProvenConsent) -> Option<Terms<'_>> {
 }
 
 /// The document without its proof.
-pub(super) fn describe(proven: &ProvenConsent, registry: &Registry) -> Result<Value, Failure> {
-    let terms = terms(proven).ok_or_else(|| Failure::internal("a proof without terms"))?;
+fn describe(proven: &ProvenConsent, registry: &Registry) -> Result<Value, ConsentProofError> {
+    let terms = terms(proven).ok_or(ConsentProofError::Empty)?;
     let party = |member: &MemberId, kind: &str| {
         json!({
             "@type": kind,
@@ -179,81 +229,4 @@ fn information(id: &ListId, registry: &Registry) -> Value {
         "storage_holder": id.holder(),
         "pii_attributes": ["listed or not", "category", "listed_on", "expires_on", "contested"],
     })
-}
-
-/// The proof as JSON. Texts stand as they were signed, bytes are base64.
-pub(super) fn proof_value(proof: &ConsentProof) -> Value {
-    let changes = proof.changes.iter().map(|change| {
-        json!({
-            "state": change.state.as_str(),
-            "number": change.number,
-            "text": String::from_utf8_lossy(&change.text),
-            "text_signature": BASE64.encode(change.text_signature),
-            "state_signature": change.state_signature.map(|it| BASE64.encode(it)),
-            "record": String::from_utf8_lossy(&change.record),
-            "index": change.index,
-            "path": change.path.iter().map(|it| BASE64.encode(it)).collect::<Vec<_>>(),
-            "salt_terms": BASE64.encode(change.salt_terms),
-            "salt": BASE64.encode(change.salt),
-            "sequence": change.sequence,
-            "previous": BASE64.encode(change.previous),
-        })
-    });
-    json!({
-        "type": PROOF,
-        "checkpoint": String::from_utf8_lossy(&proof.checkpoint),
-        "changes": changes.collect::<Vec<_>>(),
-    })
-}
-
-/// Reads what [`proof_value`] writes.
-pub(super) fn proof_of(value: &Value) -> Option<ConsentProof> {
-    let value = Fields(value.as_object()?);
-    if value.text("type")? != PROOF {
-        return None;
-    }
-    let changes = value.0.get("changes")?.as_array()?.iter().map(change).collect::<Option<Vec<_>>>()?;
-    Some(ConsentProof { checkpoint: value.text("checkpoint")?.to_owned().into(), changes })
-}
-
-fn change(value: &Value) -> Option<ChangeProof> {
-    let value = Fields(value.as_object()?);
-    let path = value.0.get("path")?.as_array().filter(|path| path.len() <= MAX_PATH)?;
-    Some(ChangeProof {
-        state: value.text("state")?.parse().ok()?,
-        number: value.number("number")?,
-        text: value.text("text")?.to_owned().into(),
-        text_signature: value.bytes("text_signature")?,
-        state_signature: match value.0.get("state_signature")? {
-            Value::Null => None,
-            it => Some(bytes(it)?),
-        },
-        record: value.text("record")?.to_owned().into(),
-        index: value.number("index")?,
-        path: path.iter().map(bytes).collect::<Option<_>>()?,
-        salt_terms: value.bytes("salt_terms")?,
-        salt: value.bytes("salt")?,
-        sequence: value.number("sequence")?,
-        previous: value.bytes("previous")?,
-    })
-}
-
-struct Fields<'a>(&'a Map<String, Value>);
-
-impl<'a> Fields<'a> {
-    fn text(&self, name: &str) -> Option<&'a str> {
-        self.0.get(name)?.as_str()
-    }
-
-    fn number(&self, name: &str) -> Option<u64> {
-        self.0.get(name)?.as_u64()
-    }
-
-    fn bytes<const N: usize>(&self, name: &str) -> Option<[u8; N]> {
-        bytes(self.0.get(name)?)
-    }
-}
-
-fn bytes<const N: usize>(value: &Value) -> Option<[u8; N]> {
-    BASE64.decode(value.as_str()?).ok()?.try_into().ok()
 }
