@@ -26,13 +26,18 @@ use tacit_wire::gateway::HeldList;
 use tokio::sync::{Semaphore, watch};
 
 use super::{Asker, GatewayLimits, NodeStatus, ReceiptFile, Tokens, json::App};
-use crate::records::{
-    FLAG_CONTESTED,
-    testing::{category, list_entry},
+use crate::{
+    records::{
+        FLAG_CONTESTED,
+        testing::{category, list_entry},
+    },
+    redress::Redress,
 };
 
 pub(crate) const NOW: &str = "2026-11-21T02:32:09.481Z";
 pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+/// The token of an application that may decide cases.
+pub(crate) const OFFICER: &str = "fedcba9876543210fedcba9876543210";
 
 fn key(name: &str) -> SigningKey {
     let mut seed = [0; 32];
@@ -223,6 +228,11 @@ impl FakeAsker {
     pub(crate) fn says(self, code: &str, outcome: Outcome) -> Self {
         self.outcomes.lock().unwrap().insert(code.to_owned(), outcome);
         self
+    }
+
+    /// The same at another member of the registry.
+    pub(crate) fn at(self, member: &str) -> Self {
+        Self { member: id(member), ..self }
     }
 
     pub(crate) fn takes(self, pause: Duration) -> Self {
@@ -427,11 +437,16 @@ impl Asker for FakeAsker {
 }
 
 /// The gateway's state around an asker, and the switch that stops it.
-pub(super) fn app(asker: FakeAsker, limits: GatewayLimits) -> (Arc<App>, watch::Sender<bool>) {
+pub(super) fn app(
+    asker: FakeAsker,
+    redress: Option<Redress>,
+    limits: GatewayLimits,
+) -> (Arc<App>, watch::Sender<bool>) {
     let (stop, stopping) = watch::channel(false);
     let app = App {
         asker: Arc::new(asker),
-        tokens: Tokens::parse(&format!("intake:{TOKEN}\n")).unwrap(),
+        redress,
+        tokens: Tokens::parse(&format!("intake:{TOKEN}\nofficer:{OFFICER} redress\n")).unwrap(),
         clock: Arc::new(ManualClock::new(NOW.parse().unwrap())),
         requests: Arc::new(Semaphore::new(limits.requests)),
         batches: Arc::new(Semaphore::new(limits.batches)),

@@ -29,6 +29,9 @@ async fn without_a_known_token_nothing_is_answered() {
         ("POST", "/v1/consents/search"),
         ("POST", "/v1/receipts/search"),
         ("GET", "/v1/receipts/01KAM2V7Q3ZJ6V6T1V8M3W9R5C"),
+        ("POST", "/v1/cases/search"),
+        ("GET", "/v1/cases/objection/01KAM2V7Q3ZJ6V6T1V8M3W9R5C"),
+        ("POST", "/v1/cases/objection/01KAM2V7Q3ZJ6V6T1V8M3W9R5C/decide"),
         ("GET", "/v1/nothing"),
         ("DELETE", "/v1/checks"),
     ] {
