@@ -124,6 +124,12 @@ pub(super) async fn decide(
     Ok(decided)
 }
 
+/// How many letters are on their way; `None` where none are carried.
+pub(super) async fn letters_waiting(app: &App) -> Result<Option<u64>, Problem> {
+    let Some(redress) = &app.redress else { return Ok(None) };
+    redress.on_the_way().await.map(Some).map_err(|error| problem(&error))
+}
+
 fn named(level: &str, id: &str) -> Result<(Level, Ulid), Problem> {
     let level = self::level(level)
         .ok_or_else(|| Problem::new(Reason::NotFound, "A case is an `objection` or an `appeal`."))?;

@@ -80,7 +80,11 @@ fn agreement(number: u128, holder: &str, list: &str, consent_required: bool) -> 
         legal_basis: LegalBasis::new("law", "Art. 18"),
         consent_required,
         cross_context: None,
-        measures: Vec::new(),
+        measures: vec![Measure {
+            title: "Refusal of the tender".to_owned(),
+            restricts: true,
+            legal_basis: (number == 1).then(|| LegalBasis::new("law", "Art. 22")),
+        }],
         quotas: Quotas {
             checks_per_day: 1000,
             checks_per_minute: Some(200),
@@ -267,7 +271,7 @@ fn asked_consent(now: Millis) -> AskedConsent {
     };
     let until = request.stands_until(now);
     let signed = SignedRequest::sign(request, &key("procurement")).unwrap();
-    AskedConsent { signed, state: ConsentState::Requested, requested: now, until, uses: 0 }
+    AskedConsent { signed, state: ConsentState::Requested, requested: now, until, decided: None, uses: 0, given: None }
 }
 
 /// A measure that stands.
@@ -389,10 +393,21 @@ impl Asker for FakeAsker {
     }
 
     fn status(&self) -> BoxFuture<'static, Result<NodeStatus, Reason>> {
-        let held = HeldList { list_id: "procurement/own".to_owned(), ..HeldList::default() };
+        let never = HeldList { list_id: "procurement/own".to_owned(), ..HeldList::default() };
+        let (epoch, version, sealed_ms) = (20_778, 214, self.now().0 - 60_000);
+        let list_id = "procurement/sealed".to_owned();
+        let held = vec![never, HeldList { list_id, epoch, version, sealed_ms, ..HeldList::default() }];
         let as_of = Millis(self.now().0 - 1_500);
         let measures = MeasureCounts { standing: 3, unconfirmed: 1, due: 2, overdue: 1 };
-        let status = NodeStatus { log_size: 12, as_of: Some(as_of), held: vec![held], subjects: 5, measures };
+        let status = NodeStatus {
+            log_size: 12,
+            as_of: Some(as_of),
+            quorum: Some((11, Millis(self.now().0 - 30_481))),
+            stopped: Some(Reason::LogFrozen),
+            held,
+            subjects: 5,
+            measures,
+        };
         std::future::ready(Ok(status)).boxed()
     }
 

@@ -119,6 +119,10 @@ impl Asker for NodeAsker {
             // A holder follows the log closely; what it verified may be newer.
             let witnessed = holder.as_ref().map_or(0, Holder::log_size);
             let log_size = known.map_or(0, |known| known.log_size).max(witnessed);
+            let standing = holder.as_ref().map(|holder| holder.witness().standing());
+            let own = standing.and_then(|it| it.quorum).map(|(size, at)| (size, Millis(at.saturating_mul(1000))));
+            let quorum = requester.quorum().max(own);
+            let stopped = standing.and_then(|it| it.stopped);
             let held = match holder {
                 Some(holder) => holder.held_lists().await.map_err(|error| {
                     tracing::error!(%error, "the state of own lists could not be read");
@@ -126,7 +130,8 @@ impl Asker for NodeAsker {
                 })?,
                 None => Vec::new(),
             };
-            Ok(NodeStatus { log_size, as_of: known.map(|known| known.as_of), held, subjects, measures })
+            let as_of = known.map(|known| known.as_of);
+            Ok(NodeStatus { log_size, as_of, quorum, stopped, held, subjects, measures })
         }
         .boxed()
     }

@@ -18,6 +18,7 @@ pub(super) mod openapi;
 #[cfg(test)]
 mod parse_tests;
 mod receipts;
+mod terms;
 mod types;
 
 use std::{sync::Arc, time::Duration};

@@ -117,6 +117,8 @@ async fn a_case_is_decided_once_with_reasons_and_who_decides() {
     let letter = &decided["letters"][1];
     assert_eq!((&letter["way"], &letter["state"]), (&json!("out"), &json!("waiting")));
     assert_eq!(letter["letter"]["body"]["by"], "Judge Li");
+    // Those with which the three cases began, and the decision.
+    assert_eq!(scene.caller.get("/v1/status").await.json()["letters_waiting"], 4);
     let again = scene.post(&decide, with("outcome", json!("annulled"))).await;
     assert_eq!(again.problem(409, "conflict")["message"], "This was decided already; a body decides once.");
 }
