@@ -127,7 +127,8 @@ impl Tokens {
             }
             let wrong = |problem| TokenError::Line { line: index + 1, problem };
             let (name, token) = line.split_once(':').ok_or(wrong("name:token is wanted"))?;
-            let name = name.parse().map_err(|_| wrong("the name must match [a-z0-9][a-z0-9-]{0,62}"))?;
+            let name: MemberId =
+                name.parse().map_err(|_| wrong("the name must match [a-z0-9][a-z0-9-]{0,62}"))?;
             let mut words = token.split(' ');
             let token = words.next().unwrap_or_default();
             if !(TOKEN_MIN..=TOKEN_MAX).contains(&token.len()) {

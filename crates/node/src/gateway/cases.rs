@@ -142,7 +142,8 @@ fn named(level: &str, id: &str) -> Result<(Level, Ulid), Problem> {
 fn redress(app: &App) -> Result<Redress, Problem> {
     let registry = app.asker.registry();
     let holds = registry.member(app.asker.member()).is_some_and(|own| own.has(Role::Holder));
-    let none = || Problem::new(Reason::NotFound, "This agency keeps no list, so it has no objections or appeals.");
+    let none =
+        || Problem::new(Reason::NotFound, "This agency keeps no list, so it has no objections or appeals.");
     app.redress.as_ref().filter(|_| holds).map(|redress| redress.under(registry)).ok_or_else(none)
 }
 
@@ -161,12 +162,18 @@ pub(super) fn words(view: &CaseView) -> &'static str {
     match (view.due, view.is_overdue()) {
         (Some(Due { duty: Duty::Decide, .. }), false) => "It is to be decided here.",
         (Some(Due { duty: Duty::Decide, .. }), true) => "It should have been decided here: decide it now.",
-        (Some(Due { duty: Duty::Correct, .. }), false) => "It is decided, and the record is to be made as decided.",
+        (Some(Due { duty: Duty::Correct, .. }), false) => {
+            "It is decided, and the record is to be made as decided."
+        }
         (Some(Due { duty: Duty::Correct, .. }), true) => {
             "It is decided, and the record should be as decided by now: import the corrected record."
         }
-        (Some(Due { duty: Duty::Review, .. }), false) => "It is decided here, and appealed: the other body decides.",
-        (Some(Due { duty: Duty::Review, .. }), true) => "The other body should have decided about the appeal by now.",
+        (Some(Due { duty: Duty::Review, .. }), false) => {
+            "It is decided here, and appealed: the other body decides."
+        }
+        (Some(Due { duty: Duty::Review, .. }), true) => {
+            "The other body should have decided about the appeal by now."
+        }
         (None, _) => "It is decided, and nothing is left to be done here.",
     }
 }

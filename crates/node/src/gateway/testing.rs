@@ -271,7 +271,15 @@ fn asked_consent(now: Millis) -> AskedConsent {
     };
     let until = request.stands_until(now);
     let signed = SignedRequest::sign(request, &key("procurement")).unwrap();
-    AskedConsent { signed, state: ConsentState::Requested, requested: now, until, decided: None, uses: 0, given: None }
+    AskedConsent {
+        signed,
+        state: ConsentState::Requested,
+        requested: now,
+        until,
+        decided: None,
+        uses: 0,
+        given: None,
+    }
 }
 
 /// A measure that stands.

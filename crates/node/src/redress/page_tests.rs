@@ -55,7 +55,9 @@ async fn cases_come_in_the_order_of_their_beginning_and_each_keeps_its_place() {
     // The place of a case that is over meanwhile stays good; one that never was is none.
     let after = redress.page(Level::First, false, Some(begun[2]), 100).await.unwrap().unwrap();
     let behind = whole.iter().position(|id| *id == begun[2]).unwrap();
-    assert!(after.cases.iter().all(|view| whole[behind..].contains(&view.case.id)) && !after.cases.is_empty());
+    assert!(
+        after.cases.iter().all(|view| whole[behind..].contains(&view.case.id)) && !after.cases.is_empty()
+    );
     assert!(redress.page(Level::First, true, Some(Ulid(7)), 2).await.unwrap().is_none());
     // A case of one level is no place in the queue of the other.
     assert!(redress.page(Level::Review, true, Some(begun[0]), 2).await.unwrap().is_none());

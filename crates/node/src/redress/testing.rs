@@ -12,7 +12,12 @@ use super::{Redress, kept::KeptCase};
 use crate::store::{begin, redress as store};
 
 /// A member's redress in a database that holds nothing yet.
-pub(crate) async fn redress(folder: &Path, registry: Arc<Registry>, member: &str, clock: &ManualClock) -> Redress {
+pub(crate) async fn redress(
+    folder: &Path,
+    registry: Arc<Registry>,
+    member: &str,
+    clock: &ManualClock,
+) -> Redress {
     let db = crate::store::open(&tacit_store::conformance::url(folder, member)).await.unwrap();
     let member: MemberId = member.parse().unwrap();
     Redress::new(db, &[5; 32], registry, member, Arc::new(clock.clone()))
@@ -37,7 +42,9 @@ impl Redress {
         if over {
             store::set_case(&mut tx, &key, true, &sealed).await.unwrap();
         }
-        self.hand_over(&mut tx, Some(&key), &Letter::new(id, None, self.clock.now(), about, body)).await.unwrap();
+        self.hand_over(&mut tx, Some(&key), &Letter::new(id, None, self.clock.now(), about, body))
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
         id
     }

@@ -170,7 +170,8 @@ pub(crate) async fn cases_after(
 
 /// How many letters are on their way.
 pub(crate) async fn count_waiting(conn: &mut Conn) -> Result<u64, StoreError> {
-    let row = sqlx::query("SELECT COUNT(*) FROM redress_letter WHERE state = 'waiting'").fetch_one(conn).await?;
+    let row =
+        sqlx::query("SELECT COUNT(*) FROM redress_letter WHERE state = 'waiting'").fetch_one(conn).await?;
     unsigned("redress_letter", "state", row.try_get(0)?)
 }
 

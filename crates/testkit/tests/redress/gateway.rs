@@ -59,7 +59,8 @@ async fn an_objection_is_found_read_and_decided_at_the_gateway_and_the_person_is
 
     // A token that only asks decides nothing and reads nothing; and who only keeps lists asks nothing.
     let cli = Desk::of(&scene, "court", CLI_APPLICATION);
-    let ruling = json!({ "outcome": "annulled", "reasons": "The payment is proven.", "decided_by": "Judge Li" });
+    let ruling =
+        json!({ "outcome": "annulled", "reasons": "The payment is proven.", "decided_by": "Judge Li" });
     let decide = format!("{at}/decide");
     for refused in [
         cli.post("/v1/cases/search", queue.clone(), 403).await,
@@ -83,7 +84,10 @@ async fn an_objection_is_found_read_and_decided_at_the_gateway_and_the_person_is
     assert_eq!(scene.state_of_record().await, RecordState::Contested);
 
     let decided = officer.post(&decide, ruling.clone(), 200).await;
-    assert_eq!((&decided["case"]["state"], &decided["case"]["outcome"]), (&json!("decided"), &json!("annulled")));
+    assert_eq!(
+        (&decided["case"]["state"], &decided["case"]["outcome"]),
+        (&json!("decided"), &json!("annulled"))
+    );
     assert_eq!(officer.post(&decide, ruling, 409).await["reason"], "conflict");
     assert_eq!(scene.state_of_record().await, RecordState::Removed);
     assert_eq!(officer.search(queue).await, Vec::<Value>::new());
@@ -93,6 +97,9 @@ async fn an_objection_is_found_read_and_decided_at_the_gateway_and_the_person_is
     assert_eq!(seen["outcome"], "annulled");
     let matters = scene.shown(|it| !letters(it, "removal").is_empty()).await;
     let decision = &letters(&matters, "decision")[0]["letter"]["body"];
-    assert_eq!((&decision["by"], &decision["reasons"]), (&json!("Judge Li"), &json!("The payment is proven.")));
+    assert_eq!(
+        (&decision["by"], &decision["reasons"]),
+        (&json!("Judge Li"), &json!("The payment is proven."))
+    );
     scene.federation.shut_down().await.unwrap();
 }

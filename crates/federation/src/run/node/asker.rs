@@ -120,7 +120,8 @@ impl Asker for NodeAsker {
             let witnessed = holder.as_ref().map_or(0, Holder::log_size);
             let log_size = known.map_or(0, |known| known.log_size).max(witnessed);
             let standing = holder.as_ref().map(|holder| holder.witness().standing());
-            let own = standing.and_then(|it| it.quorum).map(|(size, at)| (size, Millis(at.saturating_mul(1000))));
+            let own =
+                standing.and_then(|it| it.quorum).map(|(size, at)| (size, Millis(at.saturating_mul(1000))));
             let quorum = requester.quorum().max(own);
             let stopped = standing.and_then(|it| it.stopped);
             let held = match holder {

@@ -229,7 +229,9 @@ impl LetterBody {
 
 /// A letter is JSON already.
 fn content(letter: Option<&Letter>) -> Value {
-    letter.and_then(|letter| serde_json::to_value(letter).ok()).unwrap_or_else(|| Value::Object(Default::default()))
+    letter
+        .and_then(|letter| serde_json::to_value(letter).ok())
+        .unwrap_or_else(|| Value::Object(serde_json::Map::new()))
 }
 
 /// A page of cases.
