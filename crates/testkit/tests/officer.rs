@@ -54,14 +54,15 @@ async fn an_officer_asks_for_consent_is_told_when_it_is_given_and_reads_what_an_
 
     let lists = desk.get("procurement", "/v1/lists").await;
     let list = lists["lists"].as_array().unwrap().iter().find(|it| it["list"] == LIST).unwrap().clone();
-    let needs: Vec<_> = list["purposes"].as_array().unwrap().iter().map(|it| &it["consent_required"]).collect();
+    let needs: Vec<_> =
+        list["purposes"].as_array().unwrap().iter().map(|it| &it["consent_required"]).collect();
     assert_eq!(needs, [false, true], "{list}");
-    assert!(list["measures"].as_array().unwrap().iter().all(|it| !it["legal_basis"].as_str().unwrap().is_empty()));
+    assert!(
+        list["measures"].as_array().unwrap().iter().all(|it| !it["legal_basis"].as_str().unwrap().is_empty())
+    );
 
     // Without consent nothing is answered; it is asked for here.
-    let question = |code: &str, purpose: &str| {
-        json!({ "code": code, "lists": [LIST], "purpose": purpose, "case_number": "T-1", "officer": "li" })
-    };
+    let question = |code: &str, purpose: &str| json!({ "code": code, "lists": [LIST], "purpose": purpose, "case_number": "T-1", "officer": "li" });
     let refused = desk.post("/v1/checks", question(&listed, "vendor-selection"), 200).await;
     assert_eq!(refused["answers"][0]["problem"]["reason"], "consent_required");
     assert_eq!(refused["terms"], json!([]));
@@ -72,12 +73,16 @@ async fn an_officer_asks_for_consent_is_told_when_it_is_given_and_reads_what_an_
     let asked = desk.post("/v1/consents", ask(&listed), 200).await["consent"].clone();
     let denied = desk.post("/v1/consents", ask(&other), 200).await["consent"].clone();
     let waits = desk.request(&asked).await;
-    assert_eq!((&waits["state"], waits.get("decided"), waits.get("given")), (&json!("requested"), None, None));
+    assert_eq!(
+        (&waits["state"], waits.get("decided"), waits.get("given")),
+        (&json!("requested"), None, None)
+    );
 
     let portal = federation.authority("portal").await.unwrap();
     let before = federation.clock().now();
     let request = portal.request(parse_ulid(asked.as_str().unwrap()).unwrap()).await.unwrap();
-    let narrower = Narrower { expires: Some(before.plus_ms(30 * DAY_MS)), notice: [9; 32], ..Narrower::default() };
+    let narrower =
+        Narrower { expires: Some(before.plus_ms(30 * DAY_MS)), notice: [9; 32], ..Narrower::default() };
     portal.allow(&request, narrower).await.unwrap();
     portal.refuse(parse_ulid(denied.as_str().unwrap()).unwrap()).await.unwrap();
     let given = desk.request(&asked).await;
@@ -91,7 +96,7 @@ async fn an_officer_asks_for_consent_is_told_when_it_is_given_and_reads_what_an_
 
     // What is allowed on an answer is what its agreement says: under consent, nothing.
     let answer = desk.post("/v1/checks", question(&listed.to_lowercase(), "vendor-selection"), 200).await;
-    assert_eq!((&answer["code"], &answer["answers"][0]["answer"]), (&json!(listed), &json!("listed")));
+    assert_eq!((&answer["read_as"], &answer["answers"][0]["answer"]), (&json!(listed), &json!("listed")));
     let terms = &answer["terms"][0];
     assert_eq!((&terms["list"], &terms["measures"]), (&json!(LIST), &json!([])));
     let as_of = time(&answer["answers"][0]["as_of"]);
@@ -107,13 +112,22 @@ async fn an_officer_asks_for_consent_is_told_when_it_is_given_and_reads_what_an_
     let record = &answer["answers"][0]["record"]["id"];
     let register = json!({ "record": record, "measure": 1, "decider": "head of the tender office" });
     let registered = desk.post("/v1/measures", register, 200).await;
-    assert_eq!((&registered["measure"]["words"], &registered["measure"]["agreement"]), (named[0], &terms["agreement"]));
+    assert_eq!(
+        (&registered["measure"]["words"], &registered["measure"]["agreement"]),
+        (named[0], &terms["agreement"])
+    );
     // Nothing rests on an answer that does not name the subject.
     let answer = desk.post("/v1/checks", question(&other, purpose), 200).await;
-    assert_eq!((&answer["answers"][0]["answer"], &answer["terms"][0]["measures"]), (&json!("not_listed"), &json!([])));
+    assert_eq!(
+        (&answer["answers"][0]["answer"], &answer["terms"][0]["measures"]),
+        (&json!("not_listed"), &json!([]))
+    );
 
     let status = desk.get("procurement", "/v1/status").await;
-    assert!(status["quorum"]["log_size"].as_u64().unwrap() > 0 && status.get("stopped").is_none(), "{status}");
+    assert!(
+        status["quorum"]["log_size"].as_u64().unwrap() > 0 && status.get("stopped").is_none(),
+        "{status}"
+    );
     assert!(status["letters_waiting"].is_u64() && status["measures"]["standing"] == 1, "{status}");
     let status = desk.get("tax", "/v1/status").await;
     let held = status["held"].as_array().unwrap();

@@ -154,8 +154,10 @@ pub(super) struct CheckAnswerBody {
     /// The identifier scheme by which the code was read.
     #[schema(example = "CN-USCC")]
     pub(super) scheme: String,
-    /// The code as it was read: compare it with the document.
-    pub(super) code: String,
+    /// The code as it was read, to be compared with the document; absent when that is what was typed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, value_type = String)]
+    pub(super) read_as: Option<String>,
     /// Changes made to the code as typed; empty when none.
     pub(super) normalized: Vec<Change>,
     /// One answer per list, in the order of the question. The id of its record is also that of its receipt.

@@ -54,7 +54,8 @@ pub(super) async fn check(
     let checked = question.check(&registry)?;
     let typed = typed.ok_or_else(|| Problem::of_field(Reason::Malformed, "code", "No code was given."))?;
     let parsed = checked.read_code(&typed.0, &registry)?;
-    let code = parsed.subject.expose_code().to_owned();
+    // Who typed it knows it: it is told only when it was changed.
+    let read_as = (!parsed.changes.is_empty()).then(|| parsed.subject.expose_code().to_owned());
     let outcome = ask(&app, &call, &checked, parsed.subject).await?;
     let teller = Teller { registry: &registry, request_id: &call.id };
     let (answers, unanswered) = teller.outcome(&outcome)?;
@@ -67,7 +68,7 @@ pub(super) async fn check(
     let answer = CheckAnswerBody {
         request_id: call.id.to_string(),
         scheme: checked.scheme().to_owned(),
-        code,
+        read_as,
         normalized: changes(&parsed.changes),
         answers,
         terms,

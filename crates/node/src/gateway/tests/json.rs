@@ -79,7 +79,7 @@ async fn a_miss_says_what_it_does_not_say() {
     assert!(changes.iter().any(|change| change["change"] == "spaces_removed"));
     assert!(changes.iter().any(|change| change["message"] == "small letters were changed to capitals"));
     // As it was read, once; not as it was typed.
-    assert_eq!(body["code"], json!(code));
+    assert_eq!(body["read_as"], json!(code));
     assert_eq!(told.text.to_uppercase().matches(code.as_str()).count(), 1);
     let terms = &body["terms"][0];
     assert_eq!((&terms["title"], &terms["holder_title"]), (&json!("List defaulters"), &json!("The court")));
@@ -107,6 +107,8 @@ async fn a_hit_is_told_with_its_label_in_words() {
         "On the list *List defaulters* as of 21 Nov 2026, 10:32 (Asia/Shanghai): Judgment not carried out, listed on \
          1 Mar 2026, without a stated end. The record is contested. In force. A judgment was not obeyed."
     );
+    // What was typed as it is read is not repeated.
+    assert!(body.get("read_as").is_none() && !body.to_string().contains(code.as_str()));
     let agreement = body["terms"][0]["agreement"].clone();
     let measure = json!({
         "agreement": agreement, "measure": 1, "title": "Refusal of the tender", "legal_basis": "A law, Art. 22",
