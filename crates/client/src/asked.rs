@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use tacit_model::{Millis, Ulid};
-use tacit_policy::{ConsentRequest, ConsentState, Registry, SignedRequest};
+use tacit_policy::{Consent, ConsentRequest, ConsentState, Registry, SignedRequest};
 use tacit_wire::coordinator::consent_service_client::ConsentServiceClient;
 use tacit_wire::coordinator::{ConsentRequestStatus, ListConsentRequestsRequest};
 use tonic::transport::Channel;
@@ -22,8 +22,12 @@ pub struct AskedConsent {
     pub requested: Millis,
     /// It stands until then.
     pub until: Millis,
+    /// When it was given, refused or expired.
+    pub decided: Option<Millis>,
     /// Permitted checks under the consent so far; 0 where that is not told.
     pub uses: u64,
+    /// What the subject allowed, perhaps less than was asked for; `None` when nothing, and where that is not told.
+    pub given: Option<Consent>,
 }
 
 impl AskedConsent {
@@ -70,7 +74,9 @@ impl AskedConsent {
             state,
             requested: Millis(told.requested_ms),
             until: Millis(told.until_ms),
+            decided: (told.decided_ms > 0).then_some(Millis(told.decided_ms)),
             uses: 0,
+            given: None,
         }))
     }
 }

@@ -11,6 +11,7 @@ use tacit_wire::coordinator::consent_service_client::ConsentServiceClient;
 use tacit_wire::coordinator::{RequestConsentRequest, request_consent_response};
 
 use crate::asked::{self, AskedConsent};
+use crate::consents::KnownConsent;
 use crate::error::{ClientError, Party};
 use crate::judge::record_id;
 use crate::question::{Question, RecordRef};
@@ -197,6 +198,7 @@ impl Requester {
             let about = found.iter_mut().find(|it| it.id().to_string() == consent.consent_id);
             if let (Some(it), Ok(state)) = (about, consent.state.parse()) {
                 (it.state, it.uses) = (state, consent.uses);
+                it.given = Some(KnownConsent::from_wire(&consent)?.terms());
             }
         }
         Ok(found)

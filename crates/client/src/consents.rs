@@ -37,7 +37,7 @@ pub(crate) struct KnownConsent {
 }
 
 impl KnownConsent {
-    fn from_wire(live: &LiveConsent) -> Result<Self, ClientError> {
+    pub(crate) fn from_wire(live: &LiveConsent) -> Result<Self, ClientError> {
         let wrong = |problem| ClientError::Malformed {
             party: Party::Coordinator,
             problem: tacit_wire::Malformed { field: "consent", problem },
@@ -53,6 +53,11 @@ impl KnownConsent {
         };
         let (id, number) = (consent.id, live.state_number);
         Ok(Self { id, consent, text: live.consent.to_vec(), state, number, under })
+    }
+
+    /// What the subject allowed.
+    pub(crate) fn terms(self) -> Consent {
+        self.consent
     }
 
     /// Whether a check may name it: alive, in its time, for this list and purpose.

@@ -87,6 +87,7 @@ pub use measures::{
     Asked, KnownMeasure, LIFT_WITHIN_MS, MAX_MEASURES, MeasureCounts, MeasurePage, MeasureRow, MeasureState,
     MeasureStore, MeasureWanted, Measures, RecordAt, Said,
 };
+pub use prepared::asked_under;
 pub use question::{
     Answer, ListAnswer, MAX_WORDS, Outcome, Question, RecordRef, Refusal, RowOutcome, Subject, TableVersion,
     Unanswered,

@@ -9,7 +9,7 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use tacit_blind::check::{MAX_ITEMS, MAX_LISTS};
 use tacit_blind::table::Day;
 use tacit_ledger::note::NoteVerifier;
-use tacit_model::{Basis, ListId, MemberId, Millis, Reason, Ulid};
+use tacit_model::{Basis, ListId, MemberId, Millis, PurposeCode, Reason, Ulid};
 use tacit_policy::Registry;
 use tacit_policy::registry::entry::Agreement;
 
@@ -104,7 +104,7 @@ impl Prepared {
                 return Err(ClientError::Registry("the time zone of the list"));
             };
             let holder = id.holder_id();
-            let agreement = terms(&registry, requester, &holder, id, question, now);
+            let agreement = terms(&registry, requester, id, &question.purpose, now);
             lists.push(PreparedList {
                 list: id.clone(),
                 holder,
@@ -207,19 +207,18 @@ fn put(asks: &mut Vec<Ask>, basis: Basis, holder: &MemberId, place: usize, max_l
     asks.push(Ask { basis, items: vec![AskItem { holder: holder.clone(), lists: vec![place] }] });
 }
 
-/// The best agreement for a list: one that covers the question, without consent before with; else the one that comes
-/// nearest.
+/// The agreement under which a list is asked: one that covers the question, without consent before with; else the one that
+/// comes nearest.
 fn terms(
     registry: &Registry,
     requester: &MemberId,
-    holder: &MemberId,
     list: &ListId,
-    question: &Question,
+    purpose: &PurposeCode,
     now: Millis,
 ) -> Option<Terms> {
     let rank = |agreement: &Agreement| {
         let (force, named) = (agreement.in_force(now), agreement.covers_list(list));
-        let covers = force && named && agreement.covers_purpose(&question.purpose);
+        let covers = force && named && agreement.covers_purpose(purpose);
         let needs_consent = registry.needs_consent(agreement);
         let terms = Terms {
             id: agreement.id,
@@ -232,13 +231,26 @@ fn terms(
     };
     // The first of the best, so that lists of one holder share an agreement where they can.
     let mut best = None;
-    for agreement in registry.agreements_between(requester, holder) {
+    for agreement in registry.agreements_between(requester, &list.holder_id()) {
         let (score, terms) = rank(agreement);
         if best.is_none_or(|(other, _)| score > other) {
             best = Some((score, terms));
         }
     }
     best.map(|(_, terms)| terms)
+}
+
+/// The agreement under which `requester` asks a list for a purpose at `now`; `None` when none covers that.
+#[must_use]
+pub fn asked_under<'r>(
+    registry: &'r Registry,
+    requester: &MemberId,
+    list: &ListId,
+    purpose: &PurposeCode,
+    now: Millis,
+) -> Option<&'r Agreement> {
+    let terms = terms(registry, requester, list, purpose, now).filter(|terms| terms.covers)?;
+    registry.agreement(terms.id)
 }
 
 /// The calendar day of a moment in a time zone; `None` beyond what a label can say.

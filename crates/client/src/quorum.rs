@@ -115,6 +115,11 @@ impl WitnessedLog {
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What is known, however old it is.
+    pub(crate) fn newest(&self) -> Option<Arc<CosignedCheckpoint>> {
+        self.known().newest.clone()
+    }
+
     fn now_s(&self) -> u64 {
         self.0.clock.now().0 / 1000
     }

@@ -140,6 +140,13 @@ impl Requester {
         *self.0.signing.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(key);
     }
 
+    /// The newest checkpoint that a quorum of witnesses was seen to stand behind, by its size, and when they did. Nobody is
+    /// asked for it.
+    #[must_use]
+    pub fn quorum(&self) -> Option<(u64, Millis)> {
+        self.0.log.newest().map(|it| (it.checkpoint().size(), Millis(it.time_s().saturating_mul(1000))))
+    }
+
     /// How much is kept.
     ///
     /// # Errors

@@ -8,7 +8,10 @@ use axum::{
 };
 use tacit_model::Reason;
 
-use crate::problem::Problem;
+use crate::{
+    problem::Problem,
+    tokens::{Application, Right},
+};
 
 /// How much of the machinery a route passes through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +22,27 @@ pub enum Guard {
     Token,
     /// With a token; long, limited by silence.
     Batch,
+    /// With a token that has the right [`Right::Redress`], within the time limit.
+    Redress,
+}
+
+impl Guard {
+    /// Whether it lets in who showed this application's token; `None` for a token that is missing or not known.
+    ///
+    /// # Errors
+    /// [`Problem`]: without a token, or with one that has no right to this.
+    pub fn admit(self, application: Option<&Application>) -> Result<(), Problem> {
+        match (self, application) {
+            (Self::Open, _) => Ok(()),
+            (_, None) => {
+                Err(Problem::new(Reason::Unauthenticated, "The access token is missing or not known here."))
+            }
+            (Self::Redress, Some(application)) if !application.has(Right::Redress) => {
+                Err(Problem::new(Reason::WrongRole, "The access token does not have the right `redress`."))
+            }
+            (_, Some(_)) => Ok(()),
+        }
+    }
 }
 
 /// One route of an interface with the state `S`.

@@ -1,14 +1,15 @@
-//! Access tokens of the agency's applications: a file with one `name:token` a line, mode 0600.
+//! Access tokens of the agency's applications: a file with one `name:token` a line, mode 0600. A word after the token,
+//! behind a space, is a right beside asking: `name:token redress`.
 //!
 //! Tokens are kept as SHA-256 hashes and compared in constant time, with every line, so that neither time nor
 //! a memory dump helps a guesser.
 
-use std::{fmt, path::Path, str::FromStr, sync::Arc};
+use std::{collections::BTreeSet, fmt, path::Path, sync::Arc};
 
 use ring::digest::{SHA256, digest};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 use tacit_identity::FileError;
-use tacit_model::{LabelError, Loggable, MemberId};
+use tacit_model::{Loggable, MemberId};
 
 /// Shortest token: 32 characters, 128 bits when written in hexadecimal.
 const TOKEN_MIN: usize = 32;
@@ -17,22 +18,44 @@ const TOKEN_MAX: usize = 512;
 /// Most applications.
 const TOKENS_MAX: usize = 256;
 
-/// An application of the agency, by the name of its token: `[a-z0-9][a-z0-9-]{0,62}`.
+/// What a token lets do beside asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Right {
+    /// Read and decide objections and appeals.
+    Redress,
+}
+
+impl Right {
+    /// All rights.
+    pub const ALL: [Self; 1] = [Self::Redress];
+
+    /// Its word in the file of tokens.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Redress => "redress",
+        }
+    }
+}
+
+/// An application of the agency, by the name of its token, `[a-z0-9][a-z0-9-]{0,62}`, with the rights of that token.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Application(MemberId);
+pub struct Application {
+    name: MemberId,
+    rights: BTreeSet<Right>,
+}
 
 impl Application {
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        self.name.as_str()
     }
-}
 
-impl FromStr for Application {
-    type Err = LabelError;
-    fn from_str(text: &str) -> Result<Self, LabelError> {
-        text.parse().map(Self)
+    /// Whether its token has this right.
+    #[must_use]
+    pub fn has(&self, right: Right) -> bool {
+        self.rights.contains(&right)
     }
 }
 
@@ -104,21 +127,32 @@ impl Tokens {
             }
             let wrong = |problem| TokenError::Line { line: index + 1, problem };
             let (name, token) = line.split_once(':').ok_or(wrong("name:token is wanted"))?;
-            let name = name.parse().map_err(|_| wrong("the name must match [a-z0-9][a-z0-9-]{0,62}"))?;
+            let name: MemberId =
+                name.parse().map_err(|_| wrong("the name must match [a-z0-9][a-z0-9-]{0,62}"))?;
+            let mut words = token.split(' ');
+            let token = words.next().unwrap_or_default();
             if !(TOKEN_MIN..=TOKEN_MAX).contains(&token.len()) {
                 return Err(wrong("a token has 32 to 512 characters"));
             }
             if !token.bytes().all(|b| b.is_ascii_graphic()) {
                 return Err(wrong("a token has letters, digits and signs of ASCII only, no spaces"));
             }
+            let mut rights = BTreeSet::new();
+            for word in words {
+                let right = Right::ALL.into_iter().find(|right| right.as_str() == word);
+                let right = right.ok_or(wrong("behind the token stands a right: redress"))?;
+                if !rights.insert(right) {
+                    return Err(wrong("a right stands there twice"));
+                }
+            }
             let hash = sha256(token.as_bytes());
-            if known.iter().any(|(other, held)| *other == name || *held == hash) {
+            if known.iter().any(|(other, held)| other.name == name || *held == hash) {
                 return Err(wrong("the name or the token stands there twice"));
             }
             if known.len() == TOKENS_MAX {
                 return Err(wrong("at most 256 applications are allowed"));
             }
-            known.push((name, hash));
+            known.push((Application { name, rights }, hash));
         }
         if known.is_empty() { Err(TokenError::Empty) } else { Ok(Self(known.into())) }
     }
@@ -185,12 +219,24 @@ mod tests {
     }
 
     #[test]
+    fn a_right_stands_behind_the_token_and_is_not_there_by_itself() {
+        let tokens = Tokens::parse(&format!("intake:{A}\ndesk:{B} redress\n")).unwrap();
+        let has = |token: &str| tokens.find(token.as_bytes()).unwrap().has(Right::Redress);
+        assert_eq!((has(A), has(B)), (false, true));
+        assert!(tokens.find(format!("{B} redress").as_bytes()).is_none());
+    }
+
+    #[test]
     fn a_bad_line_is_named_and_its_token_never_shown() {
         for (text, line) in [
             (format!("intake:{A}\nIntake:{B}"), 2),
             (format!("intake {A}"), 1),
             ("intake:short".to_owned(), 1),
             (format!("intake:{A} "), 1),
+            (format!("intake:{A} everything"), 1),
+            (format!("intake:{A} redress redress"), 1),
+            (format!("intake:{A}  redress"), 1),
+            (format!("intake: {A}"), 1),
             (format!("intake:{A}\nintake:{B}"), 2),
             (format!("intake:{A}\nother:{A}"), 2),
         ] {

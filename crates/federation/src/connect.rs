@@ -354,7 +354,9 @@ fn token_in(path: &Path, application: &str) -> Result<Zeroizing<String>, Connect
     let text = read_private(path)?;
     let lines = text.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
     let found = lines.filter(|line| !line.starts_with('#')).find_map(|line| {
-        line.split_once(':').filter(|(name, _)| *name == application).map(|(_, token)| token)
+        let token = line.split_once(':').filter(|(name, _)| *name == application).map(|(_, token)| token);
+        // Rights stand behind it.
+        token.and_then(|token| token.split(' ').next())
     });
     let missing = || ConnectError::NoToken { path: path.to_owned() };
     found.map(|token| Zeroizing::new(token.to_owned())).ok_or_else(missing)

@@ -1,4 +1,4 @@
-//! A client of an authority's interface on loopback: one request a connection, JSON both ways.
+//! A client of a local JSON interface, an authority's or a node's gateway, on loopback: one request a connection.
 //!
 //! Plain HTTP/1.1 as our own server speaks it, and no more: it stays on this machine, and no library is needed for it.
 
@@ -16,7 +16,7 @@ const ANSWER_MAX: u64 = 96 << 20;
 /// Longest time for a request.
 const PATIENCE: Duration = Duration::from_secs(70);
 
-/// Asks an authority. `Debug` does not show the token.
+/// Asks an authority or a node. `Debug` does not show the token.
 #[derive(Clone)]
 pub struct DeskClient {
     at: SocketAddr,
@@ -29,7 +29,7 @@ impl std::fmt::Debug for DeskClient {
     }
 }
 
-/// What an authority answered.
+/// What was answered.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeskAnswer {
     /// HTTP status.
@@ -87,7 +87,7 @@ impl DeskClient {
 
 /// Status and body of a whole answer. Our server states the length of every body.
 fn read(answer: &[u8]) -> io::Result<DeskAnswer> {
-    let wrong = || io::Error::new(io::ErrorKind::InvalidData, "this is no answer of an authority");
+    let wrong = || io::Error::new(io::ErrorKind::InvalidData, "this is no answer of a local interface");
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n").ok_or_else(wrong)?;
     let (head, body) = answer.split_at(end + 4);
     let head = std::str::from_utf8(head).map_err(|_| wrong())?;

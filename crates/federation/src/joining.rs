@@ -31,7 +31,7 @@ use tacit_policy::{
 };
 use zeroize::Zeroizing;
 
-use crate::found::{CLI_APPLICATION, PSEUDONYM_EPOCH, Use};
+use crate::found::{PSEUDONYM_EPOCH, Use, tokens};
 
 /// What a joining member is.
 #[derive(Debug, Clone)]
@@ -157,8 +157,8 @@ pub fn make(
     if role == Role::Node {
         keys.draw(Use::Store, rng)?;
     }
-    if joining.roles.contains(&Registered::Requester) {
-        token(&folder.join("tokens"), id, rng)?;
+    if role == Role::Node {
+        tokens::write(&folder.join("tokens"), id, &joining.roles, rng)?;
     }
     if joining.roles.contains(&Registered::Authority) {
         keys.draw(Use::Blind, rng)?;
@@ -241,16 +241,6 @@ impl Keys<'_> {
     }
 }
 
-fn token(folder: &Path, member: &MemberId, rng: &mut impl CryptoRng) -> Result<(), FileError> {
-    let mut token = Zeroizing::new([0_u8; 32]);
-    rng.fill_bytes(token.as_mut());
-    let text = Zeroizing::new(format!(
-        "# Applications that may ask the gateway of {member}: name:token, one a line.\n{CLI_APPLICATION}:{}\n",
-        *Zeroizing::new(hex::encode(*token)),
-    ));
-    write_private(&folder.join(format!("{member}.tokens")), text.as_bytes())
-}
-
 /// The configuration, in the form that the founding writes.
 fn text(joining: &Joining, role: Role, keys: &[Use], own: Ed25519Key, registry: &Registry) -> String {
     let id = &joining.member;
@@ -314,13 +304,13 @@ fn text(joining: &Joining, role: Role, keys: &[Use], own: Ed25519Key, registry: 
     if role != Role::Node {
         let _ = writeln!(out, "{id} = \"{own}\"");
     }
-    if joining.roles.contains(&Registered::Requester) {
+    if role == Role::Node {
         let at = |offset: u16| {
             SocketAddr::from((Ipv4Addr::LOCALHOST, joining.listen.port().saturating_add(offset)))
         };
         let _ = write!(
             out,
-            "\n# Where the agency's own applications ask, on this machine only.\n[gateway]\ngrpc = \"{}\"\n\
+            "\n# Where the agency's own applications ask and work with objections, on this machine only.\n[gateway]\ngrpc = \"{}\"\n\
              http = \"{}\"\ntokens = \"tokens/{id}.tokens\"\n",
             at(1),
             at(2)

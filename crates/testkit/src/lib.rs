@@ -365,6 +365,15 @@ impl Federation {
         Ok(DeskClient::new(self.role(member)?.address(), token))
     }
 
+    /// A client of a node's gateway in JSON, with the token of this application.
+    ///
+    /// # Errors
+    /// [`KitError`].
+    pub fn node_desk(&self, member: &str, application: &str) -> Result<DeskClient, KitError> {
+        let http = self.gateway_at(member)?.http.ok_or_else(|| KitError::NotRunning(member.to_owned()))?;
+        Ok(DeskClient::new(http, connect::token(&self.file::<NodeFile>(member)?, application)?))
+    }
+
     /// An auditor at the coordinator, who follows pseudonyms and opens boxes.
     ///
     /// # Errors

@@ -87,14 +87,18 @@ async fn envelope(State(app): State<Shared>, mut request: Request, next: Next) -
     let application = application(&app, request.headers());
     let name = application.clone();
     let (_, guard) = found(&ROUTES, request.uri().path());
-    let mut response = if guard == Guard::Open || application.is_some() {
-        request.extensions_mut().insert(Call { id: id.clone(), application });
-        run(&app, request, next).await
-    } else {
-        metrics::counter!("tacit_authority_unauthenticated_total").increment(1);
+    let mut response = match guard.admit(application.as_ref()) {
+        Ok(()) => {
+            request.extensions_mut().insert(Call { id: id.clone(), application });
+            run(&app, request, next).await
+        }
         // An unknown address looks the same, so that strangers learn nothing.
-        Problem::new(Reason::Unauthenticated, "The access token is missing or not known here.")
-            .into_response()
+        Err(problem) => {
+            if problem.reason() == Reason::Unauthenticated {
+                metrics::counter!("tacit_authority_unauthenticated_total").increment(1);
+            }
+            problem.into_response()
+        }
     };
     let reason = finish(&mut response, &id);
     let status = response.status().as_u16();

@@ -17,7 +17,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, metadata::MetadataMap};
 
-use super::{Responses, Service, Shared, live, malformed, parts, requests::standing, store_trouble};
+use super::{Responses, Service, Shared, live, malformed, parts, store_trouble};
 use crate::{
     append::{ChangeJob, Write},
     caller::{caller, signing_key},
@@ -115,7 +115,7 @@ impl ConsentService for Service {
         let pseudonyms = pseudonyms(&message.pseudonyms, &metadata)?;
         let found = shared.requests(peer.spiffe.role, &peer.spiffe.member, &pseudonyms).await;
         let found = found.map_err(|error| store_trouble(&error, &metadata))?;
-        Ok(Response::new(pb::ListConsentRequestsResponse { requests: found.iter().map(standing).collect() }))
+        Ok(Response::new(pb::ListConsentRequestsResponse { requests: found }))
     }
 
     async fn list_consents(

@@ -2,7 +2,7 @@
 
 use tacit_blind::group::Point;
 use tacit_identity::Role;
-use tacit_model::{MemberId, Reason};
+use tacit_model::{MemberId, Millis, Reason};
 use tacit_policy::{
     ConsentState, SignedConsent, SignedRequest, StateChange, consent::RequestError, registry::entry,
 };
@@ -86,26 +86,30 @@ impl Shared {
         self.registry().member(member).is_some_and(|member| member.has(entry::Role::Authority))
     }
 
-    /// The requests that a member may see.
+    /// The requests that a member may see, as it sees them.
     pub(super) async fn requests(
         &self,
         role: Role,
         member: &MemberId,
         pseudonyms: &[[u8; 32]],
-    ) -> Result<Vec<StoredRequest>, StoreError> {
+    ) -> Result<Vec<pb::ConsentRequestStatus>, StoreError> {
         let mut conn = self.db.read().await?;
         let of = if role == Role::Authority { Of::Authority(member) } else { Of::Requester(member) };
-        consent_requests::list(&mut conn, of, pseudonyms).await
+        let found = consent_requests::list(&mut conn, of, pseudonyms).await?;
+        let decided = consent_requests::decided_at(&mut conn, &found).await?;
+        let at = |request: &StoredRequest| decided.get(&request.decided?.log_index).copied();
+        Ok(found.iter().map(|request| standing(request, at(request))).collect())
     }
 }
 
 /// A request as requesters and authorities see it.
-pub(super) fn standing(request: &StoredRequest) -> pb::ConsentRequestStatus {
+fn standing(request: &StoredRequest, decided: Option<Millis>) -> pb::ConsentRequestStatus {
     pb::ConsentRequestStatus {
         request: request.text.clone().into(),
         signature: request.signature.to_vec().into(),
         state: request.state().as_str().to_owned(),
         requested_ms: request.requested.0,
         until_ms: request.until.0,
+        decided_ms: decided.map_or(0, |at| at.0),
     }
 }

@@ -126,6 +126,21 @@ pub(crate) async fn list(
     Ok(found.split_off(found.len().saturating_sub(most)))
 }
 
+/// When each of these requests was decided, by the log index of that record: record ids begin with their time.
+pub(crate) async fn decided_at(
+    conn: &mut Conn,
+    requests: &[StoredRequest],
+) -> Result<HashMap<u64, Millis>, StoreError> {
+    let indexes: Vec<u64> = requests.iter().filter_map(|it| it.decided).map(|it| it.log_index).collect();
+    let head = "SELECT idx, id FROM log_entry WHERE idx IN";
+    let rows = bulk::fetch(conn, head, &indexes, |row, index| row.bind(signed(*index))).await?;
+    let read = |row: &AnyRow| {
+        let id = ulid("log_entry", "id", row.try_get(1)?)?;
+        Ok((unsigned("log_entry", "idx", row.try_get(0)?)?, Millis(id.timestamp_ms())))
+    };
+    rows.iter().map(read).collect()
+}
+
 /// At most `most` requests ascending by id, after this one.
 pub(crate) async fn after(
     conn: &mut Conn,

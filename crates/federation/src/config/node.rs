@@ -49,7 +49,7 @@ pub struct NodeFile {
     /// How letters are carried.
     #[serde(default)]
     pub letters: CourierConfig,
-    /// Where the agency's own applications ask; for requesters.
+    /// Where the agency's own applications ask and work with objections; for who has a store key.
     pub gateway: Option<GatewayConfig>,
 }
 

@@ -220,13 +220,20 @@ impl Writer<'_> {
             self.line("[letters]");
             self.line(&format!("every_ms = {}", tick_ms.min(CourierConfig::default().every_ms)));
         }
-        if self.member.has(Registered::Requester) {
-            self.line("\n# Where the agency's own applications ask, on this machine only.");
+        if self.seeds.has(&id, Use::Store) {
+            let does = match self.member.has(Registered::Requester) {
+                true => "ask",
+                false => "work with objections",
+            };
+            self.line(&format!("\n# Where the agency's own applications {does}, on this machine only."));
             self.line("[gateway]");
             for (name, service) in [("grpc", Service::GatewayGrpc), ("http", Service::GatewayHttp)] {
                 if let Some(at) = self.ports.get(&id, service) {
                     self.line(&format!("{name} = \"{at}\""));
                 }
+            }
+            if self.member.has(Registered::Holder) {
+                self.line("# Objections and appeals are read and decided with a token that has the right `redress`.");
             }
             self.line(&format!("tokens = \"tokens/{id}.tokens\""));
         }

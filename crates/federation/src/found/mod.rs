@@ -14,6 +14,7 @@ mod keys;
 mod ports;
 mod readme;
 mod registry;
+pub(crate) mod tokens;
 
 use std::{
     fs::{DirBuilder, Permissions},
@@ -24,13 +25,12 @@ use std::{
 
 use rand_core::CryptoRng;
 use tacit_blind::BlindError;
-use tacit_identity::{CaError, DevCa, FileError, Role, SpiffeId, write_private, write_public};
+use tacit_identity::{CaError, DevCa, FileError, Role, SpiffeId, write_public};
 use tacit_model::{MemberId, Millis};
 use tacit_policy::{
     Registry, RegistryError,
     registry::entry::{Quotas, Role as Registered},
 };
-use zeroize::Zeroizing;
 
 pub use keys::Use;
 pub use ports::{Ports, Service, TooManyPorts};
@@ -44,6 +44,8 @@ pub const PSEUDONYM_EPOCH: u32 = 1;
 pub const DEFAULT_BASE_PORT: u16 = 7400;
 /// The application whose token the command line uses.
 pub const CLI_APPLICATION: &str = "cli";
+/// The application of a node's officers; a holder's may read and decide objections.
+pub const OFFICER_APPLICATION: &str = "officer";
 
 /// What a new federation does otherwise than its sample and the defaults say.
 #[derive(Debug, Clone, Copy, Default)]
@@ -191,7 +193,7 @@ impl Founding<'_> {
             let text = files::text(self.sample, member, &seeds, self.ports, self.overrides)?;
             self.public(&format!("{}.toml", member.id), text.as_bytes())?;
             if member.is_node() || role_of(member) == Role::Authority {
-                self.tokens(&member.id, rng)?;
+                tokens::write(&self.folder.join("tokens"), &member.id, &member.roles, rng)?;
             }
         }
         let readme = readme::text(self.sample, self.ports);
@@ -227,17 +229,6 @@ impl Founding<'_> {
             let id = SpiffeId::new(self.sample.federation.clone(), role_of(member), member.id.clone());
             ca.issue(&id, self.now)?.save(&tls, &member.id)?;
         }
-        Ok(())
-    }
-
-    fn tokens(&self, member: &MemberId, rng: &mut impl CryptoRng) -> Result<(), FoundError> {
-        let mut token = Zeroizing::new([0_u8; 32]);
-        rng.fill_bytes(token.as_mut());
-        let text = Zeroizing::new(format!(
-            "# Applications that may ask at {member}: name:token, one a line.\n{CLI_APPLICATION}:{}\n",
-            *Zeroizing::new(hex::encode(*token)),
-        ));
-        write_private(&self.folder.join("tokens").join(format!("{member}.tokens")), text.as_bytes())?;
         Ok(())
     }
 }

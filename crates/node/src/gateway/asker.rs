@@ -21,6 +21,10 @@ pub struct NodeStatus {
     /// When the coordinator last answered this node; log size and registry are at least as new. Nothing while it
     /// has not answered since the node started.
     pub as_of: Option<Millis>,
+    /// The newest checkpoint that a quorum of the log's witnesses was seen to stand behind: its size, and when they did.
+    pub quorum: Option<(u64, Millis)>,
+    /// Why this node answers nothing as a holder now, if it does not.
+    pub stopped: Option<Reason>,
     /// Lists this node holds.
     pub held: Vec<HeldList>,
     /// Subjects enrolled by this node.

@@ -1,7 +1,7 @@
 //! Asking for consent at the gateway: every term is looked up before anything leaves the agency, in JSON and gRPC alike.
 
 use tacit_client::{AskedConsent, ConsentAsked, ConsentWanted};
-use tacit_model::{Millis, Reason, SubjectCode};
+use tacit_model::{Millis, Reason, SubjectCode, parse_ulid};
 use tacit_policy::{ConsentState, Registry};
 use tacit_wire::gateway as pb;
 
@@ -92,8 +92,21 @@ pub(super) async fn ask(app: &App, raw: RawAsk, typed: &str) -> Result<ConsentAs
     app.asker.ask_consent(wanted, subject).await.map_err(|refusal| Problem::from(&refusal))
 }
 
-/// Requests that were made: about this code, or all.
-pub(super) async fn asked(app: &App, typed: &str, scheme: &str) -> Result<Vec<AskedConsent>, Problem> {
+/// Requests that were made: about this code, or all; of these the one of this id, if one is named.
+pub(super) async fn asked(
+    app: &App,
+    typed: &str,
+    scheme: &str,
+    id: &str,
+) -> Result<Vec<AskedConsent>, Problem> {
+    let wrong = "The id of a request is a ULID: 26 characters, capitals and digits.";
+    let id = match id {
+        "" => None,
+        text => {
+            let id = parse_ulid(text);
+            Some(id.ok_or_else(|| Problem::of_field(Reason::Malformed, "consent", wrong))?)
+        }
+    };
     let subject = match typed {
         "" => None,
         typed => {
@@ -101,7 +114,9 @@ pub(super) async fn asked(app: &App, typed: &str, scheme: &str) -> Result<Vec<As
             Some(read_code(&app.asker.registry(), scheme, typed)?)
         }
     };
-    Ok(app.asker.asked_consents(subject).await?)
+    let mut asked = app.asker.asked_consents(subject).await?;
+    asked.retain(|it| id.is_none_or(|id| it.id() == id));
+    Ok(asked)
 }
 
 fn read_code(registry: &Registry, scheme: &str, typed: &str) -> Result<SubjectCode, Problem> {

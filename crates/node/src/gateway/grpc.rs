@@ -282,7 +282,7 @@ impl GatewayService for Service {
         let _slot = Self::slot(&self.0.requests, &call)?;
         let typed = Zeroizing::new(std::mem::take(&mut call.message.code));
         let scheme = std::mem::take(&mut call.message.scheme);
-        let asked = self.patiently(&call, consents::asked(&self.0, &typed, &scheme)).await?;
+        let asked = self.patiently(&call, consents::asked(&self.0, &typed, &scheme, "")).await?;
         call.done("listed");
         let now = self.0.asker.now();
         let requests = asked.iter().map(|it| consents::message(it, now)).collect();

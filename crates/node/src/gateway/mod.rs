@@ -11,6 +11,7 @@
 
 mod asker;
 mod batch;
+mod cases;
 mod config;
 mod consents;
 mod grpc;
@@ -46,6 +47,7 @@ pub use asker::{Asker, NodeStatus, ReceiptFile};
 pub use config::{GatewayConfig, GatewayLimits};
 pub use tacit_desk::tokens::{Application, TokenError, Tokens};
 
+use crate::redress::Redress;
 use json::App;
 
 /// The OpenAPI document of the local HTTP interface: every route and every name.
@@ -86,13 +88,14 @@ impl std::fmt::Debug for Gateway {
 }
 
 impl Gateway {
-    /// Reads the tokens and binds the addresses.
+    /// Reads the tokens and binds the addresses. Without `redress` there are no objections and appeals.
     ///
     /// # Errors
     /// [`GatewayError`], which names the key of the configuration at fault.
     pub async fn bind(
         config: &GatewayConfig,
         asker: Arc<dyn Asker>,
+        redress: Option<Redress>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, GatewayError> {
         let tokens = Tokens::load(&config.tokens)?;
@@ -114,6 +117,7 @@ impl Gateway {
         let slots = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
         let app = Arc::new(App {
             asker,
+            redress,
             tokens,
             clock,
             requests: slots(limits.requests),

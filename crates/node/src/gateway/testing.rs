@@ -26,13 +26,18 @@ use tacit_wire::gateway::HeldList;
 use tokio::sync::{Semaphore, watch};
 
 use super::{Asker, GatewayLimits, NodeStatus, ReceiptFile, Tokens, json::App};
-use crate::records::{
-    FLAG_CONTESTED,
-    testing::{category, list_entry},
+use crate::{
+    records::{
+        FLAG_CONTESTED,
+        testing::{category, list_entry},
+    },
+    redress::Redress,
 };
 
 pub(crate) const NOW: &str = "2026-11-21T02:32:09.481Z";
 pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+/// The token of an application that may decide cases.
+pub(crate) const OFFICER: &str = "fedcba9876543210fedcba9876543210";
 
 fn key(name: &str) -> SigningKey {
     let mut seed = [0; 32];
@@ -75,7 +80,11 @@ fn agreement(number: u128, holder: &str, list: &str, consent_required: bool) -> 
         legal_basis: LegalBasis::new("law", "Art. 18"),
         consent_required,
         cross_context: None,
-        measures: Vec::new(),
+        measures: vec![Measure {
+            title: "Refusal of the tender".to_owned(),
+            restricts: true,
+            legal_basis: (number == 1).then(|| LegalBasis::new("law", "Art. 22")),
+        }],
         quotas: Quotas {
             checks_per_day: 1000,
             checks_per_minute: Some(200),
@@ -225,6 +234,11 @@ impl FakeAsker {
         self
     }
 
+    /// The same at another member of the registry.
+    pub(crate) fn at(self, member: &str) -> Self {
+        Self { member: id(member), ..self }
+    }
+
     pub(crate) fn takes(self, pause: Duration) -> Self {
         Self { pause, ..self }
     }
@@ -257,7 +271,15 @@ fn asked_consent(now: Millis) -> AskedConsent {
     };
     let until = request.stands_until(now);
     let signed = SignedRequest::sign(request, &key("procurement")).unwrap();
-    AskedConsent { signed, state: ConsentState::Requested, requested: now, until, uses: 0 }
+    AskedConsent {
+        signed,
+        state: ConsentState::Requested,
+        requested: now,
+        until,
+        decided: None,
+        uses: 0,
+        given: None,
+    }
 }
 
 /// A measure that stands.
@@ -379,10 +401,21 @@ impl Asker for FakeAsker {
     }
 
     fn status(&self) -> BoxFuture<'static, Result<NodeStatus, Reason>> {
-        let held = HeldList { list_id: "procurement/own".to_owned(), ..HeldList::default() };
+        let never = HeldList { list_id: "procurement/own".to_owned(), ..HeldList::default() };
+        let (epoch, version, sealed_ms) = (20_778, 214, self.now().0 - 60_000);
+        let list_id = "procurement/sealed".to_owned();
+        let held = vec![never, HeldList { list_id, epoch, version, sealed_ms, ..HeldList::default() }];
         let as_of = Millis(self.now().0 - 1_500);
         let measures = MeasureCounts { standing: 3, unconfirmed: 1, due: 2, overdue: 1 };
-        let status = NodeStatus { log_size: 12, as_of: Some(as_of), held: vec![held], subjects: 5, measures };
+        let status = NodeStatus {
+            log_size: 12,
+            as_of: Some(as_of),
+            quorum: Some((11, Millis(self.now().0 - 30_481))),
+            stopped: Some(Reason::LogFrozen),
+            held,
+            subjects: 5,
+            measures,
+        };
         std::future::ready(Ok(status)).boxed()
     }
 
@@ -427,11 +460,16 @@ impl Asker for FakeAsker {
 }
 
 /// The gateway's state around an asker, and the switch that stops it.
-pub(super) fn app(asker: FakeAsker, limits: GatewayLimits) -> (Arc<App>, watch::Sender<bool>) {
+pub(super) fn app(
+    asker: FakeAsker,
+    redress: Option<Redress>,
+    limits: GatewayLimits,
+) -> (Arc<App>, watch::Sender<bool>) {
     let (stop, stopping) = watch::channel(false);
     let app = App {
         asker: Arc::new(asker),
-        tokens: Tokens::parse(&format!("intake:{TOKEN}\n")).unwrap(),
+        redress,
+        tokens: Tokens::parse(&format!("intake:{TOKEN}\nofficer:{OFFICER} redress\n")).unwrap(),
         clock: Arc::new(ManualClock::new(NOW.parse().unwrap())),
         requests: Arc::new(Semaphore::new(limits.requests)),
         batches: Arc::new(Semaphore::new(limits.batches)),

@@ -201,6 +201,7 @@ impl Holder {
                     records: sealed.records,
                     buckets: sealed.buckets,
                     pending: sealed.pending,
+                    sealed_ms: sealed.logged.0,
                 },
                 None => HeldList { list_id: entry.id.to_string(), pending: waiting, ..HeldList::default() },
             });

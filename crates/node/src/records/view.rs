@@ -66,6 +66,8 @@ pub struct Sealed {
     pub buckets: u32,
     /// Changes that wait for the next tick, counted up to 1,000,000.
     pub pending: u64,
+    /// When this version was logged.
+    pub logged: Millis,
 }
 
 /// Pending changes are counted up to here.
@@ -132,6 +134,7 @@ impl Records {
                     records: table.records,
                     buckets: table.buckets,
                     pending: waiting + deferred,
+                    logged: table.logged,
                 })
             }
         };

@@ -50,7 +50,7 @@ impl Courier {
             let (collects, passes) =
                 (rounds.is_multiple_of(COLLECT_EVERY), rounds.is_multiple_of(PASS_EVERY));
             rounds = rounds.wrapping_add(1);
-            let redress = Redress { registry: self.requester.registry(), ..self.redress.clone() };
+            let redress = self.redress.under(self.requester.registry());
             let wait = match self.round(&redress, collects, passes).await {
                 Ok(()) => self.every,
                 Err(error) => {

@@ -19,7 +19,11 @@ mod inbox;
 mod kept;
 mod notices;
 mod outbox;
+#[cfg(test)]
+mod page_tests;
 mod removals;
+#[cfg(test)]
+pub(crate) mod testing;
 mod view;
 
 use std::sync::Arc;
@@ -41,7 +45,7 @@ pub use cases::NewRuling;
 pub use courier::Courier;
 pub use error::RedressError;
 pub use notices::{Noticed, Whose};
-pub use view::{CaseView, LetterView};
+pub use view::{CasePage, CaseView, EnclosedView, LetterView};
 
 /// Notices, objections, decisions and appeals of one member. Clones share the database.
 #[derive(Clone)]
@@ -70,6 +74,12 @@ impl Redress {
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self { db, rows: Arc::new(Vault::new(store_key)), registry, member, clock }
+    }
+
+    /// The same under another registry: the one in force.
+    #[must_use]
+    pub fn under(&self, registry: Arc<Registry>) -> Self {
+        Self { registry, ..self.clone() }
     }
 
     fn list(&self, id: &ListId) -> Result<&List, RedressError> {

@@ -2,10 +2,11 @@
 
 use jiff::civil::Date;
 use tacit_model::{MemberId, Millis, Ulid};
-use tacit_policy::letter::{CORRECT_DAYS, Case, Due, Letter, Level, Outcome};
+use tacit_policy::letter::{Body, CORRECT_DAYS, Case, Due, Letter, Level, Outcome};
 
 use super::{
     Redress, RedressError,
+    enclosed::proven,
     kept::{Kept, KeptCase},
 };
 use crate::store::redress::{self as store, CaseRow, LetterRow};
@@ -28,6 +29,15 @@ pub struct CaseView {
     pub letters: Vec<LetterView>,
 }
 
+/// Cases of one level in the order in which they began.
+#[derive(Debug, Clone)]
+pub struct CasePage {
+    /// At most as many as were wanted.
+    pub cases: Vec<CaseView>,
+    /// The page that follows begins after this case; none when there is no more.
+    pub next: Option<Ulid>,
+}
+
 /// A letter as it is kept.
 #[derive(Debug, Clone)]
 pub struct LetterView {
@@ -43,8 +53,19 @@ pub struct LetterView {
     pub record: Option<String>,
     /// What it says; none for one that cannot be read.
     pub letter: Option<Letter>,
+    /// The letters inside it whose authors' signatures hold: an appeal has the objection and the first decision.
+    pub encloses: Vec<EnclosedView>,
     /// Why it was not taken.
     pub problem: Option<String>,
+}
+
+/// A letter inside another.
+#[derive(Debug, Clone)]
+pub struct EnclosedView {
+    /// Who wrote it.
+    pub from: MemberId,
+    /// What it says.
+    pub letter: Letter,
 }
 
 impl CaseView {
@@ -74,6 +95,43 @@ impl Redress {
             views.push(self.view(row).await?);
         }
         Ok(views)
+    }
+
+    /// At most `limit` cases of a level after the case `after`, in the order in which they began; `None` when there is no
+    /// such case. A case keeps its place.
+    ///
+    /// # Errors
+    /// [`RedressError`].
+    pub async fn page(
+        &self,
+        level: Level,
+        over: bool,
+        after: Option<Ulid>,
+        limit: u32,
+    ) -> Result<Option<CasePage>, RedressError> {
+        let after = after.map(|id| self.case_key(level, id));
+        let mut conn = self.db.read().await?;
+        let word = level.as_str();
+        let rows = store::cases_after(&mut conn, word, over, after.as_ref(), limit.saturating_add(1)).await?;
+        drop(conn);
+        let Some(mut rows) = rows else { return Ok(None) };
+        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = rows.len() > wanted;
+        rows.truncate(wanted);
+        let mut cases = Vec::with_capacity(rows.len());
+        for row in rows {
+            cases.push(self.view(row).await?);
+        }
+        let next = cases.last().map(|view| view.case.id).filter(|_| more);
+        Ok(Some(CasePage { cases, next }))
+    }
+
+    /// How many letters are on their way.
+    ///
+    /// # Errors
+    /// [`RedressError`].
+    pub async fn on_the_way(&self) -> Result<u64, RedressError> {
+        Ok(store::count_waiting(&mut *self.db.read().await?).await?)
     }
 
     /// One case.
@@ -119,14 +177,25 @@ impl Redress {
             Kept::Out(_) => (None, None),
             Kept::In(came) => (Some(came.letter.sender.clone()), came.problem.clone()),
         };
+        let letter = kept.letter();
         Ok(LetterView {
             way: row.way,
             state: row.state,
             at: row.at,
             from,
             record: kept.logged().map(|logged| logged.record.clone()),
-            letter: kept.letter(),
+            encloses: letter.as_ref().map(|letter| self.enclosed(letter)).unwrap_or_default(),
+            letter,
             problem,
         })
+    }
+    fn enclosed(&self, letter: &Letter) -> Vec<EnclosedView> {
+        let inside = match &letter.body {
+            Body::Appeal(appeal) => vec![&appeal.objection, &appeal.decision],
+            Body::ReviewDecision(review) => vec![&review.decision],
+            _ => Vec::new(),
+        };
+        let proven = inside.into_iter().filter_map(|it| proven(it, &self.registry));
+        proven.map(|it| EnclosedView { from: it.sender, letter: it.letter }).collect()
     }
 }

@@ -136,6 +136,45 @@ pub(crate) async fn cases(conn: &mut Conn, level: &str, over: bool) -> Result<Ve
     rows.iter().map(case).collect()
 }
 
+/// A page of the cases of a level, in the order in which they began: those after `after`, if that is one. Rows are never
+/// removed, so that a place in this order stays good.
+pub(crate) async fn cases_after(
+    conn: &mut Conn,
+    level: &str,
+    over: bool,
+    after: Option<&RowKey>,
+    limit: u32,
+) -> Result<Option<Vec<CaseRow>>, StoreError> {
+    let (mut begun, mut key) = (-1_i64, [].as_slice());
+    if let Some(after) = after {
+        let row = sqlx::query("SELECT begun_ms FROM redress_case WHERE case_key = $1 AND level = $2")
+            .bind(after.as_slice())
+            .bind(level)
+            .fetch_optional(&mut *conn)
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        (begun, key) = (row.try_get(0)?, after.as_slice());
+    }
+    let sql = "SELECT case_key, sealed FROM redress_case WHERE level = $1 AND ended <= $2 \
+               AND (begun_ms > $3 OR (begun_ms = $3 AND case_key > $4)) ORDER BY begun_ms, case_key LIMIT $5";
+    let rows = sqlx::query(sql)
+        .bind(level)
+        .bind(i64::from(over))
+        .bind(begun)
+        .bind(key)
+        .bind(i64::from(limit))
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(case).collect::<Result<_, _>>().map(Some)
+}
+
+/// How many letters are on their way.
+pub(crate) async fn count_waiting(conn: &mut Conn) -> Result<u64, StoreError> {
+    let row =
+        sqlx::query("SELECT COUNT(*) FROM redress_letter WHERE state = 'waiting'").fetch_one(conn).await?;
+    unsigned("redress_letter", "state", row.try_get(0)?)
+}
+
 /// Begins a case.
 pub(crate) async fn add_case(
     conn: &mut Conn,

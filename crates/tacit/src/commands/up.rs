@@ -147,7 +147,7 @@ pub(super) fn ready(context: &Context, role: &Running) -> Result<(), Failure> {
         || {
             let mut line = format!("{:<18} ready  {endpoint:<28} {}", role.member().as_str(), role.does());
             if let Some(http) = role.gateway().and_then(|at| at.http) {
-                line.push_str(&format!("; asks through http://{http}"));
+                line.push_str(&format!("; its applications at http://{http}"));
             }
             line
         },

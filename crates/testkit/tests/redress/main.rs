@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod gateway;
 mod scene;
 
 use serde_json::{Value, json};

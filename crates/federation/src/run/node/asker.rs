@@ -22,6 +22,8 @@ const IN_FLIGHT: usize = 3;
 /// What answers the gateway.
 pub(super) struct NodeAsker {
     pub(super) requester: Requester,
+    /// Whether the registry names this member as one that asks. Who only keeps lists asks nothing, and nothing is sent.
+    pub(super) asks: bool,
     pub(super) measures: Measures,
     pub(super) knowledge: Knowledge,
     pub(super) holder: Option<Holder>,
@@ -42,6 +44,9 @@ impl Asker for NodeAsker {
     }
 
     fn check(&self, question: Question, subject: SubjectCode) -> BoxFuture<'static, RowOutcome> {
+        if !self.asks {
+            return std::future::ready(may_not_ask(0)).boxed();
+        }
         let requester = self.requester.clone();
         async move {
             let subjects = vec![Subject { row: 0, code: subject }];
@@ -60,6 +65,9 @@ impl Asker for NodeAsker {
         question: Question,
         subjects: BoxStream<'static, Subject>,
     ) -> BoxStream<'static, RowOutcome> {
+        if !self.asks {
+            return subjects.map(|subject| may_not_ask(subject.row)).boxed();
+        }
         self.requester.check_many(question, subjects, IN_FLIGHT).boxed()
     }
 
@@ -78,6 +86,9 @@ impl Asker for NodeAsker {
         wanted: ConsentWanted,
         subject: SubjectCode,
     ) -> BoxFuture<'static, Result<ConsentAsked, Refusal>> {
+        if !self.asks {
+            return std::future::ready(Err(Reason::NotPermitted.into())).boxed();
+        }
         let requester = self.requester.clone();
         // A caller that goes away leaves no subject half enrolled.
         let asking = async move { requester.ask_consent(wanted, subject).await };
@@ -88,6 +99,9 @@ impl Asker for NodeAsker {
         &self,
         subject: Option<SubjectCode>,
     ) -> BoxFuture<'static, Result<Vec<AskedConsent>, Reason>> {
+        if !self.asks {
+            return std::future::ready(Ok(Vec::new())).boxed();
+        }
         let requester = self.requester.clone();
         async move {
             let asked = requester.asked_consents(subject.as_ref()).await;
@@ -105,6 +119,11 @@ impl Asker for NodeAsker {
             // A holder follows the log closely; what it verified may be newer.
             let witnessed = holder.as_ref().map_or(0, Holder::log_size);
             let log_size = known.map_or(0, |known| known.log_size).max(witnessed);
+            let standing = holder.as_ref().map(|holder| holder.witness().standing());
+            let own =
+                standing.and_then(|it| it.quorum).map(|(size, at)| (size, Millis(at.saturating_mul(1000))));
+            let quorum = requester.quorum().max(own);
+            let stopped = standing.and_then(|it| it.stopped);
             let held = match holder {
                 Some(holder) => holder.held_lists().await.map_err(|error| {
                     tracing::error!(%error, "the state of own lists could not be read");
@@ -112,7 +131,8 @@ impl Asker for NodeAsker {
                 })?,
                 None => Vec::new(),
             };
-            Ok(NodeStatus { log_size, as_of: known.map(|known| known.as_of), held, subjects, measures })
+            let as_of = known.map(|known| known.as_of);
+            Ok(NodeStatus { log_size, as_of, quorum, stopped, held, subjects, measures })
         }
         .boxed()
     }
@@ -157,6 +177,11 @@ impl Asker for NodeAsker {
         }
         .boxed()
     }
+}
+
+/// A row of a member that may not ask.
+fn may_not_ask(row: u64) -> RowOutcome {
+    RowOutcome { row, outcome: Outcome::Refused(Reason::NotPermitted.into()), unanswered: Vec::new() }
 }
 
 /// Does what is not to end half done when the caller goes away.

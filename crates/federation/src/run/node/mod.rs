@@ -120,9 +120,15 @@ pub(super) async fn start(file: NodeFile, around: &Surroundings) -> Result<Runni
         _ => None,
     };
     let knowledge = Knowledge::default();
-    let asking = requester.clone().filter(|_| asks);
-    let measures = asking.clone().map(|requester| ground.measures(requester)).transpose()?;
-    let gateway = ground.gateway(asking.zip(measures.clone()), holder.clone(), knowledge.clone()).await?;
+    let measures = requester.clone().map(|requester| ground.measures(requester, asks)).transpose()?;
+    let gateway = match (requester.clone(), measures.clone()) {
+        (Some(requester), Some(measures)) => {
+            let (holder, clock) = (holder.clone(), Arc::clone(&ground.clock));
+            let asker = NodeAsker { requester, asks, measures, knowledge: knowledge.clone(), holder, clock };
+            ground.gateway(asker).await?
+        }
+        _ => None,
+    };
     let listener = listen(ground.file.listen, &ground.credentials, &around.sockets).await?;
     let log = LogReader::new(ground.coordinator.clone(), ground.log_key.clone(), Deadlines::default());
     let learning = knowledge.follow(log, Arc::clone(&ground.clock)).boxed();
@@ -133,6 +139,7 @@ pub(super) async fn start(file: NodeFile, around: &Surroundings) -> Result<Runni
         credentials: ground.credentials.clone(),
         in_use: Arc::clone(&ground.registry),
     };
+    let measures = measures.filter(|_| asks);
     let parts = Parts { holder, requester, asks, courier, measures, gateway, follower, learning };
     Ok(run(ground, parts, listener, &member))
 }
@@ -227,24 +234,18 @@ impl Ground {
     }
 
     /// Letters about measures wait in the database; the courier of a node that has a letters key carries them.
-    fn measures(&self, requester: Requester) -> Result<Measures, StartError> {
-        if self.file.keys.letters.is_none() {
+    fn measures(&self, requester: Requester, asks: bool) -> Result<Measures, StartError> {
+        if asks && self.file.keys.letters.is_none() {
             tracing::warn!("without a letters key, subjects learn of measures from their log alone");
         }
         Ok(Measures::new(requester, Arc::new(MeasureTables::new(self.db.clone(), self.redress()?))))
     }
 
-    async fn gateway(
-        &self,
-        asking: Option<(Requester, Measures)>,
-        holder: Option<Holder>,
-        knowledge: Knowledge,
-    ) -> Result<Option<Gateway>, StartError> {
-        let (Some((requester, measures)), Some(config)) = (asking, &self.file.gateway) else {
-            return Ok(None);
-        };
-        let asker = NodeAsker { requester, measures, knowledge, holder, clock: Arc::clone(&self.clock) };
-        Ok(Some(Gateway::bind(config, Arc::new(asker), Arc::clone(&self.clock)).await?))
+    /// Objections and appeals are there where letters are carried.
+    async fn gateway(&self, asker: NodeAsker) -> Result<Option<Gateway>, StartError> {
+        let Some(config) = &self.file.gateway else { return Ok(None) };
+        let redress = self.file.keys.letters.is_some().then(|| self.redress()).transpose()?;
+        Ok(Some(Gateway::bind(config, Arc::new(asker), redress, Arc::clone(&self.clock)).await?))
     }
 }
 
@@ -298,8 +299,10 @@ async fn serve(
     };
     let mut background = JoinSet::new();
     background.spawn(parts.follower.run(parts.holder.clone(), parts.requester.clone()));
-    if let Some(requester) = parts.requester.as_ref().filter(|_| parts.asks) {
+    if parts.gateway.is_some() {
         background.spawn(parts.learning);
+    }
+    if let Some(requester) = parts.requester.as_ref().filter(|_| parts.asks) {
         background.spawn(requester.clone().follow_consents());
         background.spawn(recover(requester.clone()));
         background.spawn(demands::answer(requester.clone()));

@@ -6,6 +6,7 @@ use tacit_model::{Millis, Normalization, RequestId};
 use tacit_policy::Registry;
 use utoipa::ToSchema;
 
+use super::terms::TermsBody;
 use crate::gateway::{
     batch::{RowOut, Tally},
     problem::{Problem, ProblemBody},
@@ -153,10 +154,16 @@ pub(super) struct CheckAnswerBody {
     /// The identifier scheme by which the code was read.
     #[schema(example = "CN-USCC")]
     pub(super) scheme: String,
+    /// The code as it was read, to be compared with the document; absent when that is what was typed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, value_type = String)]
+    pub(super) read_as: Option<String>,
     /// Changes made to the code as typed; empty when none.
     pub(super) normalized: Vec<Change>,
-    /// One answer per list, in the order of the question.
+    /// One answer per list, in the order of the question. The id of its record is also that of its receipt.
     pub(super) answers: Vec<ListAnswerBody>,
+    /// What goes with each of them that is no refusal: what it may be used for, and until when.
+    pub(super) terms: Vec<TermsBody>,
     /// Records of earlier tries of this question that got no answer, ULIDs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]

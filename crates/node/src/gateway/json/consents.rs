@@ -7,6 +7,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use tacit_client::AskedConsent;
 use tacit_model::{Millis, Reason};
+use tacit_policy::Consent;
 use utoipa::ToSchema;
 
 use super::{
@@ -99,6 +100,10 @@ pub(super) struct SearchBody {
     /// Identifier scheme of the code; CN-USCC without it.
     #[serde(default)]
     scheme: String,
+    /// The one request of this id, a ULID.
+    #[serde(default)]
+    #[schema(required = false, example = "01KAM2V7Q3ZJ6V6T1V8M3W9R5C")]
+    consent: String,
 }
 
 /// Requests for consent with what became of them.
@@ -136,13 +141,48 @@ pub(super) struct RequestBody {
     /// Until when the subject could decide, RFC 3339.
     #[schema(format = DateTime)]
     stands_until: String,
+    /// When it was given or refused, or nobody had decided in time, RFC 3339; absent before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, value_type = String, format = DateTime)]
+    decided: Option<String>,
     /// End of the consent that was asked for, RFC 3339.
     #[schema(format = DateTime)]
     expires: String,
     /// How often was asked for.
     frequency: String,
+    /// What the subject allowed; absent before it did. `state` says whether that still stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, value_type = GivenBody)]
+    given: Option<GivenBody>,
     /// Checks permitted under it so far.
     uses: u64,
+}
+
+/// What a subject allowed, perhaps less than was asked for.
+#[derive(Serialize, ToSchema)]
+#[schema(as = GivenConsent)]
+struct GivenBody {
+    /// Lists that may be asked.
+    lists: Vec<String>,
+    /// For which purposes.
+    purposes: Vec<String>,
+    /// Until when, RFC 3339.
+    #[schema(format = DateTime)]
+    expires: String,
+    /// How often at most.
+    #[schema(example = "4 MONTH")]
+    frequency: String,
+}
+
+impl From<&Consent> for GivenBody {
+    fn from(given: &Consent) -> Self {
+        Self {
+            lists: given.lists.iter().map(ToString::to_string).collect(),
+            purposes: given.purposes.iter().map(ToString::to_string).collect(),
+            expires: given.expires.to_rfc3339(),
+            frequency: given.frequency.to_string(),
+        }
+    }
 }
 
 impl RequestBody {
@@ -157,8 +197,10 @@ impl RequestBody {
             purposes: request.purposes.iter().map(ToString::to_string).collect(),
             requested: asked.requested.to_rfc3339(),
             stands_until: asked.until.to_rfc3339(),
+            decided: asked.decided.map(Millis::to_rfc3339),
             expires: request.expires.to_rfc3339(),
             frequency: request.frequency.to_string(),
+            given: asked.given.as_ref().map(Into::into),
             uses: asked.uses,
         }
     }
@@ -205,7 +247,7 @@ pub(super) async fn search(
     content_type(request.headers(), &["application/json"])?;
     let body: SearchBody = parse(&whole_body(&app, request).await?)?;
     let typed = body.code.as_ref().map_or("", |code| code.0.as_str());
-    let asked = consents::asked(&app, typed, &body.scheme).await?;
+    let asked = consents::asked(&app, typed, &body.scheme, &body.consent).await?;
     let now = app.asker.now();
     let requests = asked.iter().map(|it| RequestBody::new(it, now)).collect();
     Ok(Json(RequestsBody { request_id: call.id.to_string(), requests }))

@@ -33,7 +33,7 @@ pub(super) async fn envelope(State(app): State<Shared>, mut request: Request, ne
     let (route, guard) = found(&ROUTES, request.uri().path());
     let application = application(&app, request.headers());
     let name = application.clone();
-    let mut response = match admit(&app, guard, application.is_some()) {
+    let mut response = match admit(&app, guard, application.as_ref()) {
         Err(problem) => problem.into_response(),
         Ok(()) => {
             request.extensions_mut().insert(Call { id: id.clone(), application });
@@ -63,10 +63,12 @@ fn application(app: &Shared, headers: &HeaderMap) -> Option<Application> {
     }
 }
 
-fn admit(app: &Shared, guard: Guard, known: bool) -> Result<(), Problem> {
-    if guard != Guard::Open && !known {
-        metrics::stranger();
-        return Err(Problem::new(Reason::Unauthenticated, "The access token is missing or not known here."));
+fn admit(app: &Shared, guard: Guard, application: Option<&Application>) -> Result<(), Problem> {
+    if let Err(problem) = guard.admit(application) {
+        if problem.reason() == Reason::Unauthenticated {
+            metrics::stranger();
+        }
+        return Err(problem);
     }
     if *app.stopping.borrow() {
         return Err(Problem::new(Reason::Unavailable, "The node is stopping."));

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use futures::{Stream, StreamExt as _, stream};
-use tacit_client::RowOutcome;
+use tacit_client::{Outcome, RowOutcome};
 use tacit_model::{LogSafe, Millis, Reason, RequestId, SubjectCode};
 use tacit_policy::Registry;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -23,10 +23,12 @@ use super::{
     lines::Lines,
     lists, openapi,
     parse::parse,
-    types::{CheckBody, HealthBody, PlanBody, QuestionBody, StatusBody},
+    terms,
+    types::{CheckBody, HealthBody, PlanBody, QuestionBody, QuorumBody, StatusBody},
 };
 use crate::gateway::{
     batch::{self, Event},
+    cases,
     problem::Problem,
     question::Checked,
     words,
@@ -52,14 +54,24 @@ pub(super) async fn check(
     let checked = question.check(&registry)?;
     let typed = typed.ok_or_else(|| Problem::of_field(Reason::Malformed, "code", "No code was given."))?;
     let parsed = checked.read_code(&typed.0, &registry)?;
+    // Who typed it knows it: it is told only when it was changed.
+    let read_as = (!parsed.changes.is_empty()).then(|| parsed.subject.expose_code().to_owned());
     let outcome = ask(&app, &call, &checked, parsed.subject).await?;
     let teller = Teller { registry: &registry, request_id: &call.id };
     let (answers, unanswered) = teller.outcome(&outcome)?;
+    let terms = match &outcome.outcome {
+        Outcome::Answers(told) => {
+            terms::of_answers(&registry, app.asker.member(), &checked.question.purpose, told)
+        }
+        Outcome::Refused(_) | Outcome::NotAnswered(_) => Vec::new(),
+    };
     let answer = CheckAnswerBody {
         request_id: call.id.to_string(),
         scheme: checked.scheme().to_owned(),
+        read_as,
         normalized: changes(&parsed.changes),
         answers,
+        terms,
         unanswered,
         notice: words::NOTICE,
     };
@@ -211,6 +223,8 @@ pub(super) async fn status(
     Extension(call): Extension<Call>,
 ) -> Result<Json<StatusBody>, Problem> {
     let status = app.asker.status().await?;
+    let letters_waiting = cases::letters_waiting(&app).await?;
+    let quorum = status.quorum.map(|(log_size, at)| QuorumBody { log_size, at: at.to_rfc3339() });
     Ok(Json(StatusBody {
         request_id: call.id.to_string(),
         member: app.asker.member().to_string(),
@@ -219,6 +233,10 @@ pub(super) async fn status(
         as_of: status.as_of.map(Millis::to_rfc3339),
         age_ms: status.as_of.map(|as_of| app.asker.now().since(as_of)),
         registry_number: app.asker.registry().number(),
+        quorum,
+        stopped: status.stopped.map(|reason| reason.as_str()),
+        stopped_meaning: status.stopped.map(|reason| format!("{} {}", reason.meaning(), reason.advice())),
+        letters_waiting,
         held: status.held.iter().map(Into::into).collect(),
         subjects: status.subjects,
         measures: status.measures.into(),

@@ -7,6 +7,8 @@ use tacit_model::{MemberId, Millis, PurposeCode};
 use tacit_policy::{Asked, Registry, holder_decide, registry::entry::List};
 use utoipa::ToSchema;
 
+use super::terms::{self, AllowedMeasure};
+
 /// The lists that this agency may ask now.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Lists)]
@@ -41,19 +43,6 @@ pub(super) struct ListBody {
     purposes: Vec<PurposeBody>,
     /// What an answer may lead to, and nothing else. An answer is not a decision: somebody decides each measure.
     measures: Vec<AllowedMeasure>,
-}
-
-/// A measure that an agreement names.
-#[derive(Serialize, ToSchema)]
-pub(super) struct AllowedMeasure {
-    /// The agreement, a ULID.
-    agreement: String,
-    /// Its place there, from 1.
-    measure: usize,
-    /// In words.
-    title: String,
-    /// Whether it takes something away or refuses something.
-    restricts: bool,
 }
 
 /// A purpose for which a list may be asked.
@@ -95,9 +84,7 @@ fn list_body(registry: &Registry, requester: &MemberId, list: &List, now: Millis
     (!purposes.is_empty()).then(|| ListBody {
         list: list.id.to_string(),
         title: list.title.clone(),
-        holder_title: registry
-            .member(&holder)
-            .map_or_else(|| holder.to_string(), |member| member.title.clone()),
+        holder_title: holder_title(registry, list),
         scheme: list.scheme.clone(),
         adverse: list.adverse,
         what_listing_means: list.what_listing_means.clone(),
@@ -107,22 +94,18 @@ fn list_body(registry: &Registry, requester: &MemberId, list: &List, now: Millis
     })
 }
 
-fn measures(registry: &Registry, requester: &MemberId, list: &List, now: Millis) -> Vec<AllowedMeasure> {
+/// The name in words of who keeps a list.
+pub(super) fn holder_title(registry: &Registry, list: &List) -> String {
     let holder = list.id.holder_id();
-    let agreements = registry
-        .agreements_between(requester, &holder)
-        .filter(|agreement| agreement.in_force(now) && agreement.covers_list(&list.id));
-    let of = |agreement: &tacit_policy::registry::entry::Agreement| {
-        let id = agreement.id.to_string();
-        let measure = |(place, it): (usize, &tacit_policy::registry::entry::Measure)| AllowedMeasure {
-            agreement: id.clone(),
-            measure: place,
-            title: it.title.clone(),
-            restricts: it.restricts,
-        };
-        (1..).zip(&agreement.measures).map(measure).collect::<Vec<_>>()
-    };
-    agreements.flat_map(of).collect()
+    registry.member(&holder).map_or_else(|| holder.to_string(), |member| member.title.clone())
+}
+
+fn measures(registry: &Registry, requester: &MemberId, list: &List, now: Millis) -> Vec<AllowedMeasure> {
+    registry
+        .agreements_between(requester, &list.id.holder_id())
+        .filter(|agreement| agreement.in_force(now) && agreement.covers_list(&list.id))
+        .flat_map(|agreement| terms::measures(registry, agreement))
+        .collect()
 }
 
 fn purpose_body(

@@ -7,6 +7,7 @@
 //! One table, [`ROUTES`], is what the router is made of and what the OpenAPI document is compared with.
 
 mod answer;
+mod cases;
 mod consents;
 mod envelope;
 mod handlers;
@@ -17,6 +18,7 @@ pub(super) mod openapi;
 #[cfg(test)]
 mod parse_tests;
 mod receipts;
+mod terms;
 mod types;
 
 use std::{sync::Arc, time::Duration};
@@ -29,11 +31,15 @@ use tacit_desk::{
 use tacit_model::Clock;
 use tokio::sync::{Semaphore, watch};
 
+use crate::redress::Redress;
+
 use super::{asker::Asker, batch::Bounds, config::GatewayLimits, question::RawQuestion, tokens::Tokens};
 
 /// What every handler needs.
 pub(super) struct App {
     pub(super) asker: Arc<dyn Asker>,
+    /// Objections and appeals, of a node that carries letters.
+    pub(super) redress: Option<Redress>,
     pub(super) tokens: Tokens,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) limits: GatewayLimits,
@@ -61,7 +67,7 @@ impl App {
 
 type Shared = Arc<App>;
 
-static ROUTES: [Route<Shared>; 14] = [
+static ROUTES: [Route<Shared>; 17] = [
     Route::post("/v1/checks", Guard::Token, || routing::post(handlers::check)),
     Route::post("/v1/checks/batch", Guard::Batch, || routing::post(handlers::batch)),
     Route::post("/v1/checks/plan", Guard::Batch, || routing::post(handlers::plan)),
@@ -73,6 +79,9 @@ static ROUTES: [Route<Shared>; 14] = [
     Route::post("/v1/measures", Guard::Token, || routing::post(measures::register)),
     Route::post("/v1/measures/search", Guard::Token, || routing::post(measures::search)),
     Route::post("/v1/measures/{measure_id}/lift", Guard::Token, || routing::post(measures::lift)),
+    Route::post("/v1/cases/search", Guard::Redress, || routing::post(cases::search)),
+    Route::get("/v1/cases/{level}/{case_id}", Guard::Redress, || routing::get(cases::show)),
+    Route::post("/v1/cases/{level}/{case_id}/decide", Guard::Redress, || routing::post(cases::decide)),
     Route::get("/v1/status", Guard::Token, || routing::get(handlers::status)),
     Route::get("/v1/openapi.json", Guard::Open, || routing::get(handlers::openapi)),
     Route::get("/healthz", Guard::Open, || routing::get(handlers::health)),

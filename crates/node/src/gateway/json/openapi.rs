@@ -12,7 +12,7 @@ use utoipa::{
 
 use super::{
     answer::{EndBody, RowAnswerBody},
-    consents, handlers, measures, receipts,
+    cases, consents, handlers, measures, receipts,
     types::{QuestionBody, RowBody},
 };
 /// A line of a batch's body: the first is a question, the others are rows.
@@ -72,7 +72,8 @@ fn add<T: ToSchema>(schemas: &mut Schemas) {
     ),
     paths(
         handlers::check, handlers::batch, handlers::plan, consents::ask, consents::search, receipts::search,
-        receipts::receipt, measures::register, measures::search, measures::lift, handlers::lists, handlers::status, handlers::openapi, handlers::health
+        receipts::receipt, measures::register, measures::search, measures::lift, cases::search, cases::show, cases::decide,
+        handlers::lists, handlers::status, handlers::openapi, handlers::health
     ),
     security(("token" = [])),
     tags(
@@ -80,6 +81,7 @@ fn add<T: ToSchema>(schemas: &mut Schemas) {
         (name = "consents", description = "Requests for consent, and what became of them."),
         (name = "receipts", description = "What proves answers, for those whom it concerns."),
         (name = "measures", description = "What was done on answers, who decided, and whether it still stands."),
+        (name = "cases", description = "Objections and appeals, for a token with the right `redress`."),
         (name = "node", description = "What the node knows and how it is.")
     )
 )]
@@ -97,6 +99,10 @@ const QUESTION: &[Reason] = &[
     Reason::CodeSchemeUnknown,
     Reason::CodeNotThisScheme,
 ];
+
+/// What can be wrong with what is asked of a case.
+const CASES: &[Reason] =
+    &[Reason::Malformed, Reason::WrongRole, Reason::NotFound, Reason::UnknownList, Reason::RegistryInvalid];
 
 /// The reasons that a route can answer with instead of a success.
 pub(in crate::gateway) fn reasons(operation: &str) -> BTreeSet<Reason> {
@@ -136,6 +142,15 @@ pub(in crate::gateway) fn reasons(operation: &str) -> BTreeSet<Reason> {
         "liftMeasure" => {
             reasons.extend([Reason::Malformed, Reason::TooLarge, Reason::NotFound, Reason::WrongRole]);
         }
+        "searchCases" | "showCase" | "decideCase" => {
+            reasons.extend(CASES);
+            if operation != "showCase" {
+                reasons.insert(Reason::TooLarge);
+            }
+            if operation == "decideCase" {
+                reasons.insert(Reason::Conflict);
+            }
+        }
         "receipt" => reasons.extend([Reason::Malformed, Reason::NotFound]),
         _ => {}
     }
@@ -144,7 +159,7 @@ pub(in crate::gateway) fn reasons(operation: &str) -> BTreeSet<Reason> {
 
 /// The document as JSON, written once.
 pub(in crate::gateway) fn text() -> &'static str {
-    const TOKEN: &str = "A token of the node's file of tokens; each application has its own.";
+    const TOKEN: &str = "A token of the node's file of tokens; each application has its own, and some have the right `redress`.";
     static TEXT: LazyLock<String> =
         LazyLock::new(|| tacit_desk::openapi::text(Document::openapi(), TOKEN, reasons));
     &TEXT

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tacit_client::{AgreementLimit, TableVersion};
+use tacit_model::Millis;
 use tacit_wire::gateway::HeldList;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
@@ -195,12 +196,39 @@ pub(super) struct StatusBody {
     pub(super) age_ms: Option<u64>,
     /// Number of the registry version in use.
     pub(super) registry_number: u64,
+    /// The newest state of the log that a quorum of its witnesses was seen to stand behind; absent while none was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, value_type = QuorumBody)]
+    pub(super) quorum: Option<QuorumBody>,
+    /// Why this node answers nothing about its own lists now, as a stable reason; absent when it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, value_type = String, example = "quorum_stale")]
+    pub(super) stopped: Option<&'static str>,
+    /// The same in words, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, value_type = String)]
+    pub(super) stopped_meaning: Option<String>,
+    /// Letters that wait to be sent; absent where none are carried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, value_type = u64)]
+    pub(super) letters_waiting: Option<u64>,
     /// Lists this node holds.
     pub(super) held: Vec<HeldListBody>,
     /// Subjects enrolled by this node.
     pub(super) subjects: u64,
     /// How many measures of this agency are how far.
     pub(super) measures: CountsBody,
+}
+
+/// A state of the log that its witnesses stand behind.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Quorum)]
+pub(super) struct QuorumBody {
+    /// Its size, in records.
+    pub(super) log_size: u64,
+    /// When they did, RFC 3339.
+    #[schema(format = DateTime, example = "2026-11-21T02:31:39.000Z")]
+    pub(super) at: String,
 }
 
 /// One list held here.
@@ -213,6 +241,10 @@ pub(super) struct HeldListBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, nullable = false, value_type = TableBody)]
     table: Option<TableBody>,
+    /// When that version was logged, RFC 3339; absent when never sealed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, value_type = String, format = DateTime)]
+    sealed_at: Option<String>,
     /// Records sealed in it.
     records: u64,
     /// Buckets of the table.
@@ -227,6 +259,7 @@ impl From<&HeldList> for HeldListBody {
             list: held.list_id.clone(),
             table: (held.version > 0)
                 .then(|| TableVersion { epoch: held.epoch, version: held.version }.into()),
+            sealed_at: (held.sealed_ms > 0).then(|| Millis(held.sealed_ms).to_rfc3339()),
             records: held.records,
             buckets: held.buckets,
             pending: held.pending,

@@ -26,6 +26,12 @@ async fn a_request_for_consent_waits_and_is_found_again() {
     let one = &found["requests"][0];
     assert_eq!((&one["consent"], &one["state"]), (&asked["consent"], &json!("requested")));
     assert_eq!(one["meaning"], "The subject has not decided.");
+    assert!(one.get("given").is_none());
+    let by_id = |id: &Value| json!({ "consent": id }).to_string();
+    let found = caller.post("/v1/consents/search", by_id(&asked["consent"])).await.json();
+    assert_eq!(found["requests"], json!([one]));
+    let other = by_id(&json!("01KAM2V7Q3ZJ6V6T1V8M3W9R5C"));
+    assert_eq!(caller.post("/v1/consents/search", other).await.json()["requests"], json!([]));
     let of = json!({"code": codes(1)[0]}).to_string();
     let found = caller.post("/v1/consents/search", of).await.json();
     assert_eq!(found["requests"], json!([]));
@@ -56,4 +62,6 @@ async fn a_request_for_consent_that_names_nothing_or_too_much_is_refused_by_its_
         );
     }
     caller.post("/v1/consents/search", json!({"code": "x"}).to_string()).await.problem(422, "code_invalid");
+    let told = caller.post("/v1/consents/search", json!({"consent": "x"}).to_string()).await;
+    assert_eq!(told.problem(400, "malformed")["field"], "consent");
 }

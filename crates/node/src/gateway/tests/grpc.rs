@@ -48,7 +48,7 @@ async fn measures_are_told_as_in_json() {
 }
 
 async fn client(asker: FakeAsker) -> (GatewayServiceClient<Channel>, tokio::sync::watch::Sender<bool>) {
-    let (app, stop) = app(asker, GatewayLimits { idle_ms: 200, ..GatewayLimits::default() });
+    let (app, stop) = app(asker, None, GatewayLimits { idle_ms: 200, ..GatewayLimits::default() });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(serve::grpc(listener, Arc::clone(&app)));

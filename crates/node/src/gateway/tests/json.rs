@@ -29,6 +29,9 @@ async fn without_a_known_token_nothing_is_answered() {
         ("POST", "/v1/consents/search"),
         ("POST", "/v1/receipts/search"),
         ("GET", "/v1/receipts/01KAM2V7Q3ZJ6V6T1V8M3W9R5C"),
+        ("POST", "/v1/cases/search"),
+        ("GET", "/v1/cases/objection/01KAM2V7Q3ZJ6V6T1V8M3W9R5C"),
+        ("POST", "/v1/cases/objection/01KAM2V7Q3ZJ6V6T1V8M3W9R5C/decide"),
         ("GET", "/v1/nothing"),
         ("DELETE", "/v1/checks"),
     ] {
@@ -75,7 +78,15 @@ async fn a_miss_says_what_it_does_not_say() {
     let changes = body["normalized"].as_array().unwrap();
     assert!(changes.iter().any(|change| change["change"] == "spaces_removed"));
     assert!(changes.iter().any(|change| change["message"] == "small letters were changed to capitals"));
-    assert!(!told.text.to_uppercase().contains(code.as_str()));
+    // As it was read, once; not as it was typed.
+    assert_eq!(body["read_as"], json!(code));
+    assert_eq!(told.text.to_uppercase().matches(code.as_str()).count(), 1);
+    let terms = &body["terms"][0];
+    assert_eq!((&terms["title"], &terms["holder_title"]), (&json!("List defaulters"), &json!("The court")));
+    assert_eq!(terms["usable_until"], "2026-12-21T02:32:09.481Z");
+    assert_eq!(terms["legal_basis"], "A law, Art. 18");
+    // Nothing can be done on an answer that does not name the subject.
+    assert_eq!(terms["measures"], json!([]));
 }
 
 #[tokio::test]
@@ -96,6 +107,16 @@ async fn a_hit_is_told_with_its_label_in_words() {
         "On the list *List defaulters* as of 21 Nov 2026, 10:32 (Asia/Shanghai): Judgment not carried out, listed on \
          1 Mar 2026, without a stated end. The record is contested. In force. A judgment was not obeyed."
     );
+    // What was typed as it is read is not repeated.
+    assert!(body.get("read_as").is_none() && !body.to_string().contains(code.as_str()));
+    let agreement = body["terms"][0]["agreement"].clone();
+    let measure = json!({
+        "agreement": agreement, "measure": 1, "title": "Refusal of the tender", "legal_basis": "A law, Art. 22",
+        "restricts": true
+    });
+    assert_eq!(body["terms"][0]["measures"], json!([measure]));
+    assert!(body["terms"][0]["then"].as_str().unwrap().starts_with("From then on ask again"));
+    assert!(!body["terms"][0]["objection_contact"].as_str().unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -255,6 +276,9 @@ async fn one_list_may_refuse_while_another_answers() {
     assert_eq!(body["answers"][1]["answer"], "refused");
     assert_eq!(body["answers"][1]["problem"]["reason"], "consent_required");
     assert!(!told.text.contains("withdrawn\""));
+    // What gave no answer has no terms.
+    let terms = body["terms"].as_array().unwrap();
+    assert_eq!(terms.iter().map(|it| it["list"].as_str().unwrap()).collect::<Vec<_>>(), ["court/defaulters"]);
 }
 
 #[tokio::test]
@@ -281,6 +305,8 @@ async fn the_lists_that_may_be_asked_are_those_of_the_agreements() {
     assert_eq!(lists[0]["purposes"][0]["purpose"], "screening");
     assert_eq!(lists[0]["purposes"][0]["checks_per_minute"], 200);
     assert_eq!(lists[0]["holder_title"], "The court");
+    let measures: Vec<_> = lists.iter().map(|list| &list["measures"][0]["legal_basis"]).collect();
+    assert_eq!(measures, ["A law, Art. 22", "A law, Art. 18"]);
 }
 
 #[tokio::test]
@@ -294,7 +320,13 @@ async fn the_status_names_the_node_and_the_application() {
     );
     assert_eq!((&body["as_of"], &body["age_ms"]), (&json!("2026-11-21T02:32:07.981Z"), &json!(1_500)));
     assert_eq!(body["held"][0]["list"], "procurement/own");
-    assert!(body["held"][0]["table"].is_null());
+    assert!(body["held"][0]["table"].is_null() && body["held"][0].get("sealed_at").is_none());
+    assert_eq!(body["held"][1]["sealed_at"], "2026-11-21T02:31:09.481Z");
+    assert_eq!(body["quorum"], json!({ "log_size": 11, "at": "2026-11-21T02:31:39.000Z" }));
+    assert_eq!(body["stopped"], "log_frozen");
+    assert!(body["stopped_meaning"].as_str().unwrap().contains("forked"));
+    // No letters are carried here.
+    assert!(body.get("letters_waiting").is_none());
 }
 
 #[tokio::test]

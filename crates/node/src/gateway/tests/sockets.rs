@@ -28,7 +28,7 @@ fn config(folder: &Path, http: &str, grpc: &str) -> GatewayConfig {
 
 async fn bind(config: &GatewayConfig, asker: FakeAsker) -> Result<Gateway, GatewayError> {
     let clock = ManualClock::new("2026-11-21T02:32:09.481Z".parse::<Millis>().unwrap());
-    Gateway::bind(config, Arc::new(asker), Arc::new(clock)).await
+    Gateway::bind(config, Arc::new(asker), None, Arc::new(clock)).await
 }
 
 #[tokio::test]

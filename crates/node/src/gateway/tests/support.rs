@@ -11,10 +11,13 @@ use serde_json::{Value, json};
 use tacit_desk::conformance::assert_documented;
 use tower::ServiceExt as _;
 
-use crate::gateway::{
-    GatewayLimits,
-    json::{App, openapi, router},
-    testing::{FakeAsker, TOKEN, app},
+use crate::{
+    gateway::{
+        GatewayLimits,
+        json::{App, openapi, router},
+        testing::{FakeAsker, OFFICER, TOKEN, app},
+    },
+    redress::Redress,
 };
 
 pub(super) struct Caller {
@@ -57,7 +60,16 @@ impl Caller {
     }
 
     pub(super) fn with(asker: FakeAsker, limits: GatewayLimits) -> Self {
-        let (app, stop) = app(asker, limits);
+        Self::around(asker, None, limits)
+    }
+
+    /// With objections and appeals.
+    pub(super) fn with_cases(asker: FakeAsker, redress: Redress) -> Self {
+        Self::around(asker, Some(redress), GatewayLimits::default())
+    }
+
+    fn around(asker: FakeAsker, redress: Option<Redress>, limits: GatewayLimits) -> Self {
+        let (app, stop) = app(asker, redress, limits);
         Self { router: router(Arc::clone(&app)), app, stop }
     }
 
@@ -90,6 +102,17 @@ impl Caller {
     pub(super) async fn check(&self, body: &Value) -> Told {
         self.post("/v1/checks", body.to_string()).await
     }
+}
+
+/// A request with the token of an application that may decide cases.
+pub(super) fn as_officer(method: &str, path: &str, body: &Value) -> Request<Body> {
+    let request = Request::builder().method(method).uri(path);
+    let request = request.header("authorization", format!("Bearer {OFFICER}"));
+    match body {
+        Value::Null => request.body(Body::empty()),
+        body => request.header("content-type", "application/json").body(body.to_string().into()),
+    }
+    .unwrap()
 }
 
 pub(super) fn request(method: &str, path: &str, kind: &str) -> axum::http::request::Builder {

@@ -71,6 +71,8 @@ pub(crate) struct Published {
     pub(crate) buckets: u32,
     pub(crate) applied_seq: i64,
     pub(crate) records: u64,
+    /// When this version was logged.
+    pub(crate) logged: Millis,
 }
 
 /// Begins a table that is being built.
@@ -276,7 +278,7 @@ pub(crate) async fn versions(
 /// The newest logged version of a list, if its epoch's key is still here.
 pub(crate) async fn published(conn: &mut Conn, list: ListNo) -> Result<Option<Published>, StoreError> {
     let row = sqlx::query(
-        "SELECT t.id, v.epoch, v.version, t.buckets, t.applied_seq, t.records FROM table_version v \
+        "SELECT t.id, v.epoch, v.version, t.buckets, t.applied_seq, t.records, v.logged_ms FROM table_version v \
          JOIN sealed_table t ON t.id = v.table_id \
          WHERE v.list_no = $1 AND v.logged_ms IS NOT NULL ORDER BY v.epoch DESC, v.version DESC LIMIT 1",
     )
@@ -291,6 +293,7 @@ pub(crate) async fn published(conn: &mut Conn, list: ListNo) -> Result<Option<Pu
             buckets: unsigned("sealed_table", "buckets", row.try_get(3)?)?,
             applied_seq: row.try_get(4)?,
             records: unsigned("sealed_table", "records", row.try_get(5)?)?,
+            logged: Millis(unsigned("table_version", "logged_ms", row.try_get(6)?)?),
         })
     })
     .transpose()

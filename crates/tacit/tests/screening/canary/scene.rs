@@ -179,8 +179,10 @@ impl Scene {
         for path in files_below(&self.path("federation/tokens")) {
             for line in fs::read_to_string(&path).unwrap().lines().filter(|line| !line.starts_with('#')) {
                 let Some((_, token)) = line.split_once(':') else { continue };
+                // Rights stand behind it.
+                let Some(token) = token.split_whitespace().next() else { continue };
                 let file = path.file_name().unwrap().to_str().unwrap();
-                tokens.push((format!("tokens/{file}"), token.trim().to_owned()));
+                tokens.push((format!("tokens/{file}"), token.to_owned()));
             }
         }
         assert!(!tokens.is_empty());
