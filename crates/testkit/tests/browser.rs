@@ -12,7 +12,7 @@ use tacit_federation::{
 };
 use tacit_model::{entropy::seeded_rng, generate::generate_uscc};
 use tacit_testkit::{Federation, Options, PortRange};
-use tacit_wire::gateway::Question;
+use tacit_wire::gateway::{AskConsentRequest, Question};
 use tokio::process::Command;
 
 const COURT: &str = "court/judgment-defaulters";
@@ -58,6 +58,16 @@ async fn every_desk_is_walked_through_in_a_browser() {
     // One question that is answered, and one that is refused for want of consent.
     federation.ask("procurement", question(COURT, "screening"), &codes[0]).await.unwrap();
     federation.ask("procurement", question(TAX, "vendor-selection"), &codes[0]).await.unwrap();
+    let request = AskConsentRequest {
+        code: codes[0].clone(),
+        lists: vec![TAX.to_owned()],
+        purposes: vec!["vendor-selection".to_owned()],
+        days: 60,
+        frequency: "9 DAY".to_owned(),
+        officer: "li".to_owned(),
+        ..AskConsentRequest::default()
+    };
+    federation.gateway("procurement").unwrap().ask_consent(request).await.unwrap();
     federation.read_anew("portal").await.unwrap();
 
     let mandate = |scopes: &[&str], until: &str| json!({ "scheme": "CN-USCC", "code": codes[0], "name": "Minjiang Paper", "scopes": scopes, "until": until });

@@ -23,8 +23,8 @@ import {
 const DESK = settings.desks.subject;
 const LANGUAGES = ["en", "zh"];
 const WORDS = {
-  en: { logIn: "Log in", go: "Continue", asked: "Who asked about me", acting: "Acting for others", logOut: "Log out", out: "You are logged out" },
-  zh: { logIn: "登录", go: "继续", asked: "谁查询过我", acting: "代表他人", logOut: "退出", out: "关于我的记录" },
+  en: { askAll: /^Ask all/, logIn: "Log in", go: "Continue", asked: "Who asked about me", acting: "Acting for others", logOut: "Log out", out: "You are logged out" },
+  zh: { askAll: /^就我查询/, logIn: "登录", go: "继续", asked: "谁查询过我", acting: "代表他人", logOut: "退出", out: "关于我的记录" },
 };
 
 describe("the subject desk", { skip: missingBrowser() || (DESK ? false : "no subject desk runs") }, () => {
@@ -71,7 +71,9 @@ describe("the subject desk", { skip: missingBrowser() || (DESK ? false : "no sub
           await look("home");
           await page.getByRole("link", { name: words.asked }).first().click();
           const rows = page.locator("tbody tr");
-          assert.equal(await rows.count(), 2, "a question that was answered, and one that was refused");
+          // A question that was answered, one that was refused, a request for consent; and what other tests here did.
+          assert.ok((await rows.count()) >= 3);
+          assert.equal(await rows.locator(".govuk-tag").count(), 1, "the refused one says so");
           await look("asked");
           await rows.first().getByRole("link").click();
           await page.waitForURL(/\/asked\/[0-9A-Z]{26}$/);
@@ -85,6 +87,17 @@ describe("the subject desk", { skip: missingBrowser() || (DESK ? false : "no sub
           assert.equal((await page.goto(`${DESK}/${language}/asked?from=soon`)).status(), 200);
           assert.equal(await page.getByRole("alert").count(), 1);
           await look("asked-error");
+          await page.goto(`${DESK}/${language}/lists`);
+          await look("lists");
+          await page.getByRole("button", { name: words.askAll }).click();
+          await page.waitForURL(/\/lists\/check$/);
+          assert.equal(await page.locator(".tacit-answer--listed").count(), 1);
+          assert.ok((await page.locator(".tacit-answer--not-listed").count()) >= 1);
+          await look("answers");
+          await page.locator(".tacit-answer--listed").getByRole("link").click();
+          await look("list");
+          await page.goto(`${DESK}/${language}/consents`);
+          await look("consents");
           assert.equal((await page.goto(`${DESK}/${language}/nothing`)).status(), 404);
           await look("not-found");
           await page.getByRole("button", { name: words.logOut }).click();
@@ -107,7 +120,7 @@ describe("the subject desk", { skip: missingBrowser() || (DESK ? false : "no sub
       await page.waitForURL(`${DESK}/en/`);
       await judge(page, "en", "home-acting");
       await page.goto(`${DESK}/en/asked`);
-      assert.equal(await page.locator("tbody tr").count(), 2);
+      assert.ok((await page.locator("tbody tr").count()) >= 3);
       await page.getByRole("button", { name: "Stop acting" }).click();
       await page.goto(`${DESK}/en/asked`);
       assert.equal(await page.locator("tbody tr").count(), 0);
@@ -116,6 +129,36 @@ describe("the subject desk", { skip: missingBrowser() || (DESK ? false : "no sub
       const answer = await page.goto(`${DESK}/en/asked`);
       assert.equal(answer.status(), 403);
       await judge(page, "en", "mandate-scope");
+    });
+  });
+
+  test("a request is read, allowed in part, and the consent taken back, with a receipt", async () => {
+    await visit(browser, {}, async (page) => {
+      await logIn(page, "en", "paper");
+      await page.goto(`${DESK}/en/consents`);
+      await page.getByRole("link", { name: /^Read the request/ }).click();
+      await judge(page, "en", "request");
+      assert.equal(await page.locator("input:checked").count(), 0, "nothing is ticked beforehand");
+      await page.getByRole("button", { name: "Allow what I ticked" }).click();
+      assert.equal(await page.getByRole("alert").count(), 1);
+      await judge(page, "en", "request-error");
+      for (const name of ["list", "purpose"]) await page.locator(`input[name=${name}]`).first().check();
+      await page.getByLabel("30 days").check();
+      await page.getByRole("button", { name: "Allow what I ticked" }).click();
+      await page.getByRole("heading", { name: "In force" }).waitFor();
+      await judge(page, "en", "allowed");
+      await page.getByRole("link", { name: "My consents" }).last().click();
+      await judge(page, "en", "consents-one");
+      await page.locator("tbody").getByRole("link").first().click();
+      await judge(page, "en", "consent");
+      const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: /receipt/ }).click()]);
+      assert.ok(JSON.parse(await readFile(await download.path(), "utf8"))["schema_version"]);
+      await page.getByRole("button", { name: "Withdraw this consent" }).click();
+      await page.getByRole("heading", { name: "Withdraw this consent?" }).waitFor();
+      await judge(page, "en", "withdraw");
+      await page.getByRole("button", { name: "Withdraw this consent" }).click();
+      await page.getByRole("heading", { name: "Withdrawn" }).waitFor();
+      await judge(page, "en", "withdrawn");
     });
   });
 

@@ -166,20 +166,36 @@ pub(super) fn told(app: &App, visit: &Visit, changed: Changed) -> Result<Respons
     page(&ChangedPage { frame: frame(app, visit, "changed-title"), changed })
 }
 
-/// Withdraws, pauses or resumes.
-pub(super) async fn change(
+pub(super) async fn withdraw(
     State(app): State<App>,
     Extension(visit): Extension<Visit>,
-    Path((_, id, change)): Path<(String, String, String)>,
+    Path((_, id)): Path<(String, String)>,
 ) -> Result<Response, Fault> {
-    if !["withdraw", "pause", "resume"].contains(&change.as_str()) {
-        return Err(Fault::NotFound);
-    }
+    change(&app, &visit, &id, "withdraw").await
+}
+
+pub(super) async fn pause(
+    State(app): State<App>,
+    Extension(visit): Extension<Visit>,
+    Path((_, id)): Path<(String, String)>,
+) -> Result<Response, Fault> {
+    change(&app, &visit, &id, "pause").await
+}
+
+pub(super) async fn resume(
+    State(app): State<App>,
+    Extension(visit): Extension<Visit>,
+    Path((_, id)): Path<(String, String)>,
+) -> Result<Response, Fault> {
+    change(&app, &visit, &id, "resume").await
+}
+
+async fn change(app: &App, visit: &Visit, id: &str, change: &str) -> Result<Response, Fault> {
     // An id that the person has; what comes from an address goes no further otherwise.
-    let consent = one(&app, &visit, Scope::Consent, &id).await?;
+    let consent = one(app, visit, Scope::Consent, id).await?;
     let about: About<'_> = visit.who(Scope::Consent)?.into();
     let path = format!("/v1/consents/{}/{change}", consent.terms.id);
-    told(&app, &visit, app.of.api.post(&path, &about, &visit.id).await?)
+    told(app, visit, app.of.api.post(&path, &about, &visit.id).await?)
 }
 
 /// The receipt of a consent, JSON-LD.

@@ -57,9 +57,19 @@ pub(crate) fn router(desk: Desk, api: Api) -> Router {
             routing::get(consents::confirm),
         ),
         Route::post(
-            "/{language}/consents/{id}/{change}",
+            "/{language}/consents/{id}/withdraw",
             Guard::For(Scope::Consent),
-            routing::post(consents::change),
+            routing::post(consents::withdraw),
+        ),
+        Route::post(
+            "/{language}/consents/{id}/pause",
+            Guard::For(Scope::Consent),
+            routing::post(consents::pause),
+        ),
+        Route::post(
+            "/{language}/consents/{id}/resume",
+            Guard::For(Scope::Consent),
+            routing::post(consents::resume),
         ),
         Route::get("/{language}/requests/{id}", Guard::For(Scope::Read), routing::get(requests::request)),
         Route::post(

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod consents;
 mod visitor;
 
 use std::path::PathBuf;

@@ -1,0 +1,117 @@
+//! Own checks and consents at the subject desk, and what follows for who asks.
+
+use http::StatusCode;
+use tacit_testkit::word;
+use tacit_wire::gateway::{AskConsentRequest, Question, ask_consent_response::Outcome as Asked};
+
+use super::{COURT, scene};
+
+const TAX: &str = "tax/serious-violations";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_asks_lists_about_themself_and_reads_what_listing_means() {
+    let scene = scene().await;
+    let mut me = scene.visitor();
+    me.log_in("paper").await;
+    let lists = me.get("/en/lists").await;
+    assert_eq!(lists.status, StatusCode::OK, "{}", lists.text);
+    assert!(
+        lists.text.contains("Judgment defaulters") && lists.text.contains("Ask all lists"),
+        "{}",
+        lists.text
+    );
+    let secret = lists.csrf();
+    let said = me.post("/en/lists/check", &[("csrf", &secret), ("list", COURT)]).await;
+    assert_eq!(said.status, StatusCode::OK, "{}", said.text);
+    assert!(said.text.contains("On the list Judgment defaulters"), "{}", said.text);
+    assert!(said.text.contains("Reference for an objection"), "{}", said.text);
+    // Another person is not on it, and an answer is about one list.
+    let mut other = scene.visitor();
+    other.log_in("agent").await;
+    let theirs = other.get("/zh/lists").await.csrf();
+    let said = other.post("/zh/lists/check", &[("csrf", &theirs), ("list", COURT)]).await;
+    assert!(said.text.contains("不在名单“") && said.text.contains("这不说明其他名单的情况"), "{}", said.text);
+    // No list, one that there is not, and one without the secret.
+    assert_eq!(me.post("/en/lists/check", &[("csrf", &secret)]).await.status, StatusCode::BAD_REQUEST);
+    let unknown = me.post("/en/lists/check", &[("csrf", &secret), ("list", "court/nothing")]).await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+    assert_eq!(me.post("/en/lists/check", &[("list", COURT)]).await.status, StatusCode::FORBIDDEN);
+    let list = me.get(&format!("/en/lists/{COURT}")).await;
+    for words in ["How one leaves it", "Where to object", "An answer is not a decision."] {
+        assert!(list.text.contains(words), "{words}: {}", list.text);
+    }
+    assert_eq!(me.get("/en/lists/court/nothing").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_is_allowed_in_part_and_withdrawn_at_the_desk_and_the_next_check_is_refused() {
+    let scene = scene().await;
+    let check = async || {
+        let question = Question {
+            lists: vec![TAX.to_owned()],
+            purpose: "vendor-selection".to_owned(),
+            case_number: "T-1".to_owned(),
+            officer: "li".to_owned(),
+            ..Question::default()
+        };
+        let outcome = scene.federation.ask("procurement", question, &scene.codes[0]).await.unwrap();
+        word(&outcome).unwrap_or_else(|| panic!("{outcome:?}")).to_owned()
+    };
+    scene.federation.publish(TAX, scene.federation.records_csv(201, &scene.codes[1..])).await.unwrap();
+    let mut me = scene.visitor();
+    me.log_in("paper").await;
+    assert!(me.get("/en/consents").await.text.contains("Nobody may ask with your consent."));
+    let request = AskConsentRequest {
+        code: scene.codes[0].clone(),
+        lists: vec![TAX.to_owned()],
+        purposes: vec!["vendor-selection".to_owned()],
+        days: 60,
+        frequency: "9 DAY".to_owned(),
+        officer: "li".to_owned(),
+        ..AskConsentRequest::default()
+    };
+    let answer = scene.federation.gateway("procurement").unwrap().ask_consent(request).await.unwrap();
+    let Some(Asked::Asked(asked)) = answer.into_inner().outcome else { panic!("it was asked for") };
+    let id = asked.consent_id;
+    scene.federation.read_anew("portal").await.unwrap();
+    let consents = me.get("/en/consents").await;
+    assert!(consents.text.contains("Public procurement office asks for your consent"), "{}", consents.text);
+    let page = me.get(&format!("/en/requests/{id}")).await;
+    assert!(!page.text.contains("checked"), "nothing is ticked beforehand: {}", page.text);
+    let secret = page.csrf();
+
+    // Nothing chosen, and something that was not asked for.
+    let allow = format!("/en/requests/{id}/allow");
+    for wrong in [
+        vec![],
+        vec![("list", TAX), ("days", "30")],
+        vec![("list", COURT), ("purpose", "vendor-selection"), ("days", "30")],
+    ] {
+        let mut form = vec![("csrf", &*secret)];
+        form.extend(wrong);
+        let page = me.post(&allow, &form).await;
+        assert!(page.text.contains("Choose at least one list"), "{}", page.text);
+    }
+    // Another person's request is none.
+    let mut other = scene.visitor();
+    other.log_in("agent").await;
+    let theirs = other.get("/en/consents").await.csrf();
+    let form = [("csrf", &*theirs), ("list", TAX), ("purpose", "vendor-selection"), ("days", "30")];
+    assert_eq!(other.post(&allow, &form).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(check().await, "consent_required");
+
+    let form = [("csrf", &*secret), ("list", TAX), ("purpose", "vendor-selection"), ("days", "30")];
+    let page = me.post(&allow, &form).await;
+    assert!(page.text.contains("In force"), "{}", page.text);
+    assert_eq!(check().await, "not_listed");
+    let receipt = me.get(&format!("/en/consents/{id}/receipt")).await;
+    assert!(receipt.text.contains("schema_version"), "{}", receipt.text);
+    // Asked once, then taken back.
+    let ask = me.get(&format!("/en/consents/{id}/withdraw")).await;
+    assert!(ask.text.contains("Answers already given stay"), "{}", ask.text);
+    let page = me.post(&format!("/en/consents/{id}/withdraw"), &[("csrf", &secret)]).await;
+    assert!(page.text.contains("Withdrawn"), "{}", page.text);
+    assert_eq!(check().await, "consent_required");
+    assert_eq!(me.get(&format!("/en/consents/{id}/withdraw")).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(other.get(&format!("/en/consents/{id}")).await.status, StatusCode::NOT_FOUND);
+}
