@@ -142,7 +142,7 @@ impl Frame {
             return frequency.to_owned();
         }
         match count.parse::<u64>() {
-            Ok(count) => self.with(&key, "count", &count),
+            Ok(count) => self.with(&key, "count", count),
             Err(_) => frequency.to_owned(),
         }
     }

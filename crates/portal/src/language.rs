@@ -5,10 +5,16 @@ use std::{borrow::Cow, sync::OnceLock};
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue, concurrent::FluentBundle};
 use unic_langid::LanguageIdentifier;
 
-const ENGLISH: &[&str] =
-    &[include_str!("../locales/en/common.ftl"), include_str!("../locales/en/subject.ftl")];
-const CHINESE: &[&str] =
-    &[include_str!("../locales/zh/common.ftl"), include_str!("../locales/zh/subject.ftl")];
+const ENGLISH: &[&str] = &[
+    include_str!("../locales/en/common.ftl"),
+    include_str!("../locales/en/reasons.ftl"),
+    include_str!("../locales/en/subject.ftl"),
+];
+const CHINESE: &[&str] = &[
+    include_str!("../locales/zh/common.ftl"),
+    include_str!("../locales/zh/reasons.ftl"),
+    include_str!("../locales/zh/subject.ftl"),
+];
 
 /// A language of the pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -270,6 +276,16 @@ mod tests {
             .filter(|key| !families.iter().any(|family| key.starts_with(family)))
             .collect();
         assert!(idle.is_empty(), "there and not used: {idle:#?}");
+    }
+
+    #[test]
+    fn every_reason_that_can_reach_a_page_has_words_in_both_languages() {
+        for reason in tacit_model::Reason::all() {
+            let code = reason.outward().as_str();
+            for language in Language::ALL {
+                assert!(language.reason(code).is_some(), "{code} in {}", language.tag());
+            }
+        }
     }
 
     #[test]

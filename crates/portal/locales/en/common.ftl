@@ -59,15 +59,3 @@ problem-trouble = This could not be done now
 problem-trouble-next = Nothing was changed. Try again later; if it stays so, ask for help.
 problem-internal = Something is wrong on our side
 problem-internal-next = Nothing was lost. Try again later; if it stays so, ask for help.
-
-reason-not-permitted = The question was not permitted.
-reason-consent-required = It needs the consent of the person whom it is about.
-reason-unavailable = A part of the service does not answer now.
-reason-deadline = It took too long.
-reason-overloaded = Too many people are asking at this moment.
-reason-quota-checks = The agreed number of questions was used up.
-reason-quota-subject = The agreed number of questions about one person was used up.
-reason-quota-new-subjects = The agreed number of new people was used up.
-reason-quota-rate = There were too many questions in a short time.
-reason-code-invalid = The code is not well formed.
-reason-unknown-list = There is no such list.

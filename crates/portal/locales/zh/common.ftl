@@ -59,15 +59,3 @@ problem-trouble = 目前无法办理
 problem-trouble-next = 没有任何改动。请稍后再试；如果仍然如此，请求助。
 problem-internal = 我们这边出了问题
 problem-internal-next = 没有丢失任何内容。请稍后再试；如果仍然如此，请求助。
-
-reason-not-permitted = 该查询未获准许。
-reason-consent-required = 该查询需要当事人同意。
-reason-unavailable = 服务的一部分目前没有响应。
-reason-deadline = 等待时间过长。
-reason-overloaded = 此刻查询的人太多。
-reason-quota-checks = 约定的查询次数已用完。
-reason-quota-subject = 对同一人的约定查询次数已用完。
-reason-quota-new-subjects = 约定的新查询对象数量已用完。
-reason-quota-rate = 短时间内查询过多。
-reason-code-invalid = 代码格式不正确。
-reason-unknown-list = 没有这份名单。

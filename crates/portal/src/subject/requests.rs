@@ -29,7 +29,7 @@ struct RequestPage {
     asked: Asked,
     /// What the person is told with it, and what their consent names.
     notice: String,
-    days: [u32; 3],
+    days: Vec<u32>,
     wrong: bool,
 }
 
@@ -55,11 +55,19 @@ fn notice(frame: &Frame, asked: &Asked) -> String {
     format!("{words} {}", frame.say("withdraw-what"))
 }
 
+/// The days for which it can be allowed: those that end before it does.
+fn days(visit: &Visit, asked: &Asked) -> Vec<u32> {
+    let until = |days: u32| visit.now.plus_ms(u64::from(days) * 24 * 60 * 60 * 1000).to_rfc3339();
+    // Times of one spelling, which sort as texts.
+    DAYS.into_iter().filter(|days| until(*days) < asked.terms.expires).collect()
+}
+
 fn show(app: &App, visit: &Visit, asked: Asked, wrong: bool) -> Result<Response, Fault> {
     let mut frame = Frame::new(&app.desk, visit, visit.language.say("request-title"), "consents");
     frame.wrong = wrong;
     let notice = notice(&frame, &asked);
-    page(&RequestPage { frame, asked, notice, days: DAYS, wrong })
+    let days = days(visit, &asked);
+    page(&RequestPage { frame, asked, notice, days, wrong })
 }
 
 pub(super) async fn request(
@@ -97,7 +105,7 @@ pub(super) async fn allow(
     let (lists, purposes) = (visit.form.all("list"), visit.form.all("purpose"));
     let days = match visit.form.get("days") {
         Some("asked") => Some(None),
-        Some(days) => days.parse().ok().filter(|days| DAYS.contains(days)).map(Some),
+        Some(chosen) => chosen.parse().ok().filter(|chosen| days(&visit, &asked).contains(chosen)).map(Some),
         None => None,
     };
     let within = |chosen: &[&str], asked: &[super::says::Named]| {
