@@ -15,6 +15,9 @@ const NAME_MAX: usize = 120;
 /// Most mandates that are taken from a login.
 const MANDATES_MAX: usize = 50;
 
+/// What stands for an account that is known by a code.
+const NOT_SAID: &str = "(a code, which is not said)";
+
 /// What the identity provider says.
 pub(crate) type Claims = Map<String, Value>;
 
@@ -134,7 +137,7 @@ pub(crate) struct Mandate {
 /// Who logged in.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Login {
-    /// The identity provider's own name of the person, for what is noted.
+    /// The identity provider's own name of the person, for what is noted; never a code.
     pub(crate) account: String,
     pub(crate) name: String,
     /// The person as a subject.
@@ -192,9 +195,13 @@ impl Login {
             name: name.clone(),
         });
         let mandates = claims.get(&names.mandates).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        let mandates = mandates.iter().take(MANDATES_MAX).filter_map(mandate).collect();
+        let mandates: Vec<Mandate> = mandates.iter().take(MANDATES_MAX).filter_map(mandate).collect();
+        // Some providers know people by their code, which no log may say.
+        let codes = own.iter().chain(mandates.iter().map(|mandate| &mandate.who));
+        let is_code =
+            codes.map(|who| who.code.as_str()).any(|code| !code.is_empty() && account.contains(code));
         Some(Self {
-            account,
+            account: if is_code { NOT_SAID.to_owned() } else { account },
             name,
             own,
             mandates,
@@ -313,6 +320,20 @@ mod tests {
         {
             let login = Login::of("a".to_owned(), claims.as_object().unwrap(), &names);
             assert_eq!(login.is_some(), lets, "{claims}");
+        }
+    }
+
+    #[test]
+    fn an_account_that_is_known_by_its_code_is_not_noted_by_it() {
+        let claims = json!({ "subject_scheme": "CN-ID", "subject_code": "11010519491231002X" });
+        let of = |account: &str| {
+            Login::of(account.to_owned(), claims.as_object().unwrap(), &ClaimNames::default())
+                .unwrap()
+                .account
+        };
+        assert_eq!(of("8f3a"), "8f3a");
+        for account in ["11010519491231002X", "cn:11010519491231002X"] {
+            assert!(!of(account).contains("11010519491231002X"), "{account}");
         }
     }
 

@@ -17,7 +17,7 @@ use axum::{
     response::{IntoResponse as _, Redirect, Response},
 };
 use subtle::ConstantTimeEq as _;
-use tacit_model::{LogSafe, RequestId, entropy::os_rng};
+use tacit_model::{LogSafe, LogText, RequestId, entropy::os_rng};
 
 use crate::{
     desk::{Desk, LoginWith},
@@ -70,7 +70,15 @@ async fn envelope<D: Send + Sync + 'static>(
         Err(fault) => fault.into_response(),
     };
     if let Some(fault) = response.extensions_mut().remove::<Fault>() {
-        tracing::info!(request_id = %LogSafe::new(&visit.id), desk = %app.desk.name, path, fault = fault.key(), "refused");
+        let account = visit.login().map_or("", |login| login.account.as_str());
+        tracing::info!(
+            request_id = %LogSafe::new(&visit.id),
+            desk = %app.desk.name,
+            account = %LogText::new(account),
+            path,
+            fault = fault.key(),
+            "refused"
+        );
         response = told(&app.desk, &visit, &method, &fault);
     }
     finish(&app.desk, &visit, &mut response).await;
