@@ -10,6 +10,7 @@ use ring::digest::{SHA256, digest};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 use tacit_identity::FileError;
 use tacit_model::{Loggable, MemberId};
+use zeroize::Zeroizing;
 
 /// Shortest token: 32 characters, 128 bits when written in hexadecimal.
 const TOKEN_MIN: usize = 32;
@@ -181,6 +182,21 @@ impl Tokens {
         let (scheme, token) = authorization.split_at_checked(7)?;
         scheme.eq_ignore_ascii_case(b"bearer ").then(|| self.find(token)).flatten()
     }
+}
+
+/// The token of an application, for who calls with it; none when the file has no line for it. Blocking.
+///
+/// # Errors
+/// [`FileError`] when the file cannot be read, or others can read it.
+pub fn token_of(path: &Path, application: &str) -> Result<Option<Zeroizing<String>>, FileError> {
+    let text = tacit_identity::read_private(path)?;
+    let lines = text.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
+    let found = lines.filter(|line| !line.starts_with('#')).find_map(|line| {
+        let token = line.split_once(':').filter(|(name, _)| *name == application).map(|(_, token)| token);
+        // Rights stand behind it.
+        token.and_then(|token| token.split(' ').next())
+    });
+    Ok(found.map(|token| Zeroizing::new(token.to_owned())))
 }
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {

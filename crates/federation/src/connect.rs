@@ -10,7 +10,7 @@ use tacit_client::{
     Auditor, AuditorConfig, AuthorityConfig, AuthorityKeys, ConsentAuthority, Deadlines, LogReader,
 };
 use tacit_identity::{
-    CredentialError, Credentials, EndpointError, Federation, FileError, Role, SpiffeId, channel, read_private,
+    CredentialError, Credentials, EndpointError, Federation, FileError, Role, SpiffeId, channel,
 };
 use tacit_ledger::{
     ed25519::SigningKey,
@@ -351,13 +351,6 @@ pub fn desk_token(file: &AuthorityFile, application: &str) -> Result<Zeroizing<S
 }
 
 fn token_in(path: &Path, application: &str) -> Result<Zeroizing<String>, ConnectError> {
-    let text = read_private(path)?;
-    let lines = text.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
-    let found = lines.filter(|line| !line.starts_with('#')).find_map(|line| {
-        let token = line.split_once(':').filter(|(name, _)| *name == application).map(|(_, token)| token);
-        // Rights stand behind it.
-        token.and_then(|token| token.split(' ').next())
-    });
-    let missing = || ConnectError::NoToken { path: path.to_owned() };
-    found.map(|token| Zeroizing::new(token.to_owned())).ok_or_else(missing)
+    let found = tacit_desk::tokens::token_of(path, application)?;
+    found.ok_or_else(|| ConnectError::NoToken { path: path.to_owned() })
 }

@@ -5,11 +5,11 @@ use std::fmt;
 
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use tacit_identity::{FileError, read_private};
+use tacit_desk::tokens::token_of;
+use tacit_identity::FileError;
 use tacit_model::RequestId;
-use zeroize::Zeroizing;
 
-use crate::web::{Web, WebError};
+use crate::web::{Web, WebError, is_loopback};
 
 /// Where a JSON API is, and what lets the portal in.
 #[derive(Debug, Clone, Deserialize)]
@@ -77,17 +77,13 @@ impl Trouble {
 
 impl Api {
     pub(crate) fn new(web: Web, at: &ApiAt) -> Result<Self, ApiStartError> {
-        let loopback = match at.url.host() {
-            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-            Some(url::Host::Domain(_)) | None => false,
-        };
-        if at.url.scheme() != "http" || !loopback {
+        if at.url.scheme() != "http" || !is_loopback(&at.url) {
             return Err(ApiStartError::NotLoopback);
         }
-        let text = read_private(&at.tokens)?;
-        let bearer = bearer(&text, &at.application);
-        let bearer = bearer.ok_or_else(|| ApiStartError::NoToken(at.application.clone()))?;
+        let token = token_of(&at.tokens, &at.application)?;
+        let bearer = token.and_then(|token| HeaderValue::from_str(&format!("Bearer {}", *token)).ok());
+        let mut bearer = bearer.ok_or_else(|| ApiStartError::NoToken(at.application.clone()))?;
+        bearer.set_sensitive(true);
         Ok(Self { web, base: at.url.clone(), bearer })
     }
 
@@ -140,14 +136,4 @@ impl Api {
             .unwrap_or_else(|_| Trouble::new("unavailable", format!("The interface answered {status}.")));
         Err(Trouble { status, ..trouble })
     }
-}
-
-/// The `Authorization` of an application of a file of tokens.
-fn bearer(file: &Zeroizing<Vec<u8>>, application: &str) -> Option<HeaderValue> {
-    let text = std::str::from_utf8(file).ok()?;
-    let token =
-        text.lines().find_map(|line| line.split_once(':').filter(|(name, _)| *name == application))?.1;
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.split(' ').next()?)).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }

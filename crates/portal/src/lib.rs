@@ -90,7 +90,8 @@ pub enum StartError {
 /// A portal that listens and is ready to serve.
 pub struct Portal {
     desks: Vec<(DeskName, TcpListener, Router)>,
-    sweeps: Vec<Sessions>,
+    /// Of any desk: one database, one sweep.
+    sweep: Option<Sessions>,
 }
 
 impl std::fmt::Debug for Portal {
@@ -105,7 +106,7 @@ impl Portal {
     /// # Errors
     /// [`StartError`].
     pub async fn start(deps: PortalDeps) -> Result<Self, StartError> {
-        let mut portal = Self { desks: Vec::new(), sweeps: Vec::new() };
+        let mut portal = Self { desks: Vec::new(), sweep: None };
         if let Some(config) = &deps.subject {
             let api = api(DeskName::Subject, config)?;
             portal.open(&deps, DeskName::Subject, config, |desk| subject::router(desk, api)).await?;
@@ -125,7 +126,7 @@ impl Portal {
         let at =
             listener.local_addr().map_err(|error| StartError::Desk { desk: name, why: error.to_string() })?;
         let desk = Desk::new(name, config, deps.db.clone(), Arc::clone(&deps.clock), at)?;
-        self.sweeps.push(desk.sessions.clone());
+        self.sweep = Some(desk.sessions.clone());
         self.desks.push((name, listener, pages(desk)));
         Ok(())
     }
@@ -142,8 +143,7 @@ impl Portal {
         for (_, listener, router) in self.desks {
             serving.spawn(serve(listener, router, LIMITS, stopping.clone()));
         }
-        // One database, one sweep.
-        if let Some(sessions) = self.sweeps.into_iter().next() {
+        if let Some(sessions) = self.sweep {
             serving.spawn(sweep(sessions, stopping.clone()));
         }
         shutdown.await;

@@ -61,11 +61,7 @@ pub trait RoleFile: DeserializeOwned {
     /// # Errors
     /// [`ConfigError`], with the file and the key.
     fn load(path: &Path, environment: Environment) -> Result<Self, ConfigError> {
-        let mut figment = figment_of(path)?;
-        if environment == Environment::Read {
-            figment = figment.merge(environment_variables());
-        }
-        let mut file: Self = figment.extract().map_err(|error| ConfigError::of(path, error))?;
+        let mut file: Self = read(path, environment)?;
         if file.role() != Self::ROLE {
             return Err(ConfigError::OtherRole {
                 file: path.to_owned(),
@@ -73,7 +69,7 @@ pub trait RoleFile: DeserializeOwned {
                 expected: Self::ROLE,
             });
         }
-        file.resolve(&Base(path.parent().unwrap_or(Path::new(""))));
+        file.resolve(&Base::of(path));
         Ok(file)
     }
 }
@@ -120,6 +116,15 @@ pub fn role_of(path: &Path) -> Result<Role, ConfigError> {
     }
 }
 
+/// A file, with the environment after it where that counts.
+fn read<F: DeserializeOwned>(path: &Path, environment: Environment) -> Result<F, ConfigError> {
+    let mut figment = figment_of(path)?;
+    if environment == Environment::Read {
+        figment = figment.merge(environment_variables());
+    }
+    figment.extract().map_err(|error| ConfigError::of(path, error))
+}
+
 fn figment_of(path: &Path) -> Result<Figment, ConfigError> {
     // figment takes a missing file for an empty one.
     match std::fs::metadata(path) {
@@ -132,7 +137,11 @@ fn figment_of(path: &Path) -> Result<Figment, ConfigError> {
 #[derive(Debug, Clone, Copy)]
 pub struct Base<'a>(&'a Path);
 
-impl Base<'_> {
+impl<'a> Base<'a> {
+    fn of(file: &'a Path) -> Self {
+        Self(file.parent().unwrap_or(Path::new("")))
+    }
+
     fn path(&self, path: &mut PathBuf) {
         // `join` keeps an absolute path as it is.
         *path = self.0.join(&*path);

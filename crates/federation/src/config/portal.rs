@@ -6,7 +6,7 @@ use serde::Deserialize;
 use tacit_model::MemberId;
 use tacit_portal::DeskConfig;
 
-use super::{Base, ConfigError, Environment, environment_variables, figment_of};
+use super::{Base, ConfigError, Environment, read};
 
 /// What a portal needs: for example `web.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -38,12 +38,8 @@ impl PortalFile {
     /// # Errors
     /// [`ConfigError`], with the file and the key.
     pub fn load(path: &Path, environment: Environment) -> Result<Self, ConfigError> {
-        let mut figment = figment_of(path)?;
-        if environment == Environment::Read {
-            figment = figment.merge(environment_variables());
-        }
-        let mut file: Self = figment.extract().map_err(|error| ConfigError::of(path, error))?;
-        let base = Base(path.parent().unwrap_or(Path::new("")));
+        let mut file: Self = read(path, environment)?;
+        let base = Base::of(path);
         base.database(&mut file.database);
         for desk in file.subject.iter_mut() {
             desk.resolve(|path| base.path(path));

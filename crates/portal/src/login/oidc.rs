@@ -29,7 +29,7 @@ use super::{OidcConfig, Pending};
 use crate::{
     person::{Claims, Login},
     session::secret,
-    web::{Web, WebError},
+    web::{Web, WebError, is_loopback},
 };
 
 /// How long a discovery document and the provider's keys are used.
@@ -128,12 +128,8 @@ impl Oidc {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OidcStartError> {
         let issuer = IssuerUrl::new(config.issuer.clone()).map_err(|_| OidcStartError::Issuer)?;
-        let local = match issuer.url().host() {
-            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-            Some(url::Host::Domain(_)) | None => false,
-        };
-        if issuer.url().scheme() != "https" && !(issuer.url().scheme() == "http" && local) {
+        let (scheme, local) = (issuer.url().scheme(), is_loopback(issuer.url()));
+        if scheme != "https" && !(scheme == "http" && local) {
             return Err(OidcStartError::Issuer);
         }
         let secret = config.client_secret.as_deref().map(read_private).transpose();

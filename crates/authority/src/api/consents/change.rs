@@ -16,7 +16,7 @@ use axum::{
 use serde::Serialize;
 use tacit_client::{Acknowledged, ClientError, KeptConsent, Pseudonym, RowKey};
 use tacit_desk::problem::Problem;
-use tacit_model::{MemberId, Millis, Reason, entropy::os_rng};
+use tacit_model::{MemberId, Millis, Reason, Ulid, entropy::os_rng};
 use tacit_policy::{Consent, ConsentState, consent::StateChange};
 use utoipa::ToSchema;
 
@@ -147,7 +147,7 @@ async fn change(
     possible(&story, state)?;
     let text = text_of(&story).to_owned();
     let number = story.status().number().saturating_add(1);
-    let own = own_change(app, &story, state, number, text);
+    let own = own_change(app, id, state, number, text);
     let (pseudonym, epoch) = story.text.pseudonym();
     let send =
         Send::State { requester: story.text.requester().clone(), under: Pseudonym { pseudonym, epoch } };
@@ -189,15 +189,9 @@ pub(super) fn text_of<'a>(story: &'a Story<'_>) -> &'a str {
     story.last().map_or(sent, |event| event.text)
 }
 
-pub(super) fn own_change(
-    app: &App,
-    story: &Story<'_>,
-    state: ConsentState,
-    number: u64,
-    text: String,
-) -> OwnChange {
+pub(super) fn own_change(app: &App, id: Ulid, state: ConsentState, number: u64, text: String) -> OwnChange {
     OwnChange {
-        id: story.id,
+        id,
         number,
         state,
         text,

@@ -221,16 +221,9 @@ pub(in crate::api) async fn grant(
         }
     };
     let own = OwnChange {
-        id,
-        number: 1,
-        state: ConsentState::Given,
-        text: text(&app, &consent)?,
-        signature: Vec::new(),
         asked: Some(asked),
         shown: Some(Shown { language: said.shown.language, text: said.shown.text }),
-        sent_ms: now.0,
-        logged: None,
-        erased: false,
+        ..own_change(&app, id, ConsentState::Given, 1, text(&app, &consent)?)
     };
     carry_out(&app, &call, &giver, own, Send::Put(consent)).await
 }
@@ -287,7 +280,7 @@ pub(in crate::api) async fn allow(
     let own = OwnChange {
         asked: Some(asked),
         shown: Some(Shown { language: said.shown.language, text: said.shown.text }),
-        ..own_change(&app, &story, ConsentState::Given, 1, text(&app, &consent)?)
+        ..own_change(&app, id, ConsentState::Given, 1, text(&app, &consent)?)
     };
     carry_out(&app, &call, &giver, own, Send::Put(consent)).await
 }
@@ -332,7 +325,7 @@ pub(in crate::api) async fn renew(
     let number = story.status().number().saturating_add(1);
     let own = OwnChange {
         shown: Some(Shown { language: said.shown.language, text: said.shown.text }),
-        ..own_change(&app, &story, ConsentState::Renewed, number, text(&app, &next)?)
+        ..own_change(&app, id, ConsentState::Renewed, number, text(&app, &next)?)
     };
     carry_out(&app, &call, &giver, own, Send::Renew { before: before.clone(), next }).await
 }
