@@ -60,6 +60,15 @@ pub(crate) struct Trouble {
     pub(crate) reason: String,
     /// What happened, in English.
     pub(crate) message: String,
+    /// The field of the request at fault.
+    #[serde(default)]
+    pub(crate) field: Option<String>,
+    /// The character of the code at fault, from 1.
+    #[serde(default)]
+    pub(crate) position: Option<u64>,
+    /// When more of a quota becomes available, RFC 3339.
+    #[serde(default)]
+    pub(crate) resets_at: Option<String>,
     /// HTTP status.
     #[serde(skip, default = "unavailable")]
     pub(crate) status: StatusCode,
@@ -71,7 +80,8 @@ fn unavailable() -> StatusCode {
 
 impl Trouble {
     fn new(reason: &str, message: String) -> Self {
-        Self { reason: reason.to_owned(), message, status: unavailable() }
+        let reason = reason.to_owned();
+        Self { reason, message, field: None, position: None, resets_at: None, status: unavailable() }
     }
 }
 

@@ -41,4 +41,12 @@ impl DeskConfig {
             LoginConfig::Development(development) => resolve(&mut development.accounts),
         }
     }
+
+    /// Whether a claim has to say that somebody may use the desk.
+    pub(crate) fn names_role(&self) -> bool {
+        match &self.login {
+            LoginConfig::Oidc(oidc) => oidc.claims.role.is_some(),
+            LoginConfig::Development(development) => development.claims.role.is_some(),
+        }
+    }
 }

@@ -43,7 +43,16 @@ impl DeskName {
                 ("consents", "/consents"),
                 ("acting", "/acting"),
             ],
-            Self::Auditor | Self::Officer => &[],
+            Self::Auditor => &[],
+            Self::Officer => &[
+                ("home", "/"),
+                ("check", "/check"),
+                ("checks", "/checks"),
+                ("wanted", "/consents"),
+                ("measures", "/measures"),
+                ("cases", "/cases"),
+                ("node", "/node"),
+            ],
         }
     }
 }

@@ -58,6 +58,8 @@ impl Frame {
     pub(crate) fn new(desk: &Desk, visit: &Visit, title: String, here: &str) -> Self {
         let login = visit.session.as_ref().and_then(|session| session.state.login.as_ref());
         let ways = if login.is_some() { desk.name.ways() } else { &[] };
+        // Who does not decide objections is not shown the way to them.
+        let decides = login.is_some_and(|login| login.decides);
         let language = visit.language;
         let acting = login.filter(|login| login.acting != Acting::Own).and_then(|login| login.for_whom());
         Self {
@@ -66,6 +68,7 @@ impl Frame {
             title,
             ways: ways
                 .iter()
+                .filter(|(name, _)| *name != "cases" || decides)
                 .map(|(name, rest)| Way {
                     words: language.say(&format!("nav-{name}")),
                     href: visit.path(rest),
@@ -150,6 +153,11 @@ impl Frame {
     /// A word of a family of words, `<family>-<word>`, or the word itself.
     pub(crate) fn word(&self, family: &str, word: &str) -> String {
         self.language.find(&format!("{family}-{}", word.replace('_', "-"))).unwrap_or_else(|| word.to_owned())
+    }
+
+    /// A unit of time in words: `MONTH`.
+    pub(crate) fn unit(&self, unit: &str) -> String {
+        self.word("unit", &unit.to_ascii_lowercase())
     }
 
     /// An address of this desk in the page's language.

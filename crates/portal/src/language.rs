@@ -9,11 +9,13 @@ const ENGLISH: &[&str] = &[
     include_str!("../locales/en/common.ftl"),
     include_str!("../locales/en/reasons.ftl"),
     include_str!("../locales/en/subject.ftl"),
+    include_str!("../locales/en/officer.ftl"),
 ];
 const CHINESE: &[&str] = &[
     include_str!("../locales/zh/common.ftl"),
     include_str!("../locales/zh/reasons.ftl"),
     include_str!("../locales/zh/subject.ftl"),
+    include_str!("../locales/zh/officer.ftl"),
 ];
 
 /// A language of the pages.
@@ -231,6 +233,11 @@ mod tests {
         let missing: Vec<_> = english.symmetric_difference(&chinese).collect();
         assert!(missing.is_empty(), "{missing:#?}");
         assert!(english.len() > 20);
+        let begins = |line: &&str| line.contains(" =") && line.starts_with(|c: char| c.is_ascii_lowercase());
+        for (texts, known) in [(ENGLISH, &english), (CHINESE, &chinese)] {
+            let lines = texts.iter().flat_map(|text| text.lines()).filter(begins);
+            assert_eq!(lines.count(), known.len(), "a message is there twice");
+        }
     }
 
     #[test]
@@ -269,6 +276,14 @@ mod tests {
             "nav-",
             "desk-",
             "problem-",
+            "wanted-state-",
+            "read-",
+            "measure-state-",
+            "case-state-",
+            "case-outcome-",
+            "case-duty-",
+            "letter-",
+            "unit-",
         ];
         let idle: Vec<_> = known
             .iter()

@@ -16,10 +16,13 @@ mod common;
 mod config;
 mod desk;
 mod desks;
+mod download;
 mod form;
 mod frame;
 mod language;
 mod login;
+mod officer;
+mod period;
 mod person;
 mod routes;
 mod serving;
@@ -60,11 +63,16 @@ pub struct PortalDeps {
     pub clock: Arc<dyn Clock>,
     /// The subject desk, when it is switched on.
     pub subject: Option<DeskConfig>,
+    /// The officer desk, when it is switched on.
+    pub officer: Option<DeskConfig>,
 }
 
 impl std::fmt::Debug for PortalDeps {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PortalDeps").field("subject", &self.subject).finish_non_exhaustive()
+        f.debug_struct("PortalDeps")
+            .field("subject", &self.subject)
+            .field("officer", &self.officer)
+            .finish_non_exhaustive()
     }
 }
 
@@ -110,6 +118,14 @@ impl Portal {
         if let Some(config) = &deps.subject {
             let api = api(DeskName::Subject, config)?;
             portal.open(&deps, DeskName::Subject, config, |desk| subject::router(desk, api)).await?;
+        }
+        if let Some(config) = &deps.officer {
+            if !config.names_role() {
+                let why = "login.claims.role is missing: whoever has an account would be an officer";
+                return Err(StartError::Desk { desk: DeskName::Officer, why: why.to_owned() });
+            }
+            let api = api(DeskName::Officer, config)?;
+            portal.open(&deps, DeskName::Officer, config, |desk| officer::router(desk, api)).await?;
         }
         if portal.desks.is_empty() { Err(StartError::NoDesk) } else { Ok(portal) }
     }

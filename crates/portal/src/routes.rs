@@ -11,6 +11,8 @@ pub(crate) enum Guard {
     Open,
     /// A login at this desk.
     Login,
+    /// A login at this desk of somebody who decides objections.
+    Decides,
     /// A login at this desk, and the right to do this for whom the person acts.
     For(Scope),
 }

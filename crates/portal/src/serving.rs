@@ -145,10 +145,11 @@ async fn admit(desk: &Desk, visit: &mut Visit, request: &mut Request, guard: Gua
             return Err(Fault::Forged);
         }
     }
-    if let Guard::For(scope) = guard {
-        visit.who(scope)?;
+    match guard {
+        Guard::For(scope) => visit.who(scope).map(|_| ()),
+        Guard::Decides if !visit.login()?.decides => Err(Fault::NotAllowed),
+        Guard::Open | Guard::Login | Guard::Decides => Ok(()),
     }
-    Ok(())
 }
 
 /// Whether a form comes from a page of this desk, by the word of the browser.

@@ -8,6 +8,7 @@ use std::{path::Path, process::Stdio};
 use serde_json::json;
 use tacit_federation::{
     config::Environment,
+    found::OFFICER_APPLICATION,
     run::{Surroundings, start_portal},
 };
 use tacit_model::{entropy::seeded_rng, generate::generate_uscc};
@@ -47,9 +48,9 @@ async fn every_desk_is_walked_through_in_a_browser() {
     }
     let federation = Federation::start("procurement", Options::quick().reading_ms(1000)).await.unwrap();
     let mut rng = seeded_rng([78; 32]);
-    let codes: Vec<String> = (0..2).map(|_| generate_uscc(&mut rng)).collect();
+    let codes: Vec<String> = (0..4).map(|_| generate_uscc(&mut rng)).collect();
     federation.publish(COURT, federation.records_csv(101, &codes[..1])).await.unwrap();
-    federation.publish(TAX, federation.records_csv(201, &codes[1..])).await.unwrap();
+    federation.publish(TAX, federation.records_csv(201, &codes[1..3])).await.unwrap();
     let desk = federation.desk("portal").unwrap();
     for code in &codes {
         let person = json!({ "scheme": "CN-USCC", "code": code });
@@ -86,6 +87,7 @@ async fn every_desk_is_walked_through_in_a_browser() {
                 mandate(&["read"], "2020-01-01T00:00:00Z"),
             ])
         ),
+        json!({ "account": "chen", "title": "chen", "claims": { "name": "Chen Bo", "roles": ["officer"] } }),
     ]);
     let accounts_file = federation.folder().join("accounts.json");
     std::fs::write(&accounts_file, accounts.to_string()).unwrap();
@@ -107,18 +109,35 @@ api = {{ url = "http://{}", tokens = "tokens/portal.tokens", application = "cli"
 kind = "oidc"
 issuer = "http://{provider}"
 client_id = "subject"
+
+[officer]
+http = "127.0.0.1:0"
+time_zone = "Asia/Shanghai"
+api = {{ url = "http://{}", tokens = "tokens/procurement.tokens", application = "{OFFICER_APPLICATION}" }}
+
+[officer.login]
+kind = "oidc"
+issuer = "http://{provider}"
+client_id = "officer"
+claims = {{ role = {{ claim = "roles", value = "officer" }} }}
 "#,
         federation.desk_at("portal").unwrap(),
+        federation.gateway_at("procurement").unwrap().http.unwrap(),
     );
     std::fs::write(&file, text).unwrap();
     let surroundings = Surroundings::new(federation.clock().clone());
     let portal = start_portal(&file, Environment::Ignored, &surroundings).await.unwrap();
-    let (_, subject) = portal.desks()[0];
+    let at = |name: &str| portal.desks().iter().find(|(desk, _)| desk.as_str() == name).unwrap().1;
 
     let output = Command::new("node")
-        .args(["--test", "--test-reporter=spec", "tests/browser/desks/subject.test.mjs"])
+        .args(["--test", "--test-reporter=spec", "--test-concurrency=1"])
+        .args(["subject", "officer"].map(|desk| format!("tests/browser/desks/{desk}.test.mjs")))
         .current_dir(&root)
-        .env("TACIT_DESK_SUBJECT", format!("http://{subject}"))
+        .env("TACIT_DESK_SUBJECT", format!("http://{}", at("subject")))
+        .env("TACIT_DESK_OFFICER", format!("http://{}", at("officer")))
+        // Nobody else of these tests asks about these.
+        .env("TACIT_CODE_LISTED", &codes[2])
+        .env("TACIT_CODE_OTHER", &codes[3])
         .env("TACIT_OIDC_PORT", provider.rsplit(':').next().unwrap())
         .env("TACIT_OIDC_ACCOUNTS", &accounts_file)
         .stdin(Stdio::null())

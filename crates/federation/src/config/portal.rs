@@ -22,6 +22,8 @@ pub struct PortalFile {
     pub database: String,
     /// The desk of subjects: a client of the consent authority.
     pub subject: Option<DeskConfig>,
+    /// The desk of an agency's officers: a client of its node.
+    pub officer: Option<DeskConfig>,
 }
 
 /// The one word that `role` may be in a portal's file.
@@ -41,7 +43,7 @@ impl PortalFile {
         let mut file: Self = read(path, environment)?;
         let base = Base::of(path);
         base.database(&mut file.database);
-        for desk in file.subject.iter_mut() {
+        for desk in file.subject.iter_mut().chain(&mut file.officer) {
             desk.resolve(|path| base.path(path));
         }
         Ok(file)

@@ -66,6 +66,7 @@ pub async fn start_portal(
         db: tacit_portal::store::open(&file.database).await?,
         clock: Arc::clone(&around.clock),
         subject: file.subject,
+        officer: file.officer,
     };
     let portal = Portal::start(deps).await?;
     let desks = portal.addresses().collect();

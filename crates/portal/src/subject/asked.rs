@@ -1,13 +1,7 @@
 //! Who asked about me, refused attempts too: filters in the address, pages, and everything to take away.
 
 use askama::Template;
-use axum::{
-    Extension,
-    extract::State,
-    http::{HeaderValue, header},
-    response::{IntoResponse as _, Response},
-};
-use jiff::civil::Date;
+use axum::{Extension, extract::State, response::Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -16,9 +10,10 @@ use super::{
     says::{About, Freshness, Usage, Usages},
 };
 use crate::{
+    download::download,
     frame::{Frame, page},
+    period::Period,
     person::Scope,
-    time,
     visit::{Fault, Visit},
 };
 
@@ -26,35 +21,6 @@ use crate::{
 const PAGE: usize = 20;
 /// Entries of one call for everything.
 const ALL: usize = 1000;
-
-/// A period of days, as it was asked for.
-struct Period {
-    from: String,
-    until: String,
-    wrong: bool,
-}
-
-impl Period {
-    fn of(visit: &Visit) -> Self {
-        let field = |name| visit.query.get(name).unwrap_or_default().to_owned();
-        let (from, until) = (field("from"), field("until"));
-        let bad = |text: &str| !text.is_empty() && text.parse::<Date>().is_err();
-        let wrong = bad(&from) || bad(&until);
-        Self { from, until, wrong }
-    }
-
-    fn is_set(&self) -> bool {
-        !self.from.is_empty() || !self.until.is_empty()
-    }
-
-    /// The first moment of the first day, and the first after the last.
-    fn bounds(&self, app: &App) -> (Option<String>, Option<String>) {
-        let zone = &app.desk.zone;
-        let from = self.from.parse::<Date>().ok().and_then(|day| time::start_of(day, zone));
-        let until = self.until.parse::<Date>().ok().and_then(|day| day.tomorrow().ok());
-        (from, until.and_then(|day| time::start_of(day, zone)))
-    }
-}
 
 #[derive(Serialize)]
 struct Find<'w> {
@@ -98,8 +64,8 @@ pub(super) async fn asked(
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Fault> {
     let who = visit.who(Scope::Read)?;
-    let period = Period::of(&visit);
-    let (from, until) = period.bounds(&app);
+    let period = Period::of(&visit.query);
+    let (from, until) = period.bounds(&app.desk.zone);
     let number =
         visit.query.get("page").and_then(|page| page.parse().ok()).filter(|page| *page > 0).unwrap_or(1);
     let offset = (number - 1_usize).saturating_mul(PAGE).saturating_add(1);
@@ -139,7 +105,7 @@ pub(super) async fn asked(
 /// Everything of a period, as the authority says it.
 async fn everything(app: &App, visit: &Visit) -> Result<(Vec<Value>, Map<String, Value>), Fault> {
     let who = visit.who(Scope::Read)?;
-    let (from, until) = Period::of(visit).bounds(app);
+    let (from, until) = Period::of(&visit.query).bounds(&app.desk.zone);
     let mut all = Vec::new();
     loop {
         let (from, until) = (from.clone(), until.clone());
@@ -213,17 +179,6 @@ pub(super) async fn csv(
 /// A field that no spreadsheet takes for a formula.
 fn safe(field: &str) -> String {
     if field.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{field}") } else { field.to_owned() }
-}
-
-/// A file to keep.
-pub(super) fn download(body: Vec<u8>, kind: &'static str, name: &str) -> Response {
-    let mut response = body.into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
-        headers.insert(header::CONTENT_DISPOSITION, value);
-    }
-    response
 }
 
 #[cfg(test)]

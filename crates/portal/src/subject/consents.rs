@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use super::{
     App,
-    asked::download,
     says::{About, Freshness, Named},
 };
 use crate::{
+    download::download,
     frame::{Frame, page},
     person::Scope,
     visit::{Fault, Visit},

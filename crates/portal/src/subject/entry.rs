@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 
 use super::{
     App,
-    asked::download,
     says::{About, Usage},
 };
 use crate::{
+    download::download,
     frame::{Frame, page},
     person::Scope,
     visit::{Fault, Visit},

@@ -70,14 +70,26 @@ impl Visitor {
                 .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         }
         let request = request.body(Full::new(Bytes::from(form.unwrap_or_default()))).unwrap();
-        let response = self.client.request(request).await.unwrap();
-        let (parts, body) = response.into_parts();
+        let (parts, body) = self.answered(request).await;
         if let Some(set) = parts.headers.get(header::SET_COOKIE) {
             let pair = set.to_str().unwrap().split(';').next().unwrap().to_owned();
             self.cookie = (!pair.ends_with('=')).then_some(pair);
         }
-        let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
-        Page { status: parts.status, headers: parts.headers, text }
+        Page { status: parts.status, headers: parts.headers, text: String::from_utf8(body.to_vec()).unwrap() }
+    }
+
+    async fn answered(&self, request: Request<Full<Bytes>>) -> (http::response::Parts, Bytes) {
+        let (parts, body) = self.client.request(request).await.unwrap().into_parts();
+        (parts, body.collect().await.unwrap().to_bytes())
+    }
+
+    /// A file as it comes.
+    pub(crate) async fn get_bytes(&self, path: &str) -> Bytes {
+        let request = Request::builder().uri(format!("http://{}{path}", self.at));
+        let request = request.header(header::COOKIE, self.cookie.as_deref().unwrap_or_default());
+        let (parts, body) = self.answered(request.body(Full::default()).unwrap()).await;
+        assert_eq!(parts.status, StatusCode::OK);
+        body
     }
 
     /// Logs in as an account of the development login.

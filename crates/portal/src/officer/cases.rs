@@ -1,0 +1,343 @@
+//! Objections to own listings and appeals that this agency reviews, for those who decide them.
+
+use askama::Template;
+use axum::{
+    Extension,
+    extract::{Path, State},
+    response::{IntoResponse as _, Redirect, Response},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{App, PAGE, check::Wrongs, id};
+use crate::{
+    api::Trouble,
+    form::Fields,
+    frame::{Frame, page},
+    language::Language,
+    time,
+    visit::{Fault, Visit},
+};
+
+/// What may be decided.
+const OUTCOMES: [&str; 3] = ["upheld", "annulled", "corrected"];
+/// The texts of a decision, each with its greatest length in characters, as the node has it.
+const TEXTS: [(&str, usize); 3] = [("corrected", 500), ("reasons", 4000), ("decided_by", 200)];
+
+#[derive(Serialize)]
+struct Search<'q> {
+    level: &'q str,
+    over: bool,
+    cursor: &'q str,
+    limit: usize,
+}
+
+#[derive(Deserialize)]
+struct Queue {
+    cases: Vec<Case>,
+    #[serde(default)]
+    next_cursor: Option<String>,
+}
+
+/// A case: not whom it is about.
+#[derive(Deserialize)]
+struct Case {
+    case_id: String,
+    level: String,
+    title: String,
+    state: String,
+    received_on: String,
+    decide_by: String,
+    #[serde(default)]
+    due: Option<Due>,
+    overdue: bool,
+    #[serde(default)]
+    outcome: Option<String>,
+    #[serde(default)]
+    decided_on: Option<String>,
+    #[serde(default)]
+    carried_out_on: Option<String>,
+}
+
+/// What has to be done, by when.
+#[derive(Deserialize)]
+struct Due {
+    what: String,
+    by: String,
+}
+
+impl Case {
+    fn state(&self, language: Language) -> String {
+        language.find(&format!("case-state-{}", self.state)).unwrap_or_else(|| self.state.clone())
+    }
+
+    fn due(&self, language: Language) -> Option<String> {
+        let due = self.due.as_ref()?;
+        let words = language.find(&format!("case-duty-{}", due.what)).unwrap_or_else(|| due.what.clone());
+        let day = time::day(&due.by, language);
+        Some(language.with("case-due", &[("what", words.into()), ("day", day.into())]))
+    }
+
+    /// Whether this agency has to decide it now.
+    fn is_open(&self) -> bool {
+        self.due.as_ref().is_some_and(|due| match self.level.as_str() {
+            "appeal" => due.what == "review",
+            _ => due.what == "decide",
+        })
+    }
+}
+
+struct Row {
+    state: String,
+    due: Option<String>,
+    href: String,
+    case: Case,
+}
+
+#[derive(Template)]
+#[template(path = "officer/cases.html")]
+struct CasesPage {
+    frame: Frame,
+    level: &'static str,
+    over: bool,
+    /// Whether this agency keeps a list at all.
+    keeps: bool,
+    rows: Vec<Row>,
+    after: Option<String>,
+}
+
+impl CasesPage {
+    fn is_appeal(&self) -> bool {
+        self.level == "appeal"
+    }
+}
+
+/// A level by its word; nothing else stands in an address of the node.
+fn level(word: &str) -> Option<&'static str> {
+    ["objection", "appeal"].into_iter().find(|known| *known == word)
+}
+
+pub(super) async fn cases(
+    State(app): State<App>,
+    Extension(visit): Extension<Visit>,
+) -> Result<Response, Fault> {
+    let level = visit.query.get("level").map_or(Some("objection"), level).ok_or(Fault::NotFound)?;
+    let over = visit.query.get("over").is_some();
+    let cursor = visit.query.get("after").map(id).transpose()?.unwrap_or_default();
+    let search = Search { level, over, cursor: &cursor, limit: PAGE };
+    let found: Result<Queue, Trouble> = app.of.api.post("/v1/cases/search", &search, &visit.id).await;
+    let (keeps, found) = match found {
+        Ok(found) => (true, found),
+        Err(trouble) if trouble.reason == "not_found" => {
+            (false, Queue { cases: Vec::new(), next_cursor: None })
+        }
+        Err(trouble) => return Err(trouble.into()),
+    };
+    let frame = Frame::new(&app.desk, &visit, visit.language.say("cases-title"), "cases");
+    let rows = found.cases.into_iter().map(|case| Row {
+        state: case.state(visit.language),
+        due: case.due(visit.language),
+        href: visit.path(&format!("/cases/{level}/{}", case.case_id)),
+        case,
+    });
+    page(&CasesPage {
+        rows: rows.collect(),
+        after: found
+            .next_cursor
+            .map(|next| format!("{}?{}", visit.path("/cases"), visit.query.with(&[("after", &next)]))),
+        frame,
+        level,
+        over,
+        keeps,
+    })
+}
+
+#[derive(Deserialize)]
+struct File {
+    case: Case,
+    subject: Subject,
+    letters: Vec<Letter>,
+}
+
+/// Whom a case is about.
+#[derive(Deserialize)]
+struct Subject {
+    scheme: String,
+    code: String,
+}
+
+#[derive(Deserialize)]
+struct Letter {
+    at: String,
+    from: String,
+    letter: Value,
+    encloses: Vec<Enclosed>,
+}
+
+/// A letter inside another.
+#[derive(Deserialize)]
+struct Enclosed {
+    from: String,
+    letter: Value,
+}
+
+/// A letter as it is read: when it came, who wrote it, what kind it is, and its texts.
+struct Told {
+    when: Option<String>,
+    from: String,
+    kind: String,
+    texts: Vec<String>,
+}
+
+impl Told {
+    fn of(when: Option<String>, from: &str, letter: &Value, language: Language) -> Self {
+        let body = letter.get("body");
+        let text = |name: &str| body?.get(name)?.as_str().map(str::to_owned);
+        let kind = text("kind").unwrap_or_default();
+        Self {
+            when,
+            from: from.to_owned(),
+            kind: language.find(&format!("letter-{kind}")).unwrap_or(kind),
+            texts: ["text", "corrected", "reasons", "by"].into_iter().filter_map(text).collect(),
+        }
+    }
+
+    /// A letter, and then those inside it.
+    fn all(letter: &Letter, frame: &Frame) -> Vec<Self> {
+        let own = Self::of(Some(frame.minute(&letter.at)), &letter.from, &letter.letter, frame.language);
+        let inside = letter.encloses.iter().map(|it| Self::of(None, &it.from, &it.letter, frame.language));
+        std::iter::once(own).chain(inside).collect()
+    }
+}
+
+#[derive(Template)]
+#[template(path = "officer/case.html")]
+struct CasePage {
+    frame: Frame,
+    state: String,
+    due: Option<String>,
+    outcome: Option<String>,
+    file: File,
+    letters: Vec<Told>,
+    outcomes: [&'static str; 3],
+    form: std::sync::Arc<Fields>,
+    wrongs: Wrongs,
+    said: Option<String>,
+}
+
+impl CasePage {
+    fn typed(&self, name: &str) -> &str {
+        self.form.get(name).unwrap_or_default()
+    }
+
+    fn is_chosen(&self, outcome: &str) -> bool {
+        self.form.get("outcome") == Some(outcome)
+    }
+
+    fn outcome_words(&self, outcome: &str) -> String {
+        words_of(self.frame.language, outcome)
+    }
+}
+
+fn words_of(language: Language, outcome: &str) -> String {
+    language.find(&format!("case-outcome-{outcome}")).unwrap_or_else(|| outcome.to_owned())
+}
+
+/// The address of a case at the node, of the two last segments of a page's address.
+fn at(level_word: &str, case: &str) -> Result<String, Fault> {
+    let level = level(level_word).ok_or(Fault::NotFound)?;
+    Ok(format!("/v1/cases/{level}/{}", id(case)?))
+}
+
+pub(super) async fn case(
+    State(app): State<App>,
+    Extension(visit): Extension<Visit>,
+    Path((_, level, case)): Path<(String, String, String)>,
+) -> Result<Response, Fault> {
+    let at = at(&level, &case)?;
+    let file = app.of.api.get(&at, &visit.id).await?;
+    show(&app, &visit, file, Wrongs::default(), None)
+}
+
+fn show(
+    app: &App,
+    visit: &Visit,
+    file: File,
+    wrongs: Wrongs,
+    said: Option<String>,
+) -> Result<Response, Fault> {
+    let language = visit.language;
+    let mut frame = Frame::new(&app.desk, visit, language.say("case-title"), "cases");
+    frame.wrong = !wrongs.is_empty() || said.is_some();
+    page(&CasePage {
+        state: file.case.state(language),
+        due: file.case.due(language),
+        outcome: file.case.outcome.as_deref().map(|outcome| words_of(language, outcome)),
+        letters: file.letters.iter().flat_map(|letter| Told::all(letter, &frame)).collect(),
+        frame,
+        file,
+        outcomes: OUTCOMES,
+        form: visit.form.clone(),
+        wrongs,
+        said,
+    })
+}
+
+#[derive(Serialize)]
+struct Decide<'q> {
+    outcome: &'q str,
+    corrected: &'q str,
+    reasons: &'q str,
+    decided_by: &'q str,
+}
+
+/// Decides, once; what was decided is then what the case shows.
+pub(super) async fn decide(
+    State(app): State<App>,
+    Extension(visit): Extension<Visit>,
+    Path((_, level, case)): Path<(String, String, String)>,
+) -> Result<Response, Fault> {
+    let at = at(&level, &case)?;
+    let language = visit.language;
+    let field = |name| visit.form.get(name).unwrap_or_default();
+    let wanted = Decide {
+        outcome: field("outcome"),
+        corrected: field("corrected"),
+        reasons: field("reasons"),
+        decided_by: field("decided_by"),
+    };
+    let mut wrongs = Wrongs::default();
+    if !OUTCOMES.contains(&wanted.outcome) {
+        wrongs.add("outcome", language.say("case-outcome-missing"));
+    }
+    if (wanted.outcome == "corrected") == wanted.corrected.is_empty() {
+        wrongs.add("corrected", language.say("case-corrected-wrong"));
+    }
+    if wanted.reasons.is_empty() {
+        wrongs.add("reasons", language.say("case-reasons-missing"));
+    }
+    if wanted.decided_by.is_empty() {
+        wrongs.add("decided_by", language.say("case-decided-by-missing"));
+    }
+    for (name, longest) in TEXTS {
+        if field(name).chars().count() > longest {
+            wrongs.add(name, language.with("case-too-long", &[("longest", longest.into())]));
+        }
+    }
+    let mut said = None;
+    if wrongs.is_empty() {
+        let decided: Result<File, Trouble> =
+            app.of.api.post(&format!("{at}/decide"), &wanted, &visit.id).await;
+        match decided.map_err(Fault::from) {
+            Ok(_) => {
+                return Ok(Redirect::to(&visit.path(&format!("/cases/{level}/{case}"))).into_response());
+            }
+            Err(Fault::Trouble(trouble)) => {
+                said = Some(language.reason(&trouble.reason).unwrap_or(trouble.message));
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+    let file = app.of.api.get(&at, &visit.id).await?;
+    show(&app, &visit, file, wrongs, said)
+}

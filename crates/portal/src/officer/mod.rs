@@ -1,0 +1,64 @@
+//! The officer desk: one question at a time to the lists that the agency may ask, what became of it, and what rests on it.
+
+mod cases;
+mod check;
+mod checks;
+mod consents;
+mod home;
+mod measures;
+mod node;
+mod result;
+mod says;
+
+use axum::{Router, routing};
+use tacit_model::parse_ulid;
+
+use crate::{
+    api::Api,
+    common,
+    desk::Desk,
+    routes::{Guard, Route},
+    serving::{self, Shared},
+    visit::Fault,
+};
+
+/// Rows of a page.
+const PAGE: usize = 20;
+
+/// What the pages are made of.
+pub(crate) struct Officer {
+    /// The agency's node.
+    api: Api,
+}
+
+type App = Shared<Officer>;
+
+/// The desk's router.
+pub(crate) fn router(desk: Desk, api: Api) -> Router {
+    let mut routes = common::routes();
+    routes.extend([
+        Route::get("/{language}/", Guard::Open, routing::get(home::home)),
+        Route::get("/{language}/check", Guard::Login, routing::get(check::form)),
+        Route::post("/{language}/check", Guard::Login, routing::post(check::check)),
+        Route::get("/{language}/checks", Guard::Login, routing::get(checks::checks)),
+        Route::get("/{language}/checks/{record}/receipt", Guard::Login, routing::get(checks::receipt)),
+        Route::get("/{language}/consents", Guard::Login, routing::get(consents::consents)),
+        Route::post("/{language}/consents", Guard::Login, routing::post(consents::ask)),
+        Route::get("/{language}/consents/{consent}", Guard::Login, routing::get(consents::one)),
+        Route::get("/{language}/measures", Guard::Login, routing::get(measures::measures)),
+        Route::post("/{language}/measures", Guard::Login, routing::post(measures::register)),
+        Route::get("/{language}/measures/new", Guard::Login, routing::get(measures::form)),
+        Route::get("/{language}/measures/{measure}/lift", Guard::Login, routing::get(measures::list_of)),
+        Route::post("/{language}/measures/{measure}/lift", Guard::Login, routing::post(measures::lift)),
+        Route::get("/{language}/cases", Guard::Decides, routing::get(cases::cases)),
+        Route::get("/{language}/cases/{level}/{case}", Guard::Decides, routing::get(cases::case)),
+        Route::post("/{language}/cases/{level}/{case}", Guard::Decides, routing::post(cases::decide)),
+        Route::get("/{language}/node", Guard::Login, routing::get(node::node)),
+    ]);
+    serving::router(desk, Officer { api }, routes)
+}
+
+/// An id out of an address, before it stands in another: nothing else names a record.
+fn id(text: &str) -> Result<String, Fault> {
+    parse_ulid(text).map(|id| id.to_string()).ok_or(Fault::NotFound)
+}

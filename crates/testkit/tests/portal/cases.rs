@@ -1,0 +1,157 @@
+//! The officer desk of who keeps a list: an objection is read there and decided.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use http::StatusCode;
+use serde_json::json;
+use tacit_federation::{
+    config::Environment,
+    found::OFFICER_APPLICATION,
+    run::{RunningPortal, Surroundings, start_portal},
+};
+use tacit_model::{ListId, ManualClock, entropy::seeded_rng, generate::generate_uscc};
+use tacit_node::redress::Whose;
+use tacit_policy::registry::entry::Contested;
+use tacit_testkit::{Federation, Options};
+
+use crate::{dressed, visitor::Visitor};
+
+const LIST: &str = "court/judgment-defaulters";
+
+/// A federation whose court listed somebody, who was notified today and may object.
+struct Scene {
+    federation: Federation,
+    clock: ManualClock,
+    code: String,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let clock = ManualClock::new("2026-11-23T04:00:00.000Z".parse().unwrap());
+        let options = Options::quick().reading_ms(1_000).clock(Arc::new(clock.clone())).change(|sample| {
+            let list = sample.list.iter_mut().find(|list| list.id.as_str() == LIST).unwrap();
+            (list.notice_days, list.contested) = (0, Contested::Flag);
+            for category in sample.category.iter_mut().filter(|it| it.adverse) {
+                (category.notice_days, category.contested) = (0, Contested::Flag);
+            }
+        });
+        let federation = Federation::start("procurement", options).await.unwrap();
+        let code = generate_uscc(&mut seeded_rng([80; 32]));
+        let head = "code,category,decision_ref,decided_on,notified_on,effective_on,expires_on";
+        let records = format!("{head}\n{code},101,(2026) No. 17,2026-10-01,,,\n");
+        federation.publish(LIST, records).await.unwrap();
+        Self { federation, clock, code }
+    }
+
+    async fn pass(&self) {
+        self.clock.advance_ms(250);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+
+    /// Has the person told of the listing.
+    async fn notify(&self) {
+        let court = self.federation.redress("court", self.federation.clock()).await.unwrap();
+        let list: ListId = LIST.parse().unwrap();
+        let noticed = court.notify(&list, Whose::Due, "clerk").await.unwrap();
+        for _ in 0..400 {
+            if court.waiting(&noticed.written).await.unwrap() == 0 {
+                return;
+            }
+            self.pass().await;
+        }
+        panic!("the notice is not in the log");
+    }
+
+    /// Has the person object.
+    async fn object(&self) {
+        let authority = self.federation.desk("portal").unwrap();
+        let who = json!({ "scheme": "CN-USCC", "code": self.code });
+        assert_eq!(authority.post("/v1/users", &who).await.unwrap().status, 200);
+        let filed = json!({ "scheme": "CN-USCC", "code": self.code, "list": LIST, "text": "I have paid." });
+        let answer = authority.post("/v1/objections", &filed).await.unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
+    async fn portal(&self) -> RunningPortal {
+        let folder = self.federation.folder();
+        let claims = json!({ "name": "Sun Jia", "roles": ["officer", "decides"] });
+        let accounts = json!([{ "account": "sun", "title": "sun", "claims": claims }]);
+        std::fs::write(folder.join("accounts.json"), accounts.to_string()).unwrap();
+        let file: PathBuf = folder.join("web.toml");
+        let text = format!(
+            r#"
+role = "portal"
+name = "web"
+database = "sqlite:data/web.db"
+
+[officer]
+http = "127.0.0.1:0"
+time_zone = "Asia/Shanghai"
+api = {{ url = "http://{}", tokens = "tokens/court.tokens", application = "{OFFICER_APPLICATION}" }}
+
+[officer.login]
+kind = "development"
+accounts = "accounts.json"
+claims = {{ role = {{ claim = "roles", value = "officer" }}, decides = {{ claim = "roles", value = "decides" }} }}
+"#,
+            self.federation.gateway_at("court").unwrap().http.unwrap(),
+        );
+        std::fs::write(&file, text).unwrap();
+        let surroundings = Surroundings::new(self.federation.clock().clone());
+        start_portal(&file, Environment::Ignored, &surroundings).await.unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_objection_is_read_and_decided_at_the_desk_by_who_decides_and_once() {
+    let scene = Scene::new().await;
+    let portal = scene.portal().await;
+    let mut sun = Visitor::new(portal.desks()[0].1);
+    sun.log_in("sun").await;
+    let empty = sun.get("/en/cases").await;
+    assert!(empty.text.contains("There are no such cases."), "{}", empty.text);
+    // Who only keeps lists may ask none.
+    assert!(sun.get("/en/check").await.text.contains("No agreement in force lets this agency ask"));
+
+    scene.notify().await;
+    scene.object().await;
+    let mut queue = sun.get("/en/cases").await;
+    for _ in 0..400 {
+        if queue.text.contains("/en/cases/objection/") {
+            break;
+        }
+        scene.pass().await;
+        queue = sun.get("/en/cases").await;
+    }
+    dressed(&queue);
+    assert!(queue.text.contains("Not decided") && queue.text.contains("Decide by"), "{}", queue.text);
+    assert!(!queue.text.contains(&scene.code), "the queue does not say whom");
+    let at = queue.text.split("href=\"").find(|href| href.starts_with("/en/cases/objection/")).unwrap();
+    let at = at.split('"').next().unwrap().to_owned();
+    let case = sun.get(&at).await;
+    dressed(&case);
+    assert!(case.text.contains("I have paid.") && case.text.contains(&scene.code), "{}", case.text);
+
+    let csrf = case.csrf();
+    let missing = sun.post(&at, &[("csrf", &csrf), ("corrected", "the amount")]).await;
+    for words in ["Choose a decision", "Say what is corrected if", "Enter the reasons", "Enter who decides"] {
+        assert!(missing.text.contains(words), "{words}: {}", missing.text);
+    }
+    let ruling = [
+        ("csrf", &*csrf),
+        ("outcome", "annulled"),
+        ("reasons", "The payment is proven."),
+        ("decided_by", "Judge Li"),
+    ];
+    let decided = sun.post(&at, &ruling).await;
+    assert_eq!((decided.status, decided.to()), (StatusCode::SEE_OTHER, &*at), "{}", decided.text);
+    let case = sun.get(&at).await;
+    assert!(case.text.contains("The listing is removed") && case.text.contains("The payment is proven."));
+    assert!(!case.text.contains("name=\"decided_by\""), "it is decided once: {}", case.text);
+    // Also by a form that was open meanwhile.
+    let twice = sun.post(&at, &ruling).await;
+    assert!(twice.text.contains("This was not done"), "{}", twice.text);
+    assert!(sun.get("/zh/cases?over=1").await.text.contains("/zh/cases/objection/"));
+    assert!(sun.get("/en/cases?level=appeal").await.text.contains("There are no such cases."));
+    assert_eq!(sun.get("/en/cases?level=any").await.status, StatusCode::NOT_FOUND);
+}
