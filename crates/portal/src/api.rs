@@ -79,7 +79,7 @@ fn unavailable() -> StatusCode {
 }
 
 impl Trouble {
-    fn new(reason: &str, message: String) -> Self {
+    pub(crate) fn new(reason: &str, message: String) -> Self {
         let reason = reason.to_owned();
         Self { reason, message, field: None, position: None, resets_at: None, status: unavailable() }
     }

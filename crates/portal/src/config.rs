@@ -24,6 +24,8 @@ pub struct DeskConfig {
     pub time_zone: String,
     /// The JSON API behind the desk: the authority's for subjects, the node's for officers.
     pub api: Option<ApiAt>,
+    /// Who the auditor desk is at the coordinator: an auditor's configuration.
+    pub auditor: Option<PathBuf>,
 }
 
 fn utc() -> String {
@@ -33,7 +35,7 @@ fn utc() -> String {
 impl DeskConfig {
     /// Makes relative paths start elsewhere.
     pub fn resolve(&mut self, resolve: impl Fn(&mut PathBuf)) {
-        self.api.iter_mut().for_each(|api| resolve(&mut api.tokens));
+        self.api.iter_mut().map(|api| &mut api.tokens).chain(&mut self.auditor).for_each(&resolve);
         match &mut self.login {
             LoginConfig::Oidc(oidc) => {
                 oidc.client_secret.iter_mut().chain(&mut oidc.roots).for_each(&resolve);

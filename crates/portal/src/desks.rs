@@ -43,7 +43,13 @@ impl DeskName {
                 ("consents", "/consents"),
                 ("acting", "/acting"),
             ],
-            Self::Auditor => &[],
+            Self::Auditor => &[
+                ("overview", "/"),
+                ("log", "/log"),
+                ("agreements", "/agreements"),
+                ("signals", "/signals"),
+                ("chain", "/chain"),
+            ],
             Self::Officer => &[
                 ("home", "/"),
                 ("check", "/check"),

@@ -15,3 +15,19 @@ pub(crate) fn download(body: Vec<u8>, kind: &'static str, name: &str) -> Respons
     }
     response
 }
+
+/// A field that no spreadsheet takes for a formula.
+pub(crate) fn safe(field: &str) -> String {
+    if field.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{field}") } else { field.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_field_of_a_table_is_taken_for_a_formula() {
+        assert_eq!(safe("=HYPERLINK(1)"), "'=HYPERLINK(1)");
+        assert_eq!(safe("court/judgment-defaulters"), "court/judgment-defaulters");
+    }
+}

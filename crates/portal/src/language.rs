@@ -10,12 +10,14 @@ const ENGLISH: &[&str] = &[
     include_str!("../locales/en/reasons.ftl"),
     include_str!("../locales/en/subject.ftl"),
     include_str!("../locales/en/officer.ftl"),
+    include_str!("../locales/en/auditor.ftl"),
 ];
 const CHINESE: &[&str] = &[
     include_str!("../locales/zh/common.ftl"),
     include_str!("../locales/zh/reasons.ftl"),
     include_str!("../locales/zh/subject.ftl"),
     include_str!("../locales/zh/officer.ftl"),
+    include_str!("../locales/zh/auditor.ftl"),
 ];
 
 /// A language of the pages.
@@ -177,15 +179,21 @@ impl From<&usize> for Value<'_> {
     }
 }
 
-impl From<&u64> for Value<'_> {
-    fn from(number: &u64) -> Self {
-        Self(FluentValue::from(*number))
-    }
-}
-
 impl From<usize> for Value<'_> {
     fn from(number: usize) -> Self {
         Self(FluentValue::from(number))
+    }
+}
+
+impl From<&u64> for Value<'_> {
+    fn from(number: &u64) -> Self {
+        (*number).into()
+    }
+}
+
+impl From<&&u64> for Value<'_> {
+    fn from(number: &&u64) -> Self {
+        (**number).into()
     }
 }
 
@@ -284,6 +292,10 @@ mod tests {
             "case-duty-",
             "letter-",
             "unit-",
+            "kind-",
+            "field-",
+            "log-by-",
+            "signal-",
         ];
         let idle: Vec<_> = known
             .iter()

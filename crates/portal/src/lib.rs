@@ -12,6 +12,7 @@
 
 mod api;
 mod assets;
+mod auditor;
 mod common;
 mod config;
 mod desk;
@@ -42,6 +43,7 @@ use tacit_store::Db;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 pub use api::{ApiAt, ApiStartError};
+pub use auditor::{End, Ending, Ends};
 pub use config::DeskConfig;
 pub use desks::DeskName;
 pub use login::{DevelopmentConfig, LoginConfig, OidcConfig};
@@ -65,6 +67,8 @@ pub struct PortalDeps {
     pub subject: Option<DeskConfig>,
     /// The officer desk, when it is switched on.
     pub officer: Option<DeskConfig>,
+    /// The auditor desk, when it is switched on, with what makes its end at the coordinator.
+    pub auditor: Option<(DeskConfig, Ends)>,
 }
 
 impl std::fmt::Debug for PortalDeps {
@@ -72,6 +76,7 @@ impl std::fmt::Debug for PortalDeps {
         f.debug_struct("PortalDeps")
             .field("subject", &self.subject)
             .field("officer", &self.officer)
+            .field("auditor", &self.auditor)
             .finish_non_exhaustive()
     }
 }
@@ -100,6 +105,7 @@ pub struct Portal {
     desks: Vec<(DeskName, TcpListener, Router)>,
     /// Of any desk: one database, one sweep.
     sweep: Option<Sessions>,
+    followers: Vec<auditor::Follower>,
 }
 
 impl std::fmt::Debug for Portal {
@@ -114,18 +120,21 @@ impl Portal {
     /// # Errors
     /// [`StartError`].
     pub async fn start(deps: PortalDeps) -> Result<Self, StartError> {
-        let mut portal = Self { desks: Vec::new(), sweep: None };
+        let mut portal = Self { desks: Vec::new(), sweep: None, followers: Vec::new() };
         if let Some(config) = &deps.subject {
             let api = api(DeskName::Subject, config)?;
             portal.open(&deps, DeskName::Subject, config, |desk| subject::router(desk, api)).await?;
         }
         if let Some(config) = &deps.officer {
-            if !config.names_role() {
-                let why = "login.claims.role is missing: whoever has an account would be an officer";
-                return Err(StartError::Desk { desk: DeskName::Officer, why: why.to_owned() });
-            }
+            names_role(DeskName::Officer, config)?;
             let api = api(DeskName::Officer, config)?;
             portal.open(&deps, DeskName::Officer, config, |desk| officer::router(desk, api)).await?;
+        }
+        if let Some((config, ends)) = &deps.auditor {
+            names_role(DeskName::Auditor, config)?;
+            let follower = auditor::follower(ends.clone(), Arc::clone(&deps.clock))?;
+            portal.open(&deps, DeskName::Auditor, config, |desk| auditor::router(desk, &follower)).await?;
+            portal.followers.push(follower);
         }
         if portal.desks.is_empty() { Err(StartError::NoDesk) } else { Ok(portal) }
     }
@@ -162,6 +171,9 @@ impl Portal {
         if let Some(sessions) = self.sweep {
             serving.spawn(sweep(sessions, stopping.clone()));
         }
+        for follower in self.followers {
+            serving.spawn(follower.follow(stopping.clone()));
+        }
         shutdown.await;
         stop.send_replace(true);
         let ended = async { while serving.join_next().await.is_some() {} };
@@ -170,6 +182,15 @@ impl Portal {
             serving.shutdown().await;
         }
     }
+}
+
+/// A desk of an office is for those whom a claim calls so.
+fn names_role(desk: DeskName, config: &DeskConfig) -> Result<(), StartError> {
+    if config.names_role() {
+        return Ok(());
+    }
+    let why = format!("login.claims.role is missing: whoever has an account would be an {desk}");
+    Err(StartError::Desk { desk, why })
 }
 
 /// The interface behind a desk.

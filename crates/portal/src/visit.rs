@@ -92,6 +92,11 @@ impl Fault {
         }
     }
 
+    /// What is asked for a page does not answer now.
+    pub(crate) fn unavailable() -> Self {
+        Self::Trouble(Trouble::new("unavailable", String::new()))
+    }
+
     /// The key of its words: `problem-<key>` and `problem-<key>-next`.
     pub(crate) const fn key(&self) -> &'static str {
         match self {

@@ -88,6 +88,7 @@ async fn every_desk_is_walked_through_in_a_browser() {
             ])
         ),
         json!({ "account": "chen", "title": "chen", "claims": { "name": "Chen Bo", "roles": ["officer"] } }),
+        json!({ "account": "zhao", "title": "zhao", "claims": { "name": "Zhao Min", "roles": ["auditor"] } }),
     ]);
     let accounts_file = federation.folder().join("accounts.json");
     std::fs::write(&accounts_file, accounts.to_string()).unwrap();
@@ -120,6 +121,17 @@ kind = "oidc"
 issuer = "http://{provider}"
 client_id = "officer"
 claims = {{ role = {{ claim = "roles", value = "officer" }} }}
+
+[auditor]
+http = "127.0.0.1:0"
+time_zone = "Asia/Shanghai"
+auditor = "auditor-a.toml"
+
+[auditor.login]
+kind = "oidc"
+issuer = "http://{provider}"
+client_id = "auditor"
+claims = {{ role = {{ claim = "roles", value = "auditor" }} }}
 "#,
         federation.desk_at("portal").unwrap(),
         federation.gateway_at("procurement").unwrap().http.unwrap(),
@@ -131,10 +143,11 @@ claims = {{ role = {{ claim = "roles", value = "officer" }} }}
 
     let output = Command::new("node")
         .args(["--test", "--test-reporter=spec", "--test-concurrency=1"])
-        .args(["subject", "officer"].map(|desk| format!("tests/browser/desks/{desk}.test.mjs")))
+        .args(["subject", "officer", "auditor"].map(|desk| format!("tests/browser/desks/{desk}.test.mjs")))
         .current_dir(&root)
         .env("TACIT_DESK_SUBJECT", format!("http://{}", at("subject")))
         .env("TACIT_DESK_OFFICER", format!("http://{}", at("officer")))
+        .env("TACIT_DESK_AUDITOR", format!("http://{}", at("auditor")))
         // Nobody else of these tests asks about these.
         .env("TACIT_CODE_LISTED", &codes[2])
         .env("TACIT_CODE_OTHER", &codes[3])

@@ -24,6 +24,8 @@ pub struct PortalFile {
     pub subject: Option<DeskConfig>,
     /// The desk of an agency's officers: a client of its node.
     pub officer: Option<DeskConfig>,
+    /// The desk of auditors: a client of the coordinator under an auditor's own configuration.
+    pub auditor: Option<DeskConfig>,
 }
 
 /// The one word that `role` may be in a portal's file.
@@ -43,7 +45,7 @@ impl PortalFile {
         let mut file: Self = read(path, environment)?;
         let base = Base::of(path);
         base.database(&mut file.database);
-        for desk in file.subject.iter_mut().chain(&mut file.officer) {
+        for desk in file.subject.iter_mut().chain(&mut file.officer).chain(&mut file.auditor) {
             desk.resolve(|path| base.path(path));
         }
         Ok(file)

@@ -2,12 +2,19 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
+use tacit_client::{Deadlines, LogReader};
 use tacit_model::MemberId;
-use tacit_portal::{DeskName, Portal, PortalDeps};
+use tacit_portal::{DeskConfig, DeskName, End, Ends, Portal, PortalDeps};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{DRAIN, StartError, Surroundings};
-use crate::config::{Environment, PortalFile};
+use crate::{
+    config::{AuditorFile, Environment, PortalFile, RoleFile as _},
+    connect,
+};
+
+/// How long the coordinator is waited for while somebody waits for a page.
+const DEADLINES: Deadlines = Deadlines { call_ms: 10_000, patience_ms: 8_000 };
 
 /// A portal that serves. Dropping it stops it without waiting.
 #[derive(Debug)]
@@ -62,11 +69,13 @@ pub async fn start_portal(
     around: &Surroundings,
 ) -> Result<RunningPortal, StartError> {
     let file = PortalFile::load(path, environment)?;
+    let auditor = file.auditor.map(|desk| auditing(desk, environment, around)).transpose()?;
     let deps = PortalDeps {
         db: tacit_portal::store::open(&file.database).await?,
         clock: Arc::clone(&around.clock),
         subject: file.subject,
         officer: file.officer,
+        auditor,
     };
     let portal = Portal::start(deps).await?;
     let desks = portal.addresses().collect();
@@ -79,4 +88,30 @@ pub async fn start_portal(
         portal.serve(shutdown, DRAIN).await;
     });
     Ok(RunningPortal { name: file.name, desks, stop: Some(stop), serving })
+}
+
+/// The auditor desk with what it reads the log with. A configuration that cannot be used is said now, not at the first
+/// look.
+fn auditing(
+    desk: DeskConfig,
+    environment: Environment,
+    around: &Surroundings,
+) -> Result<(DeskConfig, Ends), StartError> {
+    let missing = || tacit_portal::StartError::Desk {
+        desk: DeskName::Auditor,
+        why: "auditor is missing: the configuration of the auditor whose desk it is".to_owned(),
+    };
+    let path = desk.auditor.as_deref().ok_or_else(missing)?;
+    let file = Arc::new(AuditorFile::load(path, environment)?);
+    let clock = Arc::clone(&around.clock);
+    let ends = Ends::new(move || {
+        let (file, clock) = (Arc::clone(&file), Arc::clone(&clock));
+        Box::pin(async move {
+            let made = connect::auditing(&file, &clock, DEADLINES).await;
+            let (auditor, caller) = made.map_err(|error| error.to_string())?;
+            let log = LogReader::new(caller.coordinator, caller.log_key.clone(), DEADLINES);
+            Ok(End { auditor, log, log_key: caller.log_key, checkpoint: file.checkpoint.clone() })
+        })
+    });
+    Ok((desk, ends))
 }

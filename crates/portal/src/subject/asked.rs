@@ -10,7 +10,7 @@ use super::{
     says::{About, Freshness, Usage, Usages},
 };
 use crate::{
-    download::download,
+    download::{download, safe},
     frame::{Frame, page},
     period::Period,
     person::Scope,
@@ -174,20 +174,4 @@ pub(super) async fn csv(
     }
     let text = out.into_inner().map_err(|_| Fault::Internal)?;
     Ok(download(text, "text/csv; charset=utf-8", "who-asked.csv"))
-}
-
-/// A field that no spreadsheet takes for a formula.
-fn safe(field: &str) -> String {
-    if field.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{field}") } else { field.to_owned() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_field_of_a_table_is_taken_for_a_formula() {
-        assert_eq!(safe("=HYPERLINK(1)"), "'=HYPERLINK(1)");
-        assert_eq!(safe("court/judgment-defaulters"), "court/judgment-defaulters");
-    }
 }

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod auditor;
 mod cases;
 mod consents;
 mod officer;

@@ -1,0 +1,206 @@
+## How far the log is verified.
+desk-auditor = Auditors
+nav-chain = Verification
+nav-log = Access log
+
+standing-verified = Verified to tree size { $size }, signed { $time }; { $cosigned } of { $all } witnesses cosigned.
+standing-not-yet = Not yet verified.
+standing-none = The log was not read yet.
+standing-reading = { $count } of { $of } records were read.
+standing-waiting = { $count ->
+    [one] One newer record waits for the witnesses and is not shown yet.
+   *[other] { $count } newer records wait for the witnesses and are not shown yet.
+  }
+standing-fails = FAILS:
+standing-fails-next = Nothing beyond what was verified before is shown. Keep the records and the checkpoint as evidence, and tell the other auditors and the members.
+standing-trouble = The log could not be looked at just now. What is shown stays verified.
+
+## Verification.
+chain-title = Verification of the log
+chain-lead = This desk reads every record, recomputes the tree over them, and compares it with what the log signed and the witnesses cosigned.
+chain-progress = Records that were read
+chain-again = Look again
+chain-looked = Looked at { $time }. It looks again every few seconds.
+chain-witnesses = Witnesses
+chain-witness = Witness
+chain-quorum = { $quorum } of them have to stand behind a tree before its records are shown here.
+chain-cosignature = This tree
+chain-cosigned = Cosigned
+chain-missing = Not cosigned
+chain-head = The signed tree head
+chain-yourself = Verify it yourself
+chain-yourself-what = On a machine of your own, with your own copy of the log. Any C2SP tool can verify the exported folder.
+chain-key = Key of the log:
+
+## Access log.
+log-title = Access log
+log-filter = Filter
+log-any = Any
+log-by-from = From
+log-by-until = To
+log-by-kind = Event
+log-by-member = Requester or member
+log-by-purpose = Purpose
+log-by-list = List
+log-by-decision = Decision
+log-by-id = Record id
+log-by-index = Log index
+log-show = Show
+log-clear = Clear all
+log-chips = Filters set
+log-chip-set = { $name }: { $value }
+log-chip = Remove filter:
+log-day-wrong = Enter the day as year, month and day, for example 2026-11-21
+log-index-wrong = Enter the log index in digits, for example 104233
+log-id-wrong = Enter all 26 letters and digits of the record id
+log-none = No matching entries.
+log-none-range = All { $size } verified records were searched. Answers are not in the log, nor are codes of people or companies.
+log-count = { $count ->
+    [one] One entry, newest first.
+   *[other] { $count } entries, newest first.
+  }
+log-index = Index
+log-when = Time
+log-who = Requester or member
+log-holder = Holder
+log-permitted = Permitted
+log-refused = Refused
+log-columns = Every column comes from the log, whose records are never changed or erased. What is about a person is beside the log and can be erased; an entry says what that is.
+
+kind-access = Check
+kind-refused = Refused check
+kind-consent = Consent
+kind-manifest = List version
+kind-registry = Registry
+kind-enrollment = Subjects enrolled
+kind-audit = Reading
+kind-box-opened = Audit box
+kind-notice = Letter
+kind-erasure = Erasure
+kind-demand = Demand for a case
+kind-export = Export
+kind-measure = Measure
+
+## One entry.
+record-title = Log entry { $index }
+record-log = From the log
+record-beside = Beside the log
+record-beside-what = Whom the check was about, the case and the answer are not in the log. The record holds commitments to them only; what opens these can be erased, and then the record stays as it is. Following a person's records is a reading that is itself on record.
+record-proof = Proof
+record-proven = { $count ->
+    [one] Its place was recomputed from the record and one hash of the tree.
+   *[other] Its place was recomputed from the record and { $count } hashes of the tree.
+  }
+record-download = Download the record, byte for byte
+record-download-proof = Download its proof (C2SP tlog-proof)
+record-offline = Verify both without a network:
+field-requester = Requester
+field-holder = Holder
+field-lists = Lists
+field-list = List
+field-purpose = Purpose
+field-registry = Hash of the registry
+field-reason = Deciding rule
+field-query = Commitment to the question
+field-matter = Commitment to case and officer
+field-cnf = Key that the permit is bound to
+field-expires = Permit ends
+field-authority = Consent authority
+field-state = State
+field-terms = Commitment to the terms
+field-subject = Commitment to the subject
+field-evidence = Commitment to the evidence
+field-epoch = Epoch
+field-version = Version
+field-key = Key
+field-buckets = Buckets
+field-capacity = Capacity
+field-root = Root of the table
+field-note = Commitment to the note
+field-number = Number
+field-custodian = Custodian
+field-count = Count
+field-ground = Ground
+field-openings = Openings
+field-reader = Reader
+field-pseudonyms = Pseudonyms read
+field-from = From
+field-until = Until
+field-step = Step
+field-auditor = Auditor
+field-second = Second auditor
+field-registration = Hash of the registration
+field-about = About the record
+field-due = Answer due
+field-records = Records
+field-form = Form
+field-agreement = Agreement
+field-letter = Commitment to the letter
+field-measure = Number of the measure
+field-member = Member
+field-sender = Sender
+
+## Overview.
+nav-overview = Overview
+overview-title = Overview
+overview-permitted = Checks permitted
+overview-refused = Checks refused
+overview-others = Other records
+overview-days = Checks on each of the last 14 days
+overview-most = Most checks on { $day }: { $count }
+overview-quiet = There were no checks.
+overview-none-refused = No check was refused.
+overview-table = The numbers as a table
+overview-day = Day
+overview-requesters = By requester
+overview-checks = Checks
+overview-of-them = Of them refused
+overview-reasons = Why checks were refused
+
+## Agreements.
+nav-agreements = Agreements
+agreements-title = Agreements and purposes
+agreements-registry = Registry version { $number }, issued { $time }, signed by every member for its own entries.
+agreements-matrix = Who may ask which list for which purpose
+agreements-matrix-what = Agreements in force now. What is not in the table is refused.
+agreements-none = No agreement is in force.
+agreements-with-consent = with consent
+agreements-all = All agreements
+agreements-law = Legal basis
+agreements-consent = Consent
+agreements-needed = Needed for each check
+agreements-not-needed = Not needed
+agreements-per-day = Checks a day
+agreements-until = Until
+agreements-not-in-force = Not in force
+
+## Signals and coverage.
+nav-signals = Signals
+signals-title = Signals and coverage
+signals-lead = What is out of the ordinary, and whether two who count the same come to the same number.
+signals-on-record = Subjects are counted by the coordinator, which alone can tell them apart. Each counting is a record of the log, under this auditor's name.
+signals-count = Count now
+signals-counted = Records { $from } to { $last }, counted { $time }.
+signals-what = Out of the ordinary
+signals-none = Nothing
+signals-odd = Outside 7:00 to 19:00
+signals-subjects = Subjects
+signals-most = Most checks of one subject
+signals-lists = Most lists about one subject
+signals-enrolled = Subjects registered
+signals-evaluated = Subjects evaluated
+signals-sources = Checks, refusals and hours are counted here, from the log. Subjects and registrations are the coordinator's counts, evaluated subjects the custodian's, from the log.
+signal-refused = { $count } of { $of } checks were refused.
+signal-odd = { $count } of { $of } checks were made outside office hours.
+signal-sweep = It asked about { $count } subjects; its agreements state { $of }.
+signal-breadth = It asked { $count } lists about one subject; { $of } or more are unusual.
+signal-repeats = It asked { $of } times or more about each of { $count } subjects.
+signal-miscounted = The coordinator counts { $count } checks, the log has { $of }.
+signal-enrolled = { $count } subjects are registered, only { $of } were evaluated.
+
+## Exports.
+export-title = Take these entries away
+export-what = The file has all entries that were found, each as it stands in the log. The export is a record of the log, under this auditor's name, before the file is handed over.
+export-too-many = These are more entries than one file takes, 10,000. Set more filters, or export the whole log: tacit log export.
+export-csv = Download as CSV
+export-jsonl = Download as JSON Lines with proofs

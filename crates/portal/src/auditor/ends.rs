@@ -1,0 +1,43 @@
+//! The auditor's own end: what it reads the log with, and what only the coordinator can count.
+
+use std::{fmt, future::Future, path::PathBuf, pin::Pin, sync::Arc};
+
+use tacit_client::{Auditor, LogReader};
+use tacit_ledger::note::NoteVerifier;
+
+/// An auditor's identity at the coordinator, under the newest registry.
+#[derive(Debug)]
+pub struct End {
+    /// Follows, counts, puts exports on record; it holds the registry.
+    pub auditor: Auditor,
+    /// Reads the log.
+    pub log: LogReader,
+    /// The pinned key of the log.
+    pub log_key: NoteVerifier,
+    /// Where the newest verified checkpoint is kept, which the next start begins with.
+    pub checkpoint: PathBuf,
+}
+
+/// What making an end gives, or why there is none now.
+pub type Ending = Pin<Box<dyn Future<Output = Result<End, String>> + Send>>;
+
+/// Makes ends: at the start, and anew when the log has a newer registry.
+#[derive(Clone)]
+pub struct Ends(Arc<dyn Fn() -> Ending + Send + Sync>);
+
+impl fmt::Debug for Ends {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ends(..)")
+    }
+}
+
+impl Ends {
+    /// From whoever reads the auditor's configuration.
+    pub fn new(make: impl Fn() -> Ending + Send + Sync + 'static) -> Self {
+        Self(Arc::new(make))
+    }
+
+    pub(super) async fn make(&self) -> Result<End, String> {
+        (self.0)().await
+    }
+}

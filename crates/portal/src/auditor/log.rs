@@ -1,0 +1,300 @@
+//! The access log: filters in the address, a cursor that stays.
+
+use askama::Template;
+use axum::{Extension, extract::State, response::Response};
+use jiff::civil::Date;
+use tacit_ledger::record::{Access, Record, Refused};
+use tacit_model::Millis;
+
+use super::{
+    App,
+    copy::{Decision, Filter, Row, Start},
+    export::EXPORT_MAX,
+    standing::Standing,
+};
+use crate::{
+    form::Fields,
+    frame::{Frame, page},
+    language::Language,
+    time,
+    visit::{Fault, Visit},
+};
+
+/// Entries of a page.
+const PAGE: usize = 50;
+/// What leads elsewhere in the log, beside the filters.
+const CURSORS: [&str; 2] = ["before", "after"];
+
+/// A choice of a filter.
+pub(super) struct Choice {
+    pub(super) value: String,
+    pub(super) words: String,
+    pub(super) chosen: bool,
+}
+
+/// A filter that is set, with the address of the page without it.
+pub(super) struct Chip {
+    pub(super) words: String,
+    pub(super) href: String,
+}
+
+/// A field that cannot be read.
+pub(super) struct Wrong {
+    pub(super) field: &'static str,
+    pub(super) words: String,
+}
+
+/// The filters as they were typed, and what they mean.
+pub(super) struct Asked {
+    pub(super) filter: Filter,
+    pub(super) wrong: Vec<Wrong>,
+    /// Names and values of those that are set.
+    set: Vec<(&'static str, String)>,
+}
+
+impl Asked {
+    /// The filters in the address, or in a form.
+    pub(super) fn of(app: &App, visit: &Visit, fields: &Fields) -> Self {
+        let mut asked = Self { filter: Filter::default(), wrong: Vec::new(), set: Vec::new() };
+        let language = visit.language;
+        let mut field = |name: &'static str| {
+            let value = fields.get(name)?.to_owned();
+            asked.set.push((name, value.clone()));
+            Some(value)
+        };
+        let (from, until, kind) = (field("from"), field("until"), field("kind"));
+        let (member, purpose, list) = (field("member"), field("purpose"), field("list"));
+        let (decision, id, index) = (field("decision"), field("id"), field("index"));
+        let mut wrong = |field, key| asked.wrong.push(Wrong { field, words: language.say(key) });
+        let day = |text: &str, later: bool| -> Option<Millis> {
+            let day = text.parse::<Date>().ok()?;
+            let day = if later { day.tomorrow().ok()? } else { day };
+            time::start_of(day, &app.desk.zone)?.parse().ok()
+        };
+        let filter = &mut asked.filter;
+        filter.since = from.and_then(|text| {
+            day(&text, false).or_else(|| {
+                wrong("from", "log-day-wrong");
+                None
+            })
+        });
+        filter.until = until.and_then(|text| {
+            day(&text, true).or_else(|| {
+                wrong("until", "log-day-wrong");
+                None
+            })
+        });
+        filter.index = index.and_then(|text| {
+            let found = text.parse().ok();
+            if found.is_none() {
+                wrong("index", "log-index-wrong");
+            }
+            found
+        });
+        filter.id = id.and_then(|text| {
+            let found = text.to_ascii_uppercase().parse().ok();
+            if found.is_none() {
+                wrong("id", "log-id-wrong");
+            }
+            found
+        });
+        filter.decision = decision.map(|word| match word.as_str() {
+            "permitted" => Decision::Permitted,
+            "refused" => Decision::Refused,
+            _ => Decision::For(word),
+        });
+        (filter.kind, filter.member, filter.purpose, filter.list) = (kind, member, purpose, list);
+        asked
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        !self.set.is_empty()
+    }
+
+    /// Names and values of the filters that are set.
+    pub(super) fn set(&self) -> &[(&'static str, String)] {
+        &self.set
+    }
+
+    fn value(&self, name: &str) -> &str {
+        self.set.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
+    }
+}
+
+/// A row of the page.
+struct Line {
+    index: u64,
+    when: String,
+    event: String,
+    member: String,
+    holder: String,
+    lists: String,
+    purpose: String,
+    decision: String,
+    refused: bool,
+    id: String,
+    href: String,
+}
+
+#[derive(Template)]
+#[template(path = "auditor/log.html")]
+struct LogPage {
+    frame: Frame,
+    standing: Standing,
+    asked: Asked,
+    kinds: Vec<Choice>,
+    members: Vec<Choice>,
+    purposes: Vec<Choice>,
+    lists: Vec<Choice>,
+    decisions: Vec<Choice>,
+    chips: Vec<Chip>,
+    rows: Vec<Line>,
+    total: usize,
+    /// Whether more were found than one export takes.
+    too_many: bool,
+    newer: Option<String>,
+    older: Option<String>,
+}
+
+impl LogPage {
+    /// The words of what is wrong with a field.
+    fn wrong(&self, field: &str) -> Option<&str> {
+        self.asked.wrong.iter().find(|wrong| wrong.field == field).map(|wrong| wrong.words.as_str())
+    }
+}
+
+pub(super) async fn log(
+    State(app): State<App>,
+    Extension(visit): Extension<Visit>,
+) -> Result<Response, Fault> {
+    let asked = Asked::of(&app, &visit, &visit.query);
+    let mut frame = Frame::new(&app.desk, &visit, visit.language.say("log-title"), "log");
+    frame.wrong = !asked.wrong.is_empty();
+    let cursor = |name: &str| visit.query.get(name).and_then(|text| text.parse().ok());
+    let start = match (cursor("before"), cursor("after")) {
+        (Some(before), _) => Start::Before(before),
+        (None, Some(after)) => Start::After(after),
+        (None, None) => Start::Newest,
+    };
+    let copied = app.of.copy.now();
+    let language = visit.language;
+    // What cannot be read finds nothing, rather than everything.
+    let size = if asked.wrong.is_empty() { copied.size() } else { 0 };
+    let found = copied.rows().find(&asked.filter, size, start, PAGE);
+    let to = |name: &'static str, index: u64| {
+        let index = index.to_string();
+        let changes = CURSORS.map(|cursor| (cursor, if cursor == name { index.as_str() } else { "" }));
+        format!("{}?{}", visit.path("/log"), visit.query.with(&changes))
+    };
+    let ends = found.rows.first().map(|row| row.index).zip(found.rows.last().map(|row| row.index));
+    let (newer, older) = match ends {
+        Some((first, last)) => {
+            (found.newer.then(|| to("after", first)), found.older.then(|| to("before", last)))
+        }
+        None => (None, None),
+    };
+    let rows = copied.rows();
+    let choices = |name: &str, values: Vec<&str>, words: &dyn Fn(&str) -> String| {
+        let chosen = asked.value(name);
+        values
+            .into_iter()
+            .map(|value| Choice { value: value.to_owned(), words: words(value), chosen: value == chosen })
+            .collect::<Vec<_>>()
+    };
+    let same = |value: &str| value.to_owned();
+    let decided = |value: &str| decision_words(language, value);
+    let mut decisions = vec!["permitted", "refused"];
+    decisions.extend(rows.reasons());
+    let template = LogPage {
+        standing: Standing::of(&copied, &frame),
+        kinds: choices("kind", Record::KINDS.to_vec(), &|kind| kind_words(language, kind)),
+        members: choices("member", rows.members(), &same),
+        purposes: choices("purpose", rows.purposes(), &same),
+        lists: choices("list", rows.listed(), &same),
+        decisions: choices("decision", decisions, &decided),
+        chips: chips(&asked, &visit),
+        rows: found.rows.iter().map(|row| line(row, &frame, &visit)).collect(),
+        total: found.total,
+        too_many: found.total > EXPORT_MAX,
+        newer,
+        older,
+        asked,
+        frame,
+    };
+    page(&template)
+}
+
+fn chips(asked: &Asked, visit: &Visit) -> Vec<Chip> {
+    let language = visit.language;
+    let chip = |(name, value): &(&'static str, String)| {
+        let mut changes = CURSORS.map(|cursor| (cursor, "")).to_vec();
+        changes.push((*name, ""));
+        let said = match *name {
+            "kind" => kind_words(language, value),
+            "decision" => decision_words(language, value),
+            _ => value.clone(),
+        };
+        Chip {
+            words: language.with(
+                "log-chip-set",
+                &[("name", language.say(&format!("log-by-{name}")).into()), ("value", said.into())],
+            ),
+            href: format!("{}?{}", visit.path("/log"), visit.query.with(&changes)),
+        }
+    };
+    asked.set.iter().map(chip).collect()
+}
+
+fn line(row: &Row<'_>, frame: &Frame, visit: &Visit) -> Line {
+    let language = visit.language;
+    let decision = match row.kind {
+        Access::KIND => language.say("log-permitted"),
+        Refused::KIND => reason_words(language, row.reason),
+        _ => String::new(),
+    };
+    Line {
+        index: row.index,
+        when: frame.minute(&row.time.to_rfc3339()),
+        event: kind_words(language, row.kind),
+        member: row.member.to_owned(),
+        holder: row.holder.to_owned(),
+        lists: row.lists.join(" "),
+        purpose: row.purpose.to_owned(),
+        decision,
+        refused: row.kind == Refused::KIND,
+        id: row.id.to_string(),
+        href: visit.path(&format!("/log/{}", row.index)),
+    }
+}
+
+/// A kind of records in words.
+pub(super) fn kind_words(language: Language, kind: &str) -> String {
+    language.find(&format!("kind-{kind}")).unwrap_or_else(|| kind.to_owned())
+}
+
+/// A reason in words, or the reason itself.
+pub(super) fn reason_words(language: Language, reason: &str) -> String {
+    language.reason(reason).unwrap_or_else(|| reason.to_owned())
+}
+
+fn decision_words(language: Language, value: &str) -> String {
+    match value {
+        "permitted" => language.say("log-permitted"),
+        "refused" => language.say("log-refused"),
+        reason => reason_words(language, reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_records_has_words_in_both_languages() {
+        for kind in Record::KINDS {
+            for language in Language::ALL {
+                assert_ne!(kind_words(language, kind), *kind, "{}", language.tag());
+            }
+        }
+    }
+}

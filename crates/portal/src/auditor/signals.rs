@@ -1,0 +1,287 @@
+//! What is out of the ordinary, and whether two counts of the same agree. What only the coordinator can count is counted
+//! when somebody asks for it by a form, since each such reading is on record.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError},
+};
+
+use askama::Template;
+use axum::{
+    Extension,
+    extract::State,
+    response::{IntoResponse as _, Redirect, Response},
+};
+use jiff::{Timestamp, tz::TimeZone};
+use tacit_client::Signals;
+use tacit_ledger::record::{Access, Refused};
+use tacit_model::{LogSafe, LogText, MemberId, Millis};
+use tacit_policy::Registry;
+
+use super::{App, standing::Standing};
+use crate::{
+    frame::{Frame, page},
+    language::Language,
+    visit::{Fault, Visit},
+};
+
+/// Most records of one counting.
+const RANGE_MAX: u64 = 1_000_000;
+/// From how many checks on a subject counts as repeated.
+const REPEATS: u32 = 10;
+/// From how many lists about one subject.
+const LISTS: u64 = 8;
+/// From which share on of refused checks, or checks at odd hours, in percent.
+const SHARE: u64 = 50;
+/// Checks below which a share says nothing.
+const FEW: u64 = 20;
+/// Office hours: from the first, before the second, where the desk is.
+const OFFICE: std::ops::Range<i8> = 7..19;
+
+/// What the records say about a requester.
+#[derive(Debug, Default, Clone, Copy)]
+struct Seen {
+    checks: u64,
+    refused: u64,
+    odd: u64,
+}
+
+/// What was counted about a requester.
+#[derive(Debug)]
+struct Count {
+    requester: String,
+    seen: Seen,
+    /// The coordinator's counts; none when it leaves the requester out.
+    told: Option<Signals>,
+    /// How many subjects its agreements state.
+    usual: Option<u64>,
+    /// How many the custodian evaluated.
+    evaluated: u64,
+}
+
+/// One counting.
+#[derive(Debug)]
+pub(super) struct Counted {
+    at: Millis,
+    from: u64,
+    until: u64,
+    counts: Vec<Count>,
+}
+
+/// A requester as the page shows it.
+struct Line {
+    requester: String,
+    checks: u64,
+    refused: u64,
+    odd: u64,
+    subjects: u64,
+    most: u64,
+    lists: u64,
+    enrolled: u64,
+    evaluated: u64,
+    signals: Vec<String>,
+}
+
+#[derive(Template)]
+#[template(path = "auditor/signals.html")]
+struct SignalsPage {
+    frame: Frame,
+    standing: Standing,
+    /// When and over which records; none while nothing was counted.
+    counted: Option<String>,
+    lines: Vec<Line>,
+}
+
+pub(super) async fn signals(
+    State(app): State<App>,
+    Extension(visit): Extension<Visit>,
+) -> Result<Response, Fault> {
+    let language = visit.language;
+    let frame = Frame::new(&app.desk, &visit, language.say("signals-title"), "signals");
+    let counted = app.of.counted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let line = |count: &Count| {
+        let of = |value: fn(&Signals) -> u64| count.told.as_ref().map_or(0, value);
+        Line {
+            requester: count.requester.clone(),
+            checks: count.seen.checks,
+            refused: count.seen.refused,
+            odd: count.seen.odd,
+            subjects: of(|it| it.subjects),
+            most: of(|it| it.most_of_one),
+            lists: of(|it| it.most_lists),
+            enrolled: of(|it| it.enrolled),
+            evaluated: count.evaluated,
+            signals: found(count).into_iter().map(|signal| signal.words(language)).collect(),
+        }
+    };
+    let said = counted.as_ref().map(|counted| {
+        language.with(
+            "signals-counted",
+            &[
+                ("from", counted.from.to_string().into()),
+                ("last", counted.until.saturating_sub(1).to_string().into()),
+                ("time", frame.exact(&counted.at.to_rfc3339()).into()),
+            ],
+        )
+    });
+    let template = SignalsPage {
+        standing: Standing::of(&app.of.copy.now(), &frame),
+        lines: counted.iter().flat_map(|counted| &counted.counts).map(line).collect(),
+        counted: said,
+        frame,
+    };
+    page(&template)
+}
+
+/// Counts anew.
+pub(super) async fn count(
+    State(app): State<App>,
+    Extension(visit): Extension<Visit>,
+) -> Result<Response, Fault> {
+    let end = app.of.end()?;
+    let until = app.of.copy.now().size();
+    let from = until.saturating_sub(RANGE_MAX);
+    if until == 0 {
+        return Err(Fault::unavailable());
+    }
+    let account = visit.login().map_or("", |login| login.account.as_str());
+    tracing::info!(request_id = %LogSafe::new(&visit.id), account = %LogText::new(account), "signals are counted");
+    let told = end.auditor.signals(from, until, REPEATS).await.map_err(|error| {
+        tracing::warn!(%error, "signals are not counted");
+        Fault::unavailable()
+    })?;
+    let copied = app.of.copy.now();
+    let mut seen: BTreeMap<String, Seen> = BTreeMap::new();
+    let skipped = usize::try_from(from).unwrap_or(usize::MAX);
+    for record in copied.rows().all(until).skip(skipped) {
+        let refused = match record.kind {
+            Access::KIND => false,
+            Refused::KIND => true,
+            _ => continue,
+        };
+        if !seen.contains_key(record.member) {
+            seen.insert(record.member.to_owned(), Seen::default());
+        }
+        let Some(it) = seen.get_mut(record.member) else { continue };
+        it.checks += 1;
+        it.refused += u64::from(refused);
+        it.odd += u64::from(is_odd(record.time, &app.desk.zone));
+    }
+    // Whom one of the two leaves out is in the other's.
+    for it in &told {
+        seen.entry(it.requester.clone()).or_default();
+    }
+    let mut told: BTreeMap<String, Signals> = told.into_iter().map(|it| (it.requester.clone(), it)).collect();
+    let count = |(requester, seen): (String, Seen)| Count {
+        told: told.remove(&requester),
+        usual: stated(end.auditor.registry(), &requester, visit.now),
+        evaluated: copied.rows().evaluated(&requester),
+        requester,
+        seen,
+    };
+    let counts = seen.into_iter().map(count).collect();
+    let counted = Counted { at: visit.now, from, until, counts };
+    *app.of.counted.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(counted));
+    Ok(Redirect::to(&visit.path("/signals")).into_response())
+}
+
+/// How many subjects a requester's agreements in force state together; none when none states it.
+fn stated(registry: &Registry, requester: &str, now: Millis) -> Option<u64> {
+    let member: MemberId = requester.parse().ok()?;
+    let agreements = registry.agreements().filter(|it| it.requester == member && it.in_force(now));
+    agreements.filter_map(|it| it.size).reduce(u64::saturating_add)
+}
+
+fn is_odd(time: Millis, zone: &TimeZone) -> bool {
+    let at = i64::try_from(time.0).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    at.is_some_and(|at| !OFFICE.contains(&zone.to_datetime(at).hour()))
+}
+
+/// Something out of the ordinary: what, how many, of how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Signal(&'static str, u64, u64);
+
+impl Signal {
+    fn words(self, language: Language) -> String {
+        let Self(key, count, of) = self;
+        language.with(key, &[("count", count.into()), ("of", of.into())])
+    }
+}
+
+fn found(count: &Count) -> Vec<Signal> {
+    let Count { seen, told, usual, evaluated, .. } = count;
+    let mut found = Vec::new();
+    let much = |part: u64| seen.checks >= FEW && part.saturating_mul(100) >= SHARE * seen.checks;
+    if much(seen.refused) {
+        found.push(Signal("signal-refused", seen.refused, seen.checks));
+    }
+    if much(seen.odd) {
+        found.push(Signal("signal-odd", seen.odd, seen.checks));
+    }
+    let Some(told) = told else {
+        found.push(Signal("signal-miscounted", 0, seen.checks));
+        return found;
+    };
+    if let Some(usual) = usual.filter(|usual| told.subjects > *usual) {
+        found.push(Signal("signal-sweep", told.subjects, usual));
+    }
+    if told.most_lists >= LISTS {
+        found.push(Signal("signal-breadth", told.most_lists, LISTS));
+    }
+    if told.repeated > 0 {
+        found.push(Signal("signal-repeats", told.repeated, u64::from(REPEATS)));
+    }
+    if told.checks != seen.checks {
+        found.push(Signal("signal-miscounted", told.checks, seen.checks));
+    }
+    // A subject of which an answer was lost is evaluated and not registered; the other way nobody can explain.
+    if told.enrolled > *evaluated {
+        found.push(Signal("signal-enrolled", told.enrolled, *evaluated));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_two_count_differently_is_said_and_what_is_usual_is_not() {
+        let seen = Seen { checks: 30, refused: 2, odd: 1 };
+        let told = Signals {
+            requester: "procurement".to_owned(),
+            checks: 30,
+            subjects: 20,
+            erased: 0,
+            most_of_one: 3,
+            repeated: 0,
+            most_lists: 2,
+            enrolled: 20,
+            without_consent: 0,
+        };
+        let count = |seen, told| Count {
+            requester: "procurement".to_owned(),
+            seen,
+            told,
+            usual: Some(20),
+            evaluated: 20,
+        };
+        let words = |count: &Count| found(count).iter().map(|it| it.0).collect::<Vec<_>>();
+        assert_eq!(words(&count(seen, Some(told.clone()))), [""; 0]);
+        let many = Seen { checks: 30, refused: 15, odd: 30 };
+        let wide = Signals { subjects: 21, repeated: 1, most_lists: 8, enrolled: 21, checks: 29, ..told };
+        assert_eq!(
+            words(&count(many, Some(wide))),
+            [
+                "signal-refused",
+                "signal-odd",
+                "signal-sweep",
+                "signal-breadth",
+                "signal-repeats",
+                "signal-miscounted",
+                "signal-enrolled"
+            ]
+        );
+        assert_eq!(words(&count(seen, None)), ["signal-miscounted"]);
+    }
+}

@@ -1,0 +1,308 @@
+//! The auditor desk: the log as the portal verified it for itself.
+
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use serde_json::json;
+use tacit_federation::{
+    config::{AuditorFile, Environment, RoleFile as _},
+    run::{RunningPortal, Surroundings, read_seed, start_portal},
+};
+use tacit_ledger::{
+    checkpoint::Checkpoint,
+    ed25519::SigningKey,
+    note::{NoteSigner, NoteVerifier},
+    proof::TlogProof,
+};
+use tacit_model::{entropy::seeded_rng, generate::generate_uscc};
+use tacit_testkit::{Federation, Options};
+use tacit_wire::gateway::Question;
+
+use super::{
+    COURT, dressed,
+    visitor::{Page, Visitor},
+};
+
+const TAX: &str = "tax/serious-violations";
+
+/// A federation with a portal for its auditors.
+struct Desk {
+    federation: Federation,
+    portal: RunningPortal,
+}
+
+async fn portal(federation: &Federation) -> RunningPortal {
+    let folder = federation.folder();
+    let person = |account: &str, roles: &[&str]| json!({ "account": account, "title": account, "claims": { "name": account, "roles": roles } });
+    let accounts = json!([person("zhao", &["auditor"]), person("chen", &["officer"])]);
+    std::fs::write(folder.join("auditors.json"), accounts.to_string()).unwrap();
+    let file = folder.join("audit-web.toml");
+    let text = r#"
+role = "portal"
+name = "audit-web"
+database = "sqlite:data/audit-web.db"
+
+[auditor]
+http = "127.0.0.1:0"
+time_zone = "Asia/Shanghai"
+auditor = "auditor-a.toml"
+
+[auditor.login]
+kind = "development"
+accounts = "auditors.json"
+claims = { role = { claim = "roles", value = "auditor" } }
+"#;
+    std::fs::write(&file, text).unwrap();
+    let surroundings = Surroundings::new(federation.clock().clone());
+    start_portal(&file, Environment::Ignored, &surroundings).await.unwrap()
+}
+
+/// One check that was answered, and one that was refused for want of consent.
+async fn asked() -> Federation {
+    let federation = Federation::start("procurement", Options::quick()).await.unwrap();
+    let mut rng = seeded_rng([79; 32]);
+    let code = generate_uscc(&mut rng);
+    for (list, category) in [(COURT, 101), (TAX, 201)] {
+        federation.publish(list, federation.records_csv(category, [&code])).await.unwrap();
+    }
+    for (list, purpose) in [(COURT, "screening"), (TAX, "vendor-selection")] {
+        let question = Question {
+            lists: vec![list.to_owned()],
+            purpose: purpose.to_owned(),
+            case_number: "2026-0417".to_owned(),
+            officer: "li.na".to_owned(),
+            scheme: String::new(),
+        };
+        federation.ask("procurement", question, &code).await.unwrap();
+    }
+    federation
+}
+
+impl Desk {
+    async fn start() -> Self {
+        let federation = asked().await;
+        let portal = portal(&federation).await;
+        Self { federation, portal }
+    }
+
+    fn visitor(&self) -> Visitor {
+        Visitor::new(self.portal.desks()[0].1)
+    }
+
+    /// Looks again and again until a page says this; the log is followed every few seconds.
+    async fn until(&self, visitor: &mut Visitor, path: &str, words: &str) -> Page {
+        let begun = Instant::now();
+        loop {
+            let page = visitor.get(path).await;
+            if page.text.contains(words) {
+                return page;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "{path} never says {words:?}: {}", page.text);
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+    }
+}
+
+/// The addresses on a page that begin so.
+fn hrefs<'p>(page: &'p Page, beginning: &str) -> Vec<&'p str> {
+    let all = page.text.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    all.filter(|href| href.starts_with(beginning)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_auditor_reads_a_log_that_was_verified_filters_it_and_takes_a_proof_away() {
+    let desk = Desk::start().await;
+    let mut me = desk.visitor();
+    me.log_in("zhao").await;
+    let refused = desk.until(&mut me, "/en/log?decision=refused", "One entry").await;
+    dressed(&refused);
+    assert!(refused.text.contains("It needs the consent of the person"), "{}", refused.text);
+    assert!(refused.text.contains("Verified to tree size") && refused.text.contains("witnesses cosigned."));
+    assert!(me.get("/zh/log?decision=refused").await.text.contains("见证方中有"));
+    // Filters find what they name and nothing else.
+    for (filter, found) in [
+        ("decision=permitted", "One entry"),
+        ("decision=consent_required", "One entry"),
+        ("decision=quota_checks", "No matching entries."),
+        ("purpose=screening", "One entry"),
+        ("list=tax%2Fserious-violations&kind=access", "No matching entries."),
+        ("list=tax%2Fserious-violations&kind=refused", "One entry"),
+        ("member=nobody", "No matching entries."),
+        ("until=2020-01-01", "No matching entries."),
+        ("index=0", "One entry"),
+        ("index=x", "Enter the log index in digits"),
+        ("id=x", "Enter all 26 letters and digits"),
+        ("from=soon", "Enter the day as year, month and day"),
+    ] {
+        let page = me.get(&format!("/en/log?{filter}")).await;
+        assert!(page.status == StatusCode::OK && page.text.contains(found), "{filter}: {}", page.text);
+        let is_none = page.text.contains("No matching entries.");
+        assert_eq!(is_none, found == "No matching entries.", "{filter}");
+    }
+
+    // One entry, and its proof, which convinces who has the log's key alone.
+    let href = hrefs(&refused, "/en/log/")[0].to_owned();
+    let entry = me.get(&href).await;
+    dressed(&entry);
+    assert!(entry.text.contains("Its place was recomputed from the record"), "{}", entry.text);
+    assert!(entry.text.contains("Beside the log") && entry.text.contains("(consent_required)"));
+    let record = me.get(&format!("{href}/record")).await.text;
+    assert!(record.starts_with("tacit-log/v1\nkind refused\n"), "{record}");
+    let proof = TlogProof::parse(me.get(&format!("{href}/proof")).await.text.as_bytes()).unwrap();
+    let key = entry.text.split("--vkey ").nth(1).unwrap().split('<').next().unwrap();
+    let key = NoteVerifier::parse(&key.replace("&#43;", "+")).unwrap();
+    let head = proof.verify(record.as_bytes(), &key).unwrap();
+    assert!(proof.verify(record.replace("refused", "refusee").as_bytes(), &key).is_err());
+    let theirs = desk.federation.auditor("auditor-a").unwrap().checkpoint().await.unwrap();
+    assert!(head.size() <= theirs.size());
+    let id = record.lines().find_map(|line| line.strip_prefix("id ")).unwrap();
+    assert!(me.get(&format!("/en/log?id={id}")).await.text.contains("One entry"));
+    for missing in ["/en/log/99999999", "/en/log/x", "/en/log/x/proof"] {
+        assert_eq!(me.get(missing).await.status, StatusCode::NOT_FOUND, "{missing}");
+    }
+
+    let chain = me.get("/en/chain").await;
+    assert!(chain.text.contains("Cosigned") && chain.text.contains("court/witness"), "{}", chain.text);
+    let out = me.post("/en/logout", &[("csrf", &chain.csrf())]).await;
+    assert_eq!((out.status, out.to()), (StatusCode::SEE_OTHER, "/en/goodbye"));
+    assert!(me.get("/en/log").await.to().starts_with("/en/login?to="));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_auditor_counts_or_takes_away_is_on_record_and_what_it_looks_at_is_not() {
+    let desk = Desk::start().await;
+    let mut me = desk.visitor();
+    me.log_in("zhao").await;
+    desk.until(&mut me, "/en/log?decision=refused", "One entry").await;
+    for page in
+        ["/en/", "/en/agreements", "/en/signals", "/en/chain", "/en/log", "/en/log/0", "/zh/", "/zh/signals"]
+    {
+        let page = me.get(page).await;
+        dressed(&page);
+        assert_eq!(page.status, StatusCode::OK, "{}", page.text);
+    }
+    let reader = desk.federation.auditor("auditor-a").unwrap();
+    let kinds = async || reader.verify(|_, _| {}).await.unwrap().kinds;
+    let before = kinds().await;
+    assert!(!before.contains_key("audit") && !before.contains_key("export"), "{before:?}");
+
+    let overview = me.get("/en/").await;
+    assert!(overview.text.contains("<dt>Checks permitted</dt><dd>1</dd>"), "{}", overview.text);
+    assert!(overview.text.contains("<dt>Checks refused</dt><dd>1</dd>"), "{}", overview.text);
+    let agreements = me.get("/en/agreements").await;
+    assert!(agreements.text.contains("Screening of all registered suppliers"), "{}", agreements.text);
+    assert!(agreements.text.contains("with consent") && agreements.text.contains("Not needed"));
+
+    // Counting, and an export, are forms; the record is there before the answer.
+    let secret = overview.csrf();
+    let signals = me.get("/en/signals").await;
+    assert!(!signals.text.contains("<tbody"), "{}", signals.text);
+    assert_eq!(me.post("/en/signals", &[("csrf", "x")]).await.status, StatusCode::FORBIDDEN);
+    let counted = me.post("/en/signals", &[("csrf", &secret)]).await;
+    assert_eq!((counted.status, counted.to()), (StatusCode::SEE_OTHER, "/en/signals"), "{}", counted.text);
+    let signals = me.get("/en/signals").await;
+    assert!(signals.text.contains(">procurement</th>"), "{}", signals.text);
+    assert!(!signals.text.contains("The coordinator counts"), "{}", signals.text);
+    assert_eq!(kinds().await.get("audit"), Some(&1));
+
+    let wanted = |form| [("csrf", &*secret), ("form", form), ("purpose", "screening")];
+    let csv = me.post("/en/export", &wanted("csv")).await;
+    dressed(&csv);
+    assert_eq!(csv.status, StatusCode::OK, "{}", csv.text);
+    assert!(
+        csv.text.starts_with("index,kind,id,time,fields\n") && csv.text.contains(",access,"),
+        "{}",
+        csv.text
+    );
+    let lines = me.post("/en/export", &wanted("jsonl")).await;
+    let line: serde_json::Value = serde_json::from_str(lines.text.lines().next().unwrap()).unwrap();
+    assert!(
+        line["checkpoint"].as_str().unwrap().contains("/log\n") && line["purpose"] == "screening",
+        "{line}"
+    );
+    assert_eq!(kinds().await.get("export"), Some(&2));
+    // What finds nothing, or cannot be read, is no export.
+    let none = [("csrf", &*secret), ("form", "csv"), ("until", "2020-01-01")];
+    assert_eq!(me.post("/en/export", &none).await.status, StatusCode::NOT_FOUND);
+    let wrong = [("csrf", &*secret), ("form", "csv"), ("index", "x")];
+    assert_eq!(me.post("/en/export", &wrong).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(me.post("/en/export", &[("form", "csv")]).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(kinds().await.get("export"), Some(&2));
+    assert_eq!(me.get("/en/export").await.status, StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_but_an_auditor_sees_a_page_of_the_auditor_desk() {
+    let desk = Desk::start().await;
+    let mut stranger = desk.visitor();
+    for path in [
+        "/en/",
+        "/en/log",
+        "/en/log/0",
+        "/en/log/0/record",
+        "/en/log/0/proof",
+        "/en/agreements",
+        "/en/signals",
+        "/en/chain",
+        "/en/nothing",
+    ] {
+        let page = stranger.get(path).await;
+        dressed(&page);
+        assert_eq!(page.status, StatusCode::SEE_OTHER, "{path}");
+        assert!(page.to().starts_with("/en/login?to="), "{path}: {}", page.to());
+    }
+    for path in ["/en/signals", "/en/export", "/en/logout"] {
+        let page = stranger.post(path, &[("csrf", "x"), ("form", "csv")]).await;
+        assert_eq!(page.status, StatusCode::UNAUTHORIZED, "{path}");
+    }
+    // Another role does not get in, whatever it wants to see.
+    let login = stranger.get("/en/login").await;
+    let page = stranger.post("/en/login", &[("csrf", &login.csrf()), ("account", "chen")]).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.text);
+    assert_eq!(stranger.get("/en/log").await.status, StatusCode::SEE_OTHER);
+    // Nothing is changed by a form that was forged.
+    let mut me = desk.visitor();
+    me.log_in("zhao").await;
+    assert_eq!(me.post("/en/logout", &[("csrf", "x")]).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(me.get("/en/log").await.status, StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_auditor_desk_that_would_let_anybody_in_does_not_start() {
+    let desk = Desk::start().await;
+    let folder = desk.federation.folder();
+    let text = std::fs::read_to_string(folder.join("audit-web.toml")).unwrap();
+    let open: Vec<&str> = text.lines().filter(|line| !line.starts_with("claims")).collect();
+    let file = folder.join("open-web.toml");
+    std::fs::write(&file, open.join("\n").replace("audit-web", "open-web")).unwrap();
+    let surroundings = Surroundings::new(desk.federation.clock().clone());
+    let error = start_portal(&file, Environment::Ignored, &surroundings).await.unwrap_err();
+    assert!(error.to_string().contains("login.claims.role is missing"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_is_not_the_one_verified_before_fails_and_nothing_of_it_is_shown() {
+    let federation = asked().await;
+    let folder = federation.folder();
+    let auditor = AuditorFile::load(&federation.config("auditor-a"), Environment::Ignored).unwrap();
+    // What the log's key signed when the auditor looked last: another history.
+    let seed = read_seed(&folder.join("keys/coordinator-log.seed")).unwrap();
+    let signer = NoteSigner::new("coordinator/log", SigningKey::from_seed(&seed)).unwrap();
+    let before = Checkpoint { origin: "coordinator/log".to_owned(), size: 2, root: [7; 32] };
+    std::fs::write(&auditor.checkpoint, before.sign(&signer).unwrap().note()).unwrap();
+    let portal = portal(&federation).await;
+    let desk = Desk { federation, portal };
+    let mut me = desk.visitor();
+    me.log_in("zhao").await;
+    let chain = desk.until(&mut me, "/en/chain", "FAILS:").await;
+    assert!(chain.text.contains("the first 2 records are not those that were verified before"));
+    assert!(!chain.text.contains("Not yet verified") && !chain.text.contains("Verified to tree size"));
+    assert!(me.get("/zh/log").await.text.contains("验证失败"));
+    assert!(me.get("/en/log").await.text.contains("No matching entries."));
+    assert_eq!(me.get("/en/log/0").await.status, StatusCode::NOT_FOUND);
+    let form = [("csrf", &*chain.csrf()), ("form", "csv")];
+    assert_eq!(me.post("/en/export", &form).await.status, StatusCode::NOT_FOUND);
+    // The checkpoint that shows it stays.
+    let kept = std::fs::read(&auditor.checkpoint).unwrap();
+    assert_eq!(kept, before.sign(&signer).unwrap().note());
+}

@@ -1,0 +1,155 @@
+// The auditor desk in a browser, against a running federation and a real identity provider: from login to logout, in
+// both languages, with scripts and without, with the keyboard alone.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, describe, test } from "node:test";
+
+import {
+  axe,
+  confirmLogout,
+  deskClient,
+  keyboardOnly,
+  launch,
+  login,
+  missingBrowser,
+  noHorizontalScroll,
+  notHeavy,
+  pictures,
+  settings,
+  startProvider,
+  visit,
+} from "../support/index.mjs";
+
+const DESK = settings.desks.auditor;
+const LANGUAGES = ["en", "zh"];
+const WORDS = {
+  en: { go: "Continue", agreements: "Agreements", signals: "Signals", count: "Count now", chain: "Verification", csv: "Download as CSV", log: "Access log", show: "Show", logOut: "Log out", verified: "Verified to tree size" },
+  zh: { go: "继续", agreements: "协议", signals: "异常信号", count: "立即计数", chain: "日志验证", csv: "下载 CSV", log: "访问日志", show: "显示", logOut: "退出", verified: "已验证至树大小" },
+};
+
+describe("the auditor desk", { skip: missingBrowser() || (DESK ? false : "no auditor desk runs") }, () => {
+  let browser;
+  let provider;
+  before(async () => {
+    browser = await launch();
+    provider = await startProvider({ clients: [deskClient("auditor", DESK)] });
+  });
+  after(async () => {
+    await browser?.close();
+    await provider?.stop();
+  });
+
+  async function logIn(page, language, account = "zhao") {
+    await page.goto(`${DESK}/${language}/`);
+    await page.getByRole("button", { name: WORDS[language].go }).click();
+    await login(page, account);
+  }
+
+  // The log is followed every few seconds; a page without a script is looked at again.
+  async function verified(page, language) {
+    for (let again = 0; again < 100; again += 1) {
+      if ((await page.textContent("main")).includes(WORDS[language].verified)) return;
+      await new Promise((done) => setTimeout(done, 300));
+      await page.reload();
+    }
+    assert.fail("the log is never verified");
+  }
+
+  // A page as it stands: nothing that axe finds, and pictures of it.
+  async function judge(page, language, name) {
+    await page.waitForSelector("body.js-enabled");
+    assert.equal(await page.getAttribute("html", "lang"), language === "en" ? "en" : "zh-Hans");
+    await axe(page);
+    await noHorizontalScroll(page);
+    await pictures(page, { desk: "auditor", name, language });
+  }
+
+  for (const language of LANGUAGES) {
+    for (const script of [true, false]) {
+      test(`an auditor finds a refused check and takes its proof away: ${language}, ${script ? "with" : "without"} a script`, async () => {
+        await visit(browser, { language, script }, async (page) => {
+          const words = WORDS[language];
+          const look = (name) => (script ? judge(page, language, name) : Promise.resolve());
+          await page.goto(`${DESK}/`);
+          await page.waitForURL(/\/login\?to=/);
+          await look("login");
+          await logIn(page, language);
+          await page.waitForURL(`${DESK}/${language}/`);
+          await verified(page, language);
+          await look("overview");
+          for (const name of ["agreements", "chain", "signals"]) {
+            await page.getByRole("link", { name: words[name], exact: true }).first().click();
+            await page.waitForURL(`${DESK}/${language}/${name}`);
+            await look(name);
+          }
+          await page.getByRole("button", { name: words.count }).click();
+          await page.waitForSelector("tbody");
+          await look("signals-counted");
+          await page.getByRole("link", { name: words.log }).first().click();
+          await page.waitForURL(`${DESK}/${language}/log`);
+          assert.ok((await page.locator("tbody tr").count()) > 2);
+          await look("log");
+          await page.locator("#decision").selectOption("refused");
+          await page.getByRole("button", { name: words.show }).click();
+          await page.waitForURL(/decision=refused/);
+          const found = await page.locator("tbody tr").count();
+          assert.ok(found > 0);
+          assert.equal(await page.locator("tbody tr .govuk-tag").count(), found);
+          await look("log-filtered");
+          const [table] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: words.csv }).click()]);
+          assert.match(await readFile(await table.path(), "utf8"), /^index,kind,id,time,fields\n\d+,refused,/);
+          await page.locator("tbody a").first().click();
+          await page.waitForURL(/\/log\/\d+$/);
+          await look("entry");
+          const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: /tlog-proof/ }).click()]);
+          assert.match(await readFile(await download.path(), "utf8"), /^c2sp\.org\/tlog-proof@v1\n/);
+          assert.equal((await page.goto(`${DESK}/${language}/log?until=2020-01-01`)).status(), 200);
+          assert.equal(await page.locator(".tacit-empty").count(), 1);
+          await look("log-empty");
+          assert.equal((await page.goto(`${DESK}/${language}/log?index=x&from=soon`)).status(), 200);
+          assert.equal(await page.getByRole("alert").count(), 1);
+          await look("log-error");
+          await page.getByRole("button", { name: words.logOut }).click();
+          await confirmLogout(page);
+          await page.waitForURL(new RegExp(`${DESK}/`));
+          await page.goto(`${DESK}/${language}/log`);
+          await page.waitForURL(/\/login\?to=/);
+        });
+      });
+    }
+  }
+
+  test("the keyboard alone goes from login to an entry and sees where it is", async () => {
+    await visit(browser, {}, async (page) => {
+      await logIn(page, "en");
+      await verified(page, "en");
+      await page.waitForSelector("body.js-enabled");
+      const keyboard = keyboardOnly(page);
+      await keyboard.to("Skip to main content");
+      await keyboard.to(WORDS.en.log);
+      await keyboard.press("Enter");
+      await page.waitForURL(`${DESK}/en/log`);
+      await page.waitForSelector("body.js-enabled");
+      await keyboard.to(/^\d+$/);
+      await keyboard.press("Enter");
+      await page.waitForURL(/\/log\/\d+$/);
+    });
+  });
+
+  test("the login does not let in who is no auditor", async () => {
+    await visit(browser, {}, async (page) => {
+      await logIn(page, "en", "paper");
+      await page.waitForSelector("h1");
+      assert.equal(await page.textContent("h1"), "You cannot use this page");
+      await judge(page, "en", "no-auditor");
+    });
+  });
+
+  test("the access log weighs no more than a page may", async () => {
+    await visit(browser, {}, async (page) => {
+      await logIn(page, "en");
+      await page.waitForURL(`${DESK}/en/`);
+      await notHeavy(page, `${DESK}/en/log`);
+    });
+  });
+});
