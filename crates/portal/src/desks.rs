@@ -41,6 +41,7 @@ impl DeskName {
                 ("lists", "/lists"),
                 ("asked", "/asked"),
                 ("consents", "/consents"),
+                ("matters", "/matters"),
                 ("acting", "/acting"),
             ],
             Self::Auditor => &[

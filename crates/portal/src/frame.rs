@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::response::{Html, IntoResponse as _, Response};
 use jiff::tz::TimeZone;
+use tacit_model::Millis;
 
 use crate::{
     assets,
@@ -129,6 +130,11 @@ impl Frame {
 
     pub(crate) fn day(&self, iso: &str) -> String {
         time::day(iso, self.language)
+    }
+
+    /// The day of a moment, where the desk is.
+    pub(crate) fn day_of(&self, at: Millis) -> String {
+        self.day(&time::day_in(at, &self.zone))
     }
 
     /// Names one behind the other.

@@ -8,6 +8,7 @@ use unic_langid::LanguageIdentifier;
 const ENGLISH: &[&str] = &[
     include_str!("../locales/en/common.ftl"),
     include_str!("../locales/en/reasons.ftl"),
+    include_str!("../locales/en/redress.ftl"),
     include_str!("../locales/en/subject.ftl"),
     include_str!("../locales/en/officer.ftl"),
     include_str!("../locales/en/auditor.ftl"),
@@ -15,6 +16,7 @@ const ENGLISH: &[&str] = &[
 const CHINESE: &[&str] = &[
     include_str!("../locales/zh/common.ftl"),
     include_str!("../locales/zh/reasons.ftl"),
+    include_str!("../locales/zh/redress.ftl"),
     include_str!("../locales/zh/subject.ftl"),
     include_str!("../locales/zh/officer.ftl"),
     include_str!("../locales/zh/auditor.ftl"),
@@ -277,6 +279,12 @@ mod tests {
             "often-",
             "consent-state-",
             "removal-",
+            "ruling-",
+            "level-",
+            "until-decided-",
+            "given-",
+            "matter-state-",
+            "letter-kind-",
             "change-",
             "scope-",
             "reason-",

@@ -35,6 +35,11 @@ pub(crate) fn day(iso: &str, language: Language) -> String {
     day.strftime(pattern).to_string()
 }
 
+/// The day in a zone, `2026-11-21`.
+pub(crate) fn day_in(at: Millis, zone: &TimeZone) -> String {
+    zoned(&at.to_rfc3339(), zone).map(|at| at.date().to_string()).unwrap_or_default()
+}
+
 /// The beginning of a day in a zone, as the interfaces read times.
 pub(crate) fn start_of(day: Date, zone: &TimeZone) -> Option<String> {
     let start = day.to_zoned(zone.clone()).ok()?.timestamp().as_millisecond();

@@ -28,7 +28,7 @@ use crate::{
     measure::Registered,
     reading::{ReadingError, timetable},
     redress::Outgoing,
-    store,
+    store, usage,
     users::Kept,
 };
 
@@ -120,6 +120,8 @@ struct MatterBody {
     /// The list.
     #[schema(value_type = ListIdText)]
     list: String,
+    /// Its name in words.
+    list_name: String,
     /// When it was written.
     #[schema(format = DateTime, example = "2026-11-21T02:32:09.481Z")]
     filed: String,
@@ -149,8 +151,14 @@ struct PostBody {
     kind: String,
     /// Who wrote it.
     from: String,
+    /// Its name in words.
+    from_name: String,
     /// Member that it is for; empty for one to the person.
     to: String,
+    /// Its name in words; empty for a letter to the person.
+    to_name: String,
+    /// Name of the list that it is about, in words; empty for one that cannot be read.
+    list_name: String,
     /// When it was in the log; none while it waits for the next reading.
     #[schema(required = true, format = DateTime, example = "2026-11-21T02:32:09.481Z")]
     logtime: Option<String>,
@@ -299,18 +307,19 @@ pub(super) async fn matters(
     let objections = matters::matters(&posts, &registry);
     Ok(Json(MattersBody {
         request_id: call.id.to_string(),
-        objections: objections.iter().map(|it| tell(it, today(&registry, &it.list, now))).collect(),
-        letters: posts.iter().map(|post| tell_post(post, &app.member)).collect(),
+        objections: objections.iter().map(|it| tell(it, &registry, now)).collect(),
+        letters: posts.iter().map(|post| tell_post(post, &app.member, &registry)).collect(),
         freshness: freshness(&app, &party.kept).await?,
     }))
 }
 
-fn tell(matter: &Matter<'_>, today: Option<Date>) -> MatterBody {
-    let owed = matter.owed();
+fn tell(matter: &Matter<'_>, registry: &Registry, now: tacit_model::Millis) -> MatterBody {
+    let (owed, today) = (matter.owed(), today(registry, &matter.list, now));
     let ruled = matter.review.as_ref().or(matter.decision.as_ref().map(|(decision, _)| decision));
     MatterBody {
         id: matter.id.to_string(),
         list: matter.list.to_string(),
+        list_name: usage::list(registry, matter.list.as_str()).title,
         filed: matter.filed.to_rfc3339(),
         state: matter.word().to_owned(),
         outcome: ruled.map_or("", |ruled| ruled.outcome.as_str()).to_owned(),
@@ -321,16 +330,22 @@ fn tell(matter: &Matter<'_>, today: Option<Date>) -> MatterBody {
     }
 }
 
-fn tell_post(post: &Post<'_>, own: &MemberId) -> PostBody {
+fn tell_post(post: &Post<'_>, own: &MemberId, registry: &Registry) -> PostBody {
     let (from, to) = match &post.way {
-        Way::Came(kept) => (kept.letter.sender.to_string(), String::new()),
-        Way::Written(outgoing) => (own.to_string(), outgoing.to.to_string()),
+        Way::Came(kept) => (&kept.letter.sender, None),
+        Way::Written(outgoing) => (own, Some(usage::member(registry, &outgoing.to))),
     };
+    let usage::Named { id: from, title: from_name } = usage::member(registry, from);
+    let (to, to_name) = to.map_or_else(Default::default, |to| (to.id, to.title));
+    let list = post.letter.as_ref().map(|letter| letter.body.list());
     let logged = post.logged();
     PostBody {
         kind: post.letter.as_ref().map_or("", |letter| letter.body.kind()).to_owned(),
         from,
+        from_name,
         to,
+        to_name,
+        list_name: list.map(|list| usage::list(registry, list.as_str()).title).unwrap_or_default(),
         logtime: logged.map(|(at, _)| at.to_rfc3339()),
         record_id: logged.map_or("", |(_, record)| record).to_owned(),
         letter: post.letter.as_ref().and_then(|letter| serde_json::to_value(letter).ok()),

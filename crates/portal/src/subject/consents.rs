@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{
     App,
+    grant::later,
     says::{About, Freshness, Named},
 };
 use crate::{
@@ -55,7 +56,7 @@ pub(super) struct Event {
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Consent {
     #[serde(flatten)]
-    terms: Terms,
+    pub(super) terms: Terms,
     state: String,
     allows: bool,
     uses: u64,
@@ -64,7 +65,7 @@ pub(super) struct Consent {
 }
 
 impl Consent {
-    fn can(&self, change: &str) -> bool {
+    pub(super) fn can(&self, change: &str) -> bool {
         self.may.iter().any(|may| may == change)
     }
 }
@@ -92,6 +93,7 @@ struct ConsentsPage {
     standing: Vec<Consent>,
     others: Vec<Consent>,
     freshness: Freshness,
+    may_give: bool,
 }
 
 pub(super) async fn consents(
@@ -101,10 +103,11 @@ pub(super) async fn consents(
     let Consents { requests, consents, freshness } = known(&app, &visit, Scope::Read).await?;
     let (standing, others) = consents.into_iter().partition(|consent| consent.allows);
     let frame = Frame::new(&app.desk, &visit, visit.language.say("consents-title"), "consents");
-    page(&ConsentsPage { frame, requests, standing, others, freshness })
+    let may_give = visit.who(Scope::Consent).is_ok();
+    page(&ConsentsPage { frame, requests, standing, others, freshness, may_give })
 }
 
-async fn one(app: &App, visit: &Visit, scope: Scope, id: &str) -> Result<Consent, Fault> {
+pub(super) async fn one(app: &App, visit: &Visit, scope: Scope, id: &str) -> Result<Consent, Fault> {
     let known = known(app, visit, scope).await?;
     known.consents.into_iter().find(|consent| consent.terms.id == id).ok_or(Fault::NotFound)
 }
@@ -114,6 +117,8 @@ async fn one(app: &App, visit: &Visit, scope: Scope, id: &str) -> Result<Consent
 struct ConsentPage {
     frame: Frame,
     consent: Consent,
+    may_change: bool,
+    renews: bool,
 }
 
 pub(super) async fn consent(
@@ -122,7 +127,9 @@ pub(super) async fn consent(
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response, Fault> {
     let consent = one(&app, &visit, Scope::Read, &id).await?;
-    page(&ConsentPage { frame: frame(&app, &visit, "consent-title"), consent })
+    let may_change = visit.who(Scope::Consent).is_ok();
+    let renews = consent.can("renew") && !later(&consent, visit.now).is_empty();
+    page(&ConsentPage { frame: frame(&app, &visit, "consent-title"), consent, may_change, renews })
 }
 
 #[derive(Template)]

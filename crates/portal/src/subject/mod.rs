@@ -4,8 +4,10 @@ mod acting;
 mod asked;
 mod consents;
 mod entry;
+mod grant;
 mod home;
 mod lists;
+mod redress;
 mod requests;
 pub(crate) mod says;
 
@@ -44,7 +46,34 @@ pub(crate) fn router(desk: Desk, api: Api) -> Router {
         Route::get("/{language}/lists", Guard::For(Scope::Check), routing::get(lists::lists)),
         Route::post("/{language}/lists/check", Guard::For(Scope::Check), routing::post(lists::check)),
         Route::get("/{language}/lists/{holder}/{name}", Guard::Login, routing::get(lists::list)),
+        Route::post(
+            "/{language}/lists/{holder}/{name}/join",
+            Guard::For(Scope::Consent),
+            routing::post(lists::join),
+        ),
+        Route::get("/{language}/matters", Guard::For(Scope::Read), routing::get(redress::matters)),
+        Route::get("/{language}/matters.json", Guard::For(Scope::Read), routing::get(redress::json)),
+        Route::get("/{language}/letters/{id}", Guard::For(Scope::Read), routing::get(redress::letter)),
+        Route::get("/{language}/letters/{id}/file", Guard::For(Scope::Read), routing::get(redress::file)),
+        Route::get(
+            "/{language}/objections/new",
+            Guard::For(Scope::Object),
+            routing::get(redress::object::form),
+        ),
+        Route::post(
+            "/{language}/objections",
+            Guard::For(Scope::Object),
+            routing::post(redress::object::object),
+        ),
+        Route::get("/{language}/objections/{id}", Guard::For(Scope::Read), routing::get(redress::matter)),
+        Route::post(
+            "/{language}/objections/{id}/appeal",
+            Guard::For(Scope::Object),
+            routing::post(redress::appeal),
+        ),
         Route::get("/{language}/consents", Guard::For(Scope::Read), routing::get(consents::consents)),
+        Route::get("/{language}/consents/new", Guard::For(Scope::Consent), routing::get(grant::form)),
+        Route::post("/{language}/consents/new", Guard::For(Scope::Consent), routing::post(grant::grant)),
         Route::get("/{language}/consents/{id}", Guard::For(Scope::Read), routing::get(consents::consent)),
         Route::get(
             "/{language}/consents/{id}/receipt",
@@ -60,6 +89,16 @@ pub(crate) fn router(desk: Desk, api: Api) -> Router {
             "/{language}/consents/{id}/withdraw",
             Guard::For(Scope::Consent),
             routing::post(consents::withdraw),
+        ),
+        Route::get(
+            "/{language}/consents/{id}/renew",
+            Guard::For(Scope::Consent),
+            routing::get(grant::confirm),
+        ),
+        Route::post(
+            "/{language}/consents/{id}/renew",
+            Guard::For(Scope::Consent),
+            routing::post(grant::renew),
         ),
         Route::post(
             "/{language}/consents/{id}/pause",

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// For how many days a request can be allowed, beside its own end.
-const DAYS: [u32; 3] = [30, 90, 365];
+pub(super) const DAYS: [u32; 3] = [30, 90, 365];
 
 #[derive(Template)]
 #[template(path = "subject/request.html")]
@@ -79,10 +79,11 @@ pub(super) async fn request(
     show(&app, &visit, asked, false)
 }
 
+/// What the person was shown.
 #[derive(Serialize)]
-struct Shown {
-    language: &'static str,
-    text: String,
+pub(super) struct Shown {
+    pub(super) language: &'static str,
+    pub(super) text: String,
 }
 
 #[derive(Serialize)]

@@ -115,3 +115,91 @@ async fn a_request_is_allowed_in_part_and_withdrawn_at_the_desk_and_the_next_che
     assert_eq!(me.get(&format!("/en/consents/{id}/withdraw")).await.status, StatusCode::NOT_FOUND);
     assert_eq!(other.get(&format!("/en/consents/{id}")).await.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_consent_of_ones_own_accord_is_read_before_it_is_given_and_confirmed_again() {
+    let scene = scene().await;
+    let check = async || {
+        let question = Question {
+            lists: vec![TAX.to_owned()],
+            purpose: "vendor-selection".to_owned(),
+            case_number: "T-2".to_owned(),
+            officer: "li".to_owned(),
+            ..Question::default()
+        };
+        let outcome = scene.federation.ask("procurement", question, &scene.codes[0]).await.unwrap();
+        word(&outcome).unwrap_or_else(|| panic!("{outcome:?}")).to_owned()
+    };
+    scene.federation.publish(TAX, scene.federation.records_csv(201, &scene.codes[1..])).await.unwrap();
+    let mut me = scene.visitor();
+    me.log_in("paper").await;
+    assert_eq!(check().await, "consent_required");
+    let start = me.get("/en/consents/new").await;
+    let href = start.text.split("href=\"").filter(|rest| rest.starts_with("/en/consents/new?agreement="));
+    let href = href.map(|rest| rest.split('"').next().unwrap().to_owned());
+    let mut found = None;
+    for href in href {
+        let page = me.get(&href).await;
+        if page.text.contains(&format!("value=\"{TAX}\"")) && page.text.contains("vendor-selection") {
+            found = Some((href, page));
+        }
+    }
+    let (href, page) = found.expect("an agreement that needs consent");
+    assert!(!page.text.contains("checked"), "nothing is ticked beforehand: {}", page.text);
+    let short = me.get(&format!("{href}&review=yes&list={TAX}&days=30")).await;
+    assert!(short.text.contains("Choose at least one list"), "{}", short.text);
+    let chosen = format!("{href}&review=yes&list={TAX}&purpose=vendor-selection&frequency=1%20DAY&days=30");
+    let review = me.get(&chosen).await;
+    assert!(
+        review.text.contains("Give this consent?") && review.text.contains("You allow"),
+        "{}",
+        review.text
+    );
+    assert_eq!(check().await, "consent_required", "an address changes nothing");
+
+    // What the page carries, and the same once more: one consent.
+    let secret = review.csrf();
+    let fields: Vec<(String, String)> = ["id", "agreement", "list", "purpose", "frequency", "expires"]
+        .into_iter()
+        .map(|name| {
+            let (_, rest) = review.text.split_once(&format!("name=\"{name}\" value=\"")).unwrap();
+            (name.to_owned(), rest.split('"').next().unwrap().to_owned())
+        })
+        .collect();
+    let mut form: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (&**name, &**value)).collect();
+    assert_eq!(me.post("/en/consents/new", &form).await.status, StatusCode::FORBIDDEN, "without the secret");
+    form.push(("csrf", &secret));
+    for _ in 0..2 {
+        let given = me.post("/en/consents/new", &form).await;
+        assert!(given.text.contains("In force"), "{}", given.text);
+    }
+    assert_eq!(check().await, "not_listed");
+    let consents = me.get("/en/consents").await;
+    assert_eq!(consents.text.matches(&format!("href=\"/en/consents/{}\"", fields[0].1)).count(), 1);
+
+    let renew = format!("/en/consents/{}/renew", fields[0].1);
+    assert!(me.get(&renew).await.text.contains("Confirm this consent again?"));
+    let none = me.post(&renew, &[("csrf", &secret)]).await;
+    assert!(none.text.contains("Choose for how long"), "{}", none.text);
+    let renewed = me.post(&renew, &[("csrf", &secret), ("days", "365")]).await;
+    assert!(renewed.text.contains("In force, confirmed again"), "{}", renewed.text);
+    assert_eq!(me.get(&renew).await.status, StatusCode::NOT_FOUND, "it cannot end later than that");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_favorable_list_is_joined_and_left_at_the_desk_and_an_adverse_one_is_not() {
+    let scene = scene().await;
+    let mut me = scene.visitor();
+    me.log_in("paper").await;
+    let list = me.get("/en/lists/tax/trusted-taxpayers").await;
+    assert!(list.text.contains("I consent to stand on it"), "{}", list.text);
+    let secret = list.csrf();
+    let join = "/en/lists/tax/trusted-taxpayers/join";
+    for (given, says) in [("yes", "You consent to stand on"), ("no", "You do not consent to stand on")] {
+        let page = me.post(join, &[("csrf", &secret), ("given", given)]).await;
+        assert!(page.text.contains(says) && page.text.contains("It goes to: tax"), "{}", page.text);
+    }
+    assert_eq!(me.post(join, &[("csrf", &secret)]).await.status, StatusCode::BAD_REQUEST);
+    let adverse = me.post(&format!("/en/lists/{COURT}/join"), &[("csrf", &secret), ("given", "yes")]).await;
+    assert_eq!(adverse.status, StatusCode::NOT_FOUND);
+}

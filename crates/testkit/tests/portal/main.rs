@@ -5,6 +5,7 @@
 mod auditor;
 mod cases;
 mod consents;
+mod letters;
 mod officer;
 mod visitor;
 
