@@ -102,7 +102,7 @@ async fn a_person_reads_the_notice_objects_and_appeals_at_the_desk_and_sees_what
     for (list, text, says) in [
         ("", "I have paid.", "Choose the list"),
         (COURT, " ", "Write what is wrong"),
-        (COURT, &*"x".repeat(8001), "Write at most 8,000 characters"),
+        (COURT, &*"x".repeat(8001), "Write at most 8000 characters"),
         (COURT, "a\u{202e}b", "Write plain text"),
         ("court/nothing", "I have paid.", "There is a problem"),
     ] {
