@@ -49,6 +49,7 @@ fn every_step_of_the_demonstration_comes_out_as_promised() {
         .collect();
     for (step, outcome) in [
         ("founded", "ready"),
+        ("history", "lived"),
         ("lists", "published"),
         ("hit", "listed"),
         ("miss", "not_listed"),
@@ -61,11 +62,12 @@ fn every_step_of_the_demonstration_comes_out_as_promised() {
         ("altered_record", "detected"),
         ("what_each_party_saw", "private"),
         ("log_verified", "verified"),
+        ("web", "open"),
     ] {
         assert_eq!(steps[step]["outcome"], outcome, "{step}: {}", steps[step]);
         assert_eq!(steps[step]["ok"], true, "{step}");
     }
-    assert_eq!(steps.len(), 13);
+    assert_eq!(steps.len(), 15);
     assert_eq!(summary["ok"], true);
     assert!(summary["peak_memory_bytes"].as_u64().unwrap() < 500 << 20);
 
@@ -122,7 +124,7 @@ fn a_person_reads_steps_of_80_columns_and_no_escape_sequences_in_a_pipe() {
     for step in 1..=12 {
         assert!(out.contains(&format!("\n{step:>2}  ")), "no step {step}: {out}");
     }
-    assert!(out.contains("As promised: 13 of 13 steps"), "{out}");
+    assert!(out.contains("As promised: 15 of 15 steps"), "{out}");
     assert!(!out.contains("NOT AS"), "{out}");
     assert!(files_below(temporary.path()).is_empty(), "a temporary folder was left");
 }

@@ -6,9 +6,11 @@
 //!      tls/     a certificate and its key per member, ca.pem, crl.pem
 //!      keys/    seeds, 32 bytes in hexadecimal, mode 0600
 //!      tokens/  access tokens of the gateways, mode 0600
+//!      desks/   who can be chosen at the web desks of desks.toml, mode 0600
 //!      data/    databases
 //! ```
 
+mod desks;
 mod files;
 mod keys;
 mod ports;
@@ -32,6 +34,7 @@ use tacit_policy::{
     registry::entry::{Quotas, Role as Registered},
 };
 
+pub use desks::People;
 pub use keys::Use;
 pub use ports::{Ports, Service, TooManyPorts};
 
@@ -46,6 +49,9 @@ pub const DEFAULT_BASE_PORT: u16 = 7400;
 pub const CLI_APPLICATION: &str = "cli";
 /// The application of a node's officers; a holder's may read and decide objections.
 pub const OFFICER_APPLICATION: &str = "officer";
+
+/// The application of the subjects' web desk at an authority.
+pub const DESK_APPLICATION: &str = "desks";
 
 /// What a new federation does otherwise than its sample and the defaults say.
 #[derive(Debug, Clone, Copy, Default)]
@@ -195,6 +201,11 @@ impl Founding<'_> {
             if member.is_node() || role_of(member) == Role::Authority {
                 tokens::write(&self.folder.join("tokens"), &member.id, &member.roles, rng)?;
             }
+        }
+        if let Some(text) = desks::text(self.sample, self.ports) {
+            self.public("desks.toml", text.as_bytes())?;
+            self.make_folder(desks::ACCOUNTS)?;
+            desks::accounts(self.folder, self.now, rng)?;
         }
         let readme = readme::text(self.sample, self.ports);
         self.public("README.txt", readme.as_bytes())?;

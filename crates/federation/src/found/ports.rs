@@ -6,8 +6,9 @@ use std::{
 };
 
 use tacit_model::MemberId;
+use tacit_portal::DeskName;
 
-use crate::sample::Sample;
+use crate::sample::{Sample, SampleMember};
 
 /// A service that listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +21,8 @@ pub enum Service {
     GatewayHttp,
     /// An authority's interface for its portal, JSON.
     Api,
+    /// The web desk that is a client of this member.
+    Desk,
     /// Metrics.
     Metrics,
 }
@@ -36,7 +39,8 @@ pub struct TooManyPorts;
 impl Ports {
     /// Ports that people can remember: coordinator at `base` + 1, custodian + 2, nodes at + 11, + 21, + 31, ...
     /// and authorities after them, with an interface (JSON) at + 3.
-    /// Behind a node's port come its gateway (gRPC, then JSON) and its metrics.
+    /// Behind a node's port come its gateway (gRPC, then JSON) and its metrics. The web desks of subjects, officers and
+    /// auditors are at + 5, + 6 and + 7.
     ///
     /// # Errors
     /// [`TooManyPorts`].
@@ -65,7 +69,10 @@ impl Ports {
             put(&authority.id, Service::Api, at + 3)?;
             put(&authority.id, Service::Metrics, at + 4)?;
         }
-        Ok(Self(places))
+        Self(places).with_desks(sample, |number| {
+            let port = u16::try_from(usize::from(base) + 5 + number).map_err(|_| TooManyPorts)?;
+            Ok(loopback(port))
+        })
     }
 
     /// Addresses that somebody else chose, by calling `choose` for each service.
@@ -96,11 +103,47 @@ impl Ports {
         Ok(Self(places))
     }
 
+    /// The same with addresses for web desks: of subjects (0), officers (1) and auditors (2), as far as the sample has
+    /// somebody whose clients they are. Without it a federation is founded without desks.
+    ///
+    /// # Errors
+    /// What `choose` says.
+    pub fn with_desks<E>(
+        mut self,
+        sample: &Sample,
+        mut choose: impl FnMut(usize) -> Result<SocketAddr, E>,
+    ) -> Result<Self, E> {
+        for (number, (_, member)) in desks(sample).into_iter().enumerate() {
+            if let Some(member) = member {
+                self.0.insert((member.id.clone(), Service::Desk), choose(number)?);
+            }
+        }
+        Ok(self)
+    }
+
     /// Where a member's service listens.
     #[must_use]
     pub fn get(&self, member: &MemberId, service: Service) -> Option<SocketAddr> {
         self.0.get(&(member.clone(), service)).copied()
     }
+}
+
+/// The web desks, and the member whose client each is.
+pub(super) fn desks(sample: &Sample) -> [(DeskName, Option<&SampleMember>); 3] {
+    use tacit_policy::registry::entry::Role;
+    [
+        (DeskName::Subject, sample.first(Role::Authority)),
+        // Who only asks, before who also answers.
+        (
+            DeskName::Officer,
+            sample
+                .member
+                .iter()
+                .find(|it| it.has(Role::Requester) && !it.has(Role::Holder))
+                .or_else(|| sample.first(Role::Requester)),
+        ),
+        (DeskName::Auditor, sample.first(Role::Auditor)),
+    ]
 }
 
 fn bodies() -> [(tacit_policy::registry::entry::Role, usize); 2] {
@@ -128,6 +171,8 @@ mod tests {
         assert_eq!(at("procurement", Service::GatewayHttp), Some(7433));
         assert_eq!(at("portal", Service::Federation), None);
         assert_eq!(at("portal", Service::Api), Some(7443));
+        assert_eq!(at("portal", Service::Desk), Some(7405));
+        assert_eq!(at("auditor-a", Service::Desk), Some(7407));
         let mut all: Vec<_> = ports.0.values().collect();
         let count = all.len();
         all.sort();

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use tacit_policy::registry::entry::Role;
+use tacit_portal::DeskName;
 
-use super::{Ports, Service, role_of};
+use super::{Ports, Service, ports::desks, role_of};
 use crate::sample::{Sample, SampleAgreement};
 
 pub(super) fn text(sample: &Sample, ports: &Ports) -> String {
@@ -20,6 +21,21 @@ pub(super) fn text(sample: &Sample, ports: &Ports) -> String {
         let at = at.map(|at| format!("https://{at}")).or(api).unwrap_or_default();
         let file = format!("{}.toml", member.id);
         let _ = writeln!(out, "  {:<18} {:<24} {:<22} {}", file, roles.join(", "), at, member.title);
+    }
+    let desks: Vec<_> = desks(sample)
+        .into_iter()
+        .filter_map(|(desk, member)| Some((desk, ports.get(&member?.id, Service::Desk)?)))
+        .collect();
+    if !desks.is_empty() {
+        out.push_str("\nThe web, when all of it runs; whoever opens it on this machine chooses who to be\n\n");
+    }
+    for (desk, at) in desks {
+        let what = match desk {
+            DeskName::Subject => "who asked about me and why, am I on a list, consents, objections",
+            DeskName::Officer => "one check, batches, own checks, measures, objections",
+            DeskName::Auditor => "the log, verified: who asked what, by which agreement, with which proof",
+        };
+        let _ = writeln!(out, "  http://{at}/  {desk:<8} {what}");
     }
     out.push_str("\nLists\n\n");
     for list in &sample.list {
@@ -51,6 +67,7 @@ pub(super) fn text(sample: &Sample, ports: &Ports) -> String {
          \x20 tls/            certificate and key of each party, the CA certificate, the revocation list\n\
          \x20 keys/           private keys of each party; never in version control\n\
          \x20 tokens/         access tokens of gateways and authorities\n\
+         \x20 desks/          who can be chosen at the web desks; never in version control\n\
          \x20 data/           databases; empty before the first start\n",
     );
     first_steps(&mut out, sample);

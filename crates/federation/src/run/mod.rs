@@ -22,6 +22,7 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 pub use error::StartError;
 pub use portal::{RunningPortal, start_portal};
+pub use tacit_portal::DeskName;
 pub use secrets::{SeedError, letters_key, next_key_file, read_seed, signing_key};
 pub use sockets::Sockets;
 

@@ -99,7 +99,7 @@ impl Rig {
         let sample = Sample::named(SAMPLE).map_err(|_| BenchError::Wrong("the sample"))?;
         let surroundings = Surroundings::new(Arc::clone(&clock));
         let ports = Ports::chosen(&sample, |_, service| match service {
-            Service::Federation | Service::Metrics => surroundings.sockets.reserve(),
+            Service::Federation | Service::Metrics | Service::Desk => surroundings.sockets.reserve(),
             // A gateway finds a free port itself.
             Service::GatewayGrpc | Service::GatewayHttp | Service::Api => Ok((Ipv4Addr::LOCALHOST, 0).into()),
         })?;

@@ -129,9 +129,20 @@ impl Desk {
 
     /// One question about one subject.
     pub(super) async fn ask(&mut self, question: Question<'_>, code: &str) -> Result<Told, Failure> {
+        self.ask_as(OFFICER, question, code).await
+    }
+
+    /// The same by another officer.
+    pub(super) async fn ask_as(
+        &mut self,
+        officer: &str,
+        question: Question<'_>,
+        code: &str,
+    ) -> Result<Told, Failure> {
         let started = Instant::now();
+        let question = pb::Question { officer: officer.to_owned(), ..question.into() };
         let mut request =
-            tonic::Request::new(CheckRequest { question: Some(question.into()), code: code.to_owned() });
+            tonic::Request::new(CheckRequest { question: Some(question), code: code.to_owned() });
         request.set_timeout(PATIENCE);
         let response = self.0.check(request).await.map_err(troubled)?.into_inner();
         Ok(Told::of(response.outcome.unwrap_or_default(), started.elapsed()))

@@ -1,4 +1,4 @@
-//! Steps 1 and 2: the parties, and the lists.
+//! Steps 1 and 3: the parties, and the lists.
 
 use std::time::Instant;
 
@@ -7,6 +7,7 @@ use tacit_identity::Role;
 
 use super::{
     COURT_LIST, Cast, Codes, Made, Narrator, PLANS, Stage,
+    history::Around,
     lists::{Published, publish},
     narrator::{count, span},
     report::Step,
@@ -54,24 +55,30 @@ pub(super) async fn start(narrator: &Narrator, stage: &mut Stage) -> Result<Step
     Ok(Step::of("founded", "ready", if all { "ready" } else { "incomplete" }, json!({ "roles": members })))
 }
 
-/// Step 2: lists of realistic size, imported and sealed by their holders.
+/// Writes the agencies' files and chooses whom the steps are about.
+pub(super) async fn files(
+    context: &Context,
+    stage: &Stage,
+    scale: f64,
+) -> Result<(Vec<Made>, Cast, Around), Failure> {
+    let today = u32::try_from(context.clock.now().utc_day()).map_err(Failure::internal)?;
+    let folder = stage.folder.join(LISTS);
+    tokio::task::spawn_blocking(move || make(scale, today, &folder)).await.map_err(Failure::internal)?
+}
+
+/// Step 3: lists of realistic size, imported and sealed by their holders.
 pub(super) async fn lists(
     context: &Context,
     narrator: &mut Narrator,
     stage: &Stage,
-    scale: f64,
-) -> Result<(Step, Cast), Failure> {
+    made: &[Made],
+) -> Result<Step, Failure> {
     narrator.step("Lists are imported and sealed");
     narrator.say(
         "The codes are made up, with valid check characters. Sealed means: each entry is encrypted so that only a \
          permitted question about its own subject opens it. The custodian mirrors the sealed lists and reads none.",
     );
     narrator.gap();
-    let today = u32::try_from(context.clock.now().utc_day()).map_err(Failure::internal)?;
-    let folder = stage.folder.join(LISTS);
-    let (made, cast) = tokio::task::spawn_blocking(move || make(scale, today, &folder))
-        .await
-        .map_err(Failure::internal)??;
     let begun = Instant::now();
     narrator.heading(&row(["list", "records", "held back", "imported", "sealed", "buckets"]));
     let narrator = &*narrator;
@@ -104,7 +111,7 @@ pub(super) async fn lists(
     let facts =
         json!({ "lists": published.iter().map(Published::facts).collect::<Vec<_>>(), "records": records });
     let outcome = if published.len() == PLANS.len() { "published" } else { "incomplete" };
-    Ok((Step::of("lists", "published", outcome, facts), cast))
+    Ok(Step::of("lists", "published", outcome, facts))
 }
 
 /// A row of the table of lists; rows are shown as lists get ready, so the widths are fixed.
@@ -113,7 +120,7 @@ fn row([list, records, held_back, imported, sealed, buckets]: [&str; 6]) -> Stri
 }
 
 /// Writes the files and chooses the bidders.
-fn make(scale: f64, today: u32, folder: &std::path::Path) -> Result<(Vec<Made>, Cast), Failure> {
+fn make(scale: f64, today: u32, folder: &std::path::Path) -> Result<(Vec<Made>, Cast, Around), Failure> {
     let mut codes = Codes::new(super::os_rng());
     let mut made = Vec::new();
     for plan in &PLANS {
@@ -122,8 +129,10 @@ fn make(scale: f64, today: u32, folder: &std::path::Path) -> Result<(Vec<Made>, 
     let on_court = made.iter().find(|made| made.list.as_str() == COURT_LIST);
     let mut examples = on_court.map(|made| made.examples.clone()).unwrap_or_default().into_iter();
     let listed = examples.next().ok_or_else(|| Failure::internal("the court's list is empty"))?;
+    // Like bidder A, it stands among the first records.
+    let company = examples.next().ok_or_else(|| Failure::internal("the court's list has one record"))?;
     let mut swept: Vec<String> = examples.take(sweep::LISTED).collect();
     swept.extend(std::iter::repeat_with(|| codes.fresh()).take(sweep::TRIED - swept.len()));
     let cast = Cast { listed, unlisted: codes.fresh(), consenting: codes.fresh(), swept, ..Cast::default() };
-    Ok((made, cast))
+    Ok((made, cast, Around { company, other: codes.fresh() }))
 }

@@ -7,6 +7,7 @@ mod ask;
 mod closing;
 mod consents;
 mod founding;
+mod history;
 mod listing;
 mod lists;
 mod narrator;
@@ -18,16 +19,20 @@ mod seen;
 mod stage;
 mod sweep;
 mod verified;
+mod web;
 
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use tacit_client::{ConsentAuthority, LogReader};
+use tacit_federation::run::RunningPortal;
 use tacit_ledger::note::NoteVerifier;
 use tacit_model::{Ulid, entropy::os_rng};
 
 use self::{
+    ahead::Ahead,
     ask::Desk,
     lists::{Codes, Made, PLANS},
     narrator::{Narrator, count, span},
@@ -50,6 +55,8 @@ const COURT_LIST: &str = "court/judgment-defaulters";
 const TAX_LIST: &str = "tax/serious-violations";
 const ELIGIBILITY: &str = "public-procurement-eligibility";
 const VENDOR_SELECTION: &str = "vendor-selection";
+/// For how long somebody may act for the company of the first days.
+const MANDATE_MS: u64 = 90 * 86_400_000;
 const TENDER: &str = "TENDER-2026-0147";
 
 /// Arguments of `tacit demo`.
@@ -115,6 +122,8 @@ pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<Exit, Failu
     if arguments.search {
         return search::serve();
     }
+    let clock = Arc::new(Ahead::behind(context.clock.clone(), history::HOURS));
+    let context = &Context { output: context.output, clock: clock.clone() };
     context.block_on(async {
         let started = Instant::now();
         let mut signals = Signals::listen()?;
@@ -126,7 +135,7 @@ pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<Exit, Failu
         );
         let mut stage = None;
         let steps = {
-            let shown = show(context, &arguments, &mut narrator, &mut stage);
+            let shown = show(context, &arguments, &mut narrator, &mut stage, &clock);
             tokio::select! {
                 steps = shown => Some(steps),
                 () = stop_asked(&mut signals) => None,
@@ -136,7 +145,7 @@ pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<Exit, Failu
             return steps.map_or(Ok(Exit::Done), |steps| steps.map(|_| Exit::Done));
         };
         let roles = std::mem::take(&mut stage.roles);
-        let (steps, cast) = match steps {
+        let (steps, cast, portal) = match steps {
             Some(Ok(shown)) => shown,
             Some(Err(failure)) => {
                 stop_all(roles).await?;
@@ -162,14 +171,15 @@ pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<Exit, Failu
         if context.output.is_json() {
             context.output.json_line(&summary)?;
         }
-        if arguments.once {
-            stop_all(roles).await?;
-            closing::kept(&narrator, &stage);
+        let ended = if arguments.once {
+            stop_all(roles).await
         } else {
-            closing::keeps_running(&narrator, &stage, &cast);
-            until_stopped(context, roles, &mut signals).await?;
-            closing::kept(&narrator, &stage);
-        }
+            closing::keeps_running(&narrator, &stage, &cast, portal.desks());
+            until_stopped(context, roles, &mut signals).await.map(drop)
+        };
+        portal.stop().await;
+        ended?;
+        closing::kept(&narrator, &stage);
         Ok(if ok { Exit::Done } else { Exit::Trouble })
     })
 }
@@ -180,17 +190,24 @@ async fn show(
     arguments: &Arguments,
     narrator: &mut Narrator,
     stage: &mut Option<Stage>,
-) -> Result<(Vec<Step>, Cast), Failure> {
+    clock: &Arc<Ahead>,
+) -> Result<(Vec<Step>, Cast, RunningPortal), Failure> {
     let mut steps = Vec::new();
     let begun = Instant::now();
     narrator.step("A federation is founded");
-    let stage = stage.insert(Stage::found(context, arguments.dir.as_deref())?);
+    let stage = stage.insert(Stage::found(arguments.dir.as_deref(), context.clock.clone())?);
     let mut step = founding::start(narrator, stage).await?;
     step.took_ms = ms(begun.elapsed());
     steps.push(step);
 
     let begun = Instant::now();
-    let (mut step, cast) = founding::lists(context, narrator, stage, arguments.scale).await?;
+    let (made, cast, around) = founding::files(context, stage, arguments.scale).await?;
+    let (mut step, answers) = history::live(context, narrator, stage, &made, &around, clock).await?;
+    step.took_ms = ms(begun.elapsed());
+    steps.push(step);
+
+    let begun = Instant::now();
+    let mut step = founding::lists(context, narrator, stage, &made).await?;
     step.took_ms = ms(begun.elapsed());
     steps.push(step);
 
@@ -204,7 +221,7 @@ async fn show(
         stage,
         narrator,
         cast,
-        answers: 0,
+        answers,
     };
     let walk = &mut walk;
     steps.push(timed(questions::hit(walk)).await?);
@@ -219,7 +236,12 @@ async fn show(
     steps.push(timed(seen::run(walk)).await?);
     steps.push(timed(verified::run(walk)).await?);
     let cast = std::mem::take(&mut walk.cast);
-    Ok((steps, cast))
+    let begun = Instant::now();
+    let until = walk.context.clock.now().plus_ms(MANDATE_MS).to_rfc3339();
+    let (mut step, portal) = web::open(walk.narrator, walk.stage, &around, &until).await?;
+    step.took_ms = ms(begun.elapsed());
+    steps.push(step);
+    Ok((steps, cast, portal))
 }
 
 async fn timed(step: impl Future<Output = Result<Step, Failure>>) -> Result<Step, Failure> {

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use tracing_subscriber::EnvFilter;
 
 use super::person::READING_MS;
-use crate::{cli::Context, commands::up::serving_files, exit::Failure};
+use crate::{commands::up::serving_files, exit::Failure};
 
 /// What all roles write of their work.
 pub(super) const LOG_FILE: &str = "tacit.log";
@@ -38,7 +38,7 @@ pub(super) struct Stage {
 
 impl Stage {
     /// Founds the federation: nothing runs yet.
-    pub(super) fn found(context: &Context, dir: Option<&Path>) -> Result<Self, Failure> {
+    pub(super) fn found(dir: Option<&Path>, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
         let (folder, temporary) = match dir {
             Some(dir) => (std::path::absolute(dir)?, None),
             None => {
@@ -47,7 +47,7 @@ impl Stage {
             }
         };
         let overrides = Overrides { reading_ms: Some(READING_MS), ..Overrides::default() };
-        let stage = Self::founded("procurement", folder, temporary, overrides, context.clock.clone())?;
+        let stage = Self::founded("procurement", folder, temporary, overrides, clock)?;
         DirBuilder::new().mode(0o700).create(stage.folder.join(LISTS))?;
         log_to(&stage.folder.join(LOG_FILE))?;
         Ok(stage)
@@ -103,6 +103,11 @@ impl Stage {
         self.folder.join(format!("{member}.toml"))
     }
 
+    /// What whatever runs here shares.
+    pub(super) fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
+    }
+
     /// Whether the folder stays.
     pub(super) fn is_kept(&self) -> bool {
         self.temporary.is_none()
@@ -121,15 +126,17 @@ fn temporary() -> Result<TempDir, Failure> {
 fn free_ports(sample: &Sample, sockets: &Sockets) -> Result<Ports, Failure> {
     // All at once, so that no port is chosen twice.
     let mut passing = Vec::new();
+    let mut pass = || {
+        let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let at = socket.local_addr()?;
+        passing.push(socket);
+        Ok(at)
+    };
     let ports = Ports::chosen(sample, |_, service| match service {
-        Service::GatewayGrpc | Service::GatewayHttp | Service::Api => {
-            let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-            let at = socket.local_addr()?;
-            passing.push(socket);
-            Ok(at)
-        }
+        Service::GatewayGrpc | Service::GatewayHttp | Service::Api | Service::Desk => pass(),
         Service::Federation | Service::Metrics => sockets.reserve(),
     });
+    let ports = ports.and_then(|ports| ports.with_desks(sample, |_| pass()));
     ports.map_err(|error: io::Error| Failure::trouble("no free ports on 127.0.0.1 were found").why(error))
 }
 
