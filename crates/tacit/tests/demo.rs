@@ -121,7 +121,7 @@ fn a_person_reads_steps_of_80_columns_and_no_escape_sequences_in_a_pipe() {
     for line in out.lines() {
         assert!(line.chars().count() <= 80, "{} columns: {line}", line.chars().count());
     }
-    for step in 1..=12 {
+    for step in 1..=14 {
         assert!(out.contains(&format!("\n{step:>2}  ")), "no step {step}: {out}");
     }
     assert!(out.contains("As promised: 15 of 15 steps"), "{out}");
@@ -141,7 +141,7 @@ fn a_folder_with_something_in_it_is_named_and_not_touched() {
 
 #[test]
 fn it_keeps_running_until_it_is_asked_to_stop_and_answers_meanwhile() {
-    use std::io::{BufRead as _, BufReader};
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
     let temporary = tempfile::tempdir().unwrap();
     let folder = temporary.path().join("federation");
     let mut running = tacit(&["demo", "--json", "--scale", "0.001", "--dir", folder.to_str().unwrap()])
@@ -152,7 +152,7 @@ fn it_keeps_running_until_it_is_asked_to_stop_and_answers_meanwhile() {
     BufReader::new(running.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
     let summary: Value = serde_json::from_str(&line).unwrap();
     assert_eq!(summary["ok"], true, "{line}");
-    let code = summary["steps"][2]["facts"]["code"].as_str().unwrap();
+    let code = summary["steps"][3]["facts"]["code"].as_str().unwrap();
     let config = folder.join("procurement.toml");
     let asked = run(&[
         "check",
@@ -167,6 +167,17 @@ fn it_keeps_running_until_it_is_asked_to_stop_and_answers_meanwhile() {
         config.to_str().unwrap(),
     ]);
     assert!(asked.status.success(), "{}\n{}", text(&asked.stdout), text(&asked.stderr));
+
+    // Its three desks let a person in.
+    let web = summary["steps"].as_array().unwrap().last().unwrap();
+    for desk in web["facts"]["desks"].as_array().unwrap() {
+        let at = desk["url"].as_str().unwrap().trim_start_matches("http://").trim_end_matches('/');
+        let mut socket = std::net::TcpStream::connect(at).unwrap();
+        write!(socket, "GET /en/login HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut page = String::new();
+        socket.read_to_string(&mut page).unwrap();
+        assert!(page.starts_with("HTTP/1.1 200") && page.contains("Who do you want to be?"), "{desk}: {page}");
+    }
 
     let id = running.id().to_string();
     assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
