@@ -176,7 +176,10 @@ fn it_keeps_running_until_it_is_asked_to_stop_and_answers_meanwhile() {
         write!(socket, "GET /en/login HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n").unwrap();
         let mut page = String::new();
         socket.read_to_string(&mut page).unwrap();
-        assert!(page.starts_with("HTTP/1.1 200") && page.contains("Who do you want to be?"), "{desk}: {page}");
+        assert!(
+            page.starts_with("HTTP/1.1 200") && page.contains("Who do you want to be?"),
+            "{desk}: {page}"
+        );
     }
 
     let id = running.id().to_string();

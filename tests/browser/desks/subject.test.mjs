@@ -1,6 +1,7 @@
 // The subject desk in a browser, against a running federation and a real identity provider: from login to logout, in
 // both languages, with scripts and without, with the keyboard alone.
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 
@@ -45,6 +46,16 @@ describe("the subject desk", { skip: missingBrowser() || (DESK ? false : "no sub
     await page.getByRole("button", { name: WORDS[language].go }).click();
     await login(page, account);
     await page.waitForURL(`${DESK}/${language}/`);
+  }
+
+  // Asks about the company on the command line: the exit code and what was said.
+  function askOnCommandLine() {
+    const question = ["--list", "tax/serious-violations", "--purpose", "vendor-selection", "--case", "CLI-1"];
+    const config = ["--config", process.env.TACIT_PROCUREMENT];
+    const words = ["check", process.env.TACIT_CODE_PAPER, ...question, ...config, "--json"];
+    return new Promise((resolve) => {
+      execFile(process.env.TACIT_PROGRAM, words, (error, out, err) => resolve({ code: error?.code ?? 0, said: out + err }));
+    });
   }
 
   // A page as it stands: nothing that axe finds, and pictures of it.
@@ -146,6 +157,9 @@ describe("the subject desk", { skip: missingBrowser() || (DESK ? false : "no sub
       await page.getByLabel("30 days").check();
       await page.getByRole("button", { name: "Allow what I ticked" }).click();
       await page.getByRole("heading", { name: "In force" }).waitFor();
+      const allowed = await askOnCommandLine();
+      assert.equal(allowed.code, 0, allowed.said);
+      assert.match(allowed.said, /not_listed/);
       await judge(page, "en", "allowed");
       await page.getByRole("link", { name: "My consents" }).last().click();
       await judge(page, "en", "consents-one");
@@ -158,7 +172,90 @@ describe("the subject desk", { skip: missingBrowser() || (DESK ? false : "no sub
       await judge(page, "en", "withdraw");
       await page.getByRole("button", { name: "Withdraw this consent" }).click();
       await page.getByRole("heading", { name: "Withdrawn" }).waitFor();
+      // The very next check, on the command line.
+      const refused = await askOnCommandLine();
+      assert.equal(refused.code, 3, refused.said);
+      assert.match(refused.said, /consent_required/);
       await judge(page, "en", "withdrawn");
+    });
+  });
+
+  for (const language of LANGUAGES) {
+    test(`a notice is read, and what one may do about it: ${language}`, async () => {
+      await visit(browser, { language }, async (page) => {
+        await logIn(page, language, "paper");
+        await judge(page, language, "home-alerts");
+        assert.ok((await page.locator(".govuk-notification-banner__link").count()) >= 1);
+        await page.goto(`${DESK}/${language}/matters`);
+        await judge(page, language, "matters");
+        await page.locator("tbody a").last().click();
+        await page.waitForURL(/\/letters\/[0-9A-Z]{26}$/);
+        await judge(page, language, "letter");
+        await page.locator("a.govuk-button").click();
+        await page.waitForURL(/\/objections\/new\?list=/);
+        await judge(page, language, "object");
+        await page.locator("main form button").click();
+        await page.waitForURL(/\/objections$/);
+        assert.equal(await page.getByRole("alert").count(), 1);
+        await judge(page, language, "object-error");
+        await page.goto(`${DESK}/${language}/consents/new`);
+        await judge(page, language, "grant");
+        await page.locator("section a").first().click();
+        await page.waitForURL(/agreement=/);
+        assert.equal(await page.locator("input:checked").count(), 0, "nothing is ticked beforehand");
+        await judge(page, language, "grant-choose");
+        await page.locator("main form button").click();
+        assert.equal(await page.getByRole("alert").count(), 1);
+        await judge(page, language, "grant-error");
+        for (const name of ["list", "purpose", "frequency", "days"]) await page.locator(`input[name=${name}]`).first().check();
+        await page.locator("main form button").click();
+        await page.waitForURL(/days=/);
+        await judge(page, language, "grant-review");
+        await page.goto(`${DESK}/${language}/lists/tax/trusted-taxpayers`);
+        await judge(page, language, "list-favorable");
+      });
+    });
+  }
+
+  test("an objection is sent and followed, without a script", async () => {
+    await visit(browser, { script: false }, async (page) => {
+      await logIn(page, "en", "paper");
+      await page.goto(`${DESK}/en/objections/new?list=court/judgment-defaulters`);
+      await page.getByLabel("What is wrong, and why?").fill("It was paid in May.\nThe bailiff has the receipt.");
+      await page.getByRole("button", { name: "Send the objection" }).click();
+      await page.getByRole("heading", { name: "Your objection is taken down" }).waitFor();
+      await page.getByRole("link", { name: "Follow it here" }).click();
+      await page.waitForURL(/\/objections\/[0-9A-Z]{26}$/);
+    });
+    await visit(browser, {}, async (page) => {
+      await logIn(page, "en", "paper");
+      await page.goto(`${DESK}/en/matters`);
+      await judge(page, "en", "matters-one");
+      await page.locator("table").first().getByRole("link").first().click();
+      await judge(page, "en", "matter");
+    });
+  });
+
+  test("a consent of one's own accord is given and confirmed again", async () => {
+    await visit(browser, {}, async (page) => {
+      await logIn(page, "en", "agent");
+      await page.goto(`${DESK}/en/consents/new`);
+      await page.locator("section a").first().click();
+      for (const name of ["list", "purpose", "frequency", "days"]) await page.locator(`input[name=${name}]`).first().check();
+      await page.getByRole("button", { name: "Read it before giving it" }).click();
+      await page.getByRole("button", { name: "Give this consent" }).click();
+      await page.getByRole("heading", { name: "In force" }).waitFor();
+      await page.goto(`${DESK}/en/consents`);
+      await page.locator("tbody").getByRole("link").first().click();
+      await page.getByRole("button", { name: "Confirm again, for longer" }).click();
+      await page.getByRole("heading", { name: "Confirm this consent again?" }).waitFor();
+      await judge(page, "en", "renew");
+      await page.locator("main form button").click();
+      assert.equal(await page.getByRole("alert").count(), 1);
+      await judge(page, "en", "renew-error");
+      await page.getByLabel("365 days").check();
+      await page.locator("main form button").click();
+      await page.getByRole("heading", { name: "In force, confirmed again" }).waitFor();
     });
   });
 

@@ -27,7 +27,9 @@ pub(super) fn text(sample: &Sample, ports: &Ports) -> String {
         .filter_map(|(desk, member)| Some((desk, ports.get(&member?.id, Service::Desk)?)))
         .collect();
     if !desks.is_empty() {
-        out.push_str("\nThe web, when all of it runs; whoever opens it on this machine chooses who to be\n\n");
+        out.push_str(
+            "\nThe web, when all of it runs; whoever opens it on this machine chooses who to be\n\n",
+        );
     }
     for (desk, at) in desks {
         let what = match desk {

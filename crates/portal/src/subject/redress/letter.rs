@@ -49,7 +49,7 @@ const FIELDS: [(&str, &str, As); 27] = [
     ("/received_on", "letter-received-on", As::Day),
     ("/decide_by", "letter-decide-by", As::Day),
     ("/until_decided", "letter-until-decided", As::Word("until-decided")),
-    ("/reason", "letter-removal", As::Word("removal")),
+    ("/reason", "letter-why", As::Word("removal")),
     ("/removed_on", "letter-removed-on", As::Day),
     ("/given", "letter-given", As::Word("given")),
     ("/registered_on", "letter-registered-on", As::Day),

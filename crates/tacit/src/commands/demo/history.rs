@@ -44,7 +44,14 @@ pub(super) struct Around {
 /// What happens at some hour.
 enum Deed {
     /// An officer asks; in the end, the word that comes back.
-    Ask { officer: &'static str, about: About, list: &'static str, purpose: &'static str, case: &'static str, says: &'static str },
+    Ask {
+        officer: &'static str,
+        about: About,
+        list: &'static str,
+        purpose: &'static str,
+        case: &'static str,
+        says: &'static str,
+    },
     /// The company is asked for its consent.
     Request,
     /// It allows that.
@@ -147,15 +154,13 @@ pub(super) async fn live(
                 wanted.push((*says).to_owned());
             }
             Deed::Request => {
-                let asked = office
-                    .ask_consent(&around.company, TAX_LIST, VENDOR_SELECTION, 90, "4 MONTH")
-                    .await?;
+                let asked =
+                    office.ask_consent(&around.company, TAX_LIST, VENDOR_SELECTION, 90, "4 MONTH").await?;
                 consent = Some(asked.consent_id);
             }
             Deed::Allow => {
                 let id = consent.clone().ok_or_else(|| Failure::internal("no consent was asked for"))?;
-                let allowed =
-                    json!({ "scheme": "CN-USCC", "shown": { "language": "en", "text": NOTICE } });
+                let allowed = json!({ "scheme": "CN-USCC", "shown": { "language": "en", "text": NOTICE } });
                 company.post(&format!("/v1/requests/{id}/allow"), allowed).await?;
             }
             Deed::Own => {

@@ -1,9 +1,9 @@
-//! The desks in a real browser, with a real identity provider: a federation and its portal are started here, and the
-//! tests in `tests/browser/desks` walk through them.
+//! The desks in a real browser, with a real identity provider and PostgreSQL: a federation and its portal are started here,
+//! and the tests in `tests/browser/desks` walk through them.
 
 #![cfg(test)]
 
-use std::{path::Path, process::Stdio};
+use std::{path::Path, process::Stdio, time::Duration};
 
 use serde_json::json;
 use tacit_federation::{
@@ -12,6 +12,8 @@ use tacit_federation::{
     run::{Surroundings, start_portal},
 };
 use tacit_model::{entropy::seeded_rng, generate::generate_uscc};
+use tacit_node::redress::Whose;
+use tacit_store::{Dialect, conformance};
 use tacit_testkit::{Federation, Options, PortRange};
 use tacit_wire::gateway::{AskConsentRequest, Question};
 use tokio::process::Command;
@@ -39,17 +41,46 @@ fn question(list: &str, purpose: &str) -> Question {
     }
 }
 
+/// A federation on PostgreSQL whose court notifies the first of these of being listed, today.
+async fn federation(codes: &[String]) -> Federation {
+    let options = Options::quick().reading_ms(1000).database(|folder, member| {
+        // PostgreSQL names its databases by the member.
+        Some(conformance::url(folder, member))
+    });
+    let options = options.change(|sample| {
+        let list = sample.list.iter_mut().find(|list| list.id.as_str() == COURT).unwrap();
+        (list.notice_days, list.review_body) = (0, Some("tax".parse().unwrap()));
+        sample.category.iter_mut().filter(|it| it.adverse).for_each(|category| category.notice_days = 0);
+    });
+    let federation = Federation::start("procurement", options).await.unwrap();
+    let head = "code,category,decision_ref,decided_on,notified_on,effective_on,expires_on";
+    let row = format!("{head}\n{},101,(2026) No. 17,2026-10-01,,,\n", codes[0]);
+    federation.publish(COURT, row).await.unwrap();
+    let court = federation.redress("court", federation.clock()).await.unwrap();
+    let noticed = court.notify(&COURT.parse().unwrap(), Whose::Due, "clerk").await.unwrap();
+    for _ in 0..600 {
+        if court.waiting(&noticed.written).await.unwrap() == 0 {
+            federation.seal(COURT).await.unwrap();
+            return federation;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the notice is not in the log");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_desk_is_walked_through_in_a_browser() {
+async fn on_postgresql_every_desk_is_walked_through_in_a_browser() {
+    if conformance::is_skipped(Dialect::Postgres, "the desks are walked through on PostgreSQL") {
+        return;
+    }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     if let Some(why) = missing(&root) {
         eprintln!("SKIPPED: {why}");
         return;
     }
-    let federation = Federation::start("procurement", Options::quick().reading_ms(1000)).await.unwrap();
     let mut rng = seeded_rng([78; 32]);
     let codes: Vec<String> = (0..4).map(|_| generate_uscc(&mut rng)).collect();
-    federation.publish(COURT, federation.records_csv(101, &codes[..1])).await.unwrap();
+    let federation = federation(&codes).await;
     federation.publish(TAX, federation.records_csv(201, &codes[1..3])).await.unwrap();
     let desk = federation.desk("portal").unwrap();
     for code in &codes {
@@ -99,7 +130,7 @@ async fn every_desk_is_walked_through_in_a_browser() {
         r#"
 role = "portal"
 name = "web"
-database = "sqlite:data/web.db"
+database = "{}"
 
 [subject]
 http = "127.0.0.1:0"
@@ -133,6 +164,7 @@ issuer = "http://{provider}"
 client_id = "auditor"
 claims = {{ role = {{ claim = "roles", value = "auditor" }} }}
 "#,
+        conformance::url(federation.folder(), "web"),
         federation.desk_at("portal").unwrap(),
         federation.gateway_at("procurement").unwrap().http.unwrap(),
     );
@@ -148,6 +180,10 @@ claims = {{ role = {{ claim = "roles", value = "auditor" }} }}
         .env("TACIT_DESK_SUBJECT", format!("http://{}", at("subject")))
         .env("TACIT_DESK_OFFICER", format!("http://{}", at("officer")))
         .env("TACIT_DESK_AUDITOR", format!("http://{}", at("auditor")))
+        // How a check is asked for on the command line, but for its code.
+        .env("TACIT_PROGRAM", env!("CARGO_BIN_EXE_tacit"))
+        .env("TACIT_PROCUREMENT", federation.config("procurement"))
+        .env("TACIT_CODE_PAPER", &codes[0])
         // Nobody else of these tests asks about these.
         .env("TACIT_CODE_LISTED", &codes[2])
         .env("TACIT_CODE_OTHER", &codes[3])
