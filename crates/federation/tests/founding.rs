@@ -10,8 +10,8 @@ use std::{
 
 use tacit_federation::{
     config::{
-        AuditorFile, AuthorityFile, ConfigError, CoordinatorFile, CustodianFile, Environment, NodeFile,
-        RoleFile as _, role_of,
+        AuditorFile, AuthorityFile, ConfigError, CoordinatorFile, CustodianFile, Environment, FileKind,
+        NodeFile, PortalFile, RoleFile as _, kind_of, role_of,
     },
     found::{DEFAULT_BASE_PORT, FoundError, Founded, Overrides, Ports, found},
     run::letters_key,

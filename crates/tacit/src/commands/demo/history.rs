@@ -1,7 +1,5 @@
 //! Step 2: three days of ordinary work, by a clock that was set back beforehand, so that the web has something to show.
 
-use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -122,7 +120,7 @@ pub(super) async fn live(
     );
     narrator.gap();
     for made in made {
-        publish(context, &stage.folder, &shortened(made)?).await?;
+        publish(context, &stage.folder, &made.first(RECORDS)?).await?;
     }
     let file = AuthorityFile::load(&stage.config(PORTAL), Environment::Ignored)?;
     let desk = DeskClient::new(file.api.http, connect::desk_token(&file, CLI_APPLICATION)?);
@@ -175,13 +173,4 @@ pub(super) async fn live(
     narrator.value("clock", "set to today");
     let outcome = if said == wanted { "lived" } else { "otherwise" };
     Ok((Step::of("history", "lived", outcome, json!({ "said": said, "answers": answers })), answers))
-}
-
-/// The first records of a list's file, as a file of its own.
-fn shortened(made: &Made) -> Result<Made, Failure> {
-    let lines = BufReader::new(fs::File::open(&made.path)?).lines().take(RECORDS + 1);
-    let lines: Vec<String> = lines.collect::<Result<_, _>>()?;
-    let path = made.path.with_extension("first.csv");
-    fs::write(&path, lines.join("\n") + "\n")?;
-    Ok(Made { list: made.list.clone(), holder: made.holder, path, examples: Vec::new() })
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -141,6 +141,17 @@ impl<R: Rng> Codes<R> {
         }
         file.flush()?;
         Ok(Made { list, holder, path, examples })
+    }
+}
+
+impl Made {
+    /// The first records of the file, as a file of its own.
+    pub(super) fn first(&self, records: usize) -> Result<Self, Failure> {
+        let lines = BufReader::new(File::open(&self.path)?).lines().take(records + 1);
+        let lines: Vec<String> = lines.collect::<Result<_, _>>()?;
+        let path = self.path.with_extension("first.csv");
+        std::fs::write(&path, lines.join("\n") + "\n")?;
+        Ok(Self { list: self.list.clone(), holder: self.holder, path, examples: Vec::new() })
     }
 }
 
