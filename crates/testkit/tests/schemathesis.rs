@@ -105,8 +105,7 @@ impl Scene {
         // Answers, of which one names the person; and measures on that.
         let (mut records, mut measures) = (Vec::new(), Vec::new());
         for list in [COURT, TAX] {
-            let question =
-                json!({ "lists": [list], "purpose": "screening", "case_number": "2026-0417", "officer": "li" });
+            let question = json!({ "lists": [list], "purpose": "screening", "case_number": "2026-0417", "officer": "li" });
             let answer = post(&officer, "/v1/checks", me(question)).await;
             records.push(answer["answers"][0]["record"]["id"].clone());
         }
@@ -137,9 +136,11 @@ impl Scene {
         // An objection that was decided, and one that waits for a decision.
         let mut objections = Vec::new();
         for (list, desk) in [(COURT, &court), (TAX, &tax)] {
-            let filed = post(&portal, "/v1/objections", me(json!({ "list": list, "text": "I have paid." }))).await;
+            let filed =
+                post(&portal, "/v1/objections", me(json!({ "list": list, "text": "I have paid." }))).await;
             let search = json!({ "level": "objection" });
-            until(desk, "/v1/cases/search", search, |it| it["cases"][0]["case_id"] == filed["objection"]).await;
+            until(desk, "/v1/cases/search", search, |it| it["cases"][0]["case_id"] == filed["objection"])
+                .await;
             objections.push(filed["objection"].clone());
         }
         let ruling = json!({ "outcome": "upheld", "reasons": "No payment came.", "decided_by": "Judge Li" });
@@ -216,8 +217,13 @@ impl Scene {
         for operation in of.without {
             command.args(["--exclude-operation-id", operation]);
         }
-        let output =
-            command.env("API_TOKEN", &of.token).current_dir(&folder).stdin(Stdio::null()).output().await.unwrap();
+        let output = command
+            .env("API_TOKEN", &of.token)
+            .current_dir(&folder)
+            .stdin(Stdio::null())
+            .output()
+            .await
+            .unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{}: {said}\n{}", of.name, String::from_utf8_lossy(&output.stderr));
 
@@ -258,7 +264,8 @@ fn statuses<'d>(document: &'d Value, report: &Value, url: &str) -> BTreeMap<&'d 
         let (request, response) = (&exchange["request"], &exchange["response"]);
         let path = request["url"].as_str().unwrap().strip_prefix(url).unwrap().split('?').next().unwrap();
         let is_at = |known: &str| {
-            let (known, given): (Vec<&str>, Vec<&str>) = (known.split('/').collect(), path.split('/').collect());
+            let (known, given): (Vec<&str>, Vec<&str>) =
+                (known.split('/').collect(), path.split('/').collect());
             known.len() == given.len()
                 && known.iter().zip(&given).all(|(known, given)| known == given || known.starts_with('{'))
         };

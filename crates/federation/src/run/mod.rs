@@ -24,7 +24,7 @@ pub use error::StartError;
 pub use portal::{RunningPortal, start_portal};
 pub use secrets::{SeedError, letters_key, next_key_file, read_seed, signing_key};
 pub use sockets::Sockets;
-pub use tacit_portal::DeskName;
+pub use tacit_portal::{DeskName, OpenDesk};
 
 use crate::config::{
     AuthorityFile, CoordinatorFile, CustodianFile, Environment, NodeFile, RoleFile as _, Tls, role_of,

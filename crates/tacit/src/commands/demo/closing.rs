@@ -1,8 +1,8 @@
 //! After the last step: what the reader can try, and what stays.
 
-use std::{net::SocketAddr, path::Path};
+use std::path::Path;
 
-use tacit_federation::run::DeskName;
+use tacit_federation::run::{DeskName, OpenDesk};
 
 use super::{
     AUDITOR, COURT_LIST, Cast, ELIGIBILITY, Narrator, PORTAL, PROCUREMENT, TAX_LIST, VENDOR_SELECTION,
@@ -10,22 +10,17 @@ use super::{
 };
 
 /// The exact commands for another terminal, as long as the federation runs.
-pub(super) fn keeps_running(
-    narrator: &Narrator,
-    stage: &Stage,
-    cast: &Cast,
-    desks: &[(DeskName, SocketAddr)],
-) {
+pub(super) fn keeps_running(narrator: &Narrator, stage: &Stage, cast: &Cast, desks: &[OpenDesk]) {
     narrator.gap();
     narrator.line(&narrator.tone(Tone::Strong, "Open the web in a browser on this machine:"));
     narrator.gap();
-    for (desk, at) in desks {
-        let what = match desk {
+    for desk in desks {
+        let what = match desk.name {
             DeskName::Subject => "for Minjiang Paper: who asked, am I on a list, consents",
             DeskName::Officer => "for officers of the procurement office",
             DeskName::Auditor => "for the audit office",
         };
-        narrator.value(desk.as_str(), &format!("http://{at}/  {what}"));
+        narrator.value(desk.name.as_str(), &format!("{}/  {what}", desk.origin));
     }
     narrator.gap();
     narrator.line(&narrator.tone(Tone::Strong, "The federation keeps running. From another terminal:"));

@@ -44,7 +44,7 @@ pub(super) async fn open(
     write_private(&stage.folder.join("desks/subject.json"), accounts.as_bytes())?;
     let portal = start_portal(&stage.config("desks"), Environment::Ignored, stage.surroundings()).await?;
     let desks: Vec<_> =
-        portal.desks().iter().map(|(desk, at)| (desk.as_str(), format!("http://{at}/"))).collect();
+        portal.desks().iter().map(|desk| (desk.name.as_str(), format!("{}/", desk.origin))).collect();
     for (desk, url) in &desks {
         narrator.value(desk, url);
     }
