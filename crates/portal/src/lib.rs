@@ -152,7 +152,7 @@ impl Portal {
         if let Some((config, ends)) = &deps.auditor {
             names_role(DeskName::Auditor, config)?;
             let follower = auditor::follower(ends.clone(), Arc::clone(&deps.clock))?;
-            portal.open(&deps, DeskName::Auditor, config, |desk| auditor::router(desk, &follower)).await?;
+            portal.open(&deps, DeskName::Auditor, config, |desk| auditor::pages(desk, &follower)).await?;
             portal.followers.push(follower);
         }
         if portal.desks.is_empty() { Err(StartError::NoDesk) } else { Ok(portal) }

@@ -18,9 +18,12 @@ use tacit_model::{entropy::seeded_rng, generate::generate_uscc};
 use tacit_testkit::{Federation, Options};
 use tacit_wire::gateway::Question;
 
+use tacit_portal::{Guard, Guarded};
+
 use super::{
     COURT, dressed,
     visitor::{Page, Visitor},
+    walk::{Filling, Walked, asset, walk},
 };
 
 const TAX: &str = "tax/serious-violations";
@@ -305,4 +308,87 @@ async fn a_log_that_is_not_the_one_verified_before_fails_and_nothing_of_it_is_sh
     // The checkpoint that shows it stays.
     let kept = std::fs::read(&auditor.checkpoint).unwrap();
     assert_eq!(kept, before.sign(&signer).unwrap().note());
+}
+
+/// The desk with a log that was read.
+struct Office {
+    desk: Desk,
+    asset: String,
+}
+
+impl Walked for Office {
+    fn routes(&self) -> &[Guarded] {
+        &self.desk.portal.desks()[0].routes
+    }
+
+    fn visitor(&self) -> Visitor {
+        self.desk.visitor()
+    }
+
+    fn filling(&self, route: &Guarded) -> Option<Filling> {
+        let path = route.path.replace("{language}", "en");
+        let one = path.replace("{index}", "1");
+        Filling::common(route, &self.asset, "zhao").or_else(|| {
+            Some(match route.path {
+                "/{language}/log/{index}"
+                | "/{language}/log/{index}/record"
+                | "/{language}/log/{index}/proof" => Filling::of(one),
+                "/{language}/chain"
+                | "/{language}/agreements"
+                | "/{language}/signals"
+                | "/{language}/log" => Filling::of(path),
+                "/{language}/export" => Filling::of(path).form("form", "csv"),
+                _ => return None,
+            })
+        })
+    }
+
+    async fn insider(&self) -> Visitor {
+        let mut visitor = self.visitor();
+        visitor.log_in("zhao").await;
+        visitor
+    }
+
+    async fn other(&self) -> Option<Visitor> {
+        None
+    }
+
+    async fn unfit(&self, guard: Guard) -> Vec<(Visitor, &'static str)> {
+        panic!("{guard:?} is not of this desk")
+    }
+
+    fn refused(&self) -> Vec<&'static str> {
+        vec!["chen"]
+    }
+
+    fn told_to_none_else(&self) -> Vec<String> {
+        vec!["Public procurement office".to_owned()]
+    }
+
+    async fn state(&self, _: &mut Visitor) -> Vec<String> {
+        let log = self.desk.federation.auditor("auditor-a").unwrap().verify(|_, _| {}).await.unwrap();
+        // Reading the log is on record by and by; what is counted or taken away has tests of its own.
+        log.kinds.iter().filter(|(kind, _)| **kind != "audit").map(|kind| format!("{kind:?}")).collect()
+    }
+
+    async fn change(&self, _: &mut Visitor) {
+        let code = generate_uscc(&mut seeded_rng([80; 32]));
+        let question = Question {
+            lists: vec![COURT.to_owned()],
+            purpose: "screening".to_owned(),
+            case_number: "2026-0418".to_owned(),
+            officer: "li.na".to_owned(),
+            scheme: String::new(),
+        };
+        self.desk.federation.ask("procurement", question, &code).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_page_and_form_of_the_auditor_desk_is_refused_to_whom_it_is_not_for() {
+    let desk = Desk::start().await;
+    let mut me = desk.visitor();
+    me.log_in("zhao").await;
+    let log = desk.until(&mut me, "/en/log", "Public procurement office").await;
+    walk(&Office { asset: asset(&log), desk }).await;
 }

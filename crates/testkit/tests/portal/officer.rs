@@ -11,9 +11,12 @@ use tacit_federation::{
 use tacit_model::{entropy::seeded_rng, generate::generate_uscc, parse_ulid};
 use tacit_testkit::{Federation, Options};
 
+use tacit_portal::{Guard, Guarded};
+
 use crate::{
     dressed,
     visitor::{Page, Visitor},
+    walk::{Filling, Walked, asset, masked, walk},
 };
 
 const TAX: &str = "tax/serious-violations";
@@ -330,4 +333,109 @@ async fn an_officer_desk_that_names_no_role_does_not_start() {
     let federation = Federation::start("procurement", Options::quick()).await.unwrap();
     let error = portal(&federation, "{}").await.unwrap_err().to_string();
     assert!(error.contains("login.claims.role"), "{error}");
+}
+
+/// The desk with one check of an officer who also decides.
+struct Office {
+    scene: Scene,
+    record: String,
+    asset: String,
+}
+
+/// No record, no request and no case has this id.
+const NONE: &str = "01KAM2V7Q3ZJ6V6T1V8M3W9R5C";
+const WALKED: &str = "CASE-WALKED-77";
+
+impl Office {
+    async fn new() -> Self {
+        let scene = scene().await;
+        let mut sun = scene.officer("sun").await;
+        let page = ask(&mut sun, &scene.listed, ELIGIBILITY, WALKED).await;
+        says(&page, &["tacit-answer--listed"]);
+        let checks = sun.get("/en/checks").await;
+        let receipt = link(&checks, "/en/checks/");
+        let record = receipt.split('/').nth(3).unwrap().to_owned();
+        Self { scene, record, asset: asset(&checks) }
+    }
+}
+
+impl Walked for Office {
+    fn routes(&self) -> &[Guarded] {
+        &self.scene.portal.desks()[0].routes
+    }
+
+    fn visitor(&self) -> Visitor {
+        Visitor::new(self.scene.portal.desks()[0].address)
+    }
+
+    fn filling(&self, route: &Guarded) -> Option<Filling> {
+        let path = route.path.replace("{language}", "en");
+        if let Some(common) = Filling::common(route, &self.asset, "sun") {
+            return Some(common);
+        }
+        Some(match route.path {
+            "/{language}/check" => Filling::of(path)
+                .form("code", &self.scene.other)
+                .form("choice", ELIGIBILITY)
+                .form("case_number", "T-9"),
+            "/{language}/checks" | "/{language}/node" | "/{language}/cases" | "/{language}/measures" => {
+                Filling::of(path)
+            }
+            "/{language}/checks/{record}/receipt" => {
+                Filling::of(path.replace("{record}", &self.record)).or(path.replace("{record}", NONE))
+            }
+            "/{language}/consents" => {
+                Filling::of(path).form("code", &self.scene.other).form("choice", SELECTION).form("days", "30")
+            }
+            "/{language}/measures/new" => Filling::of(format!("{path}?record={}", self.record)),
+            "/{language}/consents/{consent}" => Filling::absent(path.replace("{consent}", NONE)),
+            "/{language}/measures/{measure}/lift" => {
+                Filling::absent(path.replace("{measure}", NONE)).form("decider", "Judge Li")
+            }
+            "/{language}/cases/{level}/{case}" => {
+                Filling::absent(format!("/en/cases/objection/{NONE}")).form("outcome", "upheld")
+            }
+            _ => return None,
+        })
+    }
+
+    async fn insider(&self) -> Visitor {
+        self.scene.officer("sun").await
+    }
+
+    async fn other(&self) -> Option<Visitor> {
+        Some(self.scene.officer("zhou").await)
+    }
+
+    async fn unfit(&self, guard: Guard) -> Vec<(Visitor, &'static str)> {
+        assert_eq!(guard, Guard::Decides);
+        vec![(self.scene.officer("chen").await, "You cannot use this page")]
+    }
+
+    fn refused(&self) -> Vec<&'static str> {
+        vec!["stranger"]
+    }
+
+    fn told_to_none_else(&self) -> Vec<String> {
+        vec![WALKED.to_owned()]
+    }
+
+    async fn state(&self, insider: &mut Visitor) -> Vec<String> {
+        let log = self.scene.federation.auditor("auditor-a").unwrap().verify(|_, _| {}).await.unwrap();
+        let kinds = log.kinds.iter().filter(|(kind, _)| **kind != "audit");
+        let mut state = vec![format!("{:?}", kinds.collect::<Vec<_>>())];
+        for at in ["/en/checks", "/en/consents", "/en/measures", "/en/cases"] {
+            state.push(masked(&insider.get(at).await));
+        }
+        state
+    }
+
+    async fn change(&self, insider: &mut Visitor) {
+        ask(insider, &self.scene.other, ELIGIBILITY, "T-8").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_page_and_form_of_the_officer_desk_is_refused_to_whom_it_is_not_for() {
+    walk(&Office::new().await).await;
 }
