@@ -16,6 +16,7 @@ use super::{
     ask::{Desk, Question},
     lists::{Made, publish, wait_published},
     narrator::plural,
+    person,
     report::Step,
     stage::Stage,
 };
@@ -157,6 +158,7 @@ pub(super) async fn live(
                 consent = Some(asked.consent_id);
             }
             Deed::Allow => {
+                person::read(&company.desk, &*context.clock).await?;
                 let id = consent.clone().ok_or_else(|| Failure::internal("no consent was asked for"))?;
                 let allowed = json!({ "scheme": "CN-USCC", "shown": { "language": "en", "text": NOTICE } });
                 company.post(&format!("/v1/requests/{id}/allow"), allowed).await?;

@@ -9,6 +9,7 @@ use tacit_federation::{
     desk::DeskClient,
     found::CLI_APPLICATION,
 };
+use tacit_model::Clock;
 
 use super::{PORTAL, Walk};
 use crate::exit::Failure;
@@ -36,16 +37,22 @@ pub(super) async fn logs_in(walk: &Walk<'_>) -> Result<(), Failure> {
     ask(walk, "/v1/users").await.map(drop)
 }
 
-/// Shows bidder C's log, and gives the outcomes in it, newest first.
-pub(super) async fn sees(walk: &Walk<'_>) -> Result<Value, Failure> {
-    let now = walk.context.clock.now().to_rfc3339();
+/// Waits until the portal has read what is in the log now.
+pub(super) async fn read(desk: &DeskClient, clock: &dyn Clock) -> Result<(), Failure> {
+    let now = clock.now().to_rfc3339();
     for _ in 0..PATIENCE {
-        let beat = desk(walk)?.get("/v1/heartbeat").await?;
+        let beat = desk.get("/v1/heartbeat").await?;
         if beat.body["as_of"].as_str().is_some_and(|as_of| *as_of > *now) {
             break;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+    Ok(())
+}
+
+/// Shows bidder C's log, and gives the outcomes in it, newest first.
+pub(super) async fn sees(walk: &Walk<'_>) -> Result<Value, Failure> {
+    read(&desk(walk)?, &*walk.context.clock).await?;
     let answer = ask(walk, "/v1/findUsage").await?;
     let usages = answer["usage"].as_array().cloned().unwrap_or_default();
     walk.narrator.say(
