@@ -167,7 +167,12 @@ fn test(root: &Path) -> Result<bool, Error> {
 
 /// Only the tests in a browser; without one there is nothing to report.
 fn browser(root: &Path) -> Result<bool, Error> {
-    if portal::prepare(root) { portal::test(root).map(|tally| report_tests(&tally)) } else { Ok(false) }
+    if !portal::prepare(root) {
+        return Ok(false);
+    }
+    let mut tally = portal::test(root)?;
+    tally.add(runner::desks(root)?);
+    Ok(report_tests(&tally))
 }
 
 fn report_tests(tally: &runner::Tally) -> bool {

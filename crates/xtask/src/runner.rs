@@ -63,16 +63,7 @@ impl fmt::Display for Tally {
 
 /// All tests of the workspace, on SQLite; then those of the store and of the roles on PostgreSQL.
 pub(crate) fn test(root: &Path) -> Result<Tally, Error> {
-    // A server of the caller's own, or one for this run.
-    let given = std::env::var(ON_POSTGRES).ok().filter(|url| !url.is_empty());
-    let server = if given.is_some() {
-        None
-    } else {
-        postgres::Server::start()
-            .inspect_err(|error| println!("{SKIPPED} nothing is tested on PostgreSQL: {error}"))
-            .ok()
-    };
-    let url = given.or_else(|| server.as_ref().map(postgres::Server::url));
+    let (server, url) = postgres();
     let environment = python::environment(root);
     needs::strace();
     // Before the tests of the workspace, for some of them drive the browser too.
@@ -106,6 +97,39 @@ pub(crate) fn test(root: &Path) -> Result<Tally, Error> {
         tally.add(portal::test(root)?);
     }
     Ok(tally)
+}
+
+/// The desks in a browser, on PostgreSQL, with pictures of every page.
+pub(crate) fn desks(root: &Path) -> Result<Tally, Error> {
+    let (server, url) = postgres();
+    let mut command = cargo(root);
+    match url {
+        Some(url) => command.env(ON_POSTGRES, url),
+        None => return Ok(Tally { broken: true, ..Tally::default() }),
+    };
+    let tally = if has_nextest(root) {
+        command.args(["nextest", "run", "--workspace", "--test", "browser"]);
+        nextest(command)
+    } else {
+        command.args(["test", "--workspace", "--test", "browser", "--", "--show-output"]);
+        libtest(command)
+    };
+    drop(server);
+    tally
+}
+
+/// A PostgreSQL server of the caller's own, or one for this run, which ends when it is dropped; and its URL.
+fn postgres() -> (Option<postgres::Server>, Option<String>) {
+    let given = std::env::var(ON_POSTGRES).ok().filter(|url| !url.is_empty());
+    let server = if given.is_some() {
+        None
+    } else {
+        postgres::Server::start()
+            .inspect_err(|error| println!("{SKIPPED} nothing is tested on PostgreSQL: {error}"))
+            .ok()
+    };
+    let url = given.or_else(|| server.as_ref().map(postgres::Server::url));
+    (server, url)
 }
 
 /// Some tests: with nextest, where it is, those of the filter, else those that `cargo test` takes by these arguments. The
