@@ -37,7 +37,7 @@ impl Tally {
         self.failed == 0 && self.passed > 0 && !self.broken
     }
 
-    fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
         self.skipped += other.skipped;
