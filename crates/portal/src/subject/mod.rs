@@ -58,10 +58,14 @@ pub(crate) fn pages(desk: Desk, api: Api) -> Pages {
             Guard::For(Scope::Consent),
             routing::post(lists::join),
         ),
-        Route::get("/{language}/matters", Guard::For(Scope::Read), routing::get(redress::matters)),
-        Route::get("/{language}/matters.json", Guard::For(Scope::Read), routing::get(redress::json)),
-        Route::get("/{language}/letters/{id}", Guard::For(Scope::Read), routing::get(redress::letter)),
-        Route::get("/{language}/letters/{id}/file", Guard::For(Scope::Read), routing::get(redress::file)),
+        Route::get("/{language}/matters", Guard::For(Scope::Read), routing::get(redress::matters))
+            .limited(Limit::Lookup),
+        Route::get("/{language}/matters.json", Guard::For(Scope::Read), routing::get(redress::json))
+            .limited(Limit::Lookup),
+        Route::get("/{language}/letters/{id}", Guard::For(Scope::Read), routing::get(redress::letter))
+            .limited(Limit::Lookup),
+        Route::get("/{language}/letters/{id}/file", Guard::For(Scope::Read), routing::get(redress::file))
+            .limited(Limit::Lookup),
         Route::get(
             "/{language}/objections/new",
             Guard::For(Scope::Object),
@@ -72,7 +76,8 @@ pub(crate) fn pages(desk: Desk, api: Api) -> Pages {
             Guard::For(Scope::Object),
             routing::post(redress::object::object),
         ),
-        Route::get("/{language}/objections/{id}", Guard::For(Scope::Read), routing::get(redress::matter)),
+        Route::get("/{language}/objections/{id}", Guard::For(Scope::Read), routing::get(redress::matter))
+            .limited(Limit::Lookup),
         Route::post(
             "/{language}/objections/{id}/appeal",
             Guard::For(Scope::Object),

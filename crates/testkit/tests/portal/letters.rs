@@ -35,7 +35,7 @@ async fn listed() -> (Scene, ManualClock) {
     let head = "code,category,decision_ref,decided_on,notified_on,effective_on,expires_on";
     let csv = format!("{head}\n{},101,(2026) No. 17,2026-10-01,,,\n", codes[0]);
     federation.publish(COURT, csv).await.unwrap();
-    let portal = portal(&federation, &codes, "").await.unwrap();
+    let portal = portal(&federation, &codes, "limits = { lookups_per_minute = 10000 }").await.unwrap();
     (Scene { federation, portal, codes }, clock)
 }
 
