@@ -1,19 +1,25 @@
-//! The listener of a local JSON API: connections are counted, slow headers end, and it drains when the role stops.
+//! The listener of a local JSON API, or of web pages, with TLS or without: connections are counted, slow handshakes and
+//! headers end, and it drains when the role stops.
 
 use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
     service::TowerToHyperService,
 };
+use tacit_identity::WebCertificate;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
     task::JoinSet,
 };
+use tower::Layer as _;
 
+/// Longest time for the handshake of a connection over TLS.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
 /// Pause after the operating system could not accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Most header fields of a request.
@@ -30,9 +36,24 @@ pub struct HttpLimits {
     pub connections: usize,
 }
 
+/// Who is on the other end of the connection, in the extensions of every request.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
 /// Serves a JSON API until the role stops, then ends its connections as their requests end.
 pub async fn serve(
     listener: TcpListener,
+    router: Router,
+    limits: HttpLimits,
+    stopping: watch::Receiver<bool>,
+) {
+    serve_over(listener, None, router, limits, stopping).await;
+}
+
+/// Serves over TLS where there is a certificate, until the role stops, then ends the connections as their requests end.
+pub async fn serve_over(
+    listener: TcpListener,
+    certificate: Option<WebCertificate>,
     router: Router,
     limits: HttpLimits,
     mut stopping: watch::Receiver<bool>,
@@ -54,11 +75,17 @@ pub async fn serve(
             () = stopped(&mut stopping) => break,
         };
         while connections.try_join_next().is_some() {}
-        let Some(tcp) = usable(accepted.map(|(tcp, _)| tcp)).await else { continue };
-        let (service, builder) = (TowerToHyperService::new(router.clone()), builder.clone());
-        let mut stopping = stopping.clone();
+        let peer = accepted.as_ref().ok().map(|(_, peer)| Peer(*peer));
+        let tcp = usable(accepted.map(|(tcp, _)| tcp)).await;
+        let Some((tcp, peer)) = tcp.zip(peer) else { continue };
+        let service = TowerToHyperService::new(Extension(peer).layer(router.clone()));
+        let (builder, certificate, mut stopping) = (builder.clone(), certificate.clone(), stopping.clone());
         connections.spawn(async move {
-            let mut connection = pin!(builder.serve_connection(TokioIo::new(tcp), service));
+            let io = match spoken(tcp, certificate).await {
+                Ok(io) => io,
+                Err(error) => return said_early(&error),
+            };
+            let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
             let ended = tokio::select! {
                 ended = connection.as_mut() => ended,
                 () = stopped(&mut stopping) => {
@@ -67,13 +94,28 @@ pub async fn serve(
                 }
             };
             if let Err(error) = ended {
-                tracing::debug!(error = %tacit_model::LogText::new(&error.to_string()), "a connection ended early");
+                said_early(&*error);
             }
             drop(slot);
         });
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
+}
+
+/// A connection with TLS or without.
+trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
+
+/// The connection after its handshake, if it has one.
+async fn spoken(tcp: TcpStream, certificate: Option<WebCertificate>) -> io::Result<Box<dyn Io>> {
+    let Some(certificate) = certificate else { return Ok(Box::new(tcp)) };
+    Ok(Box::new(tokio::time::timeout(HANDSHAKE_TIME, certificate.accept(tcp)).await??))
+}
+
+/// Strangers can cause this at will: a level that does not fill the log.
+fn said_early(error: &dyn std::error::Error) {
+    tracing::debug!(error = %tacit_model::LogText::new(&error.to_string()), "a connection ended early");
 }
 
 /// Ready once the role stops.
@@ -102,6 +144,14 @@ pub async fn bind_loopback(key: &'static str, address: SocketAddr) -> Result<Tcp
     if !address.ip().to_canonical().is_loopback() {
         return Err(BindError::NotLoopback { key, address });
     }
+    bind(key, address).await
+}
+
+/// Binds any address, for a listener that speaks TLS.
+///
+/// # Errors
+/// [`BindError::Bind`].
+pub async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, BindError> {
     TcpListener::bind(address).await.map_err(|source| BindError::Bind { key, address, source })
 }
 
@@ -109,7 +159,7 @@ pub async fn bind_loopback(key: &'static str, address: SocketAddr) -> Result<Tcp
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// The address is not of this machine alone.
-    #[error("{key} = {address}: a local interface listens on loopback only (127.0.0.1 or [::1])")]
+    #[error("{key} = {address}: without TLS an interface listens on loopback only (127.0.0.1 or [::1])")]
     NotLoopback {
         /// Key of the configuration.
         key: &'static str,

@@ -370,7 +370,7 @@ impl Snapshot {
 }
 
 /// Every item of one kind in a PEM file, at least one.
-fn pem_items<T: PemObject>(
+pub(crate) fn pem_items<T: PemObject>(
     bytes: &[u8],
     path: &Path,
     wanted: &'static str,

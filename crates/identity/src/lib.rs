@@ -30,6 +30,7 @@ mod spiffe;
 mod stream;
 mod tls;
 mod web;
+mod web_certificate;
 mod wire;
 
 pub use ca::{CaError, CertificateRequest, Certified, DevCa, IssuedLeaf, profile};
@@ -45,4 +46,5 @@ pub use spiffe::{Federation, Role, SpiffeError, SpiffeId};
 pub use stream::{ConnectionEnded, MtlsStream};
 pub use tls::install_default_provider;
 pub use web::{WebConnector, WebRootsError, web_connector};
+pub use web_certificate::{WebCertificate, WebCertificateError, WebCertificateFiles};
 pub use wire::WireBytes;

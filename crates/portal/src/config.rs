@@ -3,22 +3,28 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use serde::Deserialize;
+use tacit_identity::WebCertificateFiles;
 
-use crate::{api::ApiAt, login::LoginConfig, session::SessionConfig};
+use crate::{api::ApiAt, limits::LimitConfig, login::LoginConfig, session::SessionConfig};
 
 /// What every desk has.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeskConfig {
-    /// Where the desk listens: on loopback, behind whatever ends TLS for it.
+    /// Where the desk listens: on loopback, behind whatever ends TLS for it, or anywhere with `tls`.
     pub http: SocketAddr,
-    /// How browsers reach it, `https://HOST[:PORT]`; without it, `http://` and the address above, for this machine alone.
+    /// How browsers reach it, `https://HOST[:PORT]`; without it, the address above.
     pub origin: Option<url::Url>,
+    /// The certificate under which the desk itself speaks TLS 1.3.
+    pub tls: Option<WebCertificateFiles>,
     /// How people log in.
     pub login: LoginConfig,
     /// How long sessions last.
     #[serde(default)]
     pub session: SessionConfig,
+    /// How often something may be done.
+    #[serde(default)]
+    pub limits: LimitConfig,
     /// IANA name of the time zone in which times are shown.
     #[serde(default = "utc")]
     pub time_zone: String,
@@ -36,6 +42,7 @@ impl DeskConfig {
     /// Makes relative paths start elsewhere.
     pub fn resolve(&mut self, resolve: impl Fn(&mut PathBuf)) {
         self.api.iter_mut().map(|api| &mut api.tokens).chain(&mut self.auditor).for_each(&resolve);
+        self.tls.iter_mut().flat_map(|tls| [&mut tls.certificate, &mut tls.key]).for_each(&resolve);
         match &mut self.login {
             LoginConfig::Oidc(oidc) => {
                 oidc.client_secret.iter_mut().chain(&mut oidc.roots).for_each(&resolve);

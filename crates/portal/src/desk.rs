@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use jiff::tz::TimeZone;
+use tacit_identity::WebCertificate;
 use tacit_model::Clock;
 use tacit_store::Db;
 
@@ -10,8 +11,10 @@ use crate::{
     StartError,
     config::DeskConfig,
     desks::DeskName,
+    limits::Limits,
     login::{LoginConfig, development::Development, oidc::Oidc},
     session::Sessions,
+    web::is_loopback,
 };
 
 /// How people log in.
@@ -25,10 +28,13 @@ pub(crate) struct Desk {
     pub(crate) name: DeskName,
     pub(crate) sessions: Sessions,
     pub(crate) login: LoginWith,
+    pub(crate) limits: Limits,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) zone: TimeZone,
     /// As browsers send it: `https://desk.example.org`.
     pub(crate) origin: String,
+    /// For its own listener.
+    pub(crate) certificate: Option<WebCertificate>,
 }
 
 impl Desk {
@@ -40,20 +46,30 @@ impl Desk {
         at: SocketAddr,
     ) -> Result<Self, StartError> {
         let wrong = |why: String| StartError::Desk { desk: name, why };
-        let local = url::Url::parse(&format!("http://{at}")).map_err(|error| wrong(error.to_string()))?;
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
+        let local = url::Url::parse(&format!("{scheme}://{at}")).map_err(|error| wrong(error.to_string()))?;
         let origin = config.origin.clone().unwrap_or_else(|| local.clone());
         let own = origin == local || origin.scheme() == "https";
-        if !own || origin.path() != "/" || origin.query().is_some() {
+        if !own
+            || origin.path() != "/"
+            || origin.query().is_some()
+            || at.ip().is_unspecified() && origin == local
+        {
             return Err(wrong(
                 "origin has to be https://HOST[:PORT], or the loopback address itself".to_owned(),
             ));
         }
+        let certificate = config.tls.clone().map(|files| {
+            let host = origin.host_str().unwrap_or_default().trim_matches(['[', ']']);
+            WebCertificate::load(files, host, Arc::clone(&clock))
+        });
+        let certificate = certificate.transpose().map_err(|error| wrong(format!("tls: {error}")))?;
         let login = match &config.login {
             LoginConfig::Oidc(oidc) => {
                 let oidc = Oidc::new(oidc, &origin, Arc::clone(&clock));
                 LoginWith::Oidc(Box::new(oidc.map_err(|error| wrong(error.to_string()))?))
             }
-            LoginConfig::Development(_) if origin != local => {
+            LoginConfig::Development(_) if origin != local || !is_loopback(&origin) => {
                 let why = "login.kind = \"development\" lets anybody in as anybody: it is for the loopback address alone, \
                     without an origin";
                 return Err(wrong(why.to_owned()));
@@ -65,7 +81,9 @@ impl Desk {
         };
         let zone = TimeZone::get(&config.time_zone).map_err(|error| wrong(format!("time_zone: {error}")))?;
         let sessions = Sessions::new(db, name, config.session, Arc::clone(&clock));
-        Ok(Self { name, sessions, login, clock, zone, origin: origin.origin().ascii_serialization() })
+        let limits = Limits::new(&config.limits);
+        let origin = origin.origin().ascii_serialization();
+        Ok(Self { name, sessions, login, limits, clock, zone, origin, certificate })
     }
 
     pub(crate) fn is_development(&self) -> bool {

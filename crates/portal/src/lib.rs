@@ -21,6 +21,7 @@ mod download;
 mod form;
 mod frame;
 mod language;
+mod limits;
 mod login;
 mod officer;
 mod period;
@@ -37,7 +38,8 @@ mod web;
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
-use tacit_desk::http::{BindError, HttpLimits, bind_loopback, serve, stopped};
+use tacit_desk::http::{BindError, HttpLimits, bind, bind_loopback, serve_over, stopped};
+use tacit_identity::WebCertificate;
 use tacit_model::Clock;
 use tacit_store::Db;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
@@ -46,11 +48,13 @@ pub use api::{ApiAt, ApiStartError};
 pub use auditor::{End, Ending, Ends};
 pub use config::DeskConfig;
 pub use desks::DeskName;
+pub use limits::{Limit, LimitConfig};
 pub use login::{DevelopmentConfig, LoginConfig, OidcConfig};
-pub use person::{ClaimIs, ClaimNames};
+pub use person::{ClaimIs, ClaimNames, Scope};
+pub use routes::{Guard, Guarded};
 pub use session::SessionConfig;
 
-use crate::{api::Api, desk::Desk, session::Sessions, web::Web};
+use crate::{api::Api, desk::Desk, routes::Pages, session::Sessions, web::Web};
 
 /// How often sessions that ended by themselves are removed.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -100,9 +104,24 @@ pub enum StartError {
     NoDesk,
 }
 
+/// A desk that is open.
+#[derive(Debug, Clone)]
+pub struct OpenDesk {
+    /// Which one.
+    pub name: DeskName,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// How browsers reach it.
+    pub origin: String,
+    /// Every page and form that it has, with what guards it.
+    pub routes: Arc<[Guarded]>,
+    /// What it speaks TLS with, if it does.
+    pub certificate: Option<WebCertificate>,
+}
+
 /// A portal that listens and is ready to serve.
 pub struct Portal {
-    desks: Vec<(DeskName, TcpListener, Router)>,
+    desks: Vec<(OpenDesk, TcpListener, Router)>,
     /// Of any desk: one database, one sweep.
     sweep: Option<Sessions>,
     followers: Vec<auditor::Follower>,
@@ -110,7 +129,7 @@ pub struct Portal {
 
 impl std::fmt::Debug for Portal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.desks.iter().map(|(name, ..)| name)).finish()
+        f.debug_list().entries(self.desks()).finish()
     }
 }
 
@@ -123,17 +142,17 @@ impl Portal {
         let mut portal = Self { desks: Vec::new(), sweep: None, followers: Vec::new() };
         if let Some(config) = &deps.subject {
             let api = api(DeskName::Subject, config)?;
-            portal.open(&deps, DeskName::Subject, config, |desk| subject::router(desk, api)).await?;
+            portal.open(&deps, DeskName::Subject, config, |desk| subject::pages(desk, api)).await?;
         }
         if let Some(config) = &deps.officer {
             names_role(DeskName::Officer, config)?;
             let api = api(DeskName::Officer, config)?;
-            portal.open(&deps, DeskName::Officer, config, |desk| officer::router(desk, api)).await?;
+            portal.open(&deps, DeskName::Officer, config, |desk| officer::pages(desk, api)).await?;
         }
         if let Some((config, ends)) = &deps.auditor {
             names_role(DeskName::Auditor, config)?;
             let follower = auditor::follower(ends.clone(), Arc::clone(&deps.clock))?;
-            portal.open(&deps, DeskName::Auditor, config, |desk| auditor::router(desk, &follower)).await?;
+            portal.open(&deps, DeskName::Auditor, config, |desk| auditor::pages(desk, &follower)).await?;
             portal.followers.push(follower);
         }
         if portal.desks.is_empty() { Err(StartError::NoDesk) } else { Ok(portal) }
@@ -145,28 +164,34 @@ impl Portal {
         deps: &PortalDeps,
         name: DeskName,
         config: &DeskConfig,
-        pages: impl FnOnce(Desk) -> Router,
+        pages: impl FnOnce(Desk) -> Pages,
     ) -> Result<(), StartError> {
-        let listener = bind_loopback(name.key(), config.http).await?;
+        let listener = match &config.tls {
+            Some(_) => bind(name.key(), config.http).await?,
+            None => bind_loopback(name.key(), config.http).await?,
+        };
         let at =
             listener.local_addr().map_err(|error| StartError::Desk { desk: name, why: error.to_string() })?;
         let desk = Desk::new(name, config, deps.db.clone(), Arc::clone(&deps.clock), at)?;
         self.sweep = Some(desk.sessions.clone());
-        self.desks.push((name, listener, pages(desk)));
+        let (origin, certificate) = (desk.origin.clone(), desk.certificate.clone());
+        let Pages { router, table } = pages(desk);
+        let open = OpenDesk { name, address: at, origin, routes: table, certificate };
+        self.desks.push((open, listener, router));
         Ok(())
     }
 
-    /// Where each desk listens.
-    pub fn addresses(&self) -> impl Iterator<Item = (DeskName, SocketAddr)> + '_ {
-        self.desks.iter().filter_map(|(name, listener, _)| Some((*name, listener.local_addr().ok()?)))
+    /// The desks that it has.
+    pub fn desks(&self) -> impl Iterator<Item = &OpenDesk> {
+        self.desks.iter().map(|(desk, ..)| desk)
     }
 
     /// Serves until `shutdown` is ready. From then on nothing new is begun, and what is under way may end within `drain`.
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send, drain: Duration) {
         let (stop, stopping) = watch::channel(false);
         let mut serving = JoinSet::new();
-        for (_, listener, router) in self.desks {
-            serving.spawn(serve(listener, router, LIMITS, stopping.clone()));
+        for (desk, listener, router) in self.desks {
+            serving.spawn(serve_over(listener, desk.certificate, router, LIMITS, stopping.clone()));
         }
         if let Some(sessions) = self.sweep {
             serving.spawn(sweep(sessions, stopping.clone()));

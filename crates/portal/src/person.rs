@@ -10,6 +10,8 @@ use serde_json::{Map, Value};
 use tacit_model::Millis;
 use zeroize::Zeroize;
 
+use crate::limits::Mark;
+
 /// Longest name that is shown.
 const NAME_MAX: usize = 120;
 /// Most mandates that are taken from a login.
@@ -102,7 +104,7 @@ impl Drop for Who {
 /// What somebody may do for another subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Scope {
+pub enum Scope {
     /// See what is on record.
     Read,
     /// Ask lists.
@@ -139,6 +141,8 @@ pub(crate) struct Mandate {
 pub(crate) struct Login {
     /// The identity provider's own name of the person, for what is noted; never a code.
     pub(crate) account: String,
+    /// The same for all logins of the account; what it does is counted under this.
+    pub(crate) mark: Mark,
     pub(crate) name: String,
     /// The person as a subject.
     pub(crate) own: Option<Who>,
@@ -200,7 +204,9 @@ impl Login {
         let codes = own.iter().chain(mandates.iter().map(|mandate| &mandate.who));
         let is_code =
             codes.map(|who| who.code.as_str()).any(|code| !code.is_empty() && account.contains(code));
+        let mark = blake3::derive_key("tacit v1 portal account", account.as_bytes());
         Some(Self {
+            mark: *mark.first_chunk()?,
             account: if is_code { NOT_SAID.to_owned() } else { account },
             name,
             own,

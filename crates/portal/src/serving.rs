@@ -9,7 +9,6 @@ use std::{sync::Arc, time::Duration};
 
 use askama::Template;
 use axum::{
-    Router,
     body::{Body, to_bytes},
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
@@ -17,6 +16,7 @@ use axum::{
     response::{IntoResponse as _, Redirect, Response},
 };
 use subtle::ConstantTimeEq as _;
+use tacit_desk::http::Peer;
 use tacit_model::{LogSafe, LogText, RequestId, entropy::os_rng};
 
 use crate::{
@@ -24,8 +24,10 @@ use crate::{
     form::Fields,
     frame::{Frame, page},
     language::Language,
-    routes::{self, Guard, Guarded, Route},
+    limits::Limit,
+    routes::{self, Guard, Guarded, Pages, Route},
     session::secret,
+    time,
     visit::{Fault, Visit},
 };
 
@@ -38,17 +40,18 @@ const PAGE_TIME: Duration = Duration::from_secs(70);
 pub(crate) struct App<D> {
     pub(crate) desk: Desk,
     pub(crate) of: D,
-    table: Vec<Guarded>,
+    table: Arc<[Guarded]>,
 }
 
 /// What handlers get.
 pub(crate) type Shared<D> = Arc<App<D>>;
 
-/// The router of a desk with everything around it.
-pub(crate) fn router<D: Send + Sync + 'static>(desk: Desk, of: D, routes: Vec<Route<Shared<D>>>) -> Router {
+/// The pages of a desk with everything around them.
+pub(crate) fn pages<D: Send + Sync + 'static>(desk: Desk, of: D, routes: Vec<Route<Shared<D>>>) -> Pages {
     let (router, table) = routes::split(routes);
-    let app = Arc::new(App { desk, of, table });
-    router.layer(middleware::from_fn_with_state(Arc::clone(&app), envelope)).with_state(app)
+    let app = Arc::new(App { desk, of, table: Arc::clone(&table) });
+    let router = router.layer(middleware::from_fn_with_state(Arc::clone(&app), envelope)).with_state(app);
+    Pages { router, table }
 }
 
 /// The outermost layer.
@@ -57,10 +60,10 @@ async fn envelope<D: Send + Sync + 'static>(
     request: Request,
     next: Next,
 ) -> Response {
-    let (path, guard) = routes::found(&app.table, request.method(), request.uri().path());
-    let (path, method) = (path.to_owned(), request.method().clone());
+    let route = routes::found(&app.table, request.method(), request.uri().path());
+    let (path, method) = (route.path, request.method().clone());
     let (mut visit, mut request) = arrived(&app.desk, request);
-    let admitted = admit(&app.desk, &mut visit, &mut request, guard).await;
+    let admitted = admit(&app.desk, &mut visit, &mut request, route).await;
     let mut response = match admitted {
         Ok(()) => {
             request.extensions_mut().insert(visit.clone());
@@ -122,7 +125,12 @@ fn arrived(desk: &Desk, request: Request) -> (Visit, Request) {
 }
 
 /// Whether the request may go on to its handler.
-async fn admit(desk: &Desk, visit: &mut Visit, request: &mut Request, guard: Guard) -> Result<(), Fault> {
+async fn admit(desk: &Desk, visit: &mut Visit, request: &mut Request, route: &Guarded) -> Result<(), Fault> {
+    let guard = route.guard;
+    if route.limit == Some(Limit::Login) {
+        let peer = request.extensions().get().map(|Peer(peer)| *peer);
+        desk.limits.login(desk.limits.client(peer, request.headers()), visit.now)?;
+    }
     let cookies = request.headers().get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let cookies = cookies.collect::<Vec<_>>().join("; ");
     visit.session = desk.sessions.of(&cookies).await?;
@@ -146,10 +154,23 @@ async fn admit(desk: &Desk, visit: &mut Visit, request: &mut Request, guard: Gua
         }
     }
     match guard {
-        Guard::For(scope) => visit.who(scope).map(|_| ()),
-        Guard::Decides if !visit.login()?.decides => Err(Fault::NotAllowed),
-        Guard::Open | Guard::Login | Guard::Decides => Ok(()),
+        Guard::For(scope) => {
+            visit.who(scope)?;
+        }
+        Guard::Decides if !visit.login()?.decides => return Err(Fault::NotAllowed),
+        Guard::Open | Guard::Login | Guard::Decides => {}
     }
+    if !routes::is_text(request.uri().path()) {
+        return Err(Fault::NotFound);
+    }
+    match route.limit {
+        Some(Limit::Lookup) => desk.limits.lookup(visit.login()?.mark, visit.now)?,
+        Some(Limit::Checks) => {
+            desk.limits.checks(visit.login()?.mark, visit.form.all("list").len(), visit.now)?;
+        }
+        Some(Limit::Login) | None => {}
+    }
+    Ok(())
 }
 
 /// Whether a form comes from a page of this desk, by the word of the browser.
@@ -202,12 +223,20 @@ fn told(desk: &Desk, visit: &Visit, method: &Method, fault: &Fault) -> Response 
         _ => None,
     };
     let what = language.say(&what);
+    let again = match fault {
+        Fault::Limited(wait) => wait.ms.div_ceil(1000).max(1),
+        _ => 0,
+    };
+    let time = time::exact(&visit.now.plus_ms(again * 1000).to_rfc3339(), &desk.zone, language);
+    let next = language.with(&next, &[("seconds", again.into()), ("time", time.into())]);
     let mut frame = Frame::new(desk, visit, what.clone(), "");
     frame.wrong = true;
-    let template =
-        ProblemPage { frame, what, next: language.say(&next), said, request_id: visit.id.to_string() };
+    let template = ProblemPage { frame, what, next, said, request_id: visit.id.to_string() };
     let mut response = page(&template).unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response());
     *response.status_mut() = fault.status();
+    if again > 0 {
+        response.headers_mut().insert(header::RETRY_AFTER, again.into());
+    }
     response
 }
 

@@ -13,6 +13,7 @@ use crate::{
     api::Trouble,
     form::Fields,
     language::Language,
+    limits::Wait,
     person::{Login, NotFor, Scope, Who},
     session::Session,
 };
@@ -71,6 +72,8 @@ pub(crate) enum Fault {
     Form,
     /// The login came to nothing; the person may try again.
     Login,
+    /// Too often; the person may try again later.
+    Limited(Wait),
     /// An interface behind the desk said why not.
     Trouble(Trouble),
     /// Ours.
@@ -87,6 +90,7 @@ impl Fault {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Form => StatusCode::BAD_REQUEST,
+            Self::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Trouble(trouble) => trouble.status,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -109,9 +113,16 @@ impl Fault {
             Self::Method => "method",
             Self::Form => "form",
             Self::Login => "login",
+            Self::Limited(_) => "limited",
             Self::Trouble(_) => "trouble",
             Self::Internal => "internal",
         }
+    }
+}
+
+impl From<Wait> for Fault {
+    fn from(wait: Wait) -> Self {
+        Self::Limited(wait)
     }
 }
 

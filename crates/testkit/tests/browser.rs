@@ -139,15 +139,15 @@ claims = {{ role = {{ claim = "roles", value = "auditor" }} }}
     std::fs::write(&file, text).unwrap();
     let surroundings = Surroundings::new(federation.clock().clone());
     let portal = start_portal(&file, Environment::Ignored, &surroundings).await.unwrap();
-    let at = |name: &str| portal.desks().iter().find(|(desk, _)| desk.as_str() == name).unwrap().1;
+    let at = |name: &str| portal.desks().iter().find(|desk| desk.name.as_str() == name).unwrap().origin.clone();
 
     let output = Command::new("node")
         .args(["--test", "--test-reporter=spec", "--test-concurrency=1"])
         .args(["subject", "officer", "auditor"].map(|desk| format!("tests/browser/desks/{desk}.test.mjs")))
         .current_dir(&root)
-        .env("TACIT_DESK_SUBJECT", format!("http://{}", at("subject")))
-        .env("TACIT_DESK_OFFICER", format!("http://{}", at("officer")))
-        .env("TACIT_DESK_AUDITOR", format!("http://{}", at("auditor")))
+        .env("TACIT_DESK_SUBJECT", at("subject"))
+        .env("TACIT_DESK_OFFICER", at("officer"))
+        .env("TACIT_DESK_AUDITOR", at("auditor"))
         // Nobody else of these tests asks about these.
         .env("TACIT_CODE_LISTED", &codes[2])
         .env("TACIT_CODE_OTHER", &codes[3])

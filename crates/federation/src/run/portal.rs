@@ -1,10 +1,11 @@
 //! Starts a portal.
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use tacit_client::{Deadlines, LogReader};
+use tacit_identity::WebCertificate;
 use tacit_model::MemberId;
-use tacit_portal::{DeskConfig, DeskName, End, Ends, Portal, PortalDeps};
+use tacit_portal::{DeskConfig, DeskName, End, Ends, OpenDesk, Portal, PortalDeps};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{DRAIN, StartError, Surroundings};
@@ -20,7 +21,7 @@ const DEADLINES: Deadlines = Deadlines { call_ms: 10_000, patience_ms: 8_000 };
 #[derive(Debug)]
 pub struct RunningPortal {
     name: MemberId,
-    desks: Vec<(DeskName, SocketAddr)>,
+    desks: Vec<OpenDesk>,
     /// Dropped or sent to: stop.
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<()>,
@@ -33,10 +34,26 @@ impl RunningPortal {
         &self.name
     }
 
-    /// Where each desk listens.
+    /// The desks that it has.
     #[must_use]
-    pub fn desks(&self) -> &[(DeskName, SocketAddr)] {
+    pub fn desks(&self) -> &[OpenDesk] {
         &self.desks
+    }
+
+    /// Reads the certificates of its desks again and uses them from the next connection on; where one cannot be used, the
+    /// last good one stays. Blocking.
+    pub fn reload(&self) {
+        for desk in &self.desks {
+            match desk.certificate.as_ref().map(WebCertificate::reload) {
+                Some(Ok(until)) => {
+                    tracing::info!(desk = %desk.name, valid_until = %until, "the certificate was read again");
+                }
+                Some(Err(error)) => {
+                    tracing::error!(desk = %desk.name, %error, "the last good certificate stays in use");
+                }
+                None => {}
+            }
+        }
     }
 
     /// Waits until it ends by itself, which it never should.
@@ -78,7 +95,7 @@ pub async fn start_portal(
         auditor,
     };
     let portal = Portal::start(deps).await?;
-    let desks = portal.addresses().collect();
+    let desks = portal.desks().cloned().collect();
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn(async move {
         let shutdown = async {

@@ -195,11 +195,8 @@ async fn an_expired_certificate_is_refused_and_its_open_connection_ends() {
     assert_nobody(&mut listener).await;
 }
 
-#[tokio::test]
-async fn tls_1_2_is_refused() {
-    let world = World::new();
-    let court = world.party(Role::Node, "court");
-    let (mut listener, address) = listen(&court).await;
+/// Offers TLS 1.2 alone.
+pub(crate) async fn refuses_tls_1_2(address: &str) {
     // A ClientHello of TLS 1.2 (RFC 5246, section 7.4.1.2): ECDHE-ECDSA-AES128-GCM-SHA256, X25519,
     // ecdsa_secp256r1_sha256, no supported_versions.
     let mut hello = vec![0x03, 0x03];
@@ -220,12 +217,20 @@ async fn tls_1_2_is_refused() {
     record.extend(u16::try_from(hello.len()).unwrap().to_be_bytes());
     record.extend(hello);
 
-    let mut tcp = TcpStream::connect(&address).await.unwrap();
+    let mut tcp = TcpStream::connect(address).await.unwrap();
     tcp.write_all(&record).await.unwrap();
     let mut answer = Vec::new();
     tcp.read_to_end(&mut answer).await.unwrap();
     // Alert record, fatal, protocol_version (RFC 8446, section 6.2).
     assert_eq!((answer[0], &answer[3..]), (21, &[0, 2, 2, 70][..]), "{answer:?}");
+}
+
+#[tokio::test]
+async fn tls_1_2_is_refused() {
+    let world = World::new();
+    let court = world.party(Role::Node, "court");
+    let (mut listener, address) = listen(&court).await;
+    refuses_tls_1_2(&address).await;
     assert_nobody(&mut listener).await;
 }
 

@@ -9,3 +9,4 @@ mod limits;
 mod profile;
 mod reload;
 mod support;
+mod web;

@@ -55,6 +55,11 @@ problem-form = The form cannot be read
 problem-form-next = It may be too large. Nothing was changed. Open the page again and send it once more.
 problem-login = You could not be logged in
 problem-login-next = The identity provider did not confirm who you are, or it took too long. Try again.
+problem-limited = Too many requests
+problem-limited-next = Nothing was changed. Try again in { $seconds ->
+    [one] one second
+   *[other] { $seconds } seconds
+  }: at { $time }.
 problem-trouble = This could not be done now
 problem-trouble-next = Nothing was changed. Try again later; if it stays so, ask for help.
 problem-internal = Something is wrong on our side

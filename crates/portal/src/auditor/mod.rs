@@ -17,7 +17,7 @@ mod standing;
 
 use std::sync::{Arc, Mutex};
 
-use axum::{Router, routing};
+use axum::routing;
 use tacit_model::Clock;
 use tokio::sync::watch;
 
@@ -25,7 +25,7 @@ use crate::{
     StartError, common,
     desk::Desk,
     desks::DeskName,
-    routes::{Guard, Route},
+    routes::{Guard, Pages, Route},
     serving::{self, Shared},
     visit::Fault,
 };
@@ -69,8 +69,8 @@ pub(crate) fn follower(ends: Ends, clock: Arc<dyn Clock>) -> Result<Follower, St
     Ok(Follower { copy, ends, clock })
 }
 
-/// The desk's router.
-pub(crate) fn router(desk: Desk, follower: &Follower) -> Router {
+/// The desk's pages.
+pub(crate) fn pages(desk: Desk, follower: &Follower) -> Pages {
     let mut routes = common::routes();
     let get = |path, handler| Route::get(path, Guard::Login, handler);
     routes.extend([
@@ -85,5 +85,5 @@ pub(crate) fn router(desk: Desk, follower: &Follower) -> Router {
         get("/{language}/log/{index}/record", routing::get(entry::record)),
         get("/{language}/log/{index}/proof", routing::get(entry::proof)),
     ]);
-    serving::router(desk, Auditor { copy: follower.copy.clone(), counted: Mutex::default() }, routes)
+    serving::pages(desk, Auditor { copy: follower.copy.clone(), counted: Mutex::default() }, routes)
 }

@@ -10,14 +10,14 @@ mod node;
 mod result;
 mod says;
 
-use axum::{Router, routing};
+use axum::routing;
 use tacit_model::parse_ulid;
 
 use crate::{
     api::Api,
     common,
     desk::Desk,
-    routes::{Guard, Route},
+    routes::{Guard, Pages, Route},
     serving::{self, Shared},
     visit::Fault,
 };
@@ -33,8 +33,8 @@ pub(crate) struct Officer {
 
 type App = Shared<Officer>;
 
-/// The desk's router.
-pub(crate) fn router(desk: Desk, api: Api) -> Router {
+/// The desk's pages.
+pub(crate) fn pages(desk: Desk, api: Api) -> Pages {
     let mut routes = common::routes();
     routes.extend([
         Route::get("/{language}/", Guard::Open, routing::get(home::home)),
@@ -55,7 +55,7 @@ pub(crate) fn router(desk: Desk, api: Api) -> Router {
         Route::post("/{language}/cases/{level}/{case}", Guard::Decides, routing::post(cases::decide)),
         Route::get("/{language}/node", Guard::Login, routing::get(node::node)),
     ]);
-    serving::router(desk, Officer { api }, routes)
+    serving::pages(desk, Officer { api }, routes)
 }
 
 /// An id out of an address, before it stands in another: nothing else names a record.

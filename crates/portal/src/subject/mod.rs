@@ -9,14 +9,15 @@ mod lists;
 mod requests;
 pub(crate) mod says;
 
-use axum::{Router, routing};
+use axum::routing;
 
 use crate::{
     api::Api,
     common,
     desk::Desk,
+    limits::Limit,
     person::Scope,
-    routes::{Guard, Route},
+    routes::{Guard, Pages, Route},
     serving::{self, Shared},
 };
 
@@ -28,21 +29,27 @@ pub(crate) struct Subject {
 
 type App = Shared<Subject>;
 
-/// The desk's router.
-pub(crate) fn router(desk: Desk, api: Api) -> Router {
+/// The desk's pages.
+pub(crate) fn pages(desk: Desk, api: Api) -> Pages {
     let mut routes = common::routes();
     routes.extend([
         Route::get("/{language}/", Guard::Open, routing::get(home::home)),
         Route::get("/{language}/acting", Guard::Login, routing::get(acting::acting)),
         Route::post("/{language}/acting", Guard::Login, routing::post(acting::act)),
         Route::post("/{language}/acting/stop", Guard::Login, routing::post(acting::stop)),
-        Route::get("/{language}/asked", Guard::For(Scope::Read), routing::get(asked::asked)),
-        Route::get("/{language}/asked.csv", Guard::For(Scope::Read), routing::get(asked::csv)),
-        Route::get("/{language}/asked.json", Guard::For(Scope::Read), routing::get(asked::json)),
-        Route::get("/{language}/asked/{record}", Guard::For(Scope::Read), routing::get(entry::entry)),
-        Route::get("/{language}/asked/{record}/proof", Guard::For(Scope::Read), routing::get(entry::proof)),
+        Route::get("/{language}/asked", Guard::For(Scope::Read), routing::get(asked::asked))
+            .limited(Limit::Lookup),
+        Route::get("/{language}/asked.csv", Guard::For(Scope::Read), routing::get(asked::csv))
+            .limited(Limit::Lookup),
+        Route::get("/{language}/asked.json", Guard::For(Scope::Read), routing::get(asked::json))
+            .limited(Limit::Lookup),
+        Route::get("/{language}/asked/{record}", Guard::For(Scope::Read), routing::get(entry::entry))
+            .limited(Limit::Lookup),
+        Route::get("/{language}/asked/{record}/proof", Guard::For(Scope::Read), routing::get(entry::proof))
+            .limited(Limit::Lookup),
         Route::get("/{language}/lists", Guard::For(Scope::Check), routing::get(lists::lists)),
-        Route::post("/{language}/lists/check", Guard::For(Scope::Check), routing::post(lists::check)),
+        Route::post("/{language}/lists/check", Guard::For(Scope::Check), routing::post(lists::check))
+            .limited(Limit::Checks),
         Route::get("/{language}/lists/{holder}/{name}", Guard::Login, routing::get(lists::list)),
         Route::get("/{language}/consents", Guard::For(Scope::Read), routing::get(consents::consents)),
         Route::get("/{language}/consents/{id}", Guard::For(Scope::Read), routing::get(consents::consent)),
@@ -83,5 +90,5 @@ pub(crate) fn router(desk: Desk, api: Api) -> Router {
             routing::post(requests::refuse),
         ),
     ]);
-    serving::router(desk, Subject { api }, routes)
+    serving::pages(desk, Subject { api }, routes)
 }

@@ -54,7 +54,10 @@ pub(crate) fn run(context: &Context, Portal::Serve(arguments): Portal) -> Result
             tokio::select! {
                 biased;
                 () = tacit_store::disk_failed() => return Err(super::serve::disk_failed()),
-                asked = signals.next() => if asked == Asked::Stop { break },
+                asked = signals.next() => match asked {
+                    Asked::Stop => break,
+                    Asked::Reload => running.reload(),
+                },
                 () = running.ended() => {
                     return Err(Failure::trouble(format!("{} ended", running.name()))
                         .next("read the log above; start again"));
@@ -69,8 +72,8 @@ pub(crate) fn run(context: &Context, Portal::Serve(arguments): Portal) -> Result
 
 /// One line per desk that says where it is.
 pub(super) fn ready(context: &Context, portal: &RunningPortal) -> Result<(), Failure> {
-    for (desk, at) in portal.desks() {
-        let url = format!("http://{at}/");
+    for desk in portal.desks() {
+        let (url, desk) = (format!("{}/", desk.origin), desk.name);
         context.output.result(
             &json!({ "ready": portal.name(), "role": "portal", "desk": desk.as_str(), "endpoint": url }),
             || format!("{:<18} ready  {url:<28} {desk} desk", portal.name().as_str()),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use tacit_federation::{
     config::{AuthorityFile, CoordinatorFile, CustodianFile, Environment, NodeFile, RoleFile as _, role_of},
-    run::{DRAIN, Running, Surroundings, start},
+    run::{DRAIN, Running, RunningPortal, Surroundings, start},
 };
 use tacit_identity::Role;
 
@@ -74,7 +74,7 @@ pub(crate) fn run(context: &Context, role: Role, arguments: Arguments) -> Result
             metrics.serve(at).await?;
         }
         ready(context, &running)?;
-        until_stopped(context, vec![running], &mut signals).await
+        until_stopped(context, vec![running], &[], &mut signals).await
     })
 }
 
@@ -87,6 +87,7 @@ pub(super) async fn stop_asked(signals: &mut Signals) {
 pub(super) async fn until_stopped(
     context: &Context,
     mut roles: Vec<Running>,
+    portals: &[RunningPortal],
     signals: &mut Signals,
 ) -> Result<Exit, Failure> {
     let failed = loop {
@@ -102,6 +103,7 @@ pub(super) async fn until_stopped(
             (outcome, place, _) = ended => break Some((outcome, place)),
         }
         roles.iter().for_each(reload);
+        portals.iter().for_each(RunningPortal::reload);
     };
     if let Some((outcome, place)) = failed {
         let role = roles.remove(place);

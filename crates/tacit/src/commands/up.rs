@@ -43,7 +43,7 @@ pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<Exit, Failu
             let at = metrics.serve(at).await?;
             context.output.line(&format!("{:<18} ready  http://{at}/metrics", "metrics"))?;
         }
-        let outcome = until_stopped(context, roles, &mut signals).await;
+        let outcome = until_stopped(context, roles, &portals, &mut signals).await;
         futures::future::join_all(portals.into_iter().map(RunningPortal::stop)).await;
         outcome
     })

@@ -86,7 +86,7 @@ impl Desk {
     }
 
     fn visitor(&self) -> Visitor {
-        Visitor::new(self.portal.desks()[0].1)
+        Visitor::new(self.portal.desks()[0].address)
     }
 
     /// Looks again and again until a page says this; the log is followed every few seconds.

@@ -106,7 +106,7 @@ claims = {{ role = {{ claim = "roles", value = "officer" }}, decides = {{ claim 
 async fn an_objection_is_read_and_decided_at_the_desk_by_who_decides_and_once() {
     let scene = Scene::new().await;
     let portal = scene.portal().await;
-    let mut sun = Visitor::new(portal.desks()[0].1);
+    let mut sun = Visitor::new(portal.desks()[0].address);
     sun.log_in("sun").await;
     let empty = sun.get("/en/cases").await;
     assert!(empty.text.contains("There are no such cases."), "{}", empty.text);

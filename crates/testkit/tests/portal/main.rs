@@ -5,8 +5,12 @@
 mod auditor;
 mod cases;
 mod consents;
+mod limits;
 mod officer;
+mod subject;
+mod tls;
 mod visitor;
+mod walk;
 
 use std::path::PathBuf;
 
@@ -14,7 +18,7 @@ use http::{StatusCode, header};
 use serde_json::json;
 use tacit_federation::{
     config::Environment,
-    run::{RunningPortal, Surroundings, start_portal},
+    run::{RunningPortal, StartError, Surroundings, start_portal},
 };
 use tacit_model::{entropy::seeded_rng, generate::generate_uscc};
 use tacit_testkit::{Federation, Options};
@@ -44,23 +48,32 @@ fn accounts(codes: &[String]) -> serde_json::Value {
     ]);
     let clerk =
         json!({ "account": "clerk", "title": "clerk", "claims": { "name": "clerk", "roles": ["clerk"] } });
-    json!([person("paper", &codes[0]), agent, clerk])
+    let mut narrow = person("narrow", &codes[1]);
+    let scopes = ["read", "check", "consent", "object"];
+    narrow["claims"]["mandates"] = scopes.map(|scope| mandate(&[scope], "2099-01-01T00:00:00Z")).into();
+    json!([person("paper", &codes[0]), agent, clerk, narrow])
 }
 
 async fn scene() -> Scene {
+    scene_with("").await
+}
+
+/// A scene whose desk has more in its table.
+async fn scene_with(more: &str) -> Scene {
     let federation = Federation::start("procurement", Options::quick().reading_ms(1000)).await.unwrap();
     let mut rng = seeded_rng([77; 32]);
     let codes: Vec<String> = (0..2).map(|_| generate_uscc(&mut rng)).collect();
     federation.publish(COURT, federation.records_csv(101, &codes[..1])).await.unwrap();
-    let portal = portal(&federation, &codes).await;
+    let portal = portal(&federation, &codes, more).await.unwrap();
     Scene { federation, portal, codes }
 }
 
-async fn portal(federation: &Federation, codes: &[String]) -> RunningPortal {
+async fn portal(federation: &Federation, codes: &[String], more: &str) -> Result<RunningPortal, StartError> {
     let folder = federation.folder();
     let accounts = accounts(codes);
     std::fs::write(folder.join("accounts.json"), accounts.to_string()).unwrap();
     let file: PathBuf = folder.join("web.toml");
+    let address = if more.contains("http = ") { "" } else { r#"http = "127.0.0.1:0""# };
     let text = format!(
         r#"
 role = "portal"
@@ -68,9 +81,10 @@ name = "web"
 database = "sqlite:data/web.db"
 
 [subject]
-http = "127.0.0.1:0"
+{address}
 time_zone = "Asia/Shanghai"
 api = {{ url = "http://{}", tokens = "tokens/portal.tokens", application = "cli" }}
+{more}
 
 [subject.login]
 kind = "development"
@@ -81,12 +95,12 @@ claims = {{ clerk = {{ claim = "roles", value = "clerk" }} }}
     );
     std::fs::write(&file, text).unwrap();
     let surroundings = Surroundings::new(federation.clock().clone());
-    start_portal(&file, Environment::Ignored, &surroundings).await.unwrap()
+    start_portal(&file, Environment::Ignored, &surroundings).await
 }
 
 impl Scene {
     fn visitor(&self) -> Visitor {
-        Visitor::new(self.portal.desks()[0].1)
+        Visitor::new(self.portal.desks()[0].address)
     }
 
     async fn asked(&self, code: &str) {
@@ -113,10 +127,19 @@ fn dressed(page: &Page) {
         ("referrer-policy", "same-origin"),
         ("cross-origin-opener-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),
+        (
+            "permissions-policy",
+            "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+        ),
+        // Over TLS alone.
+        ("strict-transport-security", ""),
     ] {
         assert_eq!(get(name), value, "{name}");
     }
     assert_eq!(get("x-request-id").len(), 26);
+    for rule in ["frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"] {
+        assert!(policy.contains(rule), "{policy}");
+    }
     assert!(get("cache-control") == "no-store" || get("cache-control").ends_with("immutable"));
     if let Some(cookie) = page.headers.get(header::SET_COOKIE) {
         let cookie = cookie.to_str().unwrap();

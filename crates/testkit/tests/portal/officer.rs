@@ -75,7 +75,7 @@ claims = {claims}
 
 impl Scene {
     async fn officer(&self, account: &str) -> Visitor {
-        let mut visitor = Visitor::new(self.portal.desks()[0].1);
+        let mut visitor = Visitor::new(self.portal.desks()[0].address);
         visitor.log_in(account).await;
         visitor
     }
@@ -271,7 +271,7 @@ async fn only_officers_come_in_and_only_those_who_decide_see_that_there_are_obje
     ];
     let forms = ["/en/check", "/en/consents", "/en/measures", lift, case, "/en/logout"];
 
-    let mut stranger = Visitor::new(scene.portal.desks()[0].1);
+    let mut stranger = Visitor::new(scene.portal.desks()[0].address);
     for path in pages {
         let page = stranger.get(path).await;
         dressed(&page);

@@ -1,14 +1,12 @@
 //! A browser without a window: keeps cookies, sends forms with the page's secret, follows nothing by itself.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::Path};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use tacit_identity::{WebConnector, install_default_provider, web_connector};
 
 /// What came back.
 #[derive(Debug, Clone)]
@@ -34,7 +32,8 @@ impl Page {
 /// A browser.
 #[derive(Clone)]
 pub(crate) struct Visitor {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client<WebConnector, Full<Bytes>>,
+    scheme: &'static str,
     pub(crate) at: SocketAddr,
     pub(crate) cookie: Option<String>,
     pub(crate) origin: String,
@@ -42,8 +41,18 @@ pub(crate) struct Visitor {
 
 impl Visitor {
     pub(crate) fn new(at: SocketAddr) -> Self {
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { client, at, cookie: None, origin: format!("http://{at}") }
+        Self::by("http", at, None)
+    }
+
+    /// One that comes over TLS and knows these authorities.
+    pub(crate) fn over_tls(at: SocketAddr, roots: &Path) -> Self {
+        Self::by("https", at, Some(roots))
+    }
+
+    fn by(scheme: &'static str, at: SocketAddr, roots: Option<&Path>) -> Self {
+        install_default_provider();
+        let client = Client::builder(TokioExecutor::new()).build(web_connector(roots).unwrap());
+        Self { client, scheme, at, cookie: None, origin: format!("{scheme}://{at}") }
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> Page {
@@ -51,23 +60,31 @@ impl Visitor {
     }
 
     pub(crate) async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Page {
+        self.send(Method::POST, path, Some(Self::encoded(form.iter().copied()))).await
+    }
+
+    /// The fields of a form as they are sent.
+    pub(crate) fn encoded<'f>(form: impl IntoIterator<Item = (&'f str, &'f str)>) -> String {
         let mut text = String::new();
         for (name, value) in form {
             let value: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
             text.push_str(&format!("{name}={value}&"));
         }
-        self.send(Method::POST, path, Some(text)).await
+        text
     }
 
-    async fn send(&mut self, method: Method, path: &str, form: Option<String>) -> Page {
-        let mut request = Request::builder().method(method).uri(format!("http://{}{path}", self.at));
+    /// One request. A form says where it comes from, unless that is empty.
+    pub(crate) async fn send(&mut self, method: Method, path: &str, form: Option<String>) -> Page {
+        let mut request =
+            Request::builder().method(method).uri(format!("{}://{}{path}", self.scheme, self.at));
         if let Some(cookie) = &self.cookie {
             request = request.header(header::COOKIE, cookie);
         }
         if form.is_some() {
-            request = request
-                .header(header::ORIGIN, &self.origin)
-                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+            request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+            if !self.origin.is_empty() {
+                request = request.header(header::ORIGIN, &self.origin);
+            }
         }
         let request = request.body(Full::new(Bytes::from(form.unwrap_or_default()))).unwrap();
         let (parts, body) = self.answered(request).await;
@@ -90,6 +107,12 @@ impl Visitor {
         let (parts, body) = self.answered(request.body(Full::default()).unwrap()).await;
         assert_eq!(parts.status, StatusCode::OK);
         body
+    }
+
+    /// Whether anything answers.
+    pub(crate) async fn reaches(&self, path: &str) -> bool {
+        let request = Request::builder().uri(format!("{}://{}{path}", self.scheme, self.at));
+        self.client.request(request.body(Full::default()).unwrap()).await.is_ok()
     }
 
     /// Logs in as an account of the development login.

@@ -167,7 +167,7 @@ pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<Exit, Failu
             closing::kept(&narrator, &stage);
         } else {
             closing::keeps_running(&narrator, &stage, &cast);
-            until_stopped(context, roles, &mut signals).await?;
+            until_stopped(context, roles, &[], &mut signals).await?;
             closing::kept(&narrator, &stage);
         }
         Ok(if ok { Exit::Done } else { Exit::Trouble })
