@@ -139,7 +139,8 @@ claims = {{ role = {{ claim = "roles", value = "auditor" }} }}
     std::fs::write(&file, text).unwrap();
     let surroundings = Surroundings::new(federation.clock().clone());
     let portal = start_portal(&file, Environment::Ignored, &surroundings).await.unwrap();
-    let at = |name: &str| portal.desks().iter().find(|desk| desk.name.as_str() == name).unwrap().origin.clone();
+    let at =
+        |name: &str| portal.desks().iter().find(|desk| desk.name.as_str() == name).unwrap().origin.clone();
 
     let output = Command::new("node")
         .args(["--test", "--test-reporter=spec", "--test-concurrency=1"])

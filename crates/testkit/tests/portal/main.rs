@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod acted;
 mod auditor;
 mod cases;
 mod consents;
@@ -78,7 +79,7 @@ async fn portal(federation: &Federation, codes: &[String], more: &str) -> Result
         r#"
 role = "portal"
 name = "web"
-database = "sqlite:data/web.db"
+database = "{}"
 
 [subject]
 {address}
@@ -91,6 +92,7 @@ kind = "development"
 accounts = "accounts.json"
 claims = {{ clerk = {{ claim = "roles", value = "clerk" }} }}
 "#,
+        tacit_store::conformance::url(folder, "web"),
         federation.desk_at("portal").unwrap(),
     );
     std::fs::write(&file, text).unwrap();

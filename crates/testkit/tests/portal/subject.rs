@@ -94,7 +94,7 @@ impl Walked for Subject {
             }
             "/{language}/logout" | "/{language}/acting/stop" => Filling::of(path),
             "/{language}/asked" | "/{language}/asked.csv" | "/{language}/asked.json" => Filling::of(path),
-            "/{language}/consents" | "/{language}/lists" => Filling::of(path),
+            "/{language}/consents" | "/{language}/lists" | "/{language}/acted" => Filling::of(path),
             "/assets/{hash}/{name}" => Filling::of(&self.asset),
             "/{language}/login" => Filling::of(path).form("account", "paper"),
             "/{language}/acting" => Filling::of(path).form("mandate", "0"),
