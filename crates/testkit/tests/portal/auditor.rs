@@ -15,12 +15,14 @@ use tacit_ledger::{
     proof::TlogProof,
 };
 use tacit_model::{entropy::seeded_rng, generate::generate_uscc};
+use tacit_portal::{Guard, Guarded};
 use tacit_testkit::{Federation, Options};
 use tacit_wire::gateway::Question;
 
 use super::{
     COURT, dressed,
     visitor::{Page, Visitor},
+    walk::{Filling, Walked, walk},
 };
 
 const TAX: &str = "tax/serious-violations";
@@ -305,4 +307,84 @@ async fn a_log_that_is_not_the_one_verified_before_fails_and_nothing_of_it_is_sh
     // The checkpoint that shows it stays.
     let kept = std::fs::read(&auditor.checkpoint).unwrap();
     assert_eq!(kept, before.sign(&signer).unwrap().note());
+}
+
+/// A desk whose auditor looked at an entry.
+struct Walk {
+    desk: Desk,
+    entry: String,
+    asset: String,
+}
+
+impl Walked for Walk {
+    fn routes(&self) -> &[Guarded] {
+        &self.desk.portal.desks()[0].routes
+    }
+
+    fn visitor(&self) -> Visitor {
+        self.desk.visitor()
+    }
+
+    fn filling(&self, route: &Guarded) -> Option<Filling> {
+        let path = route.path.replace("{language}", "en");
+        Some(match route.path {
+            "/" | "/healthz" | "/login/callback" | "/{language}/" | "/{language}/goodbye" => {
+                Filling::of(path)
+            }
+            "/{language}/logout" | "/{language}/chain" | "/{language}/agreements" => Filling::of(path),
+            "/{language}/signals" | "/{language}/log" => Filling::of(path),
+            "/assets/{hash}/{name}" => Filling::of(&self.asset),
+            "/{language}/login" => Filling::of(path).form("account", "zhao"),
+            "/{language}/export" => Filling::of(path).form("form", "csv").form("purpose", "screening"),
+            "/{language}/log/{index}" => Filling::of(&self.entry),
+            "/{language}/log/{index}/record" => Filling::of(format!("{}/record", self.entry)),
+            "/{language}/log/{index}/proof" => Filling::of(format!("{}/proof", self.entry)),
+            _ => return None,
+        })
+    }
+
+    async fn insider(&self) -> Visitor {
+        let mut zhao = self.visitor();
+        zhao.log_in("zhao").await;
+        zhao
+    }
+
+    /// What auditors see is the same for all of them.
+    async fn other(&self) -> Option<Visitor> {
+        None
+    }
+
+    async fn unfit(&self, guard: Guard) -> Vec<(Visitor, &'static str)> {
+        panic!("{guard:?} is not of this desk")
+    }
+
+    fn refused(&self) -> Vec<&'static str> {
+        vec!["chen"]
+    }
+
+    fn told_to_none_else(&self) -> Vec<String> {
+        vec!["Screening of all registered suppliers".to_owned()]
+    }
+
+    /// Whatever this desk does is on record.
+    async fn state(&self, _: &mut Visitor) -> Vec<String> {
+        let log = self.desk.federation.auditor("auditor-a").unwrap().verify(|_, _| {}).await.unwrap();
+        vec![format!("{:?}", log.kinds)]
+    }
+
+    async fn change(&self, insider: &mut Visitor) {
+        let csrf = insider.get("/en/").await.csrf();
+        let counted = insider.post("/en/signals", &[("csrf", &csrf)]).await;
+        assert_eq!(counted.status, StatusCode::SEE_OTHER, "{}", counted.text);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_page_and_form_of_the_auditor_desk_is_refused_to_whom_it_is_not_for() {
+    let desk = Desk::start().await;
+    let mut me = desk.visitor();
+    me.log_in("zhao").await;
+    let page = desk.until(&mut me, "/en/log?decision=refused", "One entry").await;
+    let (entry, asset) = (hrefs(&page, "/en/log/")[0].to_owned(), hrefs(&page, "/assets/")[0].to_owned());
+    walk(&Walk { desk, entry, asset }).await;
 }
