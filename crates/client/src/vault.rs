@@ -51,6 +51,8 @@ pub enum Kind {
     Session,
     /// A change of a consent that an authority made for a user.
     ConsentChange,
+    /// What somebody did for another at a portal.
+    Act,
 }
 
 impl Kind {
@@ -69,6 +71,7 @@ impl Kind {
             Self::Measure => "measure",
             Self::Session => "session",
             Self::ConsentChange => "consent-change",
+            Self::Act => "act",
         }
     }
 }

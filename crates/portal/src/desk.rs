@@ -11,6 +11,7 @@ use crate::{
     StartError,
     config::DeskConfig,
     desks::DeskName,
+    journal::Journal,
     limits::Limits,
     login::{LoginConfig, development::Development, oidc::Oidc},
     session::Sessions,
@@ -33,6 +34,8 @@ pub(crate) struct Desk {
     pub(crate) zone: TimeZone,
     /// As browsers send it: `https://desk.example.org`.
     pub(crate) origin: String,
+    /// Where what is done for another is written down, where that can be.
+    pub(crate) journal: Option<Journal>,
     /// For its own listener.
     pub(crate) certificate: Option<WebCertificate>,
 }
@@ -83,7 +86,7 @@ impl Desk {
         let sessions = Sessions::new(db, name, config.session, Arc::clone(&clock));
         let limits = Limits::new(&config.limits);
         let origin = origin.origin().ascii_serialization();
-        Ok(Self { name, sessions, login, limits, clock, zone, origin, certificate })
+        Ok(Self { name, sessions, login, limits, clock, zone, origin, journal: None, certificate })
     }
 
     pub(crate) fn is_development(&self) -> bool {

@@ -277,6 +277,9 @@ mod tests {
         // Families are looked up by a word that comes from elsewhere: `find("reason-..")`.
         let families = [
             "often-",
+            "saw-",
+            "acted-why-",
+            "did-",
             "consent-state-",
             "removal-",
             "ruling-",

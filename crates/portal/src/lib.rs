@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A desk shows and asks; it decides nothing and keeps no record of anybody beside the sessions, which are sealed under
-//! the browsers' own tokens. Everything that a page shows comes from the interface behind its desk, which asks
+//! the browsers' own tokens, and who acted for whom, sealed under a key of the portal's. Everything that a page shows comes from the interface behind its desk, which asks
 //! nobody else for it where that could be lined up with a login.
 
 mod api;
@@ -20,6 +20,7 @@ mod desks;
 mod download;
 mod form;
 mod frame;
+mod journal;
 mod language;
 mod limits;
 mod login;
@@ -43,6 +44,7 @@ use tacit_identity::WebCertificate;
 use tacit_model::Clock;
 use tacit_store::Db;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use zeroize::Zeroizing;
 
 pub use api::{ApiAt, ApiStartError};
 pub use auditor::{End, Ending, Ends};
@@ -54,7 +56,7 @@ pub use person::{ClaimIs, ClaimNames, Scope};
 pub use routes::{Guard, Guarded};
 pub use session::SessionConfig;
 
-use crate::{api::Api, desk::Desk, routes::Pages, session::Sessions, web::Web};
+use crate::{api::Api, desk::Desk, journal::Journal, routes::Pages, session::Sessions, web::Web};
 
 /// How often sessions that ended by themselves are removed.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -67,6 +69,8 @@ pub struct PortalDeps {
     pub db: Db,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// What the journal of who acted for whom is sealed under; for a subject desk.
+    pub store_key: Option<Zeroizing<[u8; 32]>>,
     /// The subject desk, when it is switched on.
     pub subject: Option<DeskConfig>,
     /// The officer desk, when it is switched on.
@@ -141,8 +145,13 @@ impl Portal {
     pub async fn start(deps: PortalDeps) -> Result<Self, StartError> {
         let mut portal = Self { desks: Vec::new(), sweep: None, followers: Vec::new() };
         if let Some(config) = &deps.subject {
+            let wrong = |why: String| StartError::Desk { desk: DeskName::Subject, why };
             let api = api(DeskName::Subject, config)?;
-            portal.open(&deps, DeskName::Subject, config, |desk| subject::pages(desk, api)).await?;
+            let key = deps.store_key.as_ref().ok_or_else(|| wrong("store_key is missing".to_owned()))?;
+            let journal =
+                Journal::open(deps.db.clone(), key).await.map_err(|error| wrong(error.to_string()))?;
+            let pages = |desk| subject::pages(Desk { journal: Some(journal), ..desk }, api);
+            portal.open(&deps, DeskName::Subject, config, pages).await?;
         }
         if let Some(config) = &deps.officer {
             names_role(DeskName::Officer, config)?;

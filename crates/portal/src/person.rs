@@ -240,7 +240,12 @@ impl Login {
 
     /// Whose name stands on the pages.
     pub(crate) fn for_whom(&self) -> Option<&Who> {
-        match &self.acting {
+        self.whom(&self.acting)
+    }
+
+    /// Who that is.
+    pub(crate) fn whom<'l>(&'l self, acting: &'l Acting) -> Option<&'l Who> {
+        match acting {
             Acting::Own => self.own.as_ref(),
             Acting::Mandate(place) => self.mandates.get(*place).map(|mandate| &mandate.who),
             Acting::Assisting { who, .. } => Some(who),

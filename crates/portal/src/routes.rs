@@ -68,6 +68,23 @@ pub(crate) struct Pages {
 }
 
 impl Guarded {
+    /// The word of what is done there: `saw-asked-one`, `did-lists-check`.
+    pub(crate) fn word(&self) -> String {
+        let mut word = if self.method == Method::GET { "saw" } else { "did" }.to_owned();
+        for segment in self.path.split(['/', '.']).filter(|segment| !["", "{language}"].contains(segment)) {
+            word.push('-');
+            word.push_str(if segment.starts_with('{') { "one" } else { segment });
+        }
+        word
+    }
+
+    /// What stands in the braces of an address, beside the language.
+    pub(crate) fn named(&self, path: &str) -> Vec<String> {
+        let parts = self.path.split('/').zip(path.split('/'));
+        let named = parts.filter(|(own, _)| own.starts_with('{') && *own != "{language}");
+        named.map(|(_, given)| given.to_owned()).collect()
+    }
+
     fn is_at(&self, path: &str) -> bool {
         let mut given = path.split('/');
         let all = self.path.split('/').all(|own| match given.next() {

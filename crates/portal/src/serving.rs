@@ -23,6 +23,7 @@ use crate::{
     desk::{Desk, LoginWith},
     form::Fields,
     frame::{Frame, page},
+    journal::{Act, Entry, Outcome},
     language::Language,
     limits::Limit,
     routes::{self, Guard, Guarded, Pages, Route},
@@ -33,6 +34,9 @@ use crate::{
 
 /// Largest form, in bytes.
 const FORM_MAX: usize = 256 << 10;
+/// Longest id or list that is written down of what was done for another, in characters, and most of them.
+const ABOUT_MAX: usize = 120;
+const ABOUT_COUNT: usize = 20;
 /// Longest time for a page.
 const PAGE_TIME: Duration = Duration::from_secs(70);
 
@@ -63,7 +67,15 @@ async fn envelope<D: Send + Sync + 'static>(
     let route = routes::found(&app.table, request.method(), request.uri().path());
     let (path, method) = (route.path, request.method().clone());
     let (mut visit, mut request) = arrived(&app.desk, request);
-    let admitted = admit(&app.desk, &mut visit, &mut request, route).await;
+    let at = request.uri().path().to_owned();
+    let mut admitted = admit(&app.desk, &mut visit, &mut request, route).await;
+    let acted = match noted(&app.desk, &visit, route, &at, admitted.as_ref().err()).await {
+        Ok(acted) => acted,
+        Err(fault) => {
+            admitted = admitted.and(Err(fault));
+            None
+        }
+    };
     let mut response = match admitted {
         Ok(()) => {
             request.extensions_mut().insert(visit.clone());
@@ -72,7 +84,16 @@ async fn envelope<D: Send + Sync + 'static>(
         }
         Err(fault) => fault.into_response(),
     };
-    if let Some(fault) = response.extensions_mut().remove::<Fault>() {
+    let fault = response.extensions_mut().remove::<Fault>();
+    if let Some((journal, entry)) = app.desk.journal.as_ref().zip(acted) {
+        let outcome = match &fault {
+            None => Outcome::Done,
+            Some(fault) => Outcome::Failed(fault.key().to_owned()),
+        };
+        // That it was begun is written down, and the trouble is in the log.
+        let _ = journal.end(entry, outcome).await;
+    }
+    if let Some(fault) = fault {
         let account = visit.login().map_or("", |login| login.account.as_str());
         tracing::info!(
             request_id = %LogSafe::new(&visit.id),
@@ -166,11 +187,43 @@ async fn admit(desk: &Desk, visit: &mut Visit, request: &mut Request, route: &Gu
     match route.limit {
         Some(Limit::Lookup) => desk.limits.lookup(visit.login()?.mark, visit.now)?,
         Some(Limit::Checks) => {
-            desk.limits.checks(visit.login()?.mark, visit.form.all("list").len(), visit.now)?;
+            desk.limits.checks(visit.login()?.mark, visit.form.all("list").len().max(1), visit.now)?;
         }
         Some(Limit::Login) | None => {}
     }
     Ok(())
+}
+
+/// Writes down what somebody does, or wants to do and may not, for another; what is not refused has its end written later.
+async fn noted(
+    desk: &Desk,
+    visit: &Visit,
+    route: &Guarded,
+    path: &str,
+    fault: Option<&Fault>,
+) -> Result<Option<Entry>, Fault> {
+    let (Some(journal), Guard::For(_), Ok(login)) = (&desk.journal, route.guard, visit.login()) else {
+        return Ok(None);
+    };
+    let refused = match fault {
+        None => false,
+        Some(Fault::MandateOver | Fault::MandateScope | Fault::NotAllowed) => true,
+        Some(_) => return Ok(None),
+    };
+    let mut about = route.named(path);
+    about.extend(visit.form.all("list").into_iter().map(str::to_owned));
+    about.iter_mut().for_each(|about| *about = about.chars().take(ABOUT_MAX).collect());
+    about.truncate(ABOUT_COUNT);
+    let act = Act::of(login, &login.acting, visit.now, route.word(), about);
+    let Some((act, who)) = act.zip(login.for_whom()) else { return Ok(None) };
+    let entry = journal.begin(&visit.id, who, act).await?;
+    match fault.filter(|_| refused) {
+        None => Ok(Some(entry)),
+        Some(fault) => {
+            journal.end(entry, Outcome::Refused(fault.key().to_owned())).await?;
+            Ok(None)
+        }
+    }
 }
 
 /// Whether a form comes from a page of this desk, by the word of the browser.

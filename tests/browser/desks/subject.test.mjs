@@ -141,6 +141,18 @@ describe("the subject desk", { skip: missingBrowser() || (DESK ? false : "no sub
       assert.equal(answer.status(), 403);
       await judge(page, "en", "mandate-scope");
     });
+    // Whom it was about reads what was done.
+    await visit(browser, {}, async (page) => {
+      await logIn(page, "en", "paper");
+      await page.getByRole("link", { name: "Who acted for you" }).click();
+      await page.waitForURL(`${DESK}/en/acted`);
+      assert.ok((await page.locator("tbody tr").count()) >= 5);
+      assert.equal(await page.locator(".govuk-tag").count(), 1, "the refused one says so");
+      for (const language of LANGUAGES) {
+        await page.goto(`${DESK}/${language}/acted`);
+        await judge(page, language, "acted");
+      }
+    });
   });
 
   test("a request is read, allowed in part, and the consent taken back, with a receipt", async () => {

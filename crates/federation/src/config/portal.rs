@@ -1,6 +1,9 @@
 //! The file of a portal, which is no party of the federation: its desks are clients of parties.
 
-use std::{net::SocketAddr, path::Path};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize;
 use tacit_model::MemberId;
@@ -18,8 +21,12 @@ pub struct PortalFile {
     pub name: MemberId,
     /// Address and port of the metrics, on loopback; none without it.
     pub metrics: Option<SocketAddr>,
-    /// Database URL, `sqlite:PATH` or `postgres://USER@HOST/DATABASE`. It holds sessions alone.
+    /// Database URL, `sqlite:PATH` or `postgres://USER@HOST/DATABASE`. It holds sessions and, of the subject desk, who acted
+    /// for whom.
     pub database: String,
+    /// File with what that is sealed under: 32 bytes in hexadecimal, mode 0600; `keys/NAME-store.key` without it. Made when
+    /// it is not there.
+    pub store_key: Option<PathBuf>,
     /// The desk of subjects: a client of the consent authority.
     pub subject: Option<DeskConfig>,
     /// The desk of an agency's officers: a client of its node.
@@ -45,6 +52,8 @@ impl PortalFile {
         let mut file: Self = read(path, environment)?;
         let base = Base::of(path);
         base.database(&mut file.database);
+        let key = file.store_key.get_or_insert_with(|| format!("keys/{}-store.key", file.name).into());
+        base.path(key);
         for desk in file.subject.iter_mut().chain(&mut file.officer).chain(&mut file.auditor) {
             desk.resolve(|path| base.path(path));
         }

@@ -48,6 +48,9 @@ pub enum StartError {
         /// What is wrong.
         source: SeedError,
     },
+    /// What a portal seals its journal under.
+    #[error("store_key: {0}")]
+    StoreKey(SeedError),
     /// A private key is not the pinned one.
     #[error("keys.{key}: this is not the private half of pins.{pin}")]
     OtherKey {

@@ -8,7 +8,7 @@ use tacit_model::MemberId;
 use tacit_portal::{DeskConfig, DeskName, End, Ends, OpenDesk, Portal, PortalDeps};
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use super::{DRAIN, StartError, Surroundings};
+use super::{DRAIN, StartError, Surroundings, secrets::read_or_make_seed};
 use crate::{
     config::{AuditorFile, Environment, PortalFile, RoleFile as _},
     connect,
@@ -87,9 +87,14 @@ pub async fn start_portal(
 ) -> Result<RunningPortal, StartError> {
     let file = PortalFile::load(path, environment)?;
     let auditor = file.auditor.map(|desk| auditing(desk, environment, around)).transpose()?;
+    let store_key = match &file.store_key {
+        Some(path) if file.subject.is_some() => Some(read_or_make_seed(path).map_err(StartError::StoreKey)?),
+        _ => None,
+    };
     let deps = PortalDeps {
         db: tacit_portal::store::open(&file.database).await?,
         clock: Arc::clone(&around.clock),
+        store_key,
         subject: file.subject,
         officer: file.officer,
         auditor,

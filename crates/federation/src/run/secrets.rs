@@ -5,9 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rand_core::Rng as _;
 use tacit_blind::letter::LetterSecretKey;
-use tacit_identity::{FileError, read_private};
+use tacit_identity::{FileError, read_private, write_private};
 use tacit_ledger::ed25519::SigningKey;
+use tacit_model::entropy::os_rng;
 use tacit_policy::Ed25519Key;
 use zeroize::Zeroizing;
 
@@ -31,6 +33,18 @@ pub fn read_seed(path: &Path) -> Result<Zeroizing<[u8; 32]>, SeedError> {
     let mut seed = Zeroizing::new([0; 32]);
     hex::decode_to_slice(text.trim_ascii(), seed.as_mut()).map_err(|_| SeedError::Form(path.to_owned()))?;
     Ok(seed)
+}
+
+/// Reads a seed, or makes one where there is no file yet. Blocking.
+pub(super) fn read_or_make_seed(path: &Path) -> Result<Zeroizing<[u8; 32]>, SeedError> {
+    let failed = |source| FileError::Io { action: "write", path: path.to_owned(), source };
+    if !path.try_exists().map_err(failed)? {
+        let mut seed = Zeroizing::new([0; 32]);
+        os_rng().fill_bytes(seed.as_mut());
+        std::fs::create_dir_all(path.parent().unwrap_or(Path::new(""))).map_err(failed)?;
+        write_private(path, Zeroizing::new(hex::encode(seed.as_ref())).as_bytes())?;
+    }
+    read_seed(path)
 }
 
 /// The key that letters for a member open with, if it has one. Blocking.

@@ -143,3 +143,18 @@ renew-title = Confirm this consent again?
 renew-what = It goes on as it is, and ends later. You can still take it back at any time.
 renew-notice = You confirm again that { $agency } may check whether you are on: { $lists }. Purposes: { $purposes }. For { $days } days from today, at most { $frequency }.
 renew-wrong = Choose for how long
+
+## What others did for the person.
+saw-matters = Read letters and objections
+saw-matters-json = Took away letters and objections
+saw-letters-one = Read a letter
+saw-letters-one-file = Took away a letter
+saw-objections-new = Opened the form to object
+did-objections = Objected to a listing
+saw-objections-one = Read an objection
+did-objections-one-appeal = Appealed against a decision
+saw-consents-new = Opened the form to give a consent
+did-consents-new = Gave a consent
+saw-consents-one-renew = Opened the page on which a consent is confirmed again
+did-consents-one-renew = Confirmed a consent again
+did-lists-one-one-join = Said whether you consent to stand on a list

@@ -143,3 +143,18 @@ renew-title = 要再次确认这项同意吗？
 renew-what = 内容不变，期限延长。您仍可随时撤回。
 renew-notice = 您再次确认{ $agency }可以查询您是否在以下名单上：{ $lists }。目的：{ $purposes }。自今天起 { $days } 天，频率：{ $frequency }。
 renew-wrong = 请选择期限
+
+## 他人代为所做的事。
+saw-matters = 查看了信件与异议
+saw-matters-json = 下载了信件与异议
+saw-letters-one = 查看了一封信
+saw-letters-one-file = 下载了一封信
+saw-objections-new = 打开了提出异议的表单
+did-objections = 对列入提出了异议
+saw-objections-one = 查看了一项异议
+did-objections-one-appeal = 对决定提出了申诉
+saw-consents-new = 打开了给予同意的表单
+did-consents-new = 给予了一项同意
+saw-consents-one-renew = 打开了再次确认同意的页面
+did-consents-one-renew = 再次确认了一项同意
+did-lists-one-one-join = 表示了您是否同意列入名单

@@ -1,5 +1,6 @@
 //! The portal's tables: every SQL statement of this crate stands below here.
 
+pub(crate) mod acts;
 pub(crate) mod sessions;
 
 use sqlx::migrate::Migrator;

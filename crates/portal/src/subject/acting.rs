@@ -11,10 +11,14 @@ use tacit_model::{LogSafe, LogText};
 use super::App;
 use crate::{
     frame::{Frame, page},
+    journal::{Act, Outcome},
     person::{Acting, Who},
     visit::{Fault, Visit},
 };
 
+/// Words of beginning and ending to act for another.
+pub(super) const BEGAN: &str = "did-begin";
+pub(super) const STOPPED: &str = "did-stop";
 /// Longest code as typed, and longest reason, in bytes.
 const TEXT_MAX: usize = 200;
 
@@ -74,6 +78,8 @@ pub(super) async fn act(
             let mandate = login.mandates.get(place).ok_or(Fault::NotAllowed)?;
             if visit.now >= mandate.until {
                 note(&visit, "a mandate that is over was refused");
+                let refused = Outcome::Refused(Fault::MandateOver.key().to_owned());
+                journal(&app, &visit, &Acting::Mandate(place), BEGAN, refused).await?;
                 return Err(Fault::MandateOver);
             }
             Acting::Mandate(place)
@@ -91,6 +97,7 @@ pub(super) async fn act(
         None => return Err(Fault::NotAllowed),
     };
     note(&visit, "somebody begins to act for another");
+    journal(&app, &visit, &chosen, BEGAN, Outcome::Done).await?;
     set(&app, &mut visit, chosen).await?;
     Ok(Redirect::to(&visit.path("/")).into_response())
 }
@@ -101,8 +108,25 @@ pub(super) async fn stop(
     Extension(mut visit): Extension<Visit>,
 ) -> Result<Response, Fault> {
     note(&visit, "somebody acts for themself again");
+    journal(&app, &visit, &visit.login()?.acting, STOPPED, Outcome::Done).await?;
     set(&app, &mut visit, Acting::Own).await?;
     Ok(Redirect::to(&visit.path("/")).into_response())
+}
+
+/// Writes it down for the one whom it is about.
+async fn journal(
+    app: &App,
+    visit: &Visit,
+    acting: &Acting,
+    what: &str,
+    outcome: Outcome,
+) -> Result<(), Fault> {
+    let login = visit.login()?;
+    let act = Act::of(login, acting, visit.now, what.to_owned(), Vec::new());
+    let (Some(journal), Some(act)) = (&app.desk.journal, act) else { return Ok(()) };
+    let who = login.whom(acting).ok_or(Fault::NotAllowed)?;
+    let entry = journal.begin(&visit.id, who, act).await?;
+    journal.end(entry, outcome).await
 }
 
 async fn set(app: &App, visit: &mut Visit, acting: Acting) -> Result<(), Fault> {

@@ -6,7 +6,7 @@ use axum::{Extension, extract::State, response::Response};
 use super::{App, consents, redress};
 use crate::{
     frame::{Frame, page},
-    person::Scope,
+    person::{Acting, Scope},
     visit::{Fault, Visit},
 };
 
@@ -36,7 +36,9 @@ pub(super) async fn home(
 ) -> Result<Response, Fault> {
     let inside = visit.login().is_ok();
     let frame = Frame::new(&app.desk, &visit, visit.language.say("home-title"), "home");
-    let alerts = if visit.who(Scope::Read).is_ok() {
+    // Of others only what is opened on purpose is read, for it is written down for them.
+    let own = visit.login().is_ok_and(|login| login.acting == Acting::Own && login.own.is_some());
+    let alerts = if own {
         match alerts(&app, &visit, &frame).await {
             Ok(alerts) => alerts,
             // The way to everything else stays open.

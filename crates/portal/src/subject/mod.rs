@@ -1,5 +1,6 @@
 //! The subject desk: what is on record about a person or company, for themself.
 
+mod acted;
 mod acting;
 mod asked;
 mod consents;
@@ -33,12 +34,18 @@ type App = Shared<Subject>;
 
 /// The desk's pages.
 pub(crate) fn pages(desk: Desk, api: Api) -> Pages {
+    serving::pages(desk, Subject { api }, routes())
+}
+
+fn routes() -> Vec<Route<App>> {
     let mut routes = common::routes();
     routes.extend([
         Route::get("/{language}/", Guard::Open, routing::get(home::home)),
         Route::get("/{language}/acting", Guard::Login, routing::get(acting::acting)),
         Route::post("/{language}/acting", Guard::Login, routing::post(acting::act)),
         Route::post("/{language}/acting/stop", Guard::Login, routing::post(acting::stop)),
+        Route::get("/{language}/acted", Guard::For(Scope::Read), routing::get(acted::acted))
+            .limited(Limit::Lookup),
         Route::get("/{language}/asked", Guard::For(Scope::Read), routing::get(asked::asked))
             .limited(Limit::Lookup),
         Route::get("/{language}/asked.csv", Guard::For(Scope::Read), routing::get(asked::csv))
@@ -134,5 +141,31 @@ pub(crate) fn pages(desk: Desk, api: Api) -> Pages {
             routing::post(requests::refuse),
         ),
     ]);
-    serving::pages(desk, Subject { api }, routes)
+    routes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{language::Language, routes::split};
+
+    #[test]
+    fn whatever_can_be_done_for_another_has_words_in_both_languages() {
+        let (_, table) = split(routes());
+        let words: Vec<String> = table
+            .iter()
+            .filter(|route| matches!(route.guard, Guard::For(_)))
+            .map(crate::routes::Guarded::word)
+            .chain([acting::BEGAN.to_owned(), acting::STOPPED.to_owned()])
+            .collect();
+        assert!(
+            words.contains(&"saw-asked-one-proof".to_owned())
+                && words.contains(&"did-lists-check".to_owned())
+        );
+        for word in &words {
+            for language in Language::ALL {
+                assert!(language.find(word).is_some(), "{word} in {}", language.tag());
+            }
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod acted;
 mod auditor;
 mod cases;
 mod consents;
@@ -79,7 +80,7 @@ async fn portal(federation: &Federation, codes: &[String], more: &str) -> Result
         r#"
 role = "portal"
 name = "web"
-database = "sqlite:data/web.db"
+database = "{}"
 
 [subject]
 {address}
@@ -92,6 +93,7 @@ kind = "development"
 accounts = "accounts.json"
 claims = {{ clerk = {{ claim = "roles", value = "clerk" }} }}
 "#,
+        tacit_store::conformance::url(folder, "web"),
         federation.desk_at("portal").unwrap(),
     );
     std::fs::write(&file, text).unwrap();

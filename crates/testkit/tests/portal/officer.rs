@@ -1,5 +1,7 @@
 //! The officer desk against a real node: one check from login to receipt, consent, measures, and who gets nothing.
 
+use std::collections::BTreeMap;
+
 use http::StatusCode;
 use serde_json::json;
 use tacit_client::Narrower;
@@ -16,7 +18,7 @@ use tacit_portal::{Guard, Guarded};
 use crate::{
     dressed,
     visitor::{Page, Visitor},
-    walk::{Filling, Walked, asset, masked, walk},
+    walk::{Filling, Walked, masked, walk},
 };
 
 const TAX: &str = "tax/serious-violations";
@@ -81,6 +83,12 @@ impl Scene {
         let mut visitor = Visitor::new(self.portal.desks()[0].address);
         visitor.log_in(account).await;
         visitor
+    }
+
+    /// How many records of each kind the log has; but for readings, which go on by themselves.
+    async fn kinds(&self) -> BTreeMap<&'static str, u64> {
+        let log = self.federation.auditor("auditor-a").unwrap().verify(|_, _| {}).await.unwrap();
+        log.kinds.into_iter().filter(|(kind, _)| *kind != "audit").collect()
     }
 }
 
@@ -335,31 +343,55 @@ async fn an_officer_desk_that_names_no_role_does_not_start() {
     assert!(error.contains("login.claims.role"), "{error}");
 }
 
-/// The desk with one check of an officer who also decides.
-struct Office {
+/// A desk at which somebody who decides asked, took a measure and asked for consent.
+struct Walk {
     scene: Scene,
-    record: String,
+    receipt: String,
+    new: String,
+    lift: String,
+    consent: String,
     asset: String,
 }
 
-/// No record, no request and no case has this id.
 const NONE: &str = "01KAM2V7Q3ZJ6V6T1V8M3W9R5C";
-const WALKED: &str = "CASE-WALKED-77";
 
-impl Office {
+impl Walk {
     async fn new() -> Self {
         let scene = scene().await;
         let mut sun = scene.officer("sun").await;
-        let page = ask(&mut sun, &scene.listed, ELIGIBILITY, WALKED).await;
-        says(&page, &["tacit-answer--listed"]);
-        let checks = sun.get("/en/checks").await;
-        let receipt = link(&checks, "/en/checks/");
-        let record = receipt.split('/').nth(3).unwrap().to_owned();
-        Self { scene, record, asset: asset(&checks) }
+        let page = ask(&mut sun, &scene.listed, ELIGIBILITY, "T-17-walk").await;
+        let (receipt, new) = (link(&page, "/en/checks/"), link(&page, "/en/measures/new?"));
+        let form = sun.get(&new).await;
+        let query = new.split_once('?').unwrap().1.replace('+', "%20");
+        let fields = format!("csrf={}&decider=head&{query}", form.csrf());
+        let done = sun.send(http::Method::POST, "/en/measures", Some(fields)).await;
+        says(&done, &["Measure registered"]);
+        let standing = sun.get("/en/measures").await;
+        let lift = standing.text.split("action=\"").find(|it| it.starts_with("/en/measures/")).unwrap();
+        let lift = lift.split('"').next().unwrap().to_owned();
+        let csrf = ask(&mut sun, &scene.listed, SELECTION, "T-18").await.csrf();
+        let form = [
+            ("csrf", &*csrf),
+            ("code", &*scene.listed),
+            ("list", TAX),
+            ("purpose", "vendor-selection"),
+            ("case_number", "T-18"),
+            ("days", "90"),
+            ("times", "4"),
+            ("unit", "MONTH"),
+        ];
+        let asked = sun.post("/en/consents", &form).await;
+        assert_eq!(asked.status, StatusCode::SEE_OTHER, "{}", asked.text);
+        // The subject is told of the measure, a moment later.
+        while !scene.kinds().await.contains_key("notice") {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        let (consent, asset) = (asked.to().to_owned(), link(&standing, "/assets/"));
+        Self { scene, receipt, new, lift, consent, asset }
     }
 }
 
-impl Walked for Office {
+impl Walked for Walk {
     fn routes(&self) -> &[Guarded] {
         &self.scene.portal.desks()[0].routes
     }
@@ -370,31 +402,40 @@ impl Walked for Office {
 
     fn filling(&self, route: &Guarded) -> Option<Filling> {
         let path = route.path.replace("{language}", "en");
-        if let Some(common) = Filling::common(route, &self.asset, "sun") {
-            return Some(common);
-        }
         Some(match route.path {
-            "/{language}/check" => Filling::of(path)
-                .form("code", &self.scene.other)
-                .form("choice", ELIGIBILITY)
-                .form("case_number", "T-9"),
-            "/{language}/checks" | "/{language}/node" | "/{language}/cases" | "/{language}/measures" => {
+            "/" | "/healthz" | "/login/callback" | "/{language}/" | "/{language}/goodbye" => {
                 Filling::of(path)
             }
+            "/{language}/logout" | "/{language}/checks" | "/{language}/node" => Filling::of(path),
+            "/assets/{hash}/{name}" => Filling::of(&self.asset),
+            "/{language}/login" => Filling::of(path).form("account", "sun"),
+            "/{language}/check" => Filling::of(path)
+                .form("code", &self.scene.listed)
+                .form("choice", ELIGIBILITY)
+                .form("case_number", "T-19"),
             "/{language}/checks/{record}/receipt" => {
-                Filling::of(path.replace("{record}", &self.record)).or(path.replace("{record}", NONE))
+                Filling::of(&self.receipt).or(format!("/en/checks/{NONE}/receipt"))
             }
-            "/{language}/consents" => {
-                Filling::of(path).form("code", &self.scene.other).form("choice", SELECTION).form("days", "30")
-            }
-            "/{language}/measures/new" => Filling::of(format!("{path}?record={}", self.record)),
-            "/{language}/consents/{consent}" => Filling::absent(path.replace("{consent}", NONE)),
-            "/{language}/measures/{measure}/lift" => {
-                Filling::absent(path.replace("{measure}", NONE)).form("decider", "Judge Li")
-            }
-            "/{language}/cases/{level}/{case}" => {
-                Filling::absent(format!("/en/cases/objection/{NONE}")).form("outcome", "upheld")
-            }
+            "/{language}/consents" => Filling::of(path)
+                .form("code", &self.scene.other)
+                .form("list", TAX)
+                .form("purpose", "vendor-selection")
+                .form("case_number", "T-19")
+                .form("days", "90")
+                .form("times", "4")
+                .form("unit", "MONTH"),
+            // The agency's, for all of its officers.
+            "/{language}/consents/{consent}" => Filling::of(&self.consent),
+            "/{language}/measures" => Filling::of(path).form("decider", "head"),
+            "/{language}/measures/new" => Filling::of(&self.new),
+            "/{language}/measures/{measure}/lift" => Filling::of(&self.lift).form("decider", "head"),
+            // The token of this agency may not.
+            "/{language}/cases" => Filling::of(path).refused_behind(),
+            "/{language}/cases/{level}/{case}" => Filling::of(format!("/en/cases/objection/{NONE}"))
+                .form("outcome", "annulled")
+                .form("reasons", "r")
+                .form("decided_by", "d")
+                .refused_behind(),
             _ => return None,
         })
     }
@@ -408,7 +449,7 @@ impl Walked for Office {
     }
 
     async fn unfit(&self, guard: Guard) -> Vec<(Visitor, &'static str)> {
-        assert_eq!(guard, Guard::Decides);
+        assert_eq!(guard, Guard::Decides, "not of this desk");
         vec![(self.scene.officer("chen").await, "You cannot use this page")]
     }
 
@@ -417,25 +458,26 @@ impl Walked for Office {
     }
 
     fn told_to_none_else(&self) -> Vec<String> {
-        vec![WALKED.to_owned()]
+        vec!["T-17-walk".to_owned()]
     }
 
     async fn state(&self, insider: &mut Visitor) -> Vec<String> {
-        let log = self.scene.federation.auditor("auditor-a").unwrap().verify(|_, _| {}).await.unwrap();
-        let kinds = log.kinds.iter().filter(|(kind, _)| **kind != "audit");
-        let mut state = vec![format!("{:?}", kinds.collect::<Vec<_>>())];
-        for at in ["/en/checks", "/en/consents", "/en/measures", "/en/cases"] {
-            state.push(masked(&insider.get(at).await));
+        let mut state = vec![format!("{:?}", self.scene.kinds().await)];
+        for at in ["/en/checks", "/en/consents", "/en/measures?all=1", &self.consent] {
+            let page = insider.get(at).await;
+            assert_eq!(page.status, StatusCode::OK, "{at}: {}", page.text);
+            state.push(masked(&page));
         }
         state
     }
 
     async fn change(&self, insider: &mut Visitor) {
-        ask(insider, &self.scene.other, ELIGIBILITY, "T-8").await;
+        let csrf = insider.get("/en/").await.csrf();
+        says(&insider.post(&self.lift, &[("csrf", &csrf), ("decider", "head")]).await, &["Measure lifted"]);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_page_and_form_of_the_officer_desk_is_refused_to_whom_it_is_not_for() {
-    walk(&Office::new().await).await;
+    walk(&Walk::new().await).await;
 }

@@ -9,7 +9,7 @@ use tacit_wire::gateway::{AskConsentRequest, ask_consent_response::Outcome as As
 use super::{
     COURT, Scene, scene_with,
     visitor::Visitor,
-    walk::{Filling, Walked, asset, masked, walk},
+    walk::{Filling, Walked, masked, walk},
 };
 
 const TAX: &str = "tax/serious-violations";
@@ -79,7 +79,7 @@ impl Subject {
         }
         let asked = me.get("/en/asked").await;
         let record = between(&asked.text, "href=\"/en/asked/", '"').to_owned();
-        let asset = asset(&asked);
+        let asset = format!("/assets/{}", between(&asked.text, "href=\"/assets/", '"'));
         Self { scene, record, consent, request, objection, asset }
     }
 
@@ -102,13 +102,13 @@ impl Walked for Subject {
     fn filling(&self, route: &Guarded) -> Option<Filling> {
         let path = route.path.replace("{language}", "en");
         let with = |name: &str, own: &str| Filling::of(path.replace(name, own)).or(path.replace(name, NONE));
-        if let Some(common) = Filling::common(route, &self.asset, "paper") {
-            return Some(common);
-        }
         Some(match route.path {
-            "/{language}/acting/stop" => Filling::of(path),
+            "/" | "/healthz" | "/login/callback" | "/{language}/" | "/{language}/goodbye" => {
+                Filling::of(path)
+            }
+            "/{language}/logout" | "/{language}/acting/stop" => Filling::of(path),
             "/{language}/asked" | "/{language}/asked.csv" | "/{language}/asked.json" => Filling::of(path),
-            "/{language}/consents" | "/{language}/lists" => Filling::of(path),
+            "/{language}/consents" | "/{language}/lists" | "/{language}/acted" => Filling::of(path),
             "/{language}/matters" | "/{language}/matters.json" | "/{language}/objections/new" => {
                 Filling::of(path)
             }
@@ -124,6 +124,8 @@ impl Walked for Subject {
                 Filling::of("/en/lists/tax/trusted-taxpayers/join").form("given", "yes")
             }
             "/{language}/consents/{id}/renew" => with("{id}", &self.consent).form("days", "365"),
+            "/assets/{hash}/{name}" => Filling::of(&self.asset),
+            "/{language}/login" => Filling::of(path).form("account", "paper"),
             "/{language}/acting" => Filling::of(path).form("mandate", "0"),
             "/{language}/lists/check" => Filling::of(path).form("list", COURT),
             // What a list is, is the same for all.

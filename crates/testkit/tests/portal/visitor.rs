@@ -92,7 +92,8 @@ impl Visitor {
             let pair = set.to_str().unwrap().split(';').next().unwrap().to_owned();
             self.cookie = (!pair.ends_with('=')).then_some(pair);
         }
-        Page { status: parts.status, headers: parts.headers, text: String::from_utf8(body.to_vec()).unwrap() }
+        let text = String::from_utf8_lossy(&body).into_owned();
+        Page { status: parts.status, headers: parts.headers, text }
     }
 
     async fn answered(&self, request: Request<Full<Bytes>>) -> (http::response::Parts, Bytes) {

@@ -175,7 +175,7 @@ pub(crate) fn run(context: &Context, arguments: Arguments) -> Result<Exit, Failu
             stop_all(roles).await
         } else {
             closing::keeps_running(&narrator, &stage, &cast, portal.desks());
-            until_stopped(context, roles, &[], &mut signals).await.map(drop)
+            until_stopped(context, roles, std::slice::from_ref(&portal), &mut signals).await.map(drop)
         };
         portal.stop().await;
         ended?;

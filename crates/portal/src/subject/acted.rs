@@ -1,0 +1,86 @@
+//! Who acted for me: what somebody with a mandate, or a clerk, opened or changed, and what was refused to them.
+
+use askama::Template;
+use axum::{Extension, extract::State, response::Response};
+
+use super::App;
+use crate::{
+    frame::{Frame, page},
+    journal::{How, Outcome},
+    person::Scope,
+    visit::{Fault, Visit},
+};
+
+/// Entries of a page.
+const PAGE: u32 = 20;
+
+/// A row of the page.
+struct Row {
+    when: String,
+    name: String,
+    how: String,
+    what: String,
+    about: Vec<String>,
+    outcome: String,
+    refused: bool,
+    id: String,
+}
+
+#[derive(Template)]
+#[template(path = "subject/acted.html")]
+struct ActedPage {
+    frame: Frame,
+    rows: Vec<Row>,
+    total: u64,
+    before: Option<String>,
+    after: Option<String>,
+    number: usize,
+    pages: usize,
+}
+
+pub(super) async fn acted(
+    State(app): State<App>,
+    Extension(visit): Extension<Visit>,
+) -> Result<Response, Fault> {
+    let who = visit.who(Scope::Read)?;
+    let journal = app.desk.journal.as_ref().ok_or(Fault::NotFound)?;
+    let number: usize =
+        visit.query.get("page").and_then(|page| page.parse().ok()).filter(|page| *page > 0).unwrap_or(1);
+    let offset = u64::try_from(number - 1).unwrap_or(u64::MAX).saturating_mul(u64::from(PAGE));
+    let (acts, total) = journal.of(who, offset, PAGE).await?;
+    let pages = usize::try_from(total.div_ceil(u64::from(PAGE))).unwrap_or(usize::MAX).max(1);
+    let frame = Frame::new(&app.desk, &visit, visit.language.say("acted-title"), "home");
+    let to = |page: usize| format!("{}?page={page}", visit.path("/acted"));
+    let rows = acts.into_iter().map(|(id, act)| {
+        let (family, word) = act.what.split_once('-').unwrap_or(("did", &act.what));
+        let (outcome, refused) = match &act.outcome {
+            Outcome::Begun => (frame.say("acted-begun"), false),
+            Outcome::Done => (frame.say("acted-done"), false),
+            Outcome::Refused(why) => (frame.word("acted-why", why), true),
+            Outcome::Failed(why) => (frame.with("acted-failed", "why", frame.word("problem", why)), false),
+        };
+        Row {
+            when: frame.exact(&act.at.to_rfc3339()),
+            how: match &act.how {
+                How::Mandate => frame.say("acted-mandate"),
+                How::Counter { why } => frame.with("acted-counter", "why", why),
+            },
+            what: frame.word(family, word),
+            name: act.name,
+            about: act.about,
+            outcome,
+            refused,
+            id,
+        }
+    });
+    let template = ActedPage {
+        rows: rows.collect(),
+        total,
+        before: (number > 1).then(|| to(number - 1)),
+        after: (number < pages).then(|| to(number + 1)),
+        number,
+        pages,
+        frame,
+    };
+    page(&template)
+}
