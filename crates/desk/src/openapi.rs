@@ -23,24 +23,50 @@ use utoipa::{
 
 use crate::problem::{Problem, http_status};
 
-/// A list id as text.
-#[derive(Debug)]
-pub struct ListIdText;
+/// Texts of one form, as a document names them.
+macro_rules! texts {
+    ($($kind:ident, $name:literal, $description:literal, $pattern:literal, $example:literal;)*) => {
+        $(
+            #[doc = concat!("A text in a document: ", $description)]
+            #[derive(Debug)]
+            pub struct $kind;
 
-impl PartialSchema for ListIdText {
-    fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .description(Some("`<holder>/<name>`."))
-            .pattern(Some("^[a-z0-9][a-z0-9-]{0,62}/[a-z0-9][a-z0-9-]{0,62}$"))
-            .examples(["court/judgment-defaulters"])
-            .into()
-    }
+            impl PartialSchema for $kind {
+                fn schema() -> RefOr<Schema> {
+                    ObjectBuilder::new()
+                        .schema_type(Type::String)
+                        .description(Some($description))
+                        .pattern(Some($pattern))
+                        .examples([$example])
+                        .into()
+                }
+            }
+            impl ToSchema for $kind {
+                fn name() -> Cow<'static, str> {
+                    Cow::Borrowed($name)
+                }
+            }
+        )*
+    };
 }
-impl ToSchema for ListIdText {
-    fn name() -> Cow<'static, str> {
-        Cow::Borrowed("ListId")
-    }
+
+texts! {
+    ListIdText, "ListId", "`<holder>/<name>`.",
+        "^[a-z0-9][a-z0-9-]{0,62}/[a-z0-9][a-z0-9-]{0,62}$", "court/judgment-defaulters";
+    IdText, "Id", "A ULID in its one spelling.",
+        "^[0-7][0-9A-HJKMNP-TV-Z]{25}$", "01KAM2V7Q3ZJ6V6T1V8M3W9R5C";
+    OptionalIdText, "OptionalId", "A ULID in its one spelling, or nothing.",
+        "^(|[0-7][0-9A-HJKMNP-TV-Z]{25})$", "01KAM2V7Q3ZJ6V6T1V8M3W9R5C";
+    InstantText, "Instant", "A time, RFC 3339 with milliseconds in UTC, from 1970 on.",
+        r"^(19[7-9][0-9]|[2-9][0-9]{3})-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|[12][0-9]))T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z$",
+        "2026-11-21T00:00:00.000Z";
+    OptionalInstantText, "OptionalInstant", "A time, RFC 3339 with milliseconds in UTC, from 1970 on; or nothing.",
+        r"^(|(19[7-9][0-9]|[2-9][0-9]{3})-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|[12][0-9]))T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z)$",
+        "2026-11-21T00:00:00.000Z";
+    NameText, "Name", "The name of a member, or the code of a purpose.",
+        "^[a-z0-9][a-z0-9-]{0,62}$", "procurement";
+    FrequencyText, "Frequency", "How often at most: a number and HOUR, DAY, WEEK, MONTH or YEAR.",
+        "^([1-9][0-9]{0,5}|1000000) (HOUR|DAY|WEEK|MONTH|YEAR)$", "4 MONTH";
 }
 
 /// What can go wrong on every route; `guarded` ones want a token.

@@ -1,6 +1,6 @@
 //! Reading JSON from outside: what is wrong is named by place and field, never by content.
 
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::error::Category;
 use tacit_model::Reason;
 
@@ -22,6 +22,14 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     })?;
     deserializer.end().map_err(|error| describe(&error, "."))?;
     Ok(value)
+}
+
+/// Reads a field that may be left out, and that is not null when it is there.
+///
+/// # Errors
+/// What is wrong with the value.
+pub fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 fn describe(error: &serde_json::Error, path: &str) -> Problem {

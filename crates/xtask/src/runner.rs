@@ -73,7 +73,7 @@ pub(crate) fn test(root: &Path) -> Result<Tally, Error> {
             .ok()
     };
     let url = given.or_else(|| server.as_ref().map(postgres::Server::url));
-    let environment: Vec<_> = python::environment(root).into_iter().collect();
+    let environment = python::environment(root);
     needs::strace();
     // Before the tests of the workspace, for some of them drive the browser too.
     let browser = portal::prepare(root);

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use tacit_client::{Answer, RowKey};
 use tacit_desk::{
     body::{content_type, whole_body},
+    openapi::IdText,
     parse::parse,
     problem::Problem,
     words,
@@ -255,7 +256,7 @@ pub(super) async fn check(
 /// The receipt of a check that a user made.
 #[utoipa::path(
     get, path = "/v1/receipts/{record_id}", operation_id = "receipt", tag = "checks",
-    params(("record_id" = String, Path, description = "Record id of the check, a ULID.")),
+    params(("record_id" = inline(IdText), Path, description = "Record id of the check, a ULID.")),
     responses((status = 200, description = "The receipt.", body = ReceiptBody))
 )]
 pub(super) async fn receipt(

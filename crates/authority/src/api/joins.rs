@@ -26,7 +26,7 @@ pub(super) struct ListingConsentBody {
     #[schema(example = "CN-USCC")]
     scheme: String,
     /// The code as typed; at most 200 bytes.
-    #[schema(value_type = String, min_length = 1, max_length = 200)]
+    #[schema(value_type = String, min_length = 1, max_length = 200, example = "91350100M000100Y43")]
     code: Typed,
     /// The list, a favorable one.
     #[schema(value_type = ListIdText)]

@@ -7,7 +7,11 @@ use axum::{
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use tacit_client::RowKey;
-use tacit_desk::{openapi::ListIdText, problem::Problem};
+use tacit_desk::{
+    openapi::{IdText, ListIdText},
+    parse::given,
+    problem::Problem,
+};
 use tacit_model::{ListId, MemberId, Reason, SubjectCode, Ulid, entropy::os_rng, new_ulid, parse_ulid};
 use tacit_policy::{
     Registry,
@@ -41,18 +45,23 @@ pub(super) struct ObjectionBody {
     #[schema(example = "CN-USCC")]
     scheme: String,
     /// The code as typed; at most 200 bytes.
-    #[schema(value_type = String, min_length = 1, max_length = 200)]
+    #[schema(value_type = String, min_length = 1, max_length = 200, example = "91350100M000100Y43")]
     code: Typed,
     /// List that it is about; or name the notice.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     #[schema(required = false, nullable = false, value_type = ListIdText)]
     list: Option<String>,
     /// Id of the notice that it answers; or name the list.
-    #[serde(default)]
-    #[schema(required = false, nullable = false, value_type = String, example = "01KAM2V7Q3ZJ6V6T1V8M3W9R5C")]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(required = false, nullable = false, value_type = IdText)]
     notice: Option<String>,
     /// What the person says; at most 8,000 characters.
-    #[schema(min_length = 1, max_length = 8000)]
+    #[schema(
+        min_length = 1,
+        max_length = 8000,
+        pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]*$",
+        example = "I have paid."
+    )]
     text: String,
 }
 
@@ -65,13 +74,18 @@ pub(super) struct AppealBody {
     #[schema(example = "CN-USCC")]
     scheme: String,
     /// The code as typed; at most 200 bytes.
-    #[schema(value_type = String, min_length = 1, max_length = 200)]
+    #[schema(value_type = String, min_length = 1, max_length = 200, example = "91350100M000100Y43")]
     code: Typed,
     /// Id of the objection whose decision is appealed.
-    #[schema(example = "01KAM2V7Q3ZJ6V6T1V8M3W9R5C")]
+    #[schema(value_type = IdText)]
     objection: String,
     /// What the person says; at most 2,000 characters.
-    #[schema(min_length = 1, max_length = 2000)]
+    #[schema(
+        min_length = 1,
+        max_length = 2000,
+        pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]*$",
+        example = "I have paid."
+    )]
     text: String,
 }
 

@@ -1,7 +1,11 @@
 //! The bodies of the JSON API. Times are RFC 3339 with milliseconds, UTC.
 
 use serde::{Deserialize, Deserializer, Serialize};
-use tacit_desk::{openapi::ListIdText, problem::ReasonCode};
+use tacit_desk::{
+    openapi::{IdText, InstantText, ListIdText},
+    parse::given,
+    problem::ReasonCode,
+};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
@@ -25,7 +29,7 @@ pub(super) struct PersonBody {
     #[schema(example = "CN-USCC")]
     pub(super) scheme: String,
     /// The code as typed; at most 200 bytes.
-    #[schema(value_type = String, min_length = 1, max_length = 200)]
+    #[schema(value_type = String, min_length = 1, max_length = 200, example = "91350100M000100Y43")]
     pub(super) code: Typed,
 }
 
@@ -38,22 +42,22 @@ pub(super) struct FindBody {
     #[schema(example = "CN-USCC")]
     pub(super) scheme: String,
     /// The code as typed; at most 200 bytes.
-    #[schema(value_type = String, min_length = 1, max_length = 200)]
+    #[schema(value_type = String, min_length = 1, max_length = 200, example = "91350100M000100Y43")]
     pub(super) code: Typed,
     /// Recorded at this time or later.
-    #[serde(default)]
-    #[schema(required = false, nullable = false, value_type = String, format = DateTime, example = "2026-11-21T00:00:00.000Z")]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(required = false, nullable = false, value_type = InstantText)]
     pub(super) from: Option<String>,
     /// Recorded before this time.
-    #[serde(default)]
-    #[schema(required = false, nullable = false, value_type = String, format = DateTime, example = "2026-11-21T00:00:00.000Z")]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(required = false, nullable = false, value_type = InstantText)]
     pub(super) until: Option<String>,
     /// Number of the first entry that is wanted, from 1, as in the data tracker.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     #[schema(required = false, nullable = false, value_type = u64, minimum = 1)]
     pub(super) offset: Option<usize>,
     /// Most entries, 1 to 1000; 100 without it, as in the data tracker.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     #[schema(required = false, nullable = false, value_type = u64, minimum = 1, maximum = 1000)]
     pub(super) limit: Option<usize>,
 }
@@ -67,9 +71,10 @@ pub(super) struct ProveBody {
     #[schema(example = "CN-USCC")]
     pub(super) scheme: String,
     /// The code as typed; at most 200 bytes.
-    #[schema(value_type = String, min_length = 1, max_length = 200)]
+    #[schema(value_type = String, min_length = 1, max_length = 200, example = "91350100M000100Y43")]
     pub(super) code: Typed,
     /// Record id, a ULID.
+    #[schema(value_type = IdText)]
     pub(super) record_id: String,
 }
 
@@ -79,7 +84,7 @@ pub(super) struct ProveBody {
 #[schema(as = OwnCheck)]
 pub(super) struct CheckBody {
     /// The code, of the list's scheme; at most 200 bytes.
-    #[schema(value_type = String, min_length = 1, max_length = 200)]
+    #[schema(value_type = String, min_length = 1, max_length = 200, example = "91350100M000100Y43")]
     pub(super) code: Typed,
     /// List id, `<holder>/<name>`.
     #[schema(value_type = ListIdText)]

@@ -15,7 +15,7 @@ use axum::{
 };
 use serde::Serialize;
 use tacit_client::{Acknowledged, ClientError, KeptConsent, Pseudonym, RowKey};
-use tacit_desk::problem::Problem;
+use tacit_desk::{openapi::IdText, problem::Problem};
 use tacit_model::{MemberId, Millis, Reason, Ulid, entropy::os_rng};
 use tacit_policy::{Consent, ConsentState, consent::StateChange};
 use utoipa::ToSchema;
@@ -70,7 +70,7 @@ pub(in crate::api) struct ChangedBody {
 /// Withdraws a consent, for ever.
 #[utoipa::path(
     post, path = "/v1/consents/{id}/withdraw", operation_id = "withdrawConsent", tag = "consents",
-    request_body = PersonBody, params(("id" = String, Path, description = "Id of the consent, a ULID.")),
+    request_body = PersonBody, params(("id" = inline(IdText), Path, description = "Id of the consent, a ULID.")),
     responses((status = 200, description = "It is withdrawn, and no check under it can follow.", body = ChangedBody))
 )]
 pub(in crate::api) async fn withdraw(
@@ -85,7 +85,7 @@ pub(in crate::api) async fn withdraw(
 /// Stops a consent for now.
 #[utoipa::path(
     post, path = "/v1/consents/{id}/pause", operation_id = "pauseConsent", tag = "consents",
-    request_body = PersonBody, params(("id" = String, Path, description = "Id of the consent, a ULID.")),
+    request_body = PersonBody, params(("id" = inline(IdText), Path, description = "Id of the consent, a ULID.")),
     responses((status = 200, description = "It is paused.", body = ChangedBody))
 )]
 pub(in crate::api) async fn pause(
@@ -100,7 +100,7 @@ pub(in crate::api) async fn pause(
 /// Lifts a pause.
 #[utoipa::path(
     post, path = "/v1/consents/{id}/resume", operation_id = "resumeConsent", tag = "consents",
-    request_body = PersonBody, params(("id" = String, Path, description = "Id of the consent, a ULID.")),
+    request_body = PersonBody, params(("id" = inline(IdText), Path, description = "Id of the consent, a ULID.")),
     responses((status = 200, description = "It allows checks again.", body = ChangedBody))
 )]
 pub(in crate::api) async fn resume(
@@ -115,7 +115,7 @@ pub(in crate::api) async fn resume(
 /// Refuses a request, for ever.
 #[utoipa::path(
     post, path = "/v1/requests/{id}/refuse", operation_id = "refuseRequest", tag = "consents",
-    request_body = PersonBody, params(("id" = String, Path, description = "Id of the request, a ULID.")),
+    request_body = PersonBody, params(("id" = inline(IdText), Path, description = "Id of the request, a ULID.")),
     responses((status = 200, description = "It is refused.", body = ChangedBody))
 )]
 pub(in crate::api) async fn refuse(

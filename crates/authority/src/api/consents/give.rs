@@ -8,7 +8,11 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use tacit_client::{ClientError, Kind, Narrower, Pseudonym};
-use tacit_desk::{openapi::ListIdText, problem::Problem};
+use tacit_desk::{
+    openapi::{FrequencyText, IdText, InstantText, ListIdText, NameText},
+    parse::given,
+    problem::Problem,
+};
 use tacit_model::{ListId, MemberId, Millis, PurposeCode, Reason};
 use tacit_policy::{
     Consent, ConsentState, Registry,
@@ -45,10 +49,10 @@ const LANGUAGE_MAX: usize = 35;
 #[schema(as = ShownNotice)]
 pub(in crate::api) struct ShownBody {
     /// Its language, as in `en` or `zh-Hans`.
-    #[schema(min_length = 2, max_length = 35, example = "zh-Hans")]
+    #[schema(pattern = "^[A-Za-z0-9-]{2,35}$", example = "zh-Hans")]
     language: String,
     /// Its text; the consent names its hash.
-    #[schema(min_length = 1, max_length = 8000)]
+    #[schema(min_length = 1, max_length = 8000, pattern = r"[^\s]", example = "You may be asked about.")]
     text: String,
 }
 
@@ -73,29 +77,30 @@ pub(in crate::api) struct GrantBody {
     #[schema(example = "CN-USCC")]
     scheme: String,
     /// The code as typed; at most 200 bytes.
-    #[schema(value_type = String, min_length = 1, max_length = 200)]
+    #[schema(value_type = String, min_length = 1, max_length = 200, example = "91350100M000100Y43")]
     code: Typed,
     /// The consent's id, a new ULID that the caller chooses: the very same call again is no second consent.
-    #[schema(example = "01KAM2V7Q3ZJ6V6T1V8M3W9R5C")]
+    #[schema(value_type = IdText)]
     id: String,
     /// Who may ask.
+    #[schema(value_type = NameText)]
     requester: String,
     /// Lists that may be asked, each once.
     #[schema(value_type = Vec<ListIdText>, min_items = 1, max_items = 64)]
     lists: Vec<String>,
     /// Codes of the purposes, each once.
-    #[schema(min_items = 1, max_items = 64)]
+    #[schema(value_type = Vec<NameText>, min_items = 1, max_items = 64)]
     purposes: Vec<String>,
     /// Until when; or name the days.
-    #[serde(default)]
-    #[schema(required = false, nullable = false, value_type = String, format = DateTime, example = "2027-11-22T00:00:00.000Z")]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(required = false, nullable = false, value_type = InstantText)]
     expires: Option<String>,
     /// Until the end of the day so many days from now, UTC; or name the end.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     #[schema(required = false, nullable = false, value_type = u32, minimum = 1, maximum = 3660)]
     days: Option<u32>,
     /// How often at most: a number and HOUR, DAY, WEEK, MONTH or YEAR.
-    #[schema(example = "4 MONTH")]
+    #[schema(value_type = FrequencyText)]
     frequency: String,
     /// What the person was shown.
     shown: ShownBody,
@@ -110,27 +115,27 @@ pub(in crate::api) struct AllowBody {
     #[schema(example = "CN-USCC")]
     scheme: String,
     /// The code as typed; at most 200 bytes.
-    #[schema(value_type = String, min_length = 1, max_length = 200)]
+    #[schema(value_type = String, min_length = 1, max_length = 200, example = "91350100M000100Y43")]
     code: Typed,
     /// Only these of the lists.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     #[schema(required = false, nullable = false, value_type = Vec<ListIdText>, min_items = 1, max_items = 64)]
     lists: Option<Vec<String>>,
     /// Only these of the purposes.
-    #[serde(default)]
-    #[schema(required = false, nullable = false, value_type = Vec<String>, min_items = 1, max_items = 64)]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(required = false, nullable = false, value_type = Vec<NameText>, min_items = 1, max_items = 64)]
     purposes: Option<Vec<String>>,
     /// Not as long; or name the days.
-    #[serde(default)]
-    #[schema(required = false, nullable = false, value_type = String, format = DateTime, example = "2027-11-22T00:00:00.000Z")]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(required = false, nullable = false, value_type = InstantText)]
     expires: Option<String>,
     /// At most until the end of the day so many days from now, UTC; or name the end.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     #[schema(required = false, nullable = false, value_type = u32, minimum = 1, maximum = 3660)]
     days: Option<u32>,
     /// Not as often.
-    #[serde(default)]
-    #[schema(required = false, nullable = false, value_type = String, example = "4 MONTH")]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(required = false, nullable = false, value_type = FrequencyText)]
     frequency: Option<String>,
     /// What the person was shown.
     shown: ShownBody,
@@ -145,14 +150,14 @@ pub(in crate::api) struct RenewBody {
     #[schema(example = "CN-USCC")]
     scheme: String,
     /// The code as typed; at most 200 bytes.
-    #[schema(value_type = String, min_length = 1, max_length = 200)]
+    #[schema(value_type = String, min_length = 1, max_length = 200, example = "91350100M000100Y43")]
     code: Typed,
     /// Until when; or name the days.
-    #[serde(default)]
-    #[schema(required = false, nullable = false, value_type = String, format = DateTime, example = "2027-11-22T00:00:00.000Z")]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(required = false, nullable = false, value_type = InstantText)]
     expires: Option<String>,
     /// Until the end of the day so many days from now, UTC; or name the end.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     #[schema(required = false, nullable = false, value_type = u32, minimum = 1, maximum = 3660)]
     days: Option<u32>,
     /// What the person was shown.
@@ -231,7 +236,7 @@ pub(in crate::api) async fn grant(
 /// Allows what was asked for, or less of it.
 #[utoipa::path(
     post, path = "/v1/requests/{id}/allow", operation_id = "allowRequest", tag = "consents", request_body = AllowBody,
-    params(("id" = String, Path, description = "Id of the request, a ULID; the consent's too.")),
+    params(("id" = inline(IdText), Path, description = "Id of the request, a ULID; the consent's too.")),
     responses((status = 200, description = "The consent is given.", body = ChangedBody))
 )]
 pub(in crate::api) async fn allow(
@@ -288,7 +293,7 @@ pub(in crate::api) async fn allow(
 /// Confirms a consent again, until later.
 #[utoipa::path(
     post, path = "/v1/consents/{id}/renew", operation_id = "renewConsent", tag = "consents", request_body = RenewBody,
-    params(("id" = String, Path, description = "Id of the consent, a ULID.")),
+    params(("id" = inline(IdText), Path, description = "Id of the consent, a ULID.")),
     responses((status = 200, description = "It ends later.", body = ChangedBody))
 )]
 pub(in crate::api) async fn renew(

@@ -9,7 +9,7 @@ use axum::{
 use bytes::Bytes;
 use serde::Serialize;
 use tacit_client::{ChangeProof, ConsentProof};
-use tacit_desk::{consent_receipt, problem::Problem};
+use tacit_desk::{consent_receipt, openapi::IdText, problem::Problem};
 use tacit_model::{Reason, Ulid};
 use tacit_policy::{ConsentState, consent::StateChange};
 use utoipa::ToSchema;
@@ -63,7 +63,7 @@ pub(in crate::api) struct ConsentReceiptBody {
 /// The receipt of a consent, with its proof, as of the last reading. Nobody outside is asked.
 #[utoipa::path(
     post, path = "/v1/consents/{id}/receipt", operation_id = "consentReceipt", tag = "consents",
-    request_body = PersonBody, params(("id" = String, Path, description = "Id of the consent or request, a ULID.")),
+    request_body = PersonBody, params(("id" = inline(IdText), Path, description = "Id of the consent or request, a ULID.")),
     responses((status = 200, description = "The receipt.", body = ConsentReceiptBody))
 )]
 pub(in crate::api) async fn receipt(

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::{
     Shared,
     envelope::{Call, content_type, whole_body},
-    openapi::ListIdText,
+    openapi::{IdText, ListIdText, OptionalIdText},
     parse::parse,
 };
 use crate::{
@@ -39,7 +39,7 @@ pub(super) struct SearchBody {
     over: bool,
     /// `next_cursor` of the page before.
     #[serde(default)]
-    #[schema(required = false, example = "01KAM2V7Q3ZJ6V6T1V8M3W9R5C")]
+    #[schema(required = false, value_type = OptionalIdText)]
     cursor: String,
     /// Most cases of this page; 50 without it.
     #[serde(default)]
@@ -64,11 +64,11 @@ pub(super) struct DecideBody {
     corrected: String,
     /// Why, in words for the person; at most 4,000 characters.
     #[serde(default)]
-    #[schema(required = true, min_length = 1, max_length = 4000)]
+    #[schema(required = true, min_length = 1, max_length = 4000, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]*$")]
     reasons: String,
     /// Who decides, a person or an office; the person is told. At most 200 characters.
     #[serde(default)]
-    #[schema(required = true, min_length = 1, max_length = 200)]
+    #[schema(required = true, pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$", max_length = 200)]
     decided_by: String,
 }
 
@@ -292,8 +292,8 @@ pub(super) async fn search(
 #[utoipa::path(
     get, path = "/v1/cases/{level}/{case_id}", operation_id = "showCase", tag = "cases",
     params(
-        ("level" = String, Path, description = "`objection` or `appeal`."),
-        ("case_id" = String, Path, description = "Its id, a ULID.")
+        ("level" = String, Path, pattern = "^(objection|appeal)$", description = "`objection` or `appeal`."),
+        ("case_id" = inline(IdText), Path, description = "Its id, a ULID.")
     ),
     responses((status = 200, description = "The case.", body = FileBody))
 )]
@@ -310,8 +310,8 @@ pub(super) async fn show(
 #[utoipa::path(
     post, path = "/v1/cases/{level}/{case_id}/decide", operation_id = "decideCase", tag = "cases",
     params(
-        ("level" = String, Path, description = "`objection` or `appeal`."),
-        ("case_id" = String, Path, description = "Its id, a ULID.")
+        ("level" = String, Path, pattern = "^(objection|appeal)$", description = "`objection` or `appeal`."),
+        ("case_id" = inline(IdText), Path, description = "Its id, a ULID.")
     ),
     request_body = DecideBody,
     responses((status = 200, description = "The case as it is decided.", body = FileBody))

@@ -14,8 +14,8 @@ use super::{
     Shared,
     answer::RecordBody,
     envelope::{Call, content_type, whole_body},
-    openapi::ListIdText,
-    parse::parse,
+    openapi::{FrequencyText, ListIdText, NameText, OptionalIdText},
+    parse::{given, parse},
     types::Typed,
 };
 use crate::gateway::{
@@ -41,7 +41,7 @@ pub(super) struct AskBody {
     lists: Vec<String>,
     /// Codes of the purposes, each once.
     #[serde(default)]
-    #[schema(required = true, min_items = 1, max_items = 64)]
+    #[schema(required = true, value_type = Vec<NameText>, min_items = 1, max_items = 64)]
     purposes: Vec<String>,
     /// For how many days from now.
     #[serde(default)]
@@ -49,18 +49,19 @@ pub(super) struct AskBody {
     days: u32,
     /// How often at most: a number and HOUR, DAY, WEEK, MONTH or YEAR.
     #[serde(default)]
-    #[schema(required = true, example = "4 MONTH")]
+    #[schema(required = true, value_type = FrequencyText)]
     frequency: String,
     /// The authority at which the subject is expected; without it the only one that there is.
     #[serde(default)]
+    #[schema(pattern = "^(|[a-z0-9][a-z0-9-]{0,62})$")]
     authority: String,
     /// The agency's case number; at most 200 bytes. Without it the request stands for itself.
     #[serde(default)]
-    #[schema(required = false, max_length = 200)]
+    #[schema(required = false, pattern = r"^(|[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*)$", max_length = 200)]
     case_number: String,
     /// Who asks, as the agency names its officers; at most 200 bytes.
     #[serde(default)]
-    #[schema(required = true, max_length = 200)]
+    #[schema(required = true, pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$", max_length = 200)]
     officer: String,
     /// Identifier scheme of the code; without it, the one that the lists name.
     #[serde(default)]
@@ -94,15 +95,15 @@ pub(super) struct AskedBody {
 #[schema(as = ConsentSearch)]
 pub(super) struct SearchBody {
     /// Requests about this code; without it all, the newest 2,048.
-    #[serde(default)]
-    #[schema(required = false, value_type = String, max_length = 200)]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(required = false, nullable = false, value_type = String, max_length = 200)]
     code: Option<Typed>,
     /// Identifier scheme of the code; CN-USCC without it.
     #[serde(default)]
     scheme: String,
     /// The one request of this id, a ULID.
     #[serde(default)]
-    #[schema(required = false, example = "01KAM2V7Q3ZJ6V6T1V8M3W9R5C")]
+    #[schema(required = false, value_type = OptionalIdText)]
     consent: String,
 }
 

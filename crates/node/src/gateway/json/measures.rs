@@ -13,7 +13,7 @@ use super::{
     Shared,
     answer::RecordBody,
     envelope::{Call, content_type, whole_body},
-    openapi::ListIdText,
+    openapi::{IdText, ListIdText, OptionalIdText, OptionalInstantText},
     parse::parse,
 };
 use crate::gateway::{
@@ -30,11 +30,11 @@ use crate::gateway::{
 pub(super) struct RegisterBody {
     /// The record of the question whose answer it rests on, a ULID.
     #[serde(default)]
-    #[schema(required = true)]
+    #[schema(required = true, value_type = IdText)]
     record: String,
     /// The list whose answer it rests on; not needed when one list alone named the subject.
     #[serde(default)]
-    #[schema(required = false, value_type = ListIdText)]
+    #[schema(required = false, pattern = "^(|[a-z0-9][a-z0-9-]{0,62}/[a-z0-9][a-z0-9-]{0,62})$")]
     list: String,
     /// Its place among the measures of the agreement, from 1; `GET /v1/lists` names them.
     #[serde(default)]
@@ -42,11 +42,11 @@ pub(super) struct RegisterBody {
     measure: u32,
     /// When it ends by itself, RFC 3339 with milliseconds in UTC.
     #[serde(default)]
-    #[schema(required = false, value_type = String, format = DateTime, example = "2027-11-22T00:00:00.000Z")]
+    #[schema(required = false, value_type = OptionalInstantText)]
     until: String,
     /// Who decided, a role or a person; at most 200 bytes.
     #[serde(default)]
-    #[schema(required = true, max_length = 200)]
+    #[schema(required = true, pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$", max_length = 200)]
     decider: String,
 }
 
@@ -57,7 +57,7 @@ pub(super) struct RegisterBody {
 pub(super) struct LiftBody {
     /// A role or a person; at most 200 bytes.
     #[serde(default)]
-    #[schema(required = true, max_length = 200)]
+    #[schema(required = true, pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$", max_length = 200)]
     decider: String,
 }
 
@@ -72,7 +72,7 @@ pub(super) struct SearchBody {
     all: bool,
     /// `next_cursor` of the page before.
     #[serde(default)]
-    #[schema(required = false, example = "01KAM2V7Q3ZJ6V6T1V8M3W9R5C")]
+    #[schema(required = false, value_type = OptionalIdText)]
     cursor: String,
     /// Most measures of this page; 100 without it.
     #[serde(default)]
@@ -243,7 +243,7 @@ pub(super) async fn register(
 /// Lifts a measure by the record that registered it. A lifted one stays so.
 #[utoipa::path(
     post, path = "/v1/measures/{measure_id}/lift", operation_id = "liftMeasure", tag = "measures",
-    params(("measure_id" = String, Path, description = "The record that registered it, a ULID.")),
+    params(("measure_id" = inline(IdText), Path, description = "The record that registered it, a ULID.")),
     request_body = LiftBody,
     responses((status = 200, description = "The measure is lifted, or over by itself.", body = OneBody))
 )]

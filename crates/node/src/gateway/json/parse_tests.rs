@@ -3,7 +3,10 @@
 use tacit_desk::parse::parse;
 use tacit_model::Reason;
 
-use super::types::{CheckBody, RowBody};
+use super::{
+    consents::SearchBody,
+    types::{CheckBody, RowBody},
+};
 
 #[test]
 fn what_is_wrong_is_named_and_never_repeated() {
@@ -30,6 +33,13 @@ fn what_is_wrong_is_named_and_never_repeated() {
         assert!(problem.message.contains(words), "{body}: {}", problem.message);
         assert!(!format!("{problem:?}").contains(CODE), "{body}");
     }
+    for null in ["row", "code"] {
+        let body = format!("{{\"{null}\":null}}");
+        let Err(problem) = parse::<RowBody>(body.as_bytes()) else { panic!("{body}") };
+        assert_eq!((problem.reason(), problem.field.as_deref()), (Reason::Malformed, Some(null)));
+    }
+    let Err(problem) = parse::<SearchBody>(b"{\"code\":null}") else { panic!() };
+    assert_eq!(problem.field.as_deref(), Some("code"));
     let Err(problem) = parse::<RowBody>(b"{\"row\":-1}") else { panic!() };
     assert_eq!(
         (problem.field.as_deref(), &*problem.message),

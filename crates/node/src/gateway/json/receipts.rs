@@ -14,6 +14,7 @@ use super::{
     Shared,
     answer::RecordBody,
     envelope::{Call, content_type, whole_body},
+    openapi::{IdText, OptionalIdText, OptionalInstantText},
     parse::parse,
 };
 use crate::gateway::{
@@ -32,15 +33,15 @@ pub(super) struct SearchBody {
     case_number: String,
     /// Recorded at this time or later, RFC 3339 with milliseconds in UTC.
     #[serde(default)]
-    #[schema(required = false, value_type = String, format = DateTime, example = "2026-11-22T00:00:00.000Z")]
+    #[schema(required = false, value_type = OptionalInstantText)]
     from: String,
     /// Recorded before this time.
     #[serde(default)]
-    #[schema(required = false, value_type = String, format = DateTime, example = "2026-11-23T00:00:00.000Z")]
+    #[schema(required = false, value_type = OptionalInstantText)]
     until: String,
     /// `next_cursor` of the page before.
     #[serde(default)]
-    #[schema(required = false, example = "01KAM2V7Q3ZJ6V6T1V8M3W9R5C")]
+    #[schema(required = false, value_type = OptionalIdText)]
     cursor: String,
     /// Most receipts of this page; 100 without it.
     #[serde(default)]
@@ -156,7 +157,7 @@ pub(super) async fn search(
 /// Hands out one receipt, which shows its subject and what was answered: for the subject, a court or an auditor.
 #[utoipa::path(
     get, path = "/v1/receipts/{record_id}", operation_id = "receipt", tag = "receipts",
-    params(("record_id" = String, Path, description = "The record of the question, a ULID.")),
+    params(("record_id" = inline(IdText), Path, description = "The record of the question, a ULID.")),
     responses((status = 200, description = "The receipt.", body = ReceiptBody))
 )]
 pub(super) async fn receipt(

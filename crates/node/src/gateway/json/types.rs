@@ -7,7 +7,7 @@ use tacit_wire::gateway::HeldList;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use super::{answer::TableBody, measures::CountsBody, openapi::ListIdText};
+use super::{answer::TableBody, measures::CountsBody, openapi::ListIdText, parse::given};
 use crate::gateway::question::RawQuestion;
 
 /// A code as typed. Never shown, wiped when dropped.
@@ -38,7 +38,7 @@ pub(super) struct QuestionBody {
     #[serde(default)]
     #[schema(
         required = true,
-        pattern = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$",
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$",
         max_length = 200
     )]
     case_number: String,
@@ -46,7 +46,7 @@ pub(super) struct QuestionBody {
     #[serde(default)]
     #[schema(
         required = true,
-        pattern = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$",
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$",
         max_length = 200
     )]
     officer: String,
@@ -71,7 +71,7 @@ impl From<QuestionBody> for RawQuestion {
 }))]
 pub(super) struct CheckBody {
     /// The subject's code as typed; at most 200 bytes. Changes made to read it are stated in the answer.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     #[schema(required = true, value_type = String, min_length = 1, max_length = 200)]
     pub(super) code: Option<Typed>,
     /// Lists to ask, `<holder>/<name>`, each once; at most 16 of one holder.
@@ -86,7 +86,7 @@ pub(super) struct CheckBody {
     #[serde(default)]
     #[schema(
         required = true,
-        pattern = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$",
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$",
         max_length = 200
     )]
     case_number: String,
@@ -94,7 +94,7 @@ pub(super) struct CheckBody {
     #[serde(default)]
     #[schema(
         required = true,
-        pattern = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$",
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$",
         max_length = 200
     )]
     officer: String,
@@ -116,10 +116,11 @@ impl CheckBody {
 #[schema(as = Row, example = json!({"row": 1, "code": "91350100M000100Y43"}))]
 pub(super) struct RowBody {
     /// The caller's own number, echoed. Lines are named by their number too.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(required = false, nullable = false, value_type = u64)]
     pub(super) row: Option<u64>,
     /// The subject's code as typed; at most 200 bytes.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     #[schema(required = true, value_type = String, min_length = 1, max_length = 200)]
     pub(super) code: Option<Typed>,
 }
