@@ -6,6 +6,7 @@ mod auditor;
 mod cases;
 mod consents;
 mod officer;
+mod pages;
 mod visitor;
 
 use std::path::PathBuf;
