@@ -45,6 +45,8 @@ const TYPED_MAX: usize = 200;
 const PAGE: usize = 100;
 /// Most entries of a page.
 const PAGE_MAX: usize = 1000;
+/// Largest number of an entry.
+const OFFSET_MAX: usize = 1_000_000_000;
 
 /// Stands under every list of uses.
 const NOTICE: &str = "An entry says that somebody was permitted to ask, or was refused. What the answer was, this log does not \
@@ -88,8 +90,8 @@ pub(super) async fn find_usage(
     let until = instant(body.until.as_deref(), "until")?;
     let offset = body.offset.unwrap_or(1);
     let limit = body.limit.unwrap_or(PAGE);
-    if offset == 0 {
-        return Err(malformed("offset", "Entries are numbered from 1."));
+    if !(1..=OFFSET_MAX).contains(&offset) {
+        return Err(malformed("offset", "Entries are numbered from 1 to 1,000,000,000."));
     }
     if !(1..=PAGE_MAX).contains(&limit) {
         return Err(malformed("limit", "A page has 1 to 1,000 entries."));

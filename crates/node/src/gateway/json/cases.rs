@@ -64,11 +64,20 @@ pub(super) struct DecideBody {
     corrected: String,
     /// Why, in words for the person; at most 4,000 characters.
     #[serde(default)]
-    #[schema(required = true, min_length = 1, max_length = 4000, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]*$")]
+    #[schema(
+        required = true,
+        min_length = 1,
+        max_length = 4000,
+        pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]*$"
+    )]
     reasons: String,
     /// Who decides, a person or an office; the person is told. At most 200 characters.
     #[serde(default)]
-    #[schema(required = true, pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$", max_length = 200)]
+    #[schema(
+        required = true,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$",
+        max_length = 200
+    )]
     decided_by: String,
 }
 

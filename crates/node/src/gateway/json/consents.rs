@@ -57,11 +57,19 @@ pub(super) struct AskBody {
     authority: String,
     /// The agency's case number; at most 200 bytes. Without it the request stands for itself.
     #[serde(default)]
-    #[schema(required = false, pattern = r"^(|[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*)$", max_length = 200)]
+    #[schema(
+        required = false,
+        pattern = r"^(|[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*)$",
+        max_length = 200
+    )]
     case_number: String,
     /// Who asks, as the agency names its officers; at most 200 bytes.
     #[serde(default)]
-    #[schema(required = true, pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$", max_length = 200)]
+    #[schema(
+        required = true,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$",
+        max_length = 200
+    )]
     officer: String,
     /// Identifier scheme of the code; without it, the one that the lists name.
     #[serde(default)]

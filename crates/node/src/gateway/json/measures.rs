@@ -46,7 +46,11 @@ pub(super) struct RegisterBody {
     until: String,
     /// Who decided, a role or a person; at most 200 bytes.
     #[serde(default)]
-    #[schema(required = true, pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$", max_length = 200)]
+    #[schema(
+        required = true,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$",
+        max_length = 200
+    )]
     decider: String,
 }
 
@@ -57,7 +61,11 @@ pub(super) struct RegisterBody {
 pub(super) struct LiftBody {
     /// A role or a person; at most 200 bytes.
     #[serde(default)]
-    #[schema(required = true, pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$", max_length = 200)]
+    #[schema(
+        required = true,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$",
+        max_length = 200
+    )]
     decider: String,
 }
 

@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
-use tacit_desk::openapi::{always, outcomes};
 pub(super) use tacit_desk::openapi::{
     FrequencyText, IdText, ListIdText, NameText, OptionalIdText, OptionalInstantText,
 };
+use tacit_desk::openapi::{always, outcomes};
 use tacit_model::Reason;
 use utoipa::{
     OpenApi, PartialSchema, ToSchema,
