@@ -14,7 +14,7 @@ use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use tacit_client::{Acknowledged, Kind, RowKey};
 use tacit_ledger::record::Record;
-use tacit_model::{Basis, MemberId, Millis, Ulid};
+use tacit_model::{MemberId, Millis, Ulid};
 use tacit_policy::{
     Consent, ConsentRequest, ConsentState, Registry,
     consent::{ConsentStatus, consent_message, request_message},
@@ -224,8 +224,13 @@ impl Story<'_> {
     }
 }
 
-/// Consents and requests of a user, the newest first.
-pub(crate) fn stories<'a>(kept: &'a [Kept], own: &'a [OwnChange], registry: &Registry) -> Vec<Story<'a>> {
+/// Consents and requests of a user, the newest first; `uses` counts the checks permitted under each.
+pub(crate) fn stories<'a>(
+    kept: &'a [Kept],
+    own: &'a [OwnChange],
+    uses: &HashMap<Ulid, u64>,
+    registry: &Registry,
+) -> Vec<Story<'a>> {
     let mut found: HashMap<Ulid, BTreeMap<u64, Event<'a>>> = HashMap::new();
     for (chain, entry) in kept.iter().flat_map(|(chain, entries)| entries.iter().map(move |it| (chain, it))) {
         let Some((id, event)) = read(chain, entry, registry) else { continue };
@@ -239,7 +244,6 @@ pub(crate) fn stories<'a>(kept: &'a [Kept], own: &'a [OwnChange], registry: &Reg
         let Some(event) = acknowledged(change, registry) else { continue };
         found.entry(change.id).or_default().entry(change.number).or_insert(event);
     }
-    let uses = uses(kept);
     let mut sent = unconfirmed(kept, own, &found);
     let ids: HashSet<Ulid> = found.keys().chain(sent.keys()).copied().collect();
     let story = |id: Ulid| {
@@ -250,7 +254,7 @@ pub(crate) fn stories<'a>(kept: &'a [Kept], own: &'a [OwnChange], registry: &Reg
         let with = |change: &&OwnChange| change.id == id && Some(change.text.as_str()) == stands;
         let shown = own.iter().filter(with).find_map(|change| change.shown.as_ref());
         let erased = kept.iter().any(|(chain, _)| chain.requester == *text.requester() && chain.erased > 0);
-        let uses = uses.get(&id).map_or(0, |matters| matters.len() as u64);
+        let uses = uses.get(&id).copied().unwrap_or(0);
         Some(Story { id, text, events, unconfirmed, shown, uses, uses_complete: !erased })
     };
     let mut stories: Vec<Story<'a>> = ids.into_iter().filter_map(story).collect();
@@ -328,19 +332,6 @@ fn unconfirmed<'a>(
         }
     }
     sent
-}
-
-/// Checks permitted under each consent: a check of several holders has a record for each, with one matter.
-fn uses(kept: &[Kept]) -> HashMap<Ulid, HashSet<[u8; 32]>> {
-    let mut uses: HashMap<Ulid, HashSet<[u8; 32]>> = HashMap::new();
-    for entry in kept.iter().flat_map(|(_, entries)| entries) {
-        let Opening::Check { basis, .. } = &entry.opening else { continue };
-        let Ok(Basis::Consent(id)) = basis.parse() else { continue };
-        if let Ok(Record::Access(record)) = Record::parse(entry.record.as_bytes()) {
-            uses.entry(id).or_default().insert(record.matter);
-        }
-    }
-    uses
 }
 
 /// What is left of the consents for a requester when the records about them were erased: of what is dead nothing; of what

@@ -15,6 +15,7 @@ mod api;
 mod check;
 mod config;
 mod consents;
+mod index;
 mod letters;
 mod matters;
 mod measure;
@@ -54,6 +55,7 @@ pub use source::{ReadLog, Source, Wanted};
 
 use crate::{
     check::{Lately, SelfChecks},
+    index::Index,
     reading::Readings,
     sealed::Rows,
     users::Users,
@@ -194,7 +196,7 @@ impl Authority {
         let app = Arc::new(App {
             member: deps.consents.member().clone(),
             consents: deps.consents,
-            users: Users { db: deps.db, rows },
+            users: Users { db: deps.db, rows, index: Index::default() },
             readings,
             checks: SelfChecks {
                 requester: deps.requester.clone(),
@@ -238,10 +240,12 @@ impl Authority {
             limits,
             app.stopping.clone(),
         ));
-        let readings = app.readings.clone();
+        let (readings, index, clock) =
+            (app.readings.clone(), app.users.index.clone(), Arc::clone(&app.clock));
         let reading = tokio::spawn(async move {
             tokio::select! {
                 () = readings.run() => {}
+                () = index.forget(clock.as_ref()) => {}
                 () = stopped(&mut stopping) => {}
             }
         });

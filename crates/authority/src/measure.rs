@@ -87,15 +87,6 @@ pub(crate) fn tell(
     Some(())
 }
 
-/// Measures that records of these chains lifted, by the record that registered each.
-pub(crate) fn lifted<'a>(entries: impl Iterator<Item = &'a Entry>) -> HashSet<String> {
-    let lifted = |entry: &Entry| match Record::parse(entry.record.as_bytes()) {
-        Ok(Record::Measure(it)) if it.state != MEASURE_STATES[0] => Some(it.registered),
-        _ => None,
-    };
-    entries.filter_map(lifted).collect()
-}
-
 /// Measures that records of a user's chains tell of, and whether they were lifted: by requester and by the record that
 /// registered each.
 pub(crate) struct Registered(HashMap<(String, String), Known>);

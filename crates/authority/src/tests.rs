@@ -1,6 +1,7 @@
 //! Users, readings and the store, on SQLite and on PostgreSQL, beside a coordinator and a custodian that only count.
 
 mod consents;
+mod index;
 mod registry;
 
 use std::{
@@ -27,6 +28,7 @@ use tempfile::TempDir;
 use tokio::sync::Notify;
 
 use crate::{
+    index::Index,
     reading::{ReadingConfig, Readings, shuffle},
     sealed::Rows,
     source::{ReadLog, Source, Wanted},
@@ -227,7 +229,7 @@ impl World {
             one: Arc::default(),
             ended: Arc::new(Notify::new()),
         };
-        let users = Users { db: db.clone(), rows };
+        let users = Users { db: db.clone(), rows, index: Index::default() };
         Self { folder, db, hub, clock, users, readings }
     }
 
@@ -248,7 +250,7 @@ impl World {
 
     /// Requester and sequences of what is stored about a user.
     async fn stored(&self, code: &SubjectCode) -> BTreeMap<String, Vec<u64>> {
-        let kept = self.users.kept(&self.users.rows.user(code)).await.unwrap();
+        let kept = self.kept(code).await;
         let sequences = |(chain, entries): crate::users::Kept| {
             (chain.requester.to_string(), entries.iter().map(|entry| entry.sequence).collect())
         };
@@ -426,7 +428,7 @@ async fn the_store_holds_no_code_pseudonym_or_record_in_the_clear() {
     assert!(!holds(id.as_bytes()) && !holds(b"court/defaulters") && !holds(b"agreement_list"));
     // Another key opens nothing, and finds nobody.
     let db = crate::store::open(&conformance::url(world.folder.path(), "authority")).await.unwrap();
-    let stranger = Users { db, rows: Arc::new(Rows::new(&[43; 32])) };
+    let stranger = Users { db, rows: Arc::new(Rows::new(&[43; 32])), index: Index::default() };
     assert!(stranger.kept(&stranger.rows.user(&codes[0])).await.unwrap().is_empty());
     assert!(stranger.kept(&world.users.rows.user(&codes[0])).await.is_err());
 }

@@ -128,9 +128,25 @@ pub(crate) struct RecordAt {
     pub(crate) sequence: u64,
 }
 
+/// Whether [`tell`] has something to say about a stored record.
+pub(crate) fn is_told(record: &Record, opening: &Opening) -> bool {
+    match (record, opening) {
+        (Record::Consent(_), Opening::Consent { text, .. }) => Terms::parse(text).is_some(),
+        (Record::Measure(_), opening) => matches!(opening, Opening::Measure { .. }),
+        (Record::Access(_) | Record::Refused(_) | Record::Consent(_), _) => true,
+        (Record::Notice(_) | Record::Erasure(_), _) => true,
+        // None of these is in a chain.
+        (Record::Manifest(_) | Record::Registry(_) | Record::Enrollment(_) | Record::Audit(_), _) => false,
+        (Record::BoxOpened(_) | Record::Demand(_) | Record::Export(_), _) => false,
+    }
+}
+
 /// What a stored record says; none when it is of no kind that is about a person.
 pub(crate) fn tell(chain: &Chain, entry: &Entry, registry: &Registry) -> Option<Usage> {
     let record = Record::parse(entry.record.as_bytes()).ok()?;
+    if !is_told(&record, &entry.opening) {
+        return None;
+    }
     let mut usage = Usage {
         logtime: Millis(record.time_ms()).to_rfc3339(),
         action: String::new(),
@@ -213,7 +229,6 @@ pub(crate) fn tell(chain: &Chain, entry: &Entry, registry: &Registry) -> Option<
             usage.note = ERASED.to_owned();
         }
         Record::Measure(it) => measure::tell(&mut usage, it, &entry.opening, registry)?,
-        // None of these is in a chain.
         Record::Manifest(_) | Record::Registry(_) | Record::Enrollment(_) | Record::Audit(_) => return None,
         Record::BoxOpened(_) | Record::Demand(_) | Record::Export(_) => return None,
     }

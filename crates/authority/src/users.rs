@@ -9,6 +9,7 @@ use tacit_store::{Db, StoreError};
 
 use crate::{
     consents::OwnChange,
+    index::Index,
     reading::ReadingError,
     redress::Outgoing,
     sealed::{Chain, Entry, Rows, User},
@@ -20,6 +21,7 @@ use crate::{
 pub(crate) struct Users {
     pub(crate) db: Db,
     pub(crate) rows: Arc<Rows>,
+    pub(crate) index: Index,
 }
 
 /// A chain with its records, oldest first.

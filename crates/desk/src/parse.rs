@@ -57,6 +57,9 @@ fn described_data(text: &str, path: &str) -> Problem {
             None => Problem::new(Reason::Malformed, "There is a field that does not exist here."),
         };
     }
+    if let Some(name) = text.strip_prefix("missing field `").and_then(named) {
+        return Problem::of_field(Reason::Malformed, name.clone(), format!("The field `{name}` is missing."));
+    }
     if let Some(name) = text.strip_prefix("duplicate field `").and_then(named) {
         return Problem::of_field(
             Reason::Malformed,
@@ -68,7 +71,7 @@ fn described_data(text: &str, path: &str) -> Problem {
         "another kind of value",
         |expected| match expected {
             "a sequence" => "an array",
-            "u64" => "a whole number from 0",
+            "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0",
             other if other.starts_with("struct ") => "an object",
             other => other,
         },
@@ -84,4 +87,43 @@ fn described_data(text: &str, path: &str) -> Problem {
 /// A name as this interface could have it, too short to be a subject's code.
 fn is_field_name(name: &str) -> bool {
     (1..=14).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Page {
+        #[serde(default, deserialize_with = "given")]
+        offset: Option<usize>,
+        #[serde(default, deserialize_with = "given")]
+        limit: Option<u32>,
+        list: String,
+    }
+
+    #[test]
+    fn numbers_are_asked_for_in_words_and_null_is_none() {
+        let page: Page = parse(b"{\"limit\":7,\"list\":\"x\"}").unwrap();
+        assert_eq!((page.offset, page.limit, &*page.list), (None, Some(7), "x"));
+        let problem = parse::<Page>(b"{\"limit\":7}").unwrap_err();
+        assert_eq!(
+            (problem.field.as_deref(), &*problem.message),
+            (Some("list"), "The field `list` is missing.")
+        );
+        for (body, field) in [
+            ("{\"offset\":1.0}", "offset"),
+            ("{\"offset\":\"1\"}", "offset"),
+            ("{\"offset\":null}", "offset"),
+            ("{\"limit\":-1}", "limit"),
+        ] {
+            let problem = parse::<Page>(body.as_bytes()).unwrap_err();
+            assert_eq!(
+                (problem.field.as_deref(), &*problem.message),
+                (Some(field), "The field must be a whole number from 0."),
+                "{body}"
+            );
+        }
+    }
 }

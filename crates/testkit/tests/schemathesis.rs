@@ -31,8 +31,6 @@ use tokio::process::Command;
 
 /// Names the program; set by `cargo xtask test`.
 const PROGRAM: &str = "TACIT_TEST_SCHEMATHESIS";
-/// How many requests the program makes of each operation in its last phase, beside those that it makes always.
-const EXAMPLES: &str = "TACIT_TEST_SCHEMATHESIS_EXAMPLES";
 const CONFIG: &str = include_str!("../../../tests/schemathesis/schemathesis.toml");
 
 const COURT: &str = "court/judgment-defaulters";
@@ -125,6 +123,9 @@ impl Scene {
             });
             post(&portal, "/v1/consents", me(consent)).await;
             consents.push(json!(id));
+            if (11..=15).contains(&consents.len()) {
+                post(&portal, &format!("/v1/consents/{id}/pause"), me(json!({}))).await;
+            }
         }
         for _ in 0..6 {
             let ask = json!({
@@ -155,7 +156,10 @@ impl Scene {
             "authority": ["portal"], "frequency": ["4 MONTH"], "language": ["en"],
             "expires": [federation.clock().now().plus_ms(90 * 86_400_000).to_rfc3339()],
             "record_id": [own["record_id"], records[0]], "record": [records[0]], "measure_id": measures,
-            "consent": asked, "requests": asked, "consents": consents, "objection": [objections[0]],
+            "consent": asked, "allow": asked[..4], "refuse": asked[4..],
+            "asked_list": [TAX], "asked_purpose": ["vendor-selection"], "days": [90],
+            "withdraw": consents[..5], "pause": consents[5..10], "resume": consents[10..15], "renew": consents[15..20],
+            "receipt": consents[20..], "objection": [objections[0]],
             "level": ["objection"], "case_id": [objections[1]], "cursor": [""],
         });
         let Value::Object(words) = words else { unreachable!() };
@@ -178,8 +182,9 @@ impl Scene {
                 let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
                 for parameter in parameters.into_iter().flatten() {
                     let name = parameter["name"].as_str().unwrap().to_owned();
-                    // Of what the id is stands before it.
-                    let name = if name == "id" { path.split('/').nth(2).unwrap().to_owned() } else { name };
+                    // What is done with what it names stands behind the id.
+                    let name =
+                        if name == "id" { path.split('/').next_back().unwrap().to_owned() } else { name };
                     self.exemplify(&name, &mut parameter["schema"]);
                 }
             }
@@ -200,16 +205,13 @@ impl Scene {
         std::fs::create_dir(&folder).unwrap();
         let document = self.document(of.document);
         std::fs::write(folder.join("openapi.json"), document.to_string()).unwrap();
-        let examples = std::env::var(EXAMPLES).unwrap_or_else(|_| "12".to_owned());
         let dictionaries: String = self
             .words
             .iter()
-            .filter(|(_, values)| values.as_array().unwrap().iter().all(Value::is_string))
+            .filter(|(_, values)| values.as_array().unwrap().iter().all(|it| !it.is_array()))
             .map(|(name, values)| format!("{name} = {{ values = {values} }}\n"))
             .collect();
-        let config = format!(
-            "{CONFIG}\n[generation]\ndeterministic = true\nmax-examples = {examples}\n\n[dictionaries]\n{dictionaries}"
-        );
+        let config = format!("{CONFIG}\n[dictionaries]\n{dictionaries}");
         std::fs::write(folder.join("schemathesis.toml"), config).unwrap();
         let mut command = Command::new(program);
         command.args(["--no-color", "--config-file", "schemathesis.toml", "run", "openapi.json"]);

@@ -66,6 +66,11 @@ const TESTS: &[Long] = &[
     ),
     fault("late-permits", "late::a_permit_that_ended_while_who_answers_it_stood_still_is_not_answered"),
     fault("bit-flips", "flips::a_changed_bit_in_any_table_never_gives_a_wrong_answer"),
+    Long {
+        name: "pages",
+        target: "portal",
+        test: "pages::pages_about_a_person_with_many_records_are_answered_in_time",
+    },
 ];
 
 /// What was asked for.

@@ -1,6 +1,6 @@
 //! The handlers: what is told of a user comes from the store; only a check asks anybody outside.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use axum::{
     Extension, Json,
@@ -30,8 +30,10 @@ use super::{
 use crate::{
     App,
     check::CASE,
+    index::Overview,
     measure, proof,
     reading::{ReadingError, timetable},
+    sealed::Chain,
     store::{chains, users},
     usage::{self, Usage},
     users::Kept,
@@ -43,6 +45,8 @@ const TYPED_MAX: usize = 200;
 const PAGE: usize = 100;
 /// Most entries of a page.
 const PAGE_MAX: usize = 1000;
+/// Largest number of an entry.
+const OFFSET_MAX: usize = 1_000_000_000;
 
 /// Stands under every list of uses.
 const NOTICE: &str = "An entry says that somebody was permitted to ask, or was refused. What the answer was, this log does not \
@@ -67,7 +71,7 @@ pub(super) async fn enroll(
         request_id: call.id.to_string(),
         since: person.since.to_rfc3339(),
         new: person.new,
-        freshness: freshness(&app, &person.kept).await?,
+        freshness: freshness(&app, person.overview.chains()).await?,
     }))
 }
 
@@ -86,22 +90,21 @@ pub(super) async fn find_usage(
     let until = instant(body.until.as_deref(), "until")?;
     let offset = body.offset.unwrap_or(1);
     let limit = body.limit.unwrap_or(PAGE);
-    if offset == 0 {
-        return Err(malformed("offset", "Entries are numbered from 1."));
+    if !(1..=OFFSET_MAX).contains(&offset) {
+        return Err(malformed("offset", "Entries are numbered from 1 to 1,000,000,000."));
     }
     if !(1..=PAGE_MAX).contains(&limit) {
         return Err(malformed("limit", "A page has 1 to 1,000 entries."));
     }
     let person = person(&app, &body.scheme, &body.code).await?;
-    let mut usages = usages(&app, &person.kept);
-    usages.retain(|usage| {
-        from.is_none_or(|from| usage.at >= from) && until.is_none_or(|until| usage.at < until)
-    });
+    let mut told = person.overview.told();
+    told.retain(|fact| from.is_none_or(|from| fact.at >= from) && until.is_none_or(|until| fact.at < until));
+    let page: HashSet<u64> = told.iter().skip(offset - 1).take(limit).map(|fact| fact.index).collect();
     Ok(Json(UsagesBody {
         request_id: call.id.to_string(),
-        total: usages.len(),
-        usage: usages.into_iter().skip(offset - 1).take(limit).collect(),
-        freshness: freshness(&app, &person.kept).await?,
+        total: told.len(),
+        usage: usages(&app, &person.overview, &page).await?,
+        freshness: freshness(&app, person.overview.chains()).await?,
         notice: NOTICE,
     }))
 }
@@ -118,12 +121,12 @@ pub(super) async fn usage_period(
 ) -> Result<Json<PeriodBody>, Problem> {
     let body: PersonBody = body(&app, request).await?;
     let person = person(&app, &body.scheme, &body.code).await?;
-    let usages = usages(&app, &person.kept);
+    let told = person.overview.told();
     Ok(Json(PeriodBody {
         request_id: call.id.to_string(),
-        earliest: usages.last().map(|usage| usage.logtime.clone()),
-        latest: usages.first().map(|usage| usage.logtime.clone()),
-        freshness: freshness(&app, &person.kept).await?,
+        earliest: told.last().map(|fact| fact.at.to_rfc3339()),
+        latest: told.first().map(|fact| fact.at.to_rfc3339()),
+        freshness: freshness(&app, person.overview.chains()).await?,
     }))
 }
 
@@ -173,20 +176,15 @@ pub(super) async fn proof(
     let body: ProveBody = body(&app, request).await?;
     let person = person(&app, &body.scheme, &body.code).await?;
     let registry = app.registry();
+    let id = parse_ulid(&body.record_id);
+    let kept = app.users.open(&person.overview, |fact| fact.told && fact.id.is_some() && fact.id == id).await;
+    let kept = kept.map_err(|error| trouble(&error))?;
     let mut found = None;
-    for (chain, entries) in &person.kept {
-        for entry in entries {
-            let Some(usage) = usage::tell(chain, entry, &registry) else { continue };
-            if usage.record.id == body.record_id {
-                // A chain that was carried is read under each of its names: by the one that opens this record.
-                let opens = proof::opens(chain, entry);
-                if opens || found.is_none() {
-                    found = Some((chain, entry, usage));
-                }
-                if opens {
-                    break;
-                }
-            }
+    for (chain, entry) in kept.iter().flat_map(|(chain, entries)| entries.iter().map(move |it| (chain, it))) {
+        let Some(usage) = usage::tell(chain, entry, &registry) else { continue };
+        // A chain that was carried is read under each of its names: by the one that opens this record.
+        if found.is_none() || proof::opens(chain, entry) {
+            found = Some((chain, entry, usage));
         }
     }
     let Some((chain, entry, mut usage)) = found else {
@@ -197,8 +195,7 @@ pub(super) async fn proof(
     let checkpoint = checkpoint.map_err(|error| trouble(&error))?;
     let checkpoint = checkpoint.ok_or(Problem::from(Reason::Internal))?;
     handed_out(&call, &usage.record.id, "a proof is handed out");
-    let entries = person.kept.iter().flat_map(|(_, entries)| entries);
-    measure::settle(&mut usage, &measure::lifted(entries), app.clock.now());
+    measure::settle(&mut usage, &person.overview.lifted(), app.clock.now());
     let proof = proof::body(chain, entry.clone(), &checkpoint);
     Ok(Json(ProvenBody { request_id: call.id.to_string(), usage, proof }))
 }
@@ -307,18 +304,17 @@ pub(super) async fn health() -> Json<HealthBody> {
     Json(HealthBody { status: "ok" })
 }
 
-/// A user with everything stored about them.
+/// A user with what is known of the records about them.
 pub(super) struct Person {
     since: Millis,
     new: bool,
-    pub(super) kept: Vec<Kept>,
+    pub(super) overview: Overview,
 }
 
 pub(super) async fn person(app: &App, scheme: &str, typed: &Typed) -> Result<Person, Problem> {
     let (_, subject) = subject(app, scheme, typed)?;
     let (key, since, new) = enrolled(app, &subject).await?;
-    let kept = app.users.kept(&key).await.map_err(|error| trouble(&error))?;
-    Ok(Person { since, new, kept })
+    Ok(Person { since, new, overview: overview(app, &key).await? })
 }
 
 pub(super) fn subject(app: &App, scheme: &str, typed: &Typed) -> Result<(RowKey, SubjectCode), Problem> {
@@ -343,9 +339,15 @@ pub(super) async fn enrolled(app: &App, subject: &SubjectCode) -> Result<(RowKey
     Ok(found)
 }
 
-/// Everything stored, newest first.
-fn usages(app: &App, kept: &[Kept]) -> Vec<Usage> {
+pub(super) async fn overview(app: &App, user: &RowKey) -> Result<Overview, Problem> {
+    app.users.overview(user, app.clock.now()).await.map_err(|error| trouble(&error))
+}
+
+/// The records at these places in the log, newest first.
+async fn usages(app: &App, overview: &Overview, page: &HashSet<u64>) -> Result<Vec<Usage>, Problem> {
     let registry = app.registry();
+    let kept = app.users.open(overview, |fact| fact.told && page.contains(&fact.index)).await;
+    let kept = kept.map_err(|error| trouble(&error))?;
     let of_chain = |(chain, entries): &Kept| {
         entries.iter().filter_map(|entry| usage::tell(chain, entry, &registry)).collect::<Vec<_>>()
     };
@@ -353,27 +355,28 @@ fn usages(app: &App, kept: &[Kept]) -> Vec<Usage> {
     usages.sort_by_key(|usage| std::cmp::Reverse((usage.at, usage.record.index)));
     // A chain that was carried into another epoch is read under each of its names.
     usages.dedup_by_key(|usage| usage.record.index);
-    let (lifted, now) = (measure::lifted(kept.iter().flat_map(|(_, entries)| entries)), app.clock.now());
+    let (lifted, now) = (overview.lifted(), app.clock.now());
     usages.iter_mut().for_each(|usage| measure::settle(usage, &lifted, now));
-    usages
+    Ok(usages)
 }
 
 /// Of a person whose chains were all read, the oldest of these times.
-pub(super) async fn freshness(app: &App, kept: &[Kept]) -> Result<Freshness, Problem> {
+pub(super) async fn freshness<'a>(
+    app: &App,
+    chains: impl Iterator<Item = &'a Chain>,
+) -> Result<Freshness, Problem> {
     let times = timetable(&app.readings.db).await.map_err(|error| trouble(&error.into()))?;
-    let read: Vec<&str> = kept
-        .iter()
-        .filter(|(chain, _)| chain.as_of_ms > 0)
-        .map(|(chain, _)| chain.requester.as_str())
-        .collect();
+    let chains: Vec<&Chain> = chains.collect();
+    let read: Vec<&str> =
+        chains.iter().filter(|chain| chain.as_of_ms > 0).map(|chain| chain.requester.as_str()).collect();
     let asking = app.readings.source.requesters();
     let missing = asking.iter().map(|(id, _)| id.to_string()).filter(|id| !read.contains(&id.as_str()));
-    let oldest = kept.iter().map(|(chain, _)| chain.as_of_ms).filter(|ms| *ms > 0).min();
-    let finding = |(chain, _): &Kept| chain.finding.as_ref().map(|it| format!("{}: {it}", chain.requester));
+    let oldest = chains.iter().map(|chain| chain.as_of_ms).filter(|ms| *ms > 0).min();
+    let finding = |chain: &&Chain| chain.finding.as_ref().map(|it| format!("{}: {it}", chain.requester));
     Ok(Freshness {
         as_of: oldest.map(|ms| Millis(ms).to_rfc3339()),
         not_read_yet: missing.collect::<BTreeSet<_>>().into_iter().collect(),
-        findings: kept.iter().filter_map(finding).collect(),
+        findings: chains.iter().filter_map(finding).collect(),
         next_reading: times.next.map(Millis::to_rfc3339),
     })
 }

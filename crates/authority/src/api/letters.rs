@@ -11,10 +11,11 @@ use utoipa::ToSchema;
 
 use super::{
     Call, Shared,
-    handlers::{body, freshness, person},
+    handlers::{body, freshness, person, trouble},
     types::{Freshness, PersonBody},
 };
 use crate::{
+    index::What,
     letters::{self, KeptLetter},
     usage::RecordAt,
 };
@@ -69,11 +70,13 @@ pub(super) async fn letters(
 ) -> Result<Json<LettersBody>, Problem> {
     let body: PersonBody = body(&app, request).await?;
     let person = person(&app, &body.scheme, &body.code).await?;
-    let letters = letters::of(&person.kept, &app.registry());
+    let kept = app.users.open(&person.overview, |fact| fact.what == What::Letter).await;
+    let kept = kept.map_err(|error| trouble(&error))?;
+    let letters = letters::of(&kept, &app.registry());
     Ok(Json(LettersBody {
         request_id: call.id.to_string(),
         letters: letters.iter().map(tell).collect(),
-        freshness: freshness(&app, &person.kept).await?,
+        freshness: freshness(&app, person.overview.chains()).await?,
     }))
 }
 

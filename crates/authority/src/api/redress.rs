@@ -22,11 +22,12 @@ use utoipa::ToSchema;
 
 use super::{
     Call, Shared,
-    handlers::{body, enrolled, freshness, malformed, subject, trouble},
+    handlers::{body, enrolled, freshness, malformed, overview, subject, trouble},
     types::{Freshness, PersonBody, Typed},
 };
 use crate::{
     App,
+    index::{Fact, What},
     letters::{self, KeptLetter},
     matters::{self, Matter, Post, Way},
     measure::Registered,
@@ -186,7 +187,7 @@ struct PostBody {
     problem: String,
 }
 
-/// A person with the letters that were written for it.
+/// A person with its letters and measures, and the letters that were written for it.
 pub(super) struct Party {
     pub(super) key: RowKey,
     pub(super) about: Whom,
@@ -197,7 +198,9 @@ pub(super) struct Party {
 pub(super) async fn party(app: &App, scheme: &str, typed: &Typed) -> Result<Party, Problem> {
     let (_, code) = subject(app, scheme, typed)?;
     let (key, ..) = enrolled(app, &code).await?;
-    let kept = app.users.kept(&key).await.map_err(|error| trouble(&error))?;
+    let overview = overview(app, &key).await?;
+    let wanted = |fact: &Fact| matches!(fact.what, What::Letter | What::Measure(_));
+    let kept = app.users.open(&overview, wanted).await.map_err(|error| trouble(&error))?;
     let written = app.users.written(&key).await.map_err(|error| trouble(&error))?;
     Ok(Party { key, about: whom(&code), kept, written })
 }
@@ -323,7 +326,7 @@ pub(super) async fn matters(
         request_id: call.id.to_string(),
         objections: objections.iter().map(|it| tell(it, &registry, now)).collect(),
         letters: posts.iter().map(|post| tell_post(post, &app.member, &registry)).collect(),
-        freshness: freshness(&app, &party.kept).await?,
+        freshness: freshness(&app, party.kept.iter().map(|(chain, _)| chain)).await?,
     }))
 }
 

@@ -52,9 +52,9 @@ pub(super) struct FindBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(required = false, nullable = false, value_type = InstantText)]
     pub(super) until: Option<String>,
-    /// Number of the first entry that is wanted, from 1, as in the data tracker.
+    /// Number of the first entry that is wanted, 1 to 1,000,000,000, as in the data tracker.
     #[serde(default, deserialize_with = "given")]
-    #[schema(required = false, nullable = false, value_type = u64, minimum = 1)]
+    #[schema(required = false, nullable = false, value_type = u64, minimum = 1, maximum = 1_000_000_000)]
     pub(super) offset: Option<usize>,
     /// Most entries, 1 to 1000; 100 without it, as in the data tracker.
     #[serde(default, deserialize_with = "given")]

@@ -9,7 +9,9 @@ use tacit_store::{Conn, begin};
 
 use super::{ReadingError, Readings};
 use crate::{
-    consents, letters,
+    consents,
+    index::Index,
+    letters,
     sealed::{Chain, Entry, Opening, RowError, Statement},
     source::{ReadLog, Source, Wanted},
     store::{self, chains, readings},
@@ -106,10 +108,12 @@ impl Readings {
         found: &mut Found,
         rng: &mut impl CryptoRng,
     ) -> Result<(), ReadingError> {
-        let users = Users { db: self.db.clone(), rows: Arc::clone(&self.rows) };
+        let index = Index::default();
+        let users = Users { db: self.db.clone(), rows: Arc::clone(&self.rows), index };
         let (kept, own) = (users.kept(user).await?, users.own_changes(user).await?);
         let now = self.clock.now();
-        let stories = consents::stories(&kept, &own, &self.source.registry());
+        // How often they were used says nothing of what is left.
+        let stories = consents::stories(&kept, &own, &HashMap::new(), &self.source.registry());
         for change in
             own.iter().filter(|it| it.logged.is_some() && it.requester().as_ref() == Some(requester))
         {

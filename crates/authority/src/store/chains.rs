@@ -131,18 +131,25 @@ pub(crate) async fn read(conn: &mut Conn, run: u64, changes: &[ChainChange]) -> 
     Ok(())
 }
 
+/// The records of these keys that there are, in any order.
+pub(crate) async fn entries_by_keys(conn: &mut Conn, keys: &[RowKey]) -> Result<Vec<EntryRow>, StoreError> {
+    let head = "SELECT entry_key, sealed FROM authority_entry WHERE entry_key IN";
+    let rows = bulk::fetch(conn, head, keys, |row, key| row.bind(key.as_slice())).await?;
+    rows.iter().map(entry).collect()
+}
+
 /// The records of a chain, in any order.
 pub(crate) async fn entries(conn: &mut Conn, chain: &RowKey) -> Result<Vec<EntryRow>, StoreError> {
     let rows = sqlx::query("SELECT entry_key, sealed FROM authority_entry WHERE chain_key = $1")
         .bind(chain.as_slice())
         .fetch_all(conn)
         .await?;
-    rows.iter()
-        .map(|row| {
-            let key = bytes32("authority_entry", "entry_key", "an entry", row.try_get(0)?)?;
-            Ok(EntryRow { key, sealed: row.try_get(1)? })
-        })
-        .collect()
+    rows.iter().map(entry).collect()
+}
+
+fn entry(row: &AnyRow) -> Result<EntryRow, StoreError> {
+    let key = bytes32("authority_entry", "entry_key", "an entry", row.try_get(0)?)?;
+    Ok(EntryRow { key, sealed: row.try_get(1)? })
 }
 
 /// A checkpoint.

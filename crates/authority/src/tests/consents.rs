@@ -9,6 +9,7 @@ use tacit_store::conformance;
 use super::{NOW, World, entry, member, pseudonym, registry};
 use crate::{
     consents::{OwnChange, Shown, Story, stories},
+    index::What,
     redress::Logged,
 };
 
@@ -170,9 +171,10 @@ impl World {
     /// What is known of a user's consents, each told by `tell`.
     async fn known<T>(&self, code: &SubjectCode, tell: impl Fn(&Story<'_>) -> T) -> Vec<T> {
         let user = self.users.rows.user(code);
-        let (kept, own) =
-            (self.users.kept(&user).await.unwrap(), self.users.own_changes(&user).await.unwrap());
-        stories(&kept, &own, &registry::registry()).iter().map(tell).collect()
+        let overview = self.users.overview(&user, NOW).await.unwrap();
+        let kept = self.users.open(&overview, |fact| fact.what == What::Consent).await.unwrap();
+        let own = self.users.own_changes(&user).await.unwrap();
+        stories(&kept, &own, &overview.uses(), &registry::registry()).iter().map(tell).collect()
     }
 
     fn tells(&self, requester: &str, code: &SubjectCode, entries: Vec<ChainEntry>) {

@@ -4,6 +4,8 @@ pub(in crate::api) mod change;
 pub(in crate::api) mod give;
 pub(in crate::api) mod receipt;
 
+use std::collections::HashMap;
+
 use axum::{
     Extension, Json,
     extract::{Request, State},
@@ -17,12 +19,14 @@ use utoipa::ToSchema;
 
 use super::{
     Call, Shared,
-    handlers::{body, enrolled, freshness, malformed, subject, trouble},
+    handlers::{body, enrolled, freshness, malformed, overview, subject, trouble},
     types::{Freshness, PersonBody, Typed},
 };
 use crate::{
     App,
     consents::{OwnChange, Story, Text, stories},
+    index::What,
+    sealed::Chain,
     usage::{self, Named},
     users::Kept,
 };
@@ -176,19 +180,22 @@ pub(in crate::api) struct Giver {
     code: SubjectCode,
     kept: Vec<Kept>,
     own: Vec<OwnChange>,
+    uses: HashMap<Ulid, u64>,
 }
 
 async fn giver(app: &App, scheme: &str, typed: &Typed) -> Result<Giver, Problem> {
     let (_, code) = subject(app, scheme, typed)?;
     let (key, ..) = enrolled(app, &code).await?;
-    let kept = app.users.kept(&key).await.map_err(|error| trouble(&error))?;
+    let overview = overview(app, &key).await?;
+    let kept = app.users.open(&overview, |fact| fact.what == What::Consent).await;
+    let kept = kept.map_err(|error| trouble(&error))?;
     let own = app.users.own_changes(&key).await.map_err(|error| trouble(&error))?;
-    Ok(Giver { key, code, kept, own })
+    Ok(Giver { key, code, kept, own, uses: overview.uses() })
 }
 
 impl Giver {
     fn stories(&self, registry: &Registry) -> Vec<Story<'_>> {
-        stories(&self.kept, &self.own, registry)
+        stories(&self.kept, &self.own, &self.uses, registry)
     }
 
     /// A consent or request of this person. Of any other there is none, whosever it is.
@@ -197,6 +204,10 @@ impl Giver {
         let message = "No consent and no request of this id is known of this person. What was done elsewhere shows with the \
             next reading.";
         found.ok_or_else(|| Problem::of_field(Reason::NotFound, "id", message))
+    }
+
+    fn chains(&self) -> impl Iterator<Item = &Chain> {
+        self.kept.iter().map(|(chain, _)| chain)
     }
 
     fn own(&self, id: Ulid, number: u64) -> Option<&OwnChange> {
@@ -223,7 +234,7 @@ pub(in crate::api) async fn search(
         request_id: call.id.to_string(),
         requests: open.into_iter().filter_map(|story| asked(&app, story, &registry)).collect(),
         consents: others.into_iter().map(|story| consent(&app, story, &registry, now)).collect(),
-        freshness: freshness(&app, &giver.kept).await?,
+        freshness: freshness(&app, giver.chains()).await?,
         notice: NOTICE,
     }))
 }

@@ -117,7 +117,7 @@ pub(in crate::api) async fn receipt(
         document,
         shown: story.shown.map(Into::into),
         not_proven_yet,
-        freshness: freshness(&app, &giver.kept).await?,
+        freshness: freshness(&app, giver.chains()).await?,
         warning: WARNING,
     }))
 }

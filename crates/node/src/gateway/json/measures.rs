@@ -13,7 +13,7 @@ use super::{
     Shared,
     answer::RecordBody,
     envelope::{Call, content_type, whole_body},
-    openapi::{IdText, ListIdText, OptionalIdText, OptionalInstantText},
+    openapi::{IdText, OptionalIdText, OptionalInstantText},
     parse::parse,
 };
 use crate::gateway::{
