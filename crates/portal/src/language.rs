@@ -296,6 +296,7 @@ mod tests {
             "field-",
             "log-by-",
             "signal-",
+            "became-",
         ];
         let idle: Vec<_> = known
             .iter()
