@@ -47,6 +47,7 @@ impl DeskName {
             Self::Auditor => &[
                 ("overview", "/"),
                 ("log", "/log"),
+                ("changes", "/consents"),
                 ("agreements", "/agreements"),
                 ("signals", "/signals"),
                 ("chain", "/chain"),

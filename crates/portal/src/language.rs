@@ -307,6 +307,7 @@ mod tests {
             "field-",
             "log-by-",
             "signal-",
+            "became-",
         ];
         let idle: Vec<_> = known
             .iter()

@@ -23,8 +23,8 @@ import {
 const DESK = settings.desks.auditor;
 const LANGUAGES = ["en", "zh"];
 const WORDS = {
-  en: { go: "Continue", agreements: "Agreements", signals: "Signals", count: "Count now", chain: "Verification", csv: "Download as CSV", log: "Access log", show: "Show", logOut: "Log out", verified: "Verified to tree size" },
-  zh: { go: "继续", agreements: "协议", signals: "异常信号", count: "立即计数", chain: "日志验证", csv: "下载 CSV", log: "访问日志", show: "显示", logOut: "退出", verified: "已验证至树大小" },
+  en: { go: "Continue", consents: "Consents", follow: "Read all about this subject", agreements: "Agreements", signals: "Signals", count: "Count now", chain: "Verification", csv: "Download as CSV", log: "Access log", show: "Show", logOut: "Log out", verified: "Verified to tree size" },
+  zh: { go: "继续", consents: "同意", follow: "读取关于该主体的全部记录", agreements: "协议", signals: "异常信号", count: "立即计数", chain: "日志验证", csv: "下载 CSV", log: "访问日志", show: "显示", logOut: "退出", verified: "已验证至树大小" },
 };
 
 describe("the auditor desk", { skip: missingBrowser() || (DESK ? false : "no auditor desk runs") }, () => {
@@ -77,7 +77,7 @@ describe("the auditor desk", { skip: missingBrowser() || (DESK ? false : "no aud
           await page.waitForURL(`${DESK}/${language}/`);
           await verified(page, language);
           await look("overview");
-          for (const name of ["agreements", "chain", "signals"]) {
+          for (const name of ["consents", "agreements", "chain", "signals"]) {
             await page.getByRole("link", { name: words[name], exact: true }).first().click();
             await page.waitForURL(`${DESK}/${language}/${name}`);
             await look(name);
@@ -103,6 +103,10 @@ describe("the auditor desk", { skip: missingBrowser() || (DESK ? false : "no aud
           await look("entry");
           const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: /tlog-proof/ }).click()]);
           assert.match(await readFile(await download.path(), "utf8"), /^c2sp\.org\/tlog-proof@v1\n/);
+          await page.getByRole("button", { name: words.follow }).click();
+          await page.waitForURL(/\/follow$/);
+          assert.ok((await page.locator("tbody tr").count()) > 0);
+          await look("follow");
           assert.equal((await page.goto(`${DESK}/${language}/log?until=2020-01-01`)).status(), 200);
           assert.equal(await page.locator(".tacit-empty").count(), 1);
           await look("log-empty");

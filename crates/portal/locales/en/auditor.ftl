@@ -83,9 +83,12 @@ kind-measure = Measure
 
 ## One entry.
 record-title = Log entry { $index }
+record-lead = { $event }, { $time }
 record-log = From the log
 record-beside = Beside the log
-record-beside-what = Whom the check was about, the case and the answer are not in the log. The record holds commitments to them only; what opens these can be erased, and then the record stays as it is. Following a person's records is a reading that is itself on record.
+record-beside-what = Whom the check was about, the case and the answer are not in the log. The record holds commitments to them only; what opens these can be erased, and then the record stays as it is.
+record-follow-what = All records about the same subject, as this agency asked about it, can be read. The reading is a record of the log, under this auditor's name.
+record-follow = Read all about this subject
 record-proof = Proof
 record-proven = { $count ->
     [one] Its place was recomputed from the record and one hash of the tree.
@@ -202,5 +205,44 @@ signal-enrolled = { $count } subjects are registered, only { $of } were evaluate
 export-title = Take these entries away
 export-what = The file has all entries that were found, each as it stands in the log. The export is a record of the log, under this auditor's name, before the file is handed over.
 export-too-many = These are more entries than one file takes, 10,000. Set more filters, or export the whole log: tacit log export.
+export-verify = Anybody verifies a file with proofs without a network, with the log's key alone:
 export-csv = Download as CSV
 export-jsonl = Download as JSON Lines with proofs
+
+## What became of consents and measures.
+became-requested = Asked for
+became-given = Given
+became-refused = Refused
+became-paused = Paused
+became-resumed = Resumed
+became-renewed = Confirmed again
+became-withdrawn = Withdrawn
+became-expired = Ended
+became-registered = Registered
+became-lifted = Lifted
+nav-changes = Consents
+changes-title = What became of consents
+changes-lead = How often a consent was asked for, given or taken back, by the agency that it is for.
+changes-none = There are no consents.
+changes-columns = Counted from the log, change by change. Whose consent it is, and its terms, are beside the log.
+
+## All about one pseudonym.
+follow-title = All about the subject of entry { $index }
+follow-whole = { $count ->
+    [one] One record, in the log of { $size }. None is missing.
+   *[other] { $count } records, each in the log of { $size }. None is missing.
+  }
+follow-pseudonym = Pseudonym of this subject for this agency:
+follow-erased = { $count ->
+    [one] One older record about it can no longer be told from others since { $time }.
+   *[other] { $count } older records about it can no longer be told from others since { $time }.
+  }
+follow-gone = What opens this record is no longer kept. The record stays in the log; nobody can say any more whom it is about.
+follow-beside = Beside the log
+follow-exact = Exact reason
+follow-rules = Rules
+follow-basis = Stated basis
+follow-change = Number of the change
+follow-decider = Decided by
+follow-measure = Measure
+follow-columns = All columns but the last come from the log. The last is kept beside it and is erased when its time is over.

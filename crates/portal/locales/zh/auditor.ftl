@@ -77,9 +77,12 @@ kind-measure = 措施
 
 ## 一条记录。
 record-title = 日志记录第 { $index } 号
+record-lead = { $event }，{ $time }
 record-log = 来自日志
 record-beside = 日志之外
-record-beside-what = 查询涉及谁、什么案件、得到什么回答，都不在日志里。记录中只有对它们的承诺值；用来打开承诺值的内容可以删除，记录本身保持不变。追查某人的记录属于读取，这一行为本身也会被记录。
+record-beside-what = 查询涉及谁、什么案件、得到什么回答，都不在日志里。记录中只有对它们的承诺值；用来打开承诺值的内容可以删除，记录本身保持不变。
+record-follow-what = 可以读取该机构就同一主体留下的全部记录。读取行为会以本审计员的名义写入日志。
+record-follow = 读取关于该主体的全部记录
 record-proof = 证明
 record-proven = 它的位置已根据记录本身和树中的 { $count } 个哈希值重新计算过。
 record-download = 下载记录原文（逐字节）
@@ -193,5 +196,38 @@ signal-enrolled = 登记了 { $count } 个主体，只计算过 { $of } 个。
 export-title = 导出这些记录
 export-what = 文件包含查到的全部记录，内容与日志中一致。在交付文件之前，这次导出会以本审计员的名义写入日志。
 export-too-many = 记录超过一个文件的上限 10,000 条。请增加筛选条件，或导出整个日志：tacit log export。
+export-verify = 任何人只凭日志公钥，无需联网即可验证附有证明的文件：
 export-csv = 下载 CSV
 export-jsonl = 下载附有证明的 JSON Lines
+
+## 同意和措施的变化。
+became-requested = 已请求
+became-given = 已给予
+became-refused = 已拒绝
+became-paused = 已暂停
+became-resumed = 已恢复
+became-renewed = 已再次确认
+became-withdrawn = 已撤回
+became-expired = 已到期
+became-registered = 已登记
+became-lifted = 已解除
+nav-changes = 同意
+changes-title = 同意的变化
+changes-lead = 按获得同意的机构统计：请求、给予和撤回同意的次数。
+changes-none = 没有关于同意的记录。
+changes-columns = 根据日志逐次计数。是谁的同意、内容如何，都存放在日志之外。
+
+## 关于一个假名的全部记录。
+follow-title = 关于第 { $index } 号记录主体的全部记录
+follow-whole = 共 { $count } 条记录，都在大小为 { $size } 的日志中，没有缺失。
+follow-pseudonym = 该主体对该机构的假名：
+follow-erased = 自{ $time }起，关于它的 { $count } 条较早记录已无法与其他记录区分。
+follow-gone = 用来打开这条记录的内容已不再保存。记录仍在日志中，但已无人能说明它涉及谁。
+follow-beside = 日志之外
+follow-exact = 确切原因
+follow-rules = 规则
+follow-basis = 所述依据
+follow-change = 变更序号
+follow-decider = 决定人
+follow-measure = 措施
+follow-columns = 除最后一列外，各列均来自日志。最后一列存放在日志之外，期满即删除。

@@ -2,10 +2,9 @@
 //! size on a small screen.
 
 use jiff::{civil::Date, tz::TimeZone};
-use tacit_ledger::record::{Access, Refused};
 use tacit_model::Millis;
 
-use super::copy::Brief;
+use super::copy::Rows;
 use crate::language::Language;
 
 /// Days on the chart.
@@ -53,7 +52,7 @@ pub(super) struct Chart {
 }
 
 /// What was decided on each of the last days.
-pub(super) fn days<'r>(records: impl Iterator<Item = Brief<'r>>, now: Millis, zone: &TimeZone) -> Vec<Day> {
+pub(super) fn days(rows: &Rows, now: Millis, zone: &TimeZone) -> Vec<Day> {
     let date = |at: Millis| {
         let at = jiff::Timestamp::from_millisecond(i64::try_from(at.0).ok()?).ok()?;
         Some(zone.to_datetime(at).date())
@@ -64,16 +63,11 @@ pub(super) fn days<'r>(records: impl Iterator<Item = Brief<'r>>, now: Millis, zo
     let begins = |date: &Date| date.to_zoned(zone.clone()).ok().map(|at| at.timestamp().as_millisecond());
     let starts: Vec<u64> = dates.iter().filter_map(begins).filter_map(|at| u64::try_from(at).ok()).collect();
     let mut days: Vec<Day> = dates.into_iter().map(|date| Day { date, permitted: 0, refused: 0 }).collect();
-    for record in records {
-        let Some(place) = starts.partition_point(|start| *start <= record.time.0).checked_sub(1) else {
-            continue;
-        };
+    for (time, [permitted, refused]) in rows.quarters(Millis(starts.first().copied().unwrap_or_default())) {
+        let place = starts.partition_point(|start| *start <= time.0).saturating_sub(1);
         let Some(day) = days.get_mut(place) else { continue };
-        match record.kind {
-            Access::KIND => day.permitted += 1,
-            Refused::KIND => day.refused += 1,
-            _ => {}
-        }
+        day.permitted += permitted;
+        day.refused += refused;
     }
     days
 }
@@ -135,15 +129,21 @@ mod tests {
     fn a_check_counts_on_the_day_of_the_desk_s_zone_and_no_bar_leaves_the_chart() {
         let zone = TimeZone::get("Asia/Shanghai").unwrap();
         let at = |text: &str| text.parse::<Millis>().unwrap();
-        let record = |time: &str, kind| Brief { time: at(time), kind, member: "procurement", reason: "" };
-        let records = [
-            record("2026-11-20T16:00:00.000Z", "access"),
-            record("2026-11-20T15:59:59.999Z", "refused"),
-            record("2026-11-21T02:00:00.000Z", "access"),
-            record("2026-11-21T02:00:00.000Z", "manifest"),
-            record("2020-01-01T00:00:00.000Z", "access"),
-        ];
-        let days = days(records.into_iter(), at("2026-11-21T04:00:00.000Z"), &zone);
+        let mut rows = Rows::default();
+        for (time, kind) in [
+            ("2026-11-20T16:00:00.000Z", "access"),
+            ("2026-11-20T15:59:59.999Z", "refused"),
+            ("2026-11-21T02:00:00.000Z", "access"),
+            ("2026-11-21T02:00:00.000Z", "manifest"),
+            ("2020-01-01T00:00:00.000Z", "access"),
+            ("2026-11-21T03:00:00.000Z", "access"),
+        ] {
+            rows.push(format!("tacit-log/v1\nkind {kind}\n").as_bytes(), at(time).0);
+        }
+        // The last one is not verified yet.
+        rows.verified(5);
+        rows.verified(5);
+        let days = days(&rows, at("2026-11-21T04:00:00.000Z"), &zone);
         assert_eq!(days.len(), DAYS);
         let last = |back: usize| (days[DAYS - 1 - back].permitted, days[DAYS - 1 - back].refused);
         assert_eq!((last(0), last(1), last(2)), ((2, 0), (0, 1), (0, 0)));

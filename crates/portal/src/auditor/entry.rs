@@ -7,13 +7,14 @@ use axum::{
     response::Response,
 };
 use tacit_client::ClientError;
-use tacit_ledger::{
-    logged::LoggedRecord,
-    proof::TlogProof,
-    record::{Access, Refused},
-};
+use tacit_ledger::{logged::LoggedRecord, proof::TlogProof};
 
-use super::{App, copy::fields, log::kind_words, standing::Standing};
+use super::{
+    App,
+    copy::fields,
+    log::{is_check, kind_words},
+    standing::Standing,
+};
 use crate::{
     download::download,
     frame::{Frame, page},
@@ -39,6 +40,7 @@ struct EntryPage {
     fields: Vec<Field>,
     /// Whether it is about somebody, whose details are beside the log.
     is_check: bool,
+    follow_href: String,
     /// The hashes from the leaf to the root.
     path_length: usize,
     checkpoint: String,
@@ -101,7 +103,8 @@ pub(super) async fn entry(
             .filter(|(name, _)| !["kind", "id", "time"].contains(name))
             .map(told)
             .collect(),
-        is_check: [Access::KIND, Refused::KIND].contains(&kind),
+        is_check: is_check(kind),
+        follow_href: visit.path(&format!("/log/{}/follow", logged.index)),
         path_length: logged.inclusion.len(),
         checkpoint: String::from_utf8_lossy(&logged.checkpoint).into_owned(),
         id: of("id").to_owned(),

@@ -8,9 +8,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Map, Value, json};
 use tacit_client::{ClientError, Entry};
 use tacit_ledger::logged::LoggedRecord;
-use tacit_model::{LogSafe, LogText};
 
-use super::{App, copy::fields, log::Asked};
+use super::{App, copy::fields, log::Asked, noted};
 use crate::{
     download::{download, safe},
     visit::{Fault, Visit},
@@ -50,14 +49,7 @@ pub(super) async fn export(
         tracing::warn!(%error, "an export is not on record, so nothing is handed over");
         Fault::unavailable()
     })?;
-    let account = visit.login().map_or("", |login| login.account.as_str());
-    tracing::info!(
-        request_id = %LogSafe::new(&visit.id),
-        account = %LogText::new(account),
-        records = records.len(),
-        record = step.record.index,
-        "an export"
-    );
+    noted(&visit, "an export", Some(step.record.index));
     let file = if form == "csv" { csv(&records)? } else { jsonl(&records)? };
     Ok(download(file, kind, &format!("records-{}.{form}", step.record.id)))
 }

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{Extension, extract::State, response::Response};
 use jiff::civil::Date;
-use tacit_ledger::record::{Access, Record, Refused};
+use tacit_ledger::record::{Access, CONSENT_STATES, Consent, MEASURE_STATES, Measure, Record, Refused};
 use tacit_model::Millis;
 
 use super::{
@@ -24,6 +24,9 @@ use crate::{
 const PAGE: usize = 50;
 /// What leads elsewhere in the log, beside the filters.
 const CURSORS: [&str; 2] = ["before", "after"];
+
+/// Before the state of a consent or a measure, among the decisions; its words begin so too.
+pub(super) const BECAME: &str = "became-";
 
 /// A choice of a filter.
 pub(super) struct Choice {
@@ -101,7 +104,10 @@ impl Asked {
         filter.decision = decision.map(|word| match word.as_str() {
             "permitted" => Decision::Permitted,
             "refused" => Decision::Refused,
-            _ => Decision::For(word),
+            _ => match word.strip_prefix(BECAME) {
+                Some(state) => Decision::Became(state.to_owned()),
+                None => Decision::For(word),
+            },
         });
         (filter.kind, filter.member, filter.purpose, filter.list) = (kind, member, purpose, list);
         asked
@@ -152,6 +158,8 @@ struct LogPage {
     total: usize,
     /// Whether more were found than one export takes.
     too_many: bool,
+    /// The log's, for who verifies an export.
+    key: String,
     newer: Option<String>,
     older: Option<String>,
 }
@@ -205,6 +213,9 @@ pub(super) async fn log(
     let decided = |value: &str| decision_words(language, value);
     let mut decisions = vec!["permitted", "refused"];
     decisions.extend(rows.reasons());
+    let states: Vec<String> =
+        CONSENT_STATES.iter().chain(&MEASURE_STATES).map(|state| format!("{BECAME}{state}")).collect();
+    decisions.extend(states.iter().map(String::as_str));
     let template = LogPage {
         standing: Standing::of(&copied, &frame),
         kinds: choices("kind", Record::KINDS.to_vec(), &|kind| kind_words(language, kind)),
@@ -216,6 +227,7 @@ pub(super) async fn log(
         rows: found.rows.iter().map(|row| line(row, &frame, &visit)).collect(),
         total: found.total,
         too_many: found.total > EXPORT_MAX,
+        key: app.of.copy.key().map(|key| key.to_string()).unwrap_or_default(),
         newer,
         older,
         asked,
@@ -235,10 +247,7 @@ fn chips(asked: &Asked, visit: &Visit) -> Vec<Chip> {
             _ => value.clone(),
         };
         Chip {
-            words: language.with(
-                "log-chip-set",
-                &[("name", language.say(&format!("log-by-{name}")).into()), ("value", said.into())],
-            ),
+            words: named(language, language.say(&format!("log-by-{name}")), said),
             href: format!("{}?{}", visit.path("/log"), visit.query.with(&changes)),
         }
     };
@@ -247,11 +256,6 @@ fn chips(asked: &Asked, visit: &Visit) -> Vec<Chip> {
 
 fn line(row: &Row<'_>, frame: &Frame, visit: &Visit) -> Line {
     let language = visit.language;
-    let decision = match row.kind {
-        Access::KIND => language.say("log-permitted"),
-        Refused::KIND => reason_words(language, row.reason),
-        _ => String::new(),
-    };
     Line {
         index: row.index,
         when: frame.minute(&row.time.to_rfc3339()),
@@ -260,11 +264,16 @@ fn line(row: &Row<'_>, frame: &Frame, visit: &Visit) -> Line {
         holder: row.holder.to_owned(),
         lists: row.lists.join(" "),
         purpose: row.purpose.to_owned(),
-        decision,
+        decision: outcome_words(language, row.kind, row.outcome),
         refused: row.kind == Refused::KIND,
         id: row.id.to_string(),
         href: visit.path(&format!("/log/{}", row.index)),
     }
+}
+
+/// A value with its name.
+pub(super) fn named(language: Language, name: String, value: String) -> String {
+    language.with("log-chip-set", &[("name", name.into()), ("value", value.into())])
 }
 
 /// A kind of records in words.
@@ -277,11 +286,31 @@ pub(super) fn reason_words(language: Language, reason: &str) -> String {
     language.reason(reason).unwrap_or_else(|| reason.to_owned())
 }
 
+/// What became of a check, a consent or a measure, in words.
+pub(super) fn outcome_words(language: Language, kind: &str, outcome: &str) -> String {
+    match kind {
+        Access::KIND => language.say("log-permitted"),
+        Refused::KIND => reason_words(language, outcome),
+        _ => language.find(&format!("{BECAME}{outcome}")).unwrap_or_else(|| outcome.to_owned()),
+    }
+}
+
+/// Whether a record is of a check, refused or not.
+pub(super) fn is_check(kind: &str) -> bool {
+    [Access::KIND, Refused::KIND].contains(&kind)
+}
+
 fn decision_words(language: Language, value: &str) -> String {
     match value {
         "permitted" => language.say("log-permitted"),
         "refused" => language.say("log-refused"),
-        reason => reason_words(language, reason),
+        _ => match value.strip_prefix(BECAME) {
+            Some(state) => {
+                let kind = if MEASURE_STATES.contains(&state) { Measure::KIND } else { Consent::KIND };
+                named(language, kind_words(language, kind), outcome_words(language, kind, state))
+            }
+            None => reason_words(language, value),
+        },
     }
 }
 
@@ -294,6 +323,11 @@ mod tests {
         for kind in Record::KINDS {
             for language in Language::ALL {
                 assert_ne!(kind_words(language, kind), *kind, "{}", language.tag());
+            }
+        }
+        for state in CONSENT_STATES.iter().chain(&MEASURE_STATES) {
+            for language in Language::ALL {
+                assert_ne!(outcome_words(language, "", state), *state, "{}", language.tag());
             }
         }
     }

@@ -6,10 +6,12 @@
 mod agreements;
 mod chain;
 mod chart;
+mod consents;
 mod copy;
 mod ends;
 mod entry;
 mod export;
+mod follow;
 mod log;
 mod overview;
 mod signals;
@@ -18,7 +20,7 @@ mod standing;
 use std::sync::{Arc, Mutex};
 
 use axum::routing;
-use tacit_model::Clock;
+use tacit_model::{Clock, LogSafe, LogText};
 use tokio::sync::watch;
 
 use crate::{
@@ -27,7 +29,7 @@ use crate::{
     desks::DeskName,
     routes::{Guard, Pages, Route},
     serving::{self, Shared},
-    visit::Fault,
+    visit::{Fault, Visit},
 };
 
 use copy::LogCopy;
@@ -47,6 +49,17 @@ impl Auditor {
     fn end(&self) -> Result<Arc<End>, Fault> {
         self.copy.end().ok_or_else(Fault::unavailable)
     }
+}
+
+/// Writes down who did what the federation's log knows as this auditor's doing.
+fn noted(visit: &Visit, what: &str, index: Option<u64>) {
+    let account = visit.login().map_or("", |login| login.account.as_str());
+    tracing::info!(
+        request_id = %LogSafe::new(&visit.id),
+        account = %LogText::new(account),
+        index,
+        "{what}"
+    );
 }
 
 /// Follows the log for a desk.
@@ -76,12 +89,15 @@ pub(crate) fn pages(desk: Desk, follower: &Follower) -> Pages {
     routes.extend([
         get("/{language}/", routing::get(overview::overview)),
         get("/{language}/chain", routing::get(chain::chain)),
+        get("/{language}/consents", routing::get(consents::consents)),
         get("/{language}/agreements", routing::get(agreements::agreements)),
         get("/{language}/signals", routing::get(signals::signals)),
         Route::post("/{language}/signals", Guard::Login, routing::post(signals::count)),
         Route::post("/{language}/export", Guard::Login, routing::post(export::export)),
         get("/{language}/log", routing::get(log::log)),
         get("/{language}/log/{index}", routing::get(entry::entry)),
+        get("/{language}/log/{index}/follow", routing::get(follow::form)),
+        Route::post("/{language}/log/{index}/follow", Guard::Login, routing::post(follow::follow)),
         get("/{language}/log/{index}/record", routing::get(entry::record)),
         get("/{language}/log/{index}/proof", routing::get(entry::proof)),
     ]);

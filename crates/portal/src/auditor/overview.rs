@@ -53,20 +53,20 @@ pub(super) async fn overview(
     let frame = Frame::new(&app.desk, &visit, visit.language.say("overview-title"), "overview");
     let copied = app.of.copy.now();
     let size = copied.size();
-    let days = chart::days(copied.rows().all(size), visit.now, &app.desk.zone);
+    let days = chart::days(copied.rows(), visit.now, &app.desk.zone);
     let mut requesters: BTreeMap<&str, Asked> = BTreeMap::new();
     let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
     let (mut permitted, mut refused) = (0, 0);
-    for record in copied.rows().all(size) {
-        match record.kind {
+    for it in copied.rows().counts() {
+        match it.kind {
             Access::KIND => {
-                permitted += 1;
-                requesters.entry(record.member).or_default().permitted += 1;
+                permitted += it.count;
+                requesters.entry(it.member).or_default().permitted += it.count;
             }
             Refused::KIND => {
-                refused += 1;
-                requesters.entry(record.member).or_default().refused += 1;
-                *reasons.entry(record.reason).or_default() += 1;
+                refused += it.count;
+                requesters.entry(it.member).or_default().refused += it.count;
+                *reasons.entry(it.outcome).or_default() += it.count;
             }
             _ => {}
         }

@@ -2,7 +2,7 @@
 //! when somebody asks for it by a form, since each such reading is on record.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, PoisonError},
 };
 
@@ -15,10 +15,15 @@ use axum::{
 use jiff::{Timestamp, tz::TimeZone};
 use tacit_client::Signals;
 use tacit_ledger::record::{Access, Refused};
-use tacit_model::{LogSafe, LogText, MemberId, Millis};
+use tacit_model::{MemberId, Millis};
 use tacit_policy::Registry;
 
-use super::{App, standing::Standing};
+use super::{
+    App,
+    copy::{QUARTER_MS, Rows},
+    noted,
+    standing::Standing,
+};
 use crate::{
     frame::{Frame, page},
     language::Language,
@@ -40,7 +45,7 @@ const OFFICE: std::ops::Range<i8> = 7..19;
 
 /// What the records say about a requester.
 #[derive(Debug, Default, Clone, Copy)]
-struct Seen {
+pub(super) struct Seen {
     checks: u64,
     refused: u64,
     odd: u64,
@@ -144,29 +149,13 @@ pub(super) async fn count(
     if until == 0 {
         return Err(Fault::unavailable());
     }
-    let account = visit.login().map_or("", |login| login.account.as_str());
-    tracing::info!(request_id = %LogSafe::new(&visit.id), account = %LogText::new(account), "signals are counted");
+    noted(&visit, "signals are counted", None);
     let told = end.auditor.signals(from, until, REPEATS).await.map_err(|error| {
         tracing::warn!(%error, "signals are not counted");
         Fault::unavailable()
     })?;
     let copied = app.of.copy.now();
-    let mut seen: BTreeMap<String, Seen> = BTreeMap::new();
-    let skipped = usize::try_from(from).unwrap_or(usize::MAX);
-    for record in copied.rows().all(until).skip(skipped) {
-        let refused = match record.kind {
-            Access::KIND => false,
-            Refused::KIND => true,
-            _ => continue,
-        };
-        if !seen.contains_key(record.member) {
-            seen.insert(record.member.to_owned(), Seen::default());
-        }
-        let Some(it) = seen.get_mut(record.member) else { continue };
-        it.checks += 1;
-        it.refused += u64::from(refused);
-        it.odd += u64::from(is_odd(record.time, &app.desk.zone));
-    }
+    let mut seen = seen(copied.rows(), from, until, &app.desk.zone);
     // Whom one of the two leaves out is in the other's.
     for it in &told {
         seen.entry(it.requester.clone()).or_default();
@@ -183,6 +172,30 @@ pub(super) async fn count(
     let counted = Counted { at: visit.now, from, until, counts };
     *app.of.counted.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(counted));
     Ok(Redirect::to(&visit.path("/signals")).into_response())
+}
+
+/// What the records of a range say, by requester.
+pub(super) fn seen(rows: &Rows, from: u64, until: u64, zone: &TimeZone) -> BTreeMap<String, Seen> {
+    let mut seen: HashMap<&str, Seen> = HashMap::new();
+    let skipped = usize::try_from(from).unwrap_or(usize::MAX);
+    // Records come in the order of time: what was found of a quarter of an hour holds for many.
+    let mut known = (u64::MAX, false);
+    for record in rows.all(until).skip(skipped) {
+        let refused = match record.kind {
+            Access::KIND => false,
+            Refused::KIND => true,
+            _ => continue,
+        };
+        let it = seen.entry(record.member).or_default();
+        let quarter = record.time.0 / QUARTER_MS;
+        if quarter != known.0 {
+            known = (quarter, is_odd(record.time, zone));
+        }
+        it.checks += 1;
+        it.refused += u64::from(refused);
+        it.odd += u64::from(known.1);
+    }
+    seen.into_iter().map(|(requester, it)| (requester.to_owned(), it)).collect()
 }
 
 /// How many subjects a requester's agreements in force state together; none when none states it.
@@ -244,6 +257,26 @@ fn found(count: &Count) -> Vec<Signal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_check_outside_office_hours_is_odd_where_the_desk_is_and_only_the_range_is_counted() {
+        let zone = TimeZone::get("Asia/Shanghai").unwrap();
+        let mut rows = Rows::default();
+        for (kind, time) in [
+            ("access", "2026-11-20T22:59:59.999Z"),
+            ("access", "2026-11-20T22:59:59.999Z"),
+            ("refused", "2026-11-20T23:00:00.000Z"),
+            ("manifest", "2026-11-20T23:00:00.000Z"),
+            ("access", "2026-11-21T10:59:59.999Z"),
+            ("access", "2026-11-21T11:00:00.000Z"),
+            ("access", "2026-11-21T11:00:00.000Z"),
+        ] {
+            let record = format!("tacit-log/v1\nkind {kind}\nrequester bank\n");
+            rows.push(record.as_bytes(), time.parse::<Millis>().unwrap().0);
+        }
+        let Seen { checks, refused, odd } = seen(&rows, 1, 6, &zone)["bank"];
+        assert_eq!((checks, refused, odd), (4, 1, 2));
+    }
 
     #[test]
     fn what_two_count_differently_is_said_and_what_is_usual_is_not() {

@@ -2,6 +2,7 @@
 
 mod evidence;
 mod export;
+mod exported;
 pub(super) mod find;
 mod folder;
 mod fsck;

@@ -5,6 +5,7 @@
 #![cfg(test)]
 
 mod alias;
+mod desk;
 mod support;
 
 use std::time::{Duration, Instant};

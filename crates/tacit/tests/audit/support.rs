@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader},
+    path::Path,
     process::{Child, ChildStdout, Command, Output, Stdio},
 };
 
@@ -149,6 +150,11 @@ fn command(arguments: &[&str]) -> Command {
     command.env_remove("TACIT_TEST_PYTHON").env_remove("TACIT_TEST_POSTGRES");
     command.args(arguments).stdin(Stdio::null());
     command
+}
+
+/// Runs our program in a folder.
+pub(crate) fn tacit_in(folder: &Path, arguments: &[&str]) -> Output {
+    command(arguments).current_dir(folder).output().unwrap()
 }
 
 /// Runs our program.

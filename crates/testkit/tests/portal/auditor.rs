@@ -17,7 +17,7 @@ use tacit_ledger::{
 use tacit_model::{entropy::seeded_rng, generate::generate_uscc};
 use tacit_portal::{Guard, Guarded};
 use tacit_testkit::{Federation, Options};
-use tacit_wire::gateway::Question;
+use tacit_wire::gateway::{AskConsentRequest, Question};
 
 use super::{
     COURT, dressed,
@@ -176,9 +176,17 @@ async fn what_an_auditor_counts_or_takes_away_is_on_record_and_what_it_looks_at_
     let mut me = desk.visitor();
     me.log_in("zhao").await;
     desk.until(&mut me, "/en/log?decision=refused", "One entry").await;
-    for page in
-        ["/en/", "/en/agreements", "/en/signals", "/en/chain", "/en/log", "/en/log/0", "/zh/", "/zh/signals"]
-    {
+    for page in [
+        "/en/",
+        "/en/consents",
+        "/en/agreements",
+        "/en/signals",
+        "/en/chain",
+        "/en/log",
+        "/en/log/0",
+        "/zh/",
+        "/zh/signals",
+    ] {
         let page = me.get(page).await;
         dressed(&page);
         assert_eq!(page.status, StatusCode::OK, "{}", page.text);
@@ -241,8 +249,10 @@ async fn nobody_but_an_auditor_sees_a_page_of_the_auditor_desk() {
         "/en/",
         "/en/log",
         "/en/log/0",
+        "/en/log/0/follow",
         "/en/log/0/record",
         "/en/log/0/proof",
+        "/en/consents",
         "/en/agreements",
         "/en/signals",
         "/en/chain",
@@ -253,7 +263,7 @@ async fn nobody_but_an_auditor_sees_a_page_of_the_auditor_desk() {
         assert_eq!(page.status, StatusCode::SEE_OTHER, "{path}");
         assert!(page.to().starts_with("/en/login?to="), "{path}: {}", page.to());
     }
-    for path in ["/en/signals", "/en/export", "/en/logout"] {
+    for path in ["/en/signals", "/en/export", "/en/log/0/follow", "/en/logout"] {
         let page = stranger.post(path, &[("csrf", "x"), ("form", "csv")]).await;
         assert_eq!(page.status, StatusCode::UNAUTHORIZED, "{path}");
     }
@@ -332,6 +342,8 @@ impl Walked for Walk {
                 Filling::of(path)
             }
             "/{language}/logout" | "/{language}/chain" | "/{language}/agreements" => Filling::of(path),
+            "/{language}/consents" => Filling::of(path),
+            "/{language}/log/{index}/follow" => Filling::of(format!("{}/follow", self.entry)),
             "/{language}/signals" | "/{language}/log" => Filling::of(path),
             "/assets/{hash}/{name}" => Filling::of(&self.asset),
             "/{language}/login" => Filling::of(path).form("account", "zhao"),
@@ -387,4 +399,75 @@ async fn every_page_and_form_of_the_auditor_desk_is_refused_to_whom_it_is_not_fo
     let page = desk.until(&mut me, "/en/log?decision=refused", "One entry").await;
     let (entry, asset) = (hrefs(&page, "/en/log/")[0].to_owned(), hrefs(&page, "/assets/")[0].to_owned());
     walk(&Walk { desk, entry, asset }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_about_a_subject_is_read_by_a_form_on_record_with_what_stands_beside_the_log() {
+    let desk = Desk::start().await;
+    let mut me = desk.visitor();
+    me.log_in("zhao").await;
+    let refused = desk.until(&mut me, "/en/log?decision=refused", "One entry").await;
+    let href = hrefs(&refused, "/en/log/")[0].to_owned();
+    let entry = me.get(&href).await;
+    let (action, secret) = (format!("{href}/follow"), entry.csrf());
+    assert!(entry.text.contains(&format!("action=\"{action}\"")), "{}", entry.text);
+    let reader = desk.federation.auditor("auditor-a").unwrap();
+    let readings = async || reader.verify(|_, _| {}).await.unwrap().kinds.get("audit").copied();
+    assert_eq!(readings().await, None);
+    let followed = me.post(&action, &[("csrf", &secret)]).await;
+    dressed(&followed);
+    assert_eq!(followed.status, StatusCode::OK, "{}", followed.text);
+    // The check that was answered and the one that was refused, with the exact reason and the rule.
+    for words in
+        ["2 records, each in the log of", "None is missing.", "Exact reason", "Rules", "Stated basis"]
+    {
+        assert!(followed.text.contains(words), "{words}: {}", followed.text);
+    }
+    assert_eq!(hrefs(&followed, "/en/log/").iter().filter(|it| !it.contains('?')).count(), 3, "and back");
+    assert_eq!(readings().await, Some(1));
+    assert!(me.post(&action.replace("/en/", "/zh/"), &[("csrf", &secret)]).await.text.contains("没有缺失"));
+    assert_eq!(readings().await, Some(2));
+    // Nothing is read for a forged form, by GET, or of a record that is of no check.
+    assert_eq!(me.post(&action, &[("csrf", "x")]).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(me.get(&action).await.to(), href, "by GET there is the form alone");
+    for none in ["/en/log/0/follow", "/en/log/99999999/follow", "/en/log/x/follow"] {
+        assert_eq!(me.post(none, &[("csrf", &secret)]).await.status, StatusCode::NOT_FOUND, "{none}");
+    }
+    assert_eq!(readings().await, Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_became_of_consents_is_counted_by_requester_and_leads_to_the_records() {
+    let federation = asked().await;
+    let code = generate_uscc(&mut seeded_rng([79; 32]));
+    let person = json!({ "scheme": "CN-USCC", "code": code });
+    let authority = federation.desk("portal").unwrap();
+    assert_eq!(authority.post("/v1/users", &person).await.unwrap().status, 200);
+    let request = AskConsentRequest {
+        code,
+        lists: vec![TAX.to_owned()],
+        purposes: vec!["vendor-selection".to_owned()],
+        days: 60,
+        frequency: "9 DAY".to_owned(),
+        officer: "li".to_owned(),
+        ..AskConsentRequest::default()
+    };
+    let portal = portal(&federation).await;
+    let desk = Desk { federation, portal };
+    let mut me = desk.visitor();
+    me.log_in("zhao").await;
+    let empty = desk.until(&mut me, "/en/consents", "Verified to tree size").await;
+    assert!(empty.text.contains("There are no consents."), "{}", empty.text);
+    desk.federation.gateway("procurement").unwrap().ask_consent(request).await.unwrap();
+    let counted = desk.until(&mut me, "/en/consents", ">procurement</th>").await;
+    dressed(&counted);
+    let to = "/en/log?kind=consent&#38;member=procurement&#38;decision=became-requested";
+    assert!(counted.text.contains(&format!("href=\"{to}\">1</a>")), "{}", counted.text);
+    let log = me.get(&to.replace("&#38;", "&")).await;
+    assert!(log.text.contains("One entry") && log.text.contains("Asked for"), "{}", log.text);
+    let none = me.get("/en/log?decision=became-given").await;
+    assert!(none.text.contains("No matching entries."), "{}", none.text);
+    // The refused check is no refused consent.
+    assert!(me.get("/en/log?decision=became-refused").await.text.contains("No matching entries."));
+    assert!(me.get("/zh/consents").await.text.contains("已请求"));
 }

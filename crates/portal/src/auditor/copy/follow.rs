@@ -125,7 +125,7 @@ async fn look(copy: &LogCopy, ends: &Ends, clock: &dyn Clock) -> Result<(), Stop
         checkpoint: cosigned.checkpoint().clone(),
     };
     let mut now = copy.change();
-    now.head = Some(head);
+    now.verified(head);
     now.look.reading = None;
     Ok(())
 }

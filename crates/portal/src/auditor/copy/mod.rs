@@ -10,7 +10,10 @@
 //! somebody looks at it, and proven against the tree.
 
 mod follow;
+#[cfg(test)]
+mod pace;
 mod rows;
+mod tally;
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -21,7 +24,8 @@ use tacit_ledger::{
 use tacit_model::Millis;
 
 pub(super) use follow::follow;
-pub(super) use rows::{Brief, Decision, Filter, Row, Rows, Start, fields};
+pub(super) use rows::{Decision, Filter, Row, Rows, Start, fields};
+pub(super) use tally::QUARTER_MS;
 
 use super::ends::End;
 
@@ -87,6 +91,12 @@ impl Copied {
     /// What is known of the verified records.
     pub(super) fn rows(&self) -> &Rows {
         &self.rows
+    }
+
+    /// Everything up to this head is what it says.
+    fn verified(&mut self, head: Head) {
+        self.rows.verified(head.size());
+        self.head = Some(head);
     }
 
     /// Takes up a record, as far as it can be read.

@@ -5,6 +5,8 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use tacit_ledger::record::{self, Access, Refused};
 use tacit_model::{Millis, Ulid};
 
+use super::tally::Tally;
+
 /// Number of the empty name.
 const NONE: u32 = 0;
 /// Fields whose member a record is by, when it names no requester.
@@ -58,7 +60,7 @@ struct Packed {
     member: u32,
     holder: u32,
     purpose: u32,
-    reason: u32,
+    outcome: u32,
     lists: u32,
     list_count: u32,
 }
@@ -74,6 +76,7 @@ pub(in crate::auditor) struct Rows {
     reasons: BTreeSet<u32>,
     listed: BTreeSet<u32>,
     registry: u64,
+    tally: Tally,
     /// What the custodian counted last, by requester and pseudonym epoch.
     evaluated: HashMap<(u32, u32), u64>,
 }
@@ -89,8 +92,8 @@ pub(in crate::auditor) struct Row<'r> {
     pub(in crate::auditor) member: &'r str,
     pub(in crate::auditor) holder: &'r str,
     pub(in crate::auditor) purpose: &'r str,
-    /// Why it was refused.
-    pub(in crate::auditor) reason: &'r str,
+    /// Why a check was refused; what became of a consent or a measure.
+    pub(in crate::auditor) outcome: &'r str,
     pub(in crate::auditor) lists: Vec<&'r str>,
 }
 
@@ -100,16 +103,26 @@ pub(in crate::auditor) struct Brief<'r> {
     pub(in crate::auditor) time: Millis,
     pub(in crate::auditor) kind: &'r str,
     pub(in crate::auditor) member: &'r str,
-    pub(in crate::auditor) reason: &'r str,
 }
 
-/// What became of a check.
+/// How many verified records say the same of who and what.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::auditor) struct Count<'r> {
+    pub(in crate::auditor) kind: &'r str,
+    pub(in crate::auditor) member: &'r str,
+    pub(in crate::auditor) outcome: &'r str,
+    pub(in crate::auditor) count: u64,
+}
+
+/// What became of a check, or of a consent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::auditor) enum Decision {
     Permitted,
     Refused,
     /// Refused with this word.
     For(String),
+    /// A consent or a measure that became so.
+    Became(String),
 }
 
 /// Which records; what is not named does not matter.
@@ -153,13 +166,13 @@ struct Wanted<'f> {
     member: Option<u32>,
     purpose: Option<u32>,
     list: Option<u32>,
-    reason: Option<u32>,
+    outcome: Option<u32>,
     permitted: u32,
     refused: u32,
 }
 
 impl Rows {
-    pub(super) fn push(&mut self, bytes: &[u8], time_ms: u64) {
+    pub(in crate::auditor) fn push(&mut self, bytes: &[u8], time_ms: u64) {
         let mut row = Packed {
             id: Ulid::from_bytes([0; 16]),
             time: Millis(time_ms),
@@ -167,7 +180,7 @@ impl Rows {
             member: NONE,
             holder: NONE,
             purpose: NONE,
-            reason: NONE,
+            outcome: NONE,
             lists: u32::try_from(self.lists.len()).unwrap_or(u32::MAX),
             list_count: 0,
         };
@@ -182,9 +195,10 @@ impl Rows {
                     self.purposes.insert(row.purpose);
                 }
                 "reason" => {
-                    row.reason = self.names.number(value);
-                    self.reasons.insert(row.reason);
+                    row.outcome = self.names.number(value);
+                    self.reasons.insert(row.outcome);
                 }
+                "state" => row.outcome = self.names.number(value),
                 "list" | "lists" => {
                     for at in value.split(' ') {
                         let list = self.names.number(at.split('@').next().unwrap_or_default());
@@ -250,7 +264,7 @@ impl Rows {
             member: name(row.member),
             holder: name(row.holder),
             purpose: name(row.purpose),
-            reason: name(row.reason),
+            outcome: name(row.outcome),
             lists: self.lists_of(row).iter().map(|list| name(*list)).collect(),
         }
     }
@@ -261,8 +275,8 @@ impl Rows {
             Some(name) => self.names.find(name).map(Some),
             None => Some(None),
         };
-        let reason = match &filter.decision {
-            Some(Decision::For(word)) => Some(self.names.find(word)?),
+        let outcome = match &filter.decision {
+            Some(Decision::For(word) | Decision::Became(word)) => Some(self.names.find(word)?),
             _ => None,
         };
         let known = |word: &str| self.names.find(word).unwrap_or(u32::MAX);
@@ -272,7 +286,7 @@ impl Rows {
             member: number(&filter.member)?,
             purpose: number(&filter.purpose)?,
             list: number(&filter.list)?,
-            reason,
+            outcome,
             permitted: known(Access::KIND),
             refused: known(Refused::KIND),
         })
@@ -293,7 +307,8 @@ impl Rows {
                 None => true,
                 Some(Decision::Permitted) => row.kind == wanted.permitted,
                 Some(Decision::Refused) => row.kind == wanted.refused,
-                Some(Decision::For(_)) => row.kind == wanted.refused && is(wanted.reason, row.reason),
+                Some(Decision::For(_)) => row.kind == wanted.refused && is(wanted.outcome, row.outcome),
+                Some(Decision::Became(_)) => row.kind != wanted.refused && is(wanted.outcome, row.outcome),
             }
     }
 
@@ -343,16 +358,41 @@ impl Rows {
         Found { rows, total, newer: newer > 0, older: older > 0 }
     }
 
+    /// Counts the records up to this one, which were verified.
+    pub(in crate::auditor) fn verified(&mut self, size: u64) {
+        let size = usize::try_from(size).unwrap_or(usize::MAX).min(self.rows.len());
+        let known = |word: &str| self.names.find(word).unwrap_or(u32::MAX);
+        let (permitted, refused) = (known(Access::KIND), known(Refused::KIND));
+        for row in self.rows.get(self.tally.size..size).unwrap_or_default() {
+            self.tally.count(row.kind, row.member, row.outcome);
+            if row.kind == permitted || row.kind == refused {
+                self.tally.check(row.time, row.kind == refused);
+            }
+        }
+        self.tally.size = self.tally.size.max(size);
+    }
+
+    /// How many verified records there are of each kind, member and outcome.
+    pub(in crate::auditor) fn counts(&self) -> impl Iterator<Item = Count<'_>> {
+        let name = |number| self.names.name(number);
+        self.tally.counts().map(move |([kind, member, outcome], count)| Count {
+            kind: name(kind),
+            member: name(member),
+            outcome: name(outcome),
+            count,
+        })
+    }
+
+    /// Verified checks since then: by quarter of an hour, how many were permitted and refused.
+    pub(in crate::auditor) fn quarters(&self, since: Millis) -> impl Iterator<Item = (Millis, [u64; 2])> {
+        self.tally.quarters(since)
+    }
+
     /// Every record among the first `size`, in order: for counting.
     pub(in crate::auditor) fn all(&self, size: u64) -> impl Iterator<Item = Brief<'_>> {
         let rows = self.rows.iter().take(usize::try_from(size).unwrap_or(usize::MAX));
         let name = |number| self.names.name(number);
-        rows.map(move |row| Brief {
-            time: row.time,
-            kind: name(row.kind),
-            member: name(row.member),
-            reason: name(row.reason),
-        })
+        rows.map(move |row| Brief { time: row.time, kind: name(row.kind), member: name(row.member) })
     }
 
     /// Names that stand in the log, for the filters to offer.

@@ -10,6 +10,7 @@ use tacit_ledger::{checkpoint::VerifiedCheckpoint, note::NoteVerifier, quorum::C
 use tacit_model::{Millis, Reason};
 
 use super::{
+    exported,
     fsck::{Journal, ROUND, Stretch, on_all_cores},
     offline, progress,
     remote::Remote,
@@ -26,7 +27,8 @@ const PART: usize = 512;
 /// Arguments of `log verify`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// A folder that was exported, or a proof file; verified offline. Without it, the coordinator's log is.
+    /// A folder or a file (.jsonl) that was exported, or a proof file; verified offline. Without it, the coordinator's
+    /// log is.
     #[arg(value_name = "DIR|FILE")]
     path: Option<PathBuf>,
     /// The log's verifier key, or a file with it, from a source you trust; else an exported folder's own.
@@ -47,6 +49,12 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
                 return Err(Failure::usage("--record goes with a proof file, not with a folder"));
             }
             offline::folder(context, path, arguments.vkey.as_deref())
+        }
+        (Some(path), _) if path.extension().is_some_and(|it| it == "jsonl") => {
+            if arguments.record.is_some() {
+                return Err(Failure::usage("--record goes with a proof file, not with an export"));
+            }
+            exported::file(context, path, arguments.vkey.as_deref())
         }
         (Some(path), _) => {
             offline::proof(context, path, arguments.vkey.as_deref(), arguments.record.as_deref())

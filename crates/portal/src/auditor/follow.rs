@@ -1,0 +1,168 @@
+//! All that is on record about one pseudonym of one requester, by any check of it. The reading is on record before
+//! anything is shown, so it is asked for by a form.
+
+use askama::Template;
+use axum::{
+    Extension,
+    extract::{Path, State},
+    response::{IntoResponse as _, Redirect, Response},
+};
+use tacit_client::{ChainEntry, ChainFinding, Details, SubjectLog};
+use tacit_ledger::record::Refused;
+use tacit_model::{Millis, Reason};
+
+use super::{
+    App,
+    copy::fields,
+    log::{is_check, kind_words, named, outcome_words},
+    noted,
+    standing::Standing,
+};
+use crate::{
+    api::Trouble,
+    frame::{Frame, page},
+    visit::{Fault, Visit},
+};
+
+/// A record about the pseudonym.
+struct Line {
+    index: u64,
+    when: String,
+    event: String,
+    outcome: String,
+    refused: bool,
+    lists: String,
+    purpose: String,
+    href: String,
+    /// What stands beside the log about it, each with its name.
+    beside: Vec<String>,
+}
+
+/// What was read.
+struct Chain {
+    pseudonym: String,
+    records: u64,
+    size: u64,
+    lines: Vec<Line>,
+    /// How many older records can no longer be told apart, and since when.
+    erased: Option<(u64, String)>,
+}
+
+#[derive(Template)]
+#[template(path = "auditor/follow.html")]
+struct FollowPage {
+    frame: Frame,
+    standing: Standing,
+    index: u64,
+    entry_href: String,
+    /// None when what opens the record was erased.
+    chain: Option<Chain>,
+}
+
+/// Whoever comes back to the address, or by the other language, finds the form; opening a page reads nothing.
+pub(super) async fn form(
+    Extension(visit): Extension<Visit>,
+    Path((_, index)): Path<(String, String)>,
+) -> Result<Response, Fault> {
+    let index: u64 = index.parse().map_err(|_| Fault::NotFound)?;
+    Ok(Redirect::to(&visit.path(&format!("/log/{index}"))).into_response())
+}
+
+pub(super) async fn follow(
+    State(app): State<App>,
+    Extension(visit): Extension<Visit>,
+    Path((_, index)): Path<(String, String)>,
+) -> Result<Response, Fault> {
+    let index: u64 = index.parse().map_err(|_| Fault::NotFound)?;
+    let found = {
+        let copied = app.of.copy.now();
+        index < copied.size() && copied.rows().get(index).is_some_and(|row| is_check(row.kind))
+    };
+    if !found {
+        return Err(Fault::NotFound);
+    }
+    let end = app.of.end()?;
+    noted(&visit, "a pseudonym is followed", Some(index));
+    let title = visit.language.with("follow-title", &[("index", index.to_string().into())]);
+    let frame = Frame::new(&app.desk, &visit, title, "log");
+    let chain = match end.auditor.follow(index).await {
+        Ok(followed) => Some(chain(&followed.pseudonym, &followed.log, &frame, &visit)),
+        Err(finding) if finding.reason() == Reason::NotFound => None,
+        Err(finding) => return Err(trouble(index, &finding)),
+    };
+    let template = FollowPage {
+        standing: Standing::of(&app.of.copy.now(), &frame),
+        index,
+        entry_href: visit.path(&format!("/log/{index}")),
+        chain,
+        frame,
+    };
+    page(&template)
+}
+
+fn trouble(index: u64, finding: &ChainFinding) -> Fault {
+    if matches!(finding, ChainFinding::Client(_)) {
+        tracing::warn!(%finding, index, "a pseudonym cannot be followed");
+    } else {
+        tracing::error!(%finding, index, "ALARM: what the coordinator shows of a pseudonym does not hold");
+    }
+    Fault::Trouble(Trouble::new(finding.reason().as_str(), finding.to_string()))
+}
+
+fn chain(pseudonym: &[u8; 32], log: &SubjectLog, frame: &Frame, visit: &Visit) -> Chain {
+    let erased = log.entries.first().filter(|entry| matches!(entry.details, Details::Erasure));
+    let erased = erased.map(|entry| {
+        let at = Millis(entry.record.time_ms()).to_rfc3339();
+        (log.erased, frame.exact(&at))
+    });
+    Chain {
+        pseudonym: hex::encode(pseudonym),
+        records: log.statement.records,
+        size: log.statement.size,
+        lines: log.entries.iter().rev().map(|entry| line(entry, frame, visit)).collect(),
+        erased,
+    }
+}
+
+fn line(entry: &ChainEntry, frame: &Frame, visit: &Visit) -> Line {
+    let language = visit.language;
+    let of = |name| fields(&entry.proof.record).find(|(field, _)| *field == name).map_or("", |(_, it)| it);
+    let kind = entry.record.kind();
+    // A record has one of them, or none.
+    let outcome = format!("{}{}", of("reason"), of("state"));
+    Line {
+        index: entry.index,
+        when: frame.minute(&Millis(entry.record.time_ms()).to_rfc3339()),
+        event: kind_words(language, kind),
+        outcome: outcome_words(language, kind, &outcome),
+        refused: kind == Refused::KIND,
+        lists: of("lists").to_owned(),
+        purpose: of("purpose").to_owned(),
+        href: visit.path(&format!("/log/{}", entry.index)),
+        beside: beside(&entry.details, visit),
+    }
+}
+
+fn beside(details: &Details, visit: &Visit) -> Vec<String> {
+    let language = visit.language;
+    let all = match details {
+        Details::Check { exact, rules, agreement, basis } => vec![
+            ("follow-exact", language.reason(exact).unwrap_or_else(|| exact.clone())),
+            ("follow-rules", rules.join(language.comma())),
+            ("field-agreement", agreement.clone()),
+            ("follow-basis", basis.to_string()),
+        ],
+        Details::Consent { number, .. } | Details::Request { number, .. } => {
+            vec![("follow-change", number.to_string())]
+        }
+        Details::Measure { list, decider, words } => vec![
+            ("field-list", list.clone()),
+            ("follow-decider", decider.clone()),
+            ("follow-measure", words.clone()),
+        ],
+        // A letter is sealed to others.
+        Details::Notice(_) | Details::Erasure => Vec::new(),
+    };
+    let there = all.into_iter().filter(|(_, value)| !value.is_empty());
+    there.map(|(name, value)| named(language, language.say(name), value)).collect()
+}
