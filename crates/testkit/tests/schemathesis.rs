@@ -9,7 +9,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
 };
@@ -200,7 +200,7 @@ impl Scene {
     }
 
     /// Runs the program on an interface, without these operations.
-    async fn run(&self, program: &PathBuf, of: &Interface<'_>) {
+    async fn run(&self, program: &Path, of: &Interface<'_>) {
         let folder = self.federation.folder().join(format!("schemathesis-{}", of.name));
         std::fs::create_dir(&folder).unwrap();
         let document = self.document(of.document);
