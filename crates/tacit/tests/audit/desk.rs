@@ -142,7 +142,7 @@ async fn what_the_auditor_desk_hands_over_verifies_with_the_command_on_its_page(
     scene.ask(3).await;
     scene.cosigned().await;
     let portal = portal(&scene).await;
-    let at = portal.desks()[0].1;
+    let at = portal.desks()[0].address;
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let walked = folder.to_owned();

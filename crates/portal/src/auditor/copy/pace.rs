@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::{
     LIMITS,
-    auditor::{Ends, Follower, router, signals},
+    auditor::{Ends, Follower, pages, signals},
     desk::Desk,
     desks::DeskName,
     person::{ClaimNames, Login},
@@ -163,9 +163,9 @@ async fn every_filter_finds_all_there_is_in_a_long_log_and_no_page_takes_50_ms()
     let (desk, cookie) = desk(folder.path(), at).await;
     let clock = Arc::clone(&desk.clock);
     let ends = Ends::new(|| Box::pin(async { Err("nobody is asked".to_owned()) }));
-    let pages = router(desk, &Follower { copy: copy.clone(), ends, clock });
+    let pages = pages(desk, &Follower { copy: copy.clone(), ends, clock });
     let (stop, stopping) = watch::channel(false);
-    let serving = tokio::spawn(serve(listener, pages, LIMITS, stopping));
+    let serving = tokio::spawn(serve(listener, pages.router, LIMITS, stopping));
     let web = Web::new(None).unwrap();
     let old = size / 2;
     let found = |part: u64| format!("{} entries, newest first.", size / part);
@@ -173,7 +173,7 @@ async fn every_filter_finds_all_there_is_in_a_long_log_and_no_page_takes_50_ms()
         let among_all = (0..720).filter(|number| wanted(*number)).count() as u64;
         format!("{} entries, newest first.", among_all * (size / 720))
     };
-    let is_check = |number: u64| number % 16 != 0;
+    let is_check = |number: u64| !number.is_multiple_of(16);
     let paths = [
         ("/en/".to_owned(), format!(">{}<", size / 8)),
         ("/en/consents".to_owned(), format!(">{}<", size / 80)),
