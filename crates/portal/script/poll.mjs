@@ -3,6 +3,8 @@
 //
 // <div id="job" data-module="tacit-poll" data-seconds="2"> ... <p data-say>120 of 500 rows</p></div>
 
+import { labelCards } from "./cards.mjs";
+
 // After so many failures in a row it rests; the link in the page is still there.
 const FAILURES = 5;
 // What is read aloud, at most so often.
@@ -57,5 +59,6 @@ async function load(id) {
 function show(part, fresh) {
   const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
   part.replaceChildren(...fresh.childNodes);
+  part.querySelectorAll("[data-module~=tacit-cards]").forEach(labelCards);
   if (focused) document.getElementById(focused)?.focus();
 }

@@ -3,13 +3,17 @@
 
 use std::fmt;
 
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use axum::body::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tacit_desk::tokens::token_of;
 use tacit_identity::FileError;
 use tacit_model::RequestId;
 
-use crate::web::{Web, WebError, is_loopback};
+use crate::web::{Lines, Web, WebError, is_loopback};
+
+const JSON: &str = "application/json";
+const JSON_LINES: &str = "application/x-ndjson";
 
 /// Where a JSON API is, and what lets the portal in.
 #[derive(Debug, Clone, Deserialize)]
@@ -99,7 +103,7 @@ impl Api {
 
     /// Reads.
     pub(crate) async fn get<A: DeserializeOwned>(&self, path: &str, id: &RequestId) -> Result<A, Trouble> {
-        self.call(Method::GET, path, Vec::new(), id).await
+        self.call(self.request(Method::GET, path, JSON, Vec::new(), id)?).await
     }
 
     /// Sends a body, reads the answer.
@@ -110,40 +114,77 @@ impl Api {
         id: &RequestId,
     ) -> Result<A, Trouble> {
         let body = serde_json::to_vec(body).map_err(|error| Trouble::new("internal", error.to_string()))?;
-        self.call(Method::POST, path, body, id).await
+        self.call(self.request(Method::POST, path, JSON, body, id)?).await
     }
 
-    async fn call<A: DeserializeOwned>(
+    /// Sends JSON Lines, reads one answer.
+    pub(crate) async fn post_lines<A: DeserializeOwned>(
+        &self,
+        path: &str,
+        lines: Vec<u8>,
+        id: &RequestId,
+    ) -> Result<A, Trouble> {
+        self.call(self.request(Method::POST, path, JSON_LINES, lines, id)?).await
+    }
+
+    /// Sends JSON Lines, reads JSON Lines as they come.
+    pub(crate) async fn exchange(
+        &self,
+        path: &str,
+        lines: Vec<u8>,
+        id: &RequestId,
+    ) -> Result<Lines, Trouble> {
+        let request = self.request(Method::POST, path, JSON_LINES, lines, id)?;
+        let answered = self.web.lines(request).await.map_err(|error| self.silent(&error))?;
+        answered.map_err(|response| refused(&response))
+    }
+
+    fn request(
         &self,
         method: Method,
         path: &str,
+        kind: &'static str,
         body: Vec<u8>,
         id: &RequestId,
-    ) -> Result<A, Trouble> {
+    ) -> Result<Request<Vec<u8>>, Trouble> {
         let broken = |what: String| Trouble::new("unavailable", what);
         let url = self.base.join(path).map_err(|error| broken(error.to_string()))?;
-        let request = Request::builder()
+        Request::builder()
             .method(method)
             .uri(url.as_str())
             .header(header::AUTHORIZATION, &self.bearer)
-            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::CONTENT_TYPE, kind)
             .header("x-request-id", id.as_str())
             .body(body)
-            .map_err(|error| broken(error.to_string()))?;
-        let response = self.web.call(request).await.map_err(|error| {
-            let reason = if matches!(error, WebError::Slow) { "deadline" } else { "unavailable" };
-            tracing::warn!(%error, api = %self.base, "an interface of ours does not answer");
-            Trouble::new(reason, error.to_string())
-        })?;
-        let status = response.status();
-        if status.is_success() {
-            return serde_json::from_slice(response.body()).map_err(|error| {
-                tracing::error!(%error, path = %url.path(), "an answer of an interface of ours cannot be read");
-                Trouble::new("internal", "The answer cannot be read.".to_owned())
-            });
-        }
-        let trouble = serde_json::from_slice(response.body())
-            .unwrap_or_else(|_| Trouble::new("unavailable", format!("The interface answered {status}.")));
-        Err(Trouble { status, ..trouble })
+            .map_err(|error| broken(error.to_string()))
     }
+
+    async fn call<A: DeserializeOwned>(&self, request: Request<Vec<u8>>) -> Result<A, Trouble> {
+        let path = request.uri().path().to_owned();
+        let response = self.web.call(request).await.map_err(|error| self.silent(&error))?;
+        if response.status().is_success() {
+            return serde_json::from_slice(response.body()).map_err(|error| unreadable(&error, &path));
+        }
+        Err(refused(&response))
+    }
+
+    /// It does not answer, or no more.
+    pub(crate) fn silent(&self, error: &WebError) -> Trouble {
+        let reason = if matches!(error, WebError::Slow) { "deadline" } else { "unavailable" };
+        tracing::warn!(%error, api = %self.base, "an interface of ours does not answer");
+        Trouble::new(reason, error.to_string())
+    }
+}
+
+/// What it answered cannot be understood.
+pub(crate) fn unreadable(error: &serde_json::Error, path: &str) -> Trouble {
+    tracing::error!(%error, path, "an answer of an interface of ours cannot be read");
+    Trouble::new("internal", "The answer cannot be read.".to_owned())
+}
+
+fn refused(response: &Response<Bytes>) -> Trouble {
+    let status = response.status();
+    let trouble = serde_json::from_slice(response.body())
+        .unwrap_or_else(|_| Trouble::new("unavailable", format!("The interface answered {status}.")));
+    Trouble { status, ..trouble }
 }

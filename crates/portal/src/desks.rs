@@ -55,6 +55,7 @@ impl DeskName {
             Self::Officer => &[
                 ("home", "/"),
                 ("check", "/check"),
+                ("batch", "/batch"),
                 ("checks", "/checks"),
                 ("wanted", "/consents"),
                 ("measures", "/measures"),

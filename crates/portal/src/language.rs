@@ -66,6 +66,14 @@ impl Language {
         }
     }
 
+    /// What stands between two sentences.
+    pub(crate) const fn gap(self) -> &'static str {
+        match self {
+            Self::English => " ",
+            Self::Chinese => "",
+        }
+    }
+
     pub(crate) fn of_segment(segment: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|language| language.segment() == segment)
     }
@@ -308,6 +316,9 @@ mod tests {
             "log-by-",
             "signal-",
             "became-",
+            "batch-file-",
+            "batch-row-",
+            "batch-kind-",
         ];
         let idle: Vec<_> = known
             .iter()

@@ -33,6 +33,7 @@ mod session;
 pub mod store;
 mod subject;
 mod time;
+mod upload;
 mod visit;
 mod web;
 

@@ -27,16 +27,23 @@ pub(crate) struct Route<S> {
     pub(crate) guard: Guard,
     /// What it is counted as.
     limit: Option<Limit>,
+    /// Whether its form carries a file.
+    file: bool,
     pub(crate) handler: MethodRouter<S>,
 }
 
 impl<S> Route<S> {
     pub(crate) fn get(path: &'static str, guard: Guard, handler: MethodRouter<S>) -> Self {
-        Self { method: Method::GET, path, guard, limit: None, handler }
+        Self { method: Method::GET, path, guard, limit: None, file: false, handler }
     }
 
     pub(crate) fn post(path: &'static str, guard: Guard, handler: MethodRouter<S>) -> Self {
-        Self { method: Method::POST, path, guard, limit: None, handler }
+        Self { method: Method::POST, path, guard, limit: None, file: false, handler }
+    }
+
+    /// A form with a file, for who is logged in.
+    pub(crate) fn upload(path: &'static str, handler: MethodRouter<S>) -> Self {
+        Self { file: true, ..Self::post(path, Guard::Login, handler) }
     }
 
     /// Only so often.
@@ -56,10 +63,13 @@ pub struct Guarded {
     pub guard: Guard,
     /// What it is counted as, when it may be asked only so often.
     pub limit: Option<Limit>,
+    /// Whether its form carries a file.
+    pub file: bool,
 }
 
 /// An address that is not ours needs a login like most others, so that strangers learn nothing.
-static OTHER: Guarded = Guarded { method: Method::GET, path: "other", guard: Guard::Login, limit: None };
+static OTHER: Guarded =
+    Guarded { method: Method::GET, path: "other", guard: Guard::Login, limit: None, file: false };
 
 /// The pages of a desk: what serves them, and the table that this was made of.
 pub(crate) struct Pages {
@@ -112,8 +122,8 @@ pub(crate) fn split<S: Clone + Send + Sync + 'static>(routes: Vec<Route<S>>) -> 
     let mut router = Router::new();
     let mut table = Vec::new();
     for route in routes {
-        let Route { method, path, guard, limit, .. } = route;
-        table.push(Guarded { method, path, guard, limit });
+        let Route { method, path, guard, limit, file, .. } = route;
+        table.push(Guarded { method, path, guard, limit, file });
         router = router.route(path, route.handler);
     }
     let router =

@@ -18,6 +18,7 @@ use axum::{
 use subtle::ConstantTimeEq as _;
 use tacit_desk::http::Peer;
 use tacit_model::{LogSafe, LogText, RequestId, entropy::os_rng};
+use tokio::sync::Semaphore;
 
 use crate::{
     desk::{Desk, LoginWith},
@@ -28,7 +29,7 @@ use crate::{
     limits::Limit,
     routes::{self, Guard, Guarded, Pages, Route},
     session::secret,
-    time,
+    time, upload,
     visit::{Fault, Visit},
 };
 
@@ -39,12 +40,16 @@ const ABOUT_MAX: usize = 120;
 const ABOUT_COUNT: usize = 20;
 /// Longest time for a page.
 const PAGE_TIME: Duration = Duration::from_secs(70);
+/// Most files at one time that are on their way in; the next one waits.
+const UPLOADS: usize = 4;
 
 /// A desk with what its pages are made of.
 pub(crate) struct App<D> {
     pub(crate) desk: Desk,
     pub(crate) of: D,
     table: Arc<[Guarded]>,
+    /// One permit per file in memory that a browser sends.
+    uploads: Arc<Semaphore>,
 }
 
 /// What handlers get.
@@ -53,7 +58,8 @@ pub(crate) type Shared<D> = Arc<App<D>>;
 /// The pages of a desk with everything around them.
 pub(crate) fn pages<D: Send + Sync + 'static>(desk: Desk, of: D, routes: Vec<Route<Shared<D>>>) -> Pages {
     let (router, table) = routes::split(routes);
-    let app = Arc::new(App { desk, of, table: Arc::clone(&table) });
+    let uploads = Arc::new(Semaphore::new(UPLOADS));
+    let app = Arc::new(App { desk, of, table: Arc::clone(&table), uploads });
     let router = router.layer(middleware::from_fn_with_state(Arc::clone(&app), envelope)).with_state(app);
     Pages { router, table }
 }
@@ -68,7 +74,9 @@ async fn envelope<D: Send + Sync + 'static>(
     let (path, method) = (route.path, request.method().clone());
     let (mut visit, mut request) = arrived(&app.desk, request);
     let at = request.uri().path().to_owned();
-    let mut admitted = admit(&app.desk, &mut visit, &mut request, route).await;
+    let admitted = tokio::time::timeout(PAGE_TIME, admit(&app, &mut visit, &mut request, route)).await;
+    // A form that does not come in time is one that cannot be read.
+    let mut admitted = admitted.unwrap_or(Err(Fault::Form));
     let acted = match noted(&app.desk, &visit, route, &at, admitted.as_ref().err()).await {
         Ok(acted) => acted,
         Err(fault) => {
@@ -140,14 +148,20 @@ fn arrived(desk: &Desk, request: Request) -> (Visit, Request) {
         rest: rest.into(),
         query: Arc::new(Fields::parse(query.as_bytes())),
         form: Arc::default(),
+        file: None,
         now,
     };
     (visit, request)
 }
 
 /// Whether the request may go on to its handler.
-async fn admit(desk: &Desk, visit: &mut Visit, request: &mut Request, route: &Guarded) -> Result<(), Fault> {
-    let guard = route.guard;
+async fn admit<D>(
+    app: &App<D>,
+    visit: &mut Visit,
+    request: &mut Request,
+    route: &Guarded,
+) -> Result<(), Fault> {
+    let desk = &app.desk;
     if route.limit == Some(Limit::Login) {
         let peer = request.extensions().get().map(|Peer(peer)| *peer);
         desk.limits.login(desk.limits.client(peer, request.headers()), visit.now)?;
@@ -156,25 +170,30 @@ async fn admit(desk: &Desk, visit: &mut Visit, request: &mut Request, route: &Gu
     let cookies = cookies.collect::<Vec<_>>().join("; ");
     visit.session = desk.sessions.of(&cookies).await?;
     let reads = [Method::GET, Method::HEAD].contains(request.method());
-    if !reads {
-        // A change comes from a page of this desk, by its form, in its session.
-        if !same_origin(desk, request.headers()) {
-            return Err(Fault::Forged);
-        }
-        visit.form = Arc::new(form(request).await?);
+    // A change comes from a page of this desk, by its form, in its session.
+    if !reads && !same_origin(desk, request.headers()) {
+        return Err(Fault::Forged);
     }
     let logged_in = visit.session.as_ref().is_some_and(|session| session.state.login.is_some());
-    if guard != Guard::Open && !logged_in {
+    if route.guard != Guard::Open && !logged_in {
         return Err(Fault::LoggedOut);
     }
     if !reads {
         let session = visit.session.as_ref().ok_or(Fault::Forged)?;
-        let shown = visit.form.get("csrf").unwrap_or_default();
-        if !bool::from(shown.as_bytes().ct_eq(session.state.csrf.as_bytes())) {
-            return Err(Fault::Forged);
+        let own = |shown: &str| bool::from(shown.as_bytes().ct_eq(session.state.csrf.as_bytes()));
+        if route.file && upload::is_one(request.headers()) {
+            // Nothing of a file is read before its form has shown the secret.
+            let (form, file) = upload::read(request, own, &app.uploads).await?;
+            visit.form = Arc::new(form);
+            visit.file = file.map(Arc::new);
+        } else {
+            visit.form = Arc::new(form(request).await?);
+            if !own(visit.form.get("csrf").unwrap_or_default()) {
+                return Err(Fault::Forged);
+            }
         }
     }
-    match guard {
+    match route.guard {
         Guard::For(scope) => {
             visit.who(scope)?;
         }

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use tacit_client::{Kind, Vault};
 use tacit_model::{Clock, Millis, entropy::os_rng};
 use tacit_store::{Db, StoreError};
+use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use crate::{desks::DeskName, person::Login, store::sessions};
@@ -62,6 +63,17 @@ pub(crate) struct Session {
     pub(crate) state: State,
 }
 
+impl Session {
+    /// Where what is kept for this session lies; it lets nobody in.
+    pub(crate) fn place(&self) -> Place {
+        Place(self.token.key())
+    }
+}
+
+/// A session by the key of its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Place([u8; 32]);
+
 /// The secret in the cookie.
 #[derive(Clone)]
 struct Token(Zeroizing<[u8; 32]>);
@@ -89,11 +101,24 @@ pub(crate) struct Sessions {
     desk: DeskName,
     config: SessionConfig,
     clock: Arc<dyn Clock>,
+    /// Changes whenever somebody logs out.
+    ended: watch::Sender<()>,
 }
 
 impl Sessions {
     pub(crate) fn new(db: Db, desk: DeskName, config: SessionConfig, clock: Arc<dyn Clock>) -> Self {
-        Self { db, desk, config, clock }
+        Self { db, desk, config, clock, ended: watch::Sender::new(()) }
+    }
+
+    /// Whether the session of a place has not ended.
+    pub(crate) async fn holds(&self, place: &Place) -> Result<bool, StoreError> {
+        let (desk, now) = (self.desk.as_str(), self.clock.now());
+        Ok(sessions::get(&mut *self.db.read().await?, &place.0, desk, now).await?.is_some())
+    }
+
+    /// Changes whenever somebody logs out: whoever keeps something for a session looks again then.
+    pub(crate) fn ended(&self) -> watch::Receiver<()> {
+        self.ended.subscribe()
     }
 
     /// The session of the cookies that a browser sent, if it holds.
@@ -137,13 +162,16 @@ impl Sessions {
         let state = State { csrf: secret(), began: now, used: now, pending: None, login: Some(login) };
         let session = Session { token: Token::new(), state };
         sessions::delete(&mut *self.db.write().await?, &old.token.key()).await?;
+        self.ended.send_replace(());
         self.put(&session).await?;
         Ok(session)
     }
 
     /// Ends a session on the server.
     pub(crate) async fn end(&self, session: &Session) -> Result<(), StoreError> {
-        sessions::delete(&mut *self.db.write().await?, &session.token.key()).await
+        sessions::delete(&mut *self.db.write().await?, &session.token.key()).await?;
+        self.ended.send_replace(());
+        Ok(())
     }
 
     /// Removes the sessions that ended by themselves.

@@ -16,6 +16,7 @@ use crate::{
     limits::Wait,
     person::{Login, NotFor, Scope, Who},
     session::Session,
+    upload::Upload,
 };
 
 /// One request, as the handlers see it. In the extensions of every request that reaches one.
@@ -31,6 +32,8 @@ pub(crate) struct Visit {
     pub(crate) query: Arc<Fields>,
     /// The fields of the form, when one was sent.
     pub(crate) form: Arc<Fields>,
+    /// The file of the form, when one was chosen.
+    pub(crate) file: Option<Arc<Upload>>,
     pub(crate) now: tacit_model::Millis,
 }
 

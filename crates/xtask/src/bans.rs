@@ -73,8 +73,9 @@ const OWNERS: &[(&[&str], &[&[&str]])] = &[
     (&["ct-merkle", "signed_note", "tlog_tiles"], &[]),
     // HTTP for people and applications.
     (&["axum", "utoipa"], &[&["desk", "node", "authority", "portal", "tacit"]]),
-    // Pages and logins. openidconnect brings RSA, with which it verifies and never signs.
+    // Pages, logins and uploaded files. openidconnect brings RSA, with which it verifies and never signs.
     (&["askama", "chrono", "cookie", "fluent-bundle", "openidconnect", "unic-langid", "url"], &[&["portal"]]),
+    (&["calamine", "multer", "zip"], &[&["portal"]]),
     // Configuration files are read in one place; arguments and what prints belong to the binary.
     (&["figment"], &[&["federation"]]),
     (

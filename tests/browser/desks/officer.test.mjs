@@ -27,8 +27,8 @@ const OTHER = process.env.TACIT_CODE_OTHER;
 const ELIGIBILITY = "tax/serious-violations public-procurement-eligibility";
 const SELECTION = "tax/serious-violations vendor-selection";
 const WORDS = {
-  en: { logIn: "Log in", go: "Continue", check: "Check", ask: "Ask for consent", register: "Register", lift: "Lift for good", logOut: "Log out" },
-  zh: { logIn: "登录", go: "继续", check: "查询", ask: "请求同意", register: "登记", lift: "确定解除", logOut: "退出" },
+  en: { logIn: "Log in", go: "Continue", check: "Check", ask: "Ask for consent", register: "Register", lift: "Lift for good", logOut: "Log out", upload: "Upload", start: /^Ask now/, stop: "Stop", discard: /^Discard/ },
+  zh: { logIn: "登录", go: "继续", check: "查询", ask: "请求同意", register: "登记", lift: "确定解除", logOut: "退出", upload: "上传", start: /^开始查询/, stop: "停止", discard: /^放弃/ },
 };
 
 describe("the officer desk", { skip: missingBrowser() || (DESK ? false : "no officer desk runs") }, () => {
@@ -153,6 +153,60 @@ describe("the officer desk", { skip: missingBrowser() || (DESK ? false : "no off
     });
   }
 
+  async function upload(page, language, rows, number) {
+    await page.goto(`${DESK}/${language}/batch`);
+    await page.locator(`input[value="${ELIGIBILITY}"]`).check();
+    await page.locator("#case_number").fill(number);
+    await page.locator("#file").setInputFiles({ name: "codes.csv", mimeType: "text/csv", buffer: Buffer.from(rows) });
+    await page.getByRole("button", { name: WORDS[language].upload, exact: true }).click();
+    await page.waitForSelector("#forget");
+  }
+
+  for (const language of ["en", "zh"]) {
+    for (const script of [true, false]) {
+      test(`a file is uploaded, planned, asked and taken away: ${language}, ${script ? "with" : "without"} a script`, async () => {
+        await visit(browser, { language, script }, async (page) => {
+          const words = WORDS[language];
+          const look = (name) => (script ? judge(page, language, name) : Promise.resolve());
+          await logIn(page, language, "chen");
+          await page.goto(`${DESK}/${language}/batch`);
+          await look("batch");
+          await page.getByRole("button", { name: words.upload, exact: true }).click();
+          await page.waitForSelector("[role=alert]");
+          assert.equal(await page.getByRole("alert").getByRole("link").count(), 3);
+          await look("batch-error");
+
+          const file = `code,case\n${CODE},K-1\n${CODE.slice(0, 17)}!,\n,K-3\n${OTHER},\n`;
+          await upload(page, language, file, `2026-b-${language}-${script}`);
+          assert.equal(await page.locator("tbody tr").count(), 2);
+          await look("batch-plan");
+          await page.getByRole("button", { name: words.start }).click();
+          const results = page.locator('a[href$="/results.csv"]');
+          if (script) {
+            // The page goes on by itself.
+            await results.waitFor({ timeout: 30_000 });
+          } else {
+            for (let tries = 0; tries < 60; tries += 1) {
+              await page.waitForTimeout(500);
+              if ((await results.count()) > 0) break;
+              await page.locator("#look-again").click();
+            }
+          }
+          assert.equal(await page.locator("tbody tr").count(), 4);
+          await look("batch-answers");
+          const [download] = await Promise.all([page.waitForEvent("download"), results.click()]);
+          const text = await readFile(await download.path(), "utf8");
+          assert.equal(text.trim().split("\n").length, 5);
+          assert.ok(text.includes(CODE));
+          await page.goto(`${DESK}/${language}/batch?show=wrong`);
+          assert.equal(await page.locator("tbody tr").count(), 2);
+          await page.getByRole("button", { name: words.discard }).click();
+          await page.waitForSelector("#file");
+        });
+      });
+    }
+  }
+
   test("the keyboard alone makes a check and sees where it is", async () => {
     await visit(browser, {}, async (page) => {
       await logIn(page, "en", "chen");
@@ -181,6 +235,28 @@ describe("the officer desk", { skip: missingBrowser() || (DESK ? false : "no off
       await judge(page, "en", "no-role");
     });
   });
+
+  for (const language of ["en", "zh"]) {
+    test(`a batch that runs is left, found again and stopped: ${language}`, async () => {
+      await visit(browser, { language }, async (page) => {
+        await logIn(page, language, "chen");
+        // Each row a case of its own: it takes its time.
+        const rows = Array.from({ length: 1500 }, (_, at) => `${OTHER},K-${at}\n`).join("");
+        await upload(page, language, `code,case\n${rows}`, "2026-long");
+        await page.getByRole("button", { name: WORDS[language].start }).click();
+        await page.waitForSelector("progress");
+        await judge(page, language, "batch-running");
+        await page.goto(`${DESK}/${language}/checks`);
+        await page.goto(`${DESK}/${language}/batch`);
+        const value = () => page.locator("progress").evaluate((bar) => bar.value);
+        const before = await value();
+        await page.waitForFunction((past) => document.querySelector("progress")?.value > past, before);
+        await page.getByRole("button", { name: WORDS[language].stop, exact: true }).click();
+        await page.waitForSelector(".govuk-inset-text");
+        await judge(page, language, "batch-stopped");
+      });
+    });
+  }
 
   test("the first page weighs no more than a page may", async () => {
     await visit(browser, {}, (page) => notHeavy(page, `${DESK}/en/`));

@@ -10,13 +10,29 @@ use super::{batch::Arrived, json::App, problem::Problem, question::Checked};
 /// Subjects read ahead of the planner.
 const AHEAD: usize = 1024;
 
+/// Most rows that are named with what is wrong with them; beyond, they are counted.
+pub(super) const NAMED_MAX: usize = 10_000;
+
 /// Rows of a batch that was not asked.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Count {
     /// Rows whose code is valid.
     pub(super) checks: u64,
     /// Rows whose code or form is not.
     pub(super) invalid: u64,
+    /// The first of those.
+    pub(super) named: Vec<Invalid>,
+}
+
+/// A row that would not be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Invalid {
+    /// Which one, from 1; for JSON Lines the line of the body.
+    pub(super) line: u64,
+    /// The caller's own number.
+    pub(super) row: Option<u64>,
+    /// What is wrong with it.
+    pub(super) problem: Problem,
 }
 
 /// Counts the rows and has the valid ones planned, in bounded memory.
@@ -59,7 +75,12 @@ async fn count(
                 // A planner that has ended answers by itself.
                 let _ = subjects.send(parsed.subject).await;
             }
-            Err(_) => count.invalid += 1,
+            Err(problem) => {
+                count.invalid += 1;
+                if count.named.len() < NAMED_MAX {
+                    count.named.push(Invalid { line: row.line, row: row.row, problem });
+                }
+            }
         }
     }
 }

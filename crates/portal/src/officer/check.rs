@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Longest code as typed and longest case number, in bytes, as the node has them.
-const TEXT_MAX: usize = 200;
+pub(super) const TEXT_MAX: usize = 200;
 
 /// A field of the form that is not right: its id, and what is wrong, in words.
 pub(super) struct Wrong {
@@ -55,23 +55,15 @@ struct CheckPage {
     wrongs: Wrongs,
 }
 
-impl CheckPage {
-    fn typed(&self, name: &str) -> &str {
-        self.form.get(name).unwrap_or_default()
-    }
-
-    /// The value of a choice: a list with a purpose.
-    fn choice(&self, list: &List, purpose: &Purpose) -> String {
-        choice(list, purpose)
-    }
-
-    fn is_chosen(&self, choice: &str) -> bool {
-        self.form.get("choice") == Some(choice)
-    }
+/// The value of a choice: a list with a purpose.
+pub(super) fn choice(list: &List, purpose: &Purpose) -> String {
+    format!("{} {}", list.list, purpose.purpose)
 }
 
-fn choice(list: &List, purpose: &Purpose) -> String {
-    format!("{} {}", list.list, purpose.purpose)
+/// The list and the purpose that were chosen, of those that there are.
+pub(super) fn chosen<'l>(lists: &'l [List], form: &Fields) -> Option<(&'l List, &'l Purpose)> {
+    let mut pairs = lists.iter().flat_map(|list| list.purposes.iter().map(move |purpose| (list, purpose)));
+    pairs.find(|(list, purpose)| form.get("choice") == Some(choice(list, purpose).as_str()))
 }
 
 pub(super) async fn form(
@@ -106,8 +98,7 @@ pub(super) async fn check(
     let (language, form) = (visit.language, visit.form.clone());
     let field = |name| form.get(name).filter(|text| text.len() <= TEXT_MAX);
     let mut wrongs = Wrongs::default();
-    let pairs = || lists.iter().flat_map(|list| list.purposes.iter().map(move |purpose| (list, purpose)));
-    let chosen = pairs().find(|(list, purpose)| form.get("choice") == Some(choice(list, purpose).as_str()));
+    let chosen = chosen(&lists, &form);
     let (code, case_number) = (field("code"), field("case_number"));
     if code.is_none() {
         wrongs.add("code", language.say("check-code-missing"));

@@ -1,5 +1,6 @@
-//! The officer desk: one question at a time to the lists that the agency may ask, what became of it, and what rests on it.
+//! The officer desk: questions to the lists that the agency may ask, one by one or from a file, what became of them, and what rests on them.
 
+mod batch;
 mod cases;
 mod check;
 mod checks;
@@ -29,6 +30,8 @@ const PAGE: usize = 20;
 pub(crate) struct Officer {
     /// The agency's node.
     api: Api,
+    /// What officers uploaded, for as long as their sessions last.
+    batches: batch::Kept,
 }
 
 type App = Shared<Officer>;
@@ -40,6 +43,13 @@ pub(crate) fn pages(desk: Desk, api: Api) -> Pages {
         Route::get("/{language}/", Guard::Open, routing::get(home::home)),
         Route::get("/{language}/check", Guard::Login, routing::get(check::form)),
         Route::post("/{language}/check", Guard::Login, routing::post(check::check)),
+        Route::get("/{language}/batch", Guard::Login, routing::get(batch::batch)),
+        Route::upload("/{language}/batch", routing::post(batch::upload)),
+        Route::post("/{language}/batch/start", Guard::Login, routing::post(batch::start)),
+        Route::post("/{language}/batch/stop", Guard::Login, routing::post(batch::stop)),
+        Route::post("/{language}/batch/forget", Guard::Login, routing::post(batch::forget)),
+        Route::get("/{language}/batch/results.csv", Guard::Login, routing::get(batch::csv)),
+        Route::get("/{language}/batch/results.json", Guard::Login, routing::get(batch::json)),
         Route::get("/{language}/checks", Guard::Login, routing::get(checks::checks)),
         Route::get("/{language}/checks/{record}/receipt", Guard::Login, routing::get(checks::receipt)),
         Route::get("/{language}/consents", Guard::Login, routing::get(consents::consents)),
@@ -55,7 +65,8 @@ pub(crate) fn pages(desk: Desk, api: Api) -> Pages {
         Route::post("/{language}/cases/{level}/{case}", Guard::Decides, routing::post(cases::decide)),
         Route::get("/{language}/node", Guard::Login, routing::get(node::node)),
     ]);
-    serving::pages(desk, Officer { api }, routes)
+    let batches = batch::Kept::new(desk.sessions.clone());
+    serving::pages(desk, Officer { api, batches }, routes)
 }
 
 /// An id out of an address, before it stands in another: nothing else names a record.

@@ -9,6 +9,7 @@ mod consents;
 mod letters;
 mod limits;
 mod officer;
+mod officer_batch;
 mod pages;
 mod subject;
 mod tls;

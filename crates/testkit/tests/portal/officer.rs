@@ -1,6 +1,6 @@
 //! The officer desk against a real node: one check from login to receipt, consent, measures, and who gets nothing.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Mutex};
 
 use http::StatusCode;
 use serde_json::json;
@@ -11,30 +11,30 @@ use tacit_federation::{
     run::{RunningPortal, StartError, Surroundings, start_portal},
 };
 use tacit_model::{entropy::seeded_rng, generate::generate_uscc, parse_ulid};
-use tacit_testkit::{Federation, Options};
-
 use tacit_portal::{Guard, Guarded};
+use tacit_testkit::{Federation, Options};
 
 use crate::{
     dressed,
+    officer_batch::{ended, press, upload},
     visitor::{Page, Visitor},
     walk::{Filling, Walked, masked, walk},
 };
 
 const TAX: &str = "tax/serious-violations";
 /// Lists with purposes, as the form has them.
-const ELIGIBILITY: &str = "tax/serious-violations public-procurement-eligibility";
-const SELECTION: &str = "tax/serious-violations vendor-selection";
+pub(crate) const ELIGIBILITY: &str = "tax/serious-violations public-procurement-eligibility";
+pub(crate) const SELECTION: &str = "tax/serious-violations vendor-selection";
 
 /// A federation, the desk of its procurement office, and a code that is listed beside one that is not.
-struct Scene {
-    federation: Federation,
+pub(crate) struct Scene {
+    pub(crate) federation: Federation,
     portal: RunningPortal,
-    listed: String,
-    other: String,
+    pub(crate) listed: String,
+    pub(crate) other: String,
 }
 
-async fn scene() -> Scene {
+pub(crate) async fn scene() -> Scene {
     let federation = Federation::start("procurement", Options::quick()).await.unwrap();
     let mut rng = seeded_rng([79; 32]);
     let [listed, other] = [(); 2].map(|()| generate_uscc(&mut rng));
@@ -79,7 +79,7 @@ claims = {claims}
 }
 
 impl Scene {
-    async fn officer(&self, account: &str) -> Visitor {
+    pub(crate) async fn officer(&self, account: &str) -> Visitor {
         let mut visitor = Visitor::new(self.portal.desks()[0].address);
         visitor.log_in(account).await;
         visitor
@@ -108,7 +108,7 @@ fn link(page: &Page, begins: &str) -> String {
 }
 
 #[track_caller]
-fn says(page: &Page, words: &[&str]) {
+pub(crate) fn says(page: &Page, words: &[&str]) {
     for words in words {
         assert!(page.text.contains(words), "{words:?} is not in {}", page.text);
     }
@@ -343,9 +343,11 @@ async fn an_officer_desk_that_names_no_role_does_not_start() {
     assert!(error.contains("login.claims.role"), "{error}");
 }
 
-/// A desk at which somebody who decides asked, took a measure and asked for consent.
+/// A desk at which somebody who decides asked, one by one and from a file, took a measure and asked for consent.
 struct Walk {
     scene: Scene,
+    /// The session that has the batch, until the walk takes it.
+    batch: Mutex<Option<Visitor>>,
     receipt: String,
     new: String,
     lift: String,
@@ -364,7 +366,7 @@ impl Walk {
         let form = sun.get(&new).await;
         let query = new.split_once('?').unwrap().1.replace('+', "%20");
         let fields = format!("csrf={}&decider=head&{query}", form.csrf());
-        let done = sun.send(http::Method::POST, "/en/measures", Some(fields)).await;
+        let done = sun.send(http::Method::POST, "/en/measures", Some(fields.into())).await;
         says(&done, &["Measure registered"]);
         let standing = sun.get("/en/measures").await;
         let lift = standing.text.split("action=\"").find(|it| it.starts_with("/en/measures/")).unwrap();
@@ -382,12 +384,15 @@ impl Walk {
         ];
         let asked = sun.post("/en/consents", &form).await;
         assert_eq!(asked.status, StatusCode::SEE_OTHER, "{}", asked.text);
+        upload(&mut sun, ELIGIBILITY, "T-20-walk", format!("code\n{}\n", scene.other).as_bytes()).await;
+        press(&mut sun, "start").await;
+        says(&ended(&mut sun).await, &["Answers of the batch", "T-20-walk"]);
         // The subject is told of the measure, a moment later.
         while !scene.kinds().await.contains_key("notice") {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
         let (consent, asset) = (asked.to().to_owned(), link(&standing, "/assets/"));
-        Self { scene, receipt, new, lift, consent, asset }
+        Self { scene, batch: Mutex::new(Some(sun)), receipt, new, lift, consent, asset }
     }
 }
 
@@ -409,10 +414,20 @@ impl Walked for Walk {
             "/{language}/logout" | "/{language}/checks" | "/{language}/node" => Filling::of(path),
             "/assets/{hash}/{name}" => Filling::of(&self.asset),
             "/{language}/login" => Filling::of(path).form("account", "sun"),
+            "/{language}/batch/start" | "/{language}/batch/stop" => Filling::of(path),
+            "/{language}/batch/forget" => Filling::of(path),
             "/{language}/check" => Filling::of(path)
                 .form("code", &self.scene.listed)
                 .form("choice", ELIGIBILITY)
                 .form("case_number", "T-19"),
+            "/{language}/batch" => Filling::of(path)
+                .form("choice", ELIGIBILITY)
+                .form("case_number", "T-19")
+                .file(format!("code\n{}\n", self.scene.listed)),
+            // There is none at the same address for who uploaded none.
+            "/{language}/batch/results.csv" | "/{language}/batch/results.json" => {
+                Filling::of(path.clone()).or(path)
+            }
             "/{language}/checks/{record}/receipt" => {
                 Filling::of(&self.receipt).or(format!("/en/checks/{NONE}/receipt"))
             }
@@ -441,7 +456,8 @@ impl Walked for Walk {
     }
 
     async fn insider(&self) -> Visitor {
-        self.scene.officer("sun").await
+        let batch = self.batch.lock().unwrap().take();
+        if let Some(sun) = batch { sun } else { self.scene.officer("sun").await }
     }
 
     async fn other(&self) -> Option<Visitor> {
@@ -458,12 +474,12 @@ impl Walked for Walk {
     }
 
     fn told_to_none_else(&self) -> Vec<String> {
-        vec!["T-17-walk".to_owned()]
+        ["T-17-walk", "T-20-walk"].map(str::to_owned).to_vec()
     }
 
     async fn state(&self, insider: &mut Visitor) -> Vec<String> {
         let mut state = vec![format!("{:?}", self.scene.kinds().await)];
-        for at in ["/en/checks", "/en/consents", "/en/measures?all=1", &self.consent] {
+        for at in ["/en/checks", "/en/consents", "/en/measures?all=1", "/en/batch", &self.consent] {
             let page = insider.get(at).await;
             assert_eq!(page.status, StatusCode::OK, "{at}: {}", page.text);
             state.push(masked(&page));

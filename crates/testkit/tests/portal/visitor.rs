@@ -29,6 +29,37 @@ impl Page {
     }
 }
 
+/// A form as it is sent.
+#[derive(Clone)]
+pub(crate) struct Form {
+    kind: &'static str,
+    body: Bytes,
+}
+
+impl Form {
+    /// Its fields in the order in which they are given, then a file.
+    pub(crate) fn with_file<'f>(fields: impl IntoIterator<Item = (&'f str, &'f str)>, file: &[u8]) -> Self {
+        let mut body = Vec::new();
+        for (name, value) in fields {
+            let part =
+                format!("--edge\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+            body.extend_from_slice(part.as_bytes());
+        }
+        let part = "--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"codes\"\r\n\r\n";
+        body.extend_from_slice(part.as_bytes());
+        body.extend_from_slice(file);
+        body.extend_from_slice(b"\r\n--edge--\r\n");
+        Self { kind: "multipart/form-data; boundary=edge", body: body.into() }
+    }
+}
+
+/// Fields alone, as [`Visitor::encoded`] has them.
+impl From<String> for Form {
+    fn from(fields: String) -> Self {
+        Self { kind: "application/x-www-form-urlencoded", body: fields.into() }
+    }
+}
+
 /// A browser.
 #[derive(Clone)]
 pub(crate) struct Visitor {
@@ -60,7 +91,7 @@ impl Visitor {
     }
 
     pub(crate) async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Page {
-        self.send(Method::POST, path, Some(Self::encoded(form.iter().copied()))).await
+        self.send(Method::POST, path, Some(Self::encoded(form.iter().copied()).into())).await
     }
 
     /// The fields of a form as they are sent.
@@ -73,20 +104,25 @@ impl Visitor {
         text
     }
 
+    /// A form with a file, its fields first as they are given.
+    pub(crate) async fn upload(&mut self, path: &str, form: &[(&str, &str)], file: &[u8]) -> Page {
+        self.send(Method::POST, path, Some(Form::with_file(form.iter().copied(), file))).await
+    }
+
     /// One request. A form says where it comes from, unless that is empty.
-    pub(crate) async fn send(&mut self, method: Method, path: &str, form: Option<String>) -> Page {
+    pub(crate) async fn send(&mut self, method: Method, path: &str, form: Option<Form>) -> Page {
         let mut request =
             Request::builder().method(method).uri(format!("{}://{}{path}", self.scheme, self.at));
         if let Some(cookie) = &self.cookie {
             request = request.header(header::COOKIE, cookie);
         }
-        if form.is_some() {
-            request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if let Some(form) = &form {
+            request = request.header(header::CONTENT_TYPE, form.kind);
             if !self.origin.is_empty() {
                 request = request.header(header::ORIGIN, &self.origin);
             }
         }
-        let request = request.body(Full::new(Bytes::from(form.unwrap_or_default()))).unwrap();
+        let request = request.body(Full::new(form.map(|form| form.body).unwrap_or_default())).unwrap();
         let (parts, body) = self.answered(request).await;
         if let Some(set) = parts.headers.get(header::SET_COOKIE) {
             let pair = set.to_str().unwrap().split(';').next().unwrap().to_owned();

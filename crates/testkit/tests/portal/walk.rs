@@ -9,7 +9,7 @@ use tacit_portal::{Guard, Guarded};
 
 use crate::{
     dressed,
-    visitor::{Page, Visitor},
+    visitor::{Form, Page, Visitor},
 };
 
 /// How one route is walked through.
@@ -20,13 +20,15 @@ pub(crate) struct Filling {
     pub(crate) nothing: Option<String>,
     /// What its form carries beside the secret; as a good form does.
     pub(crate) form: Vec<(&'static str, String)>,
+    /// The file that its form carries, where it takes one.
+    pub(crate) file: String,
     /// Whether the interface behind the desk has it for nobody here: then the insider too is refused, in other words.
     pub(crate) behind: bool,
 }
 
 impl Filling {
     pub(crate) fn of(at: impl Into<String>) -> Self {
-        Self { at: at.into(), nothing: None, form: Vec::new(), behind: false }
+        Self { at: at.into(), nothing: None, form: Vec::new(), file: String::new(), behind: false }
     }
 
     pub(crate) fn or(mut self, nothing: impl Into<String>) -> Self {
@@ -36,6 +38,11 @@ impl Filling {
 
     pub(crate) fn form(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.form.push((name, value.into()));
+        self
+    }
+
+    pub(crate) fn file(mut self, file: String) -> Self {
+        self.file = file;
         self
     }
 
@@ -151,9 +158,25 @@ pub(crate) fn masked(page: &Page) -> String {
     (0..text.len()).map(|at| if timed(at) { '#' } else { text[at] }).collect()
 }
 
-fn form(filling: &Filling, secret: Option<&str>) -> String {
+fn fields<'f>(filling: &'f Filling, secret: Option<&'f str>) -> Vec<(&'f str, &'f str)> {
     let pairs = filling.form.iter().map(|(name, value)| (*name, value.as_str()));
-    Visitor::encoded(secret.map(|secret| ("csrf", secret)).into_iter().chain(pairs))
+    secret.map(|secret| ("csrf", secret)).into_iter().chain(pairs).collect()
+}
+
+/// The form as a page sends it.
+fn form(route: &Guarded, filling: &Filling, secret: Option<&str>) -> Form {
+    let fields = fields(filling, secret);
+    if route.file {
+        Form::with_file(fields, filling.file.as_bytes())
+    } else {
+        Visitor::encoded(fields).into()
+    }
+}
+
+/// The form in every way in which it may be sent: one that takes a file may come without.
+fn forms(route: &Guarded, filling: &Filling, secret: Option<&str>) -> Vec<Form> {
+    let bare = route.file.then(|| Visitor::encoded(fields(filling, secret)).into());
+    bare.into_iter().chain([form(route, filling, secret)]).collect()
 }
 
 /// Walks.
@@ -205,7 +228,7 @@ async fn strangers(scene: &impl Walked, fillings: &[(&Guarded, Filling)], watch:
         let chinese = filling.at.replacen("/en/", "/zh/", 1);
         for method in [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
             let reads = [Method::GET, Method::HEAD].contains(&method);
-            let body = (!reads).then(|| form(filling, Some("x")));
+            let body = (!reads).then(|| form(route, filling, Some("x")));
             for at in [&filling.at, &chinese] {
                 let page = stranger.send(method.clone(), at, body.clone()).await;
                 if route.guard != Guard::Open {
@@ -223,7 +246,7 @@ async fn strangers(scene: &impl Walked, fillings: &[(&Guarded, Filling)], watch:
             }
         }
         for visitor in rejected.iter_mut().filter(|_| route.guard != Guard::Open) {
-            let body = (route.method == Method::POST).then(|| form(filling, Some("x")));
+            let body = (route.method == Method::POST).then(|| form(route, filling, Some("x")));
             let page = visitor.send(route.method.clone(), &filling.at, body).await;
             watch.stranger(&route.method, route, &page, "an account that may not use the desk");
         }
@@ -238,21 +261,26 @@ async fn forged(scene: &impl Walked, fillings: &[(&Guarded, Filling)], watch: &m
     assert_ne!(own, theirs);
     let cut = own[..own.len() - 1].to_owned();
     let home = me.origin.clone();
-    let forms = fillings.iter().filter(|(route, _)| route.method == Method::POST);
-    for (route, filling) in forms {
+    for (route, filling) in fillings.iter().filter(|(route, _)| route.method == Method::POST) {
         for secret in [None, Some("x"), Some(&*theirs), Some(&*cut)] {
-            let page = me.send(Method::POST, &filling.at, Some(form(filling, secret))).await;
-            watch.refused(&Method::POST, route, &page, StatusCode::FORBIDDEN, "a forged secret");
-            assert!(page.text.contains("This form cannot be accepted"), "{}", page.text);
+            for form in forms(route, filling, secret) {
+                let page = me.send(Method::POST, &filling.at, Some(form)).await;
+                watch.refused(&Method::POST, route, &page, StatusCode::FORBIDDEN, "a forged secret");
+                assert!(page.text.contains("This form cannot be accepted"), "{}", page.text);
+            }
         }
         // The right secret in the address is none.
         let at = format!("{}?csrf={own}", filling.at);
-        let page = me.send(Method::POST, &at, Some(form(filling, None))).await;
-        watch.refused(&Method::POST, route, &page, StatusCode::FORBIDDEN, "the secret in the address");
+        for form in forms(route, filling, None) {
+            let page = me.send(Method::POST, &at, Some(form)).await;
+            watch.refused(&Method::POST, route, &page, StatusCode::FORBIDDEN, "the secret in the address");
+        }
         for origin in ["", "null", "https://evil.example", &home.replacen("http:", "https:", 1)] {
             me.origin = origin.to_owned();
-            let page = me.send(Method::POST, &filling.at, Some(form(filling, Some(&own)))).await;
-            watch.refused(&Method::POST, route, &page, StatusCode::FORBIDDEN, "from elsewhere");
+            for form in forms(route, filling, Some(&own)) {
+                let page = me.send(Method::POST, &filling.at, Some(form)).await;
+                watch.refused(&Method::POST, route, &page, StatusCode::FORBIDDEN, "from elsewhere");
+            }
         }
         me.origin = home.clone();
     }
@@ -278,7 +306,7 @@ async fn tampered(fillings: &[(&Guarded, Filling)], watch: &mut Watch, me: &Visi
         for cookie in &cookies {
             let mut thief = me.clone();
             thief.cookie = Some(cookie.clone());
-            let body = (route.method == Method::POST).then(|| form(filling, Some("x")));
+            let body = (route.method == Method::POST).then(|| form(route, filling, Some("x")));
             let page = thief.send(route.method.clone(), &filling.at, body).await;
             watch.stranger(&route.method, route, &page, "a changed cookie");
         }
@@ -299,7 +327,7 @@ async fn unfit(scene: &impl Walked, fillings: &[(&Guarded, Filling)], watch: &mu
         for (visitor, words) in &mut unfit {
             let secret = visitor.get("/en/").await.csrf();
             for (route, filling) in fillings.iter().filter(|(route, _)| route.guard == guard) {
-                let body = (route.method == Method::POST).then(|| form(filling, Some(&secret)));
+                let body = (route.method == Method::POST).then(|| form(route, filling, Some(&secret)));
                 let page = visitor.send(route.method.clone(), &filling.at, body).await;
                 watch.refused(&route.method, route, &page, StatusCode::FORBIDDEN, words);
                 assert!(page.text.contains(*words), "{}: {}", route.path, page.text);
@@ -313,7 +341,7 @@ async fn others(scene: &impl Walked, fillings: &[(&Guarded, Filling)], watch: &m
     let Some(mut other) = scene.other().await else { return };
     let secret = other.get("/en/").await.csrf();
     for (route, filling) in fillings {
-        let body = (route.method == Method::POST).then(|| form(filling, Some(&secret)));
+        let body = (route.method == Method::POST).then(|| form(route, filling, Some(&secret)));
         let Some(nothing) = &filling.nothing else { continue };
         let theirs = other.send(route.method.clone(), &filling.at, body.clone()).await;
         watch.refused(&route.method, route, &theirs, StatusCode::NOT_FOUND, "another person's");
@@ -333,7 +361,7 @@ async fn reads(fillings: &[(&Guarded, Filling)], watch: &mut Watch, me: &mut Vis
         .collect();
     for (route, filling) in fillings {
         if route.method == Method::POST {
-            let at = format!("{}?{}", filling.at, form(filling, Some(&secret)));
+            let at = format!("{}?{}", filling.at, Visitor::encoded(fields(filling, Some(&secret))));
             for method in [Method::GET, Method::HEAD] {
                 let page = me.send(method.clone(), &at, None).await;
                 watch.dressed(&method, route, &page);

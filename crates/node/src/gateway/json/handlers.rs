@@ -24,7 +24,7 @@ use super::{
     lists, openapi,
     parse::parse,
     terms,
-    types::{CheckBody, HealthBody, PlanBody, QuestionBody, QuorumBody, StatusBody},
+    types::{CheckBody, HealthBody, InvalidRowBody, PlanBody, QuestionBody, QuorumBody, StatusBody},
 };
 use crate::gateway::{
     batch::{self, Event},
@@ -195,6 +195,7 @@ pub(super) async fn plan(
         request_id: call.id.to_string(),
         checks: count.checks,
         invalid: count.invalid,
+        invalid_rows: count.named.iter().map(|row| InvalidRowBody::of(row, &call.id)).collect(),
         new_subjects: plan.new_subjects,
         limits: plan.limits.iter().map(Into::into).collect(),
     }))

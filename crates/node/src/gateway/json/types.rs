@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use tacit_client::{AgreementLimit, TableVersion};
-use tacit_model::Millis;
+use tacit_model::{Millis, RequestId};
 use tacit_wire::gateway::HeldList;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::{answer::TableBody, measures::CountsBody, openapi::ListIdText, parse::given};
-use crate::gateway::question::RawQuestion;
+use crate::gateway::{plan::Invalid, problem::ProblemBody, question::RawQuestion};
 
 /// A code as typed. Never shown, wiped when dropped.
 pub(super) struct Typed(pub(super) Zeroizing<String>);
@@ -135,10 +135,32 @@ pub(super) struct PlanBody {
     pub(super) checks: u64,
     /// Rows whose code or form is not valid; they would be reported and cost nothing.
     pub(super) invalid: u64,
+    /// The first 10,000 of those, in their order, each with what is wrong.
+    pub(super) invalid_rows: Vec<InvalidRowBody>,
     /// Subjects that this agency never asked about before.
     pub(super) new_subjects: u64,
     /// What the agreements in force allow for this question; empty when none covers it.
     pub(super) limits: Vec<LimitBody>,
+}
+
+/// A row that would be reported and not asked.
+#[derive(Serialize, ToSchema)]
+#[schema(as = InvalidRow)]
+pub(super) struct InvalidRowBody {
+    /// The line of the request's body, from 1.
+    line: u64,
+    /// The caller's own number, if it gave one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, value_type = u64)]
+    row: Option<u64>,
+    /// What is wrong with it.
+    problem: ProblemBody,
+}
+
+impl InvalidRowBody {
+    pub(super) fn of(row: &Invalid, id: &RequestId) -> Self {
+        Self { line: row.line, row: row.row, problem: row.problem.body(id) }
+    }
 }
 
 /// Limits of one agreement.

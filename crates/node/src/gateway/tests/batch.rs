@@ -125,8 +125,15 @@ async fn a_plan_counts_and_asks_nobody() {
     let caller = Caller::new(FakeAsker::new());
     let mut rows: Vec<_> = codes(3).iter().map(|code| json!({"code": code}).to_string()).collect();
     rows.push("{}".to_owned());
+    let wrong = format!("{}!", &codes(1)[0][..17]);
+    rows.push(json!({"row": 7, "code": wrong}).to_string());
     let body = caller.post("/v1/checks/plan", lines(rows)).await.json();
-    assert_eq!((&body["checks"], &body["invalid"], &body["new_subjects"]), (&json!(3), &json!(1), &json!(3)));
+    assert_eq!((&body["checks"], &body["invalid"], &body["new_subjects"]), (&json!(3), &json!(2), &json!(3)));
+    let invalid = &body["invalid_rows"];
+    assert_eq!((invalid.as_array().map(Vec::len), &invalid[0]["line"]), (Some(2), &json!(5)), "{body}");
+    assert_eq!((&invalid[0]["problem"]["field"], &invalid[0]["row"]), (&json!("code"), &Value::Null));
+    assert_eq!((&invalid[1]["row"], &invalid[1]["problem"]["reason"]), (&json!(7), &json!("code_invalid")));
+    assert!(!body.to_string().contains(&wrong), "a code is not repeated");
     assert_eq!(body["limits"][0]["lists"], json!(["court/defaulters"]));
     assert_eq!(body["limits"][0]["checks_per_minute"], 200);
 }
