@@ -68,6 +68,12 @@ async fn envelope<D: Send + Sync + 'static>(
     let (path, method) = (route.path, request.method().clone());
     let (mut visit, mut request) = arrived(&app.desk, request);
     let at = request.uri().path().to_owned();
+    if ![Method::GET, Method::HEAD].contains(&method) {
+        // Forms are no pages: the link to the other language leads to one.
+        let page = routes::page_above(&app.table, &at);
+        let rest = page.strip_prefix(&visit.path("")).unwrap_or_default();
+        visit.rest = if rest.is_empty() { "/".into() } else { rest.into() };
+    }
     let mut admitted = admit(&app.desk, &mut visit, &mut request, route).await;
     let acted = match noted(&app.desk, &visit, route, &at, admitted.as_ref().err()).await {
         Ok(acted) => acted,
