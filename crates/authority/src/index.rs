@@ -19,7 +19,7 @@ use std::{
 
 use tacit_client::{Kind, RowKey};
 use tacit_ledger::record::{MEASURE_STATES, Record};
-use tacit_model::{Basis, Clock, Millis, Ulid, parse_ulid};
+use tacit_model::{Basis, Clock, MemberId, Millis, PurposeCode, Ulid, parse_ulid};
 use tacit_store::Conn;
 
 use crate::{
@@ -45,6 +45,8 @@ pub(crate) struct Fact {
     pub(crate) at: Millis,
     pub(crate) id: Option<Ulid>,
     pub(crate) what: What,
+    /// Of a check, the mark of its purpose.
+    purpose: Option<u64>,
     /// Whether it is of a kind that a person is told of.
     pub(crate) told: bool,
 }
@@ -78,8 +80,14 @@ impl Fact {
             }),
             Opening::Erasure => What::Erasure,
         };
+        let purpose = match &record {
+            Record::Access(it) => Some(mark(&it.purpose)),
+            Record::Refused(it) => Some(mark(&it.purpose)),
+            _ => None,
+        };
         Some(Self {
             sequence: entry.sequence,
+            purpose,
             index: entry.index,
             at: Millis(record.time_ms()),
             id: parse_ulid(record.id()),
@@ -87,6 +95,12 @@ impl Fact {
             told: usage::is_told(&record, &entry.opening),
         })
     }
+}
+
+/// What is remembered of a purpose's code: few bytes, the same for the same code.
+fn mark(purpose: &str) -> u64 {
+    let hash = blake3::hash(purpose.as_bytes());
+    hash.as_bytes().first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
 }
 
 /// The facts of a chain, and what the chain was when they were made.
@@ -134,7 +148,16 @@ impl Overview {
     /// What a person is told of, newest first, each record once: a chain that was carried into another epoch is read
     /// under each of its names.
     pub(crate) fn told(&self) -> Vec<&Fact> {
-        let mut told: Vec<&Fact> = self.facts().filter(|fact| fact.told).collect();
+        self.told_of(None, None)
+    }
+
+    /// The same of one member, or for one purpose.
+    pub(crate) fn told_of(&self, receiver: Option<&MemberId>, purpose: Option<&PurposeCode>) -> Vec<&Fact> {
+        let purpose = purpose.map(|purpose| mark(purpose.as_str()));
+        let chains = self.0.iter().filter(|known| receiver.is_none_or(|it| known.chain.requester == *it));
+        let facts = chains.flat_map(|known| known.facts.iter());
+        let wanted = |fact: &&Fact| fact.told && (purpose.is_none() || fact.purpose == purpose);
+        let mut told: Vec<&Fact> = facts.filter(wanted).collect();
         told.sort_by_key(|fact| std::cmp::Reverse((fact.at, fact.index)));
         told.dedup_by_key(|fact| fact.index);
         told

@@ -117,6 +117,21 @@ pub(crate) fn found<'g>(table: &'g [Guarded], method: &Method, path: &str) -> &'
     exact.or_else(|| at.next()).unwrap_or(&OTHER)
 }
 
+/// Where what answers a form can be read in another language: at the form's own address or, when that is no page, at the
+/// nearest one above it.
+pub(crate) fn page_above<'p>(table: &[Guarded], path: &'p str) -> &'p str {
+    let mut at = path;
+    loop {
+        if table.iter().any(|known| known.method == Method::GET && known.is_at(at)) {
+            return at;
+        }
+        match at.rfind('/') {
+            Some(end) if end > 0 => at = &at[..end],
+            _ => return "/",
+        }
+    }
+}
+
 /// The router of a table, and the table without its handlers.
 pub(crate) fn split<S: Clone + Send + Sync + 'static>(routes: Vec<Route<S>>) -> (Router<S>, Arc<[Guarded]>) {
     let mut router = Router::new();

@@ -74,6 +74,12 @@ async fn envelope<D: Send + Sync + 'static>(
     let (path, method) = (route.path, request.method().clone());
     let (mut visit, mut request) = arrived(&app.desk, request);
     let at = request.uri().path().to_owned();
+    if ![Method::GET, Method::HEAD].contains(&method) {
+        // Forms are no pages: the link to the other language leads to one.
+        let page = routes::page_above(&app.table, &at);
+        let rest = page.strip_prefix(&visit.path("")).unwrap_or_default();
+        visit.rest = if rest.is_empty() { "/".into() } else { rest.into() };
+    }
     let admitted = tokio::time::timeout(PAGE_TIME, admit(&app, &mut visit, &mut request, route)).await;
     // A form that does not come in time is one that cannot be read.
     let mut admitted = admitted.unwrap_or(Err(Fault::Form));

@@ -207,7 +207,7 @@ describe("the subject desk", { skip: missingBrowser() || (DESK ? false : "no sub
         await page.waitForURL(/\/objections\/new\?list=/);
         await judge(page, language, "object");
         await page.locator("main form button").click();
-        await page.waitForURL(/\/objections$/);
+        await page.waitForURL(/\/objections\/new$/);
         assert.equal(await page.getByRole("alert").count(), 1);
         await judge(page, language, "object-error");
         await page.goto(`${DESK}/${language}/consents/new`);

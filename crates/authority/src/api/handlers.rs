@@ -18,7 +18,9 @@ use tacit_desk::{
     problem::Problem,
     words,
 };
-use tacit_model::{ListId, LogSafe, Millis, Reason, SubjectCode, entropy::os_rng, parse_ulid};
+use tacit_model::{
+    ListId, LogSafe, MemberId, Millis, PurposeCode, Reason, SubjectCode, entropy::os_rng, parse_ulid,
+};
 
 use super::{
     Call, Shared, openapi,
@@ -96,8 +98,14 @@ pub(super) async fn find_usage(
     if !(1..=PAGE_MAX).contains(&limit) {
         return Err(malformed("limit", "A page has 1 to 1,000 entries."));
     }
+    let unnamed =
+        |field| move |_| malformed(field, "A name is written in small letters, digits and hyphens.");
+    let receiver: Option<MemberId> =
+        body.receiver.as_deref().map(str::parse).transpose().map_err(unnamed("receiver"))?;
+    let purpose: Option<PurposeCode> =
+        body.purpose.as_deref().map(str::parse).transpose().map_err(unnamed("purpose"))?;
     let person = person(&app, &body.scheme, &body.code).await?;
-    let mut told = person.overview.told();
+    let mut told = person.overview.told_of(receiver.as_ref(), purpose.as_ref());
     told.retain(|fact| from.is_none_or(|from| fact.at >= from) && until.is_none_or(|until| fact.at < until));
     let page: HashSet<u64> = told.iter().skip(offset - 1).take(limit).map(|fact| fact.index).collect();
     Ok(Json(UsagesBody {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 use tacit_desk::{
-    openapi::{IdText, InstantText, ListIdText},
+    openapi::{IdText, InstantText, ListIdText, NameText},
     parse::given,
     problem::ReasonCode,
 };
@@ -52,6 +52,14 @@ pub(super) struct FindBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(required = false, nullable = false, value_type = InstantText)]
     pub(super) until: Option<String>,
+    /// Only of this member.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(required = false, nullable = false, value_type = NameText)]
+    pub(super) receiver: Option<String>,
+    /// Only checks for this purpose, by its code.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(required = false, nullable = false, value_type = NameText)]
+    pub(super) purpose: Option<String>,
     /// Number of the first entry that is wanted, 1 to 1,000,000,000, as in the data tracker.
     #[serde(default, deserialize_with = "given")]
     #[schema(required = false, nullable = false, value_type = u64, minimum = 1, maximum = 1_000_000_000)]

@@ -18,7 +18,10 @@ fresh-finding = What the log says does not agree with itself: { $finding }. This
 
 ## Who asked about me.
 asked-title = Who asked about me
-asked-filter = Show a period
+asked-filter = Filter
+asked-agency = Agency
+asked-purpose = Purpose
+asked-any = All
 asked-from = From
 asked-until = To
 asked-show = Show
@@ -26,6 +29,7 @@ asked-clear = Clear
 asked-period-wrong = Enter the days as year, month and day, for example 2026-11-21
 asked-none = Nobody asked about you so far.
 asked-none-then = Nobody asked about you in this period.
+asked-none-such = Nothing of this kind is on record about you.
 asked-count = { $count ->
     [one] One entry, newest first.
    *[other] { $count } entries, newest first.

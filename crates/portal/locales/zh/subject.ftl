@@ -18,7 +18,10 @@ fresh-finding = 日志的内容自相矛盾：{ $finding }。本页可能不完�
 
 ## 谁查询过我。
 asked-title = 谁查询过我
-asked-filter = 选择时间段
+asked-filter = 筛选
+asked-agency = 机构
+asked-purpose = 目的
+asked-any = 全部
 asked-from = 从
 asked-until = 到
 asked-show = 显示
@@ -26,6 +29,7 @@ asked-clear = 清除
 asked-period-wrong = 请按年、月、日填写日期，例如 2026-11-21
 asked-none = 到目前为止没有人查询过您。
 asked-none-then = 这段时间内没有人查询过您。
+asked-none-such = 没有符合条件的记录。
 asked-count = 共 { $count } 条，最新的在前。
 asked-when = 时间
 asked-what = 发生了什么

@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use super::{
     App,
-    says::{About, Freshness, Usage, Usages},
+    lists::{Askers, askers},
+    says::{About, Freshness, Named, Usage, Usages},
 };
 use crate::{
     download::{download, safe},
@@ -30,6 +31,10 @@ struct Find<'w> {
     from: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receiver: Option<&'w str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    purpose: Option<&'w str>,
     offset: usize,
     limit: usize,
 }
@@ -42,11 +47,31 @@ struct Row {
     href: String,
 }
 
+/// A name that the page can be narrowed to.
+struct Choice {
+    named: Named,
+    chosen: bool,
+}
+
+/// What is in the address, if it is one of these; what is not narrows nothing.
+fn chosen<'v>(visit: &'v Visit, field: &str, known: &[Named]) -> Option<&'v str> {
+    visit.query.get(field).filter(|value| known.iter().any(|named| named.id == **value))
+}
+
+fn choices(known: Vec<Named>, chosen: Option<&str>) -> Vec<Choice> {
+    known.into_iter().map(|named| Choice { chosen: Some(&*named.id) == chosen, named }).collect()
+}
+
 #[derive(Template)]
 #[template(path = "subject/asked.html")]
 struct AskedPage {
     frame: Frame,
     period: Period,
+    agencies: Vec<Choice>,
+    purposes: Vec<Choice>,
+    /// Whether anything is filtered, and whether by agency or purpose.
+    narrowed: bool,
+    chosen: bool,
     rows: Vec<Row>,
     total: usize,
     freshness: Freshness,
@@ -69,7 +94,9 @@ pub(super) async fn asked(
     let number =
         visit.query.get("page").and_then(|page| page.parse().ok()).filter(|page| *page > 0).unwrap_or(1);
     let offset = (number - 1_usize).saturating_mul(PAGE).saturating_add(1);
-    let find = Find { about: who.into(), from, until, offset, limit: PAGE };
+    let Askers { agencies, purposes } = askers(&app, &visit).await?;
+    let (receiver, purpose) = (chosen(&visit, "agency", &agencies), chosen(&visit, "purpose", &purposes));
+    let find = Find { about: who.into(), from, until, receiver, purpose, offset, limit: PAGE };
     let found: Usages = app.of.api.post("/v1/findUsage", &find, &visit.id).await?;
     let pages = found.total.div_ceil(PAGE).max(1);
     let frame = Frame::new(&app.desk, &visit, visit.language.say("asked-title"), "asked");
@@ -91,6 +118,10 @@ pub(super) async fn asked(
             })
             .collect(),
         frame,
+        narrowed: period.is_set() || receiver.is_some() || purpose.is_some(),
+        chosen: receiver.is_some() || purpose.is_some(),
+        agencies: choices(agencies, receiver),
+        purposes: choices(purposes, purpose),
         period,
         total: found.total,
         freshness: found.freshness,
@@ -106,10 +137,13 @@ pub(super) async fn asked(
 async fn everything(app: &App, visit: &Visit) -> Result<(Vec<Value>, Map<String, Value>), Fault> {
     let who = visit.who(Scope::Read)?;
     let (from, until) = Period::of(&visit.query).bounds(&app.desk.zone);
+    let Askers { agencies, purposes } = askers(app, visit).await?;
+    let (receiver, purpose) = (chosen(visit, "agency", &agencies), chosen(visit, "purpose", &purposes));
     let mut all = Vec::new();
     loop {
         let (from, until) = (from.clone(), until.clone());
-        let find = Find { about: who.into(), from, until, offset: all.len() + 1, limit: ALL };
+        let about = who.into();
+        let find = Find { about, from, until, receiver, purpose, offset: all.len() + 1, limit: ALL };
         let mut found: Map<String, Value> = app.of.api.post("/v1/findUsage", &find, &visit.id).await?;
         let Some(Value::Array(part)) = found.remove("usage") else { return Err(Fault::Internal) };
         let last = part.len() < ALL;

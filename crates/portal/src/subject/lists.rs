@@ -26,7 +26,20 @@ const CHECKS_MAX: usize = 20;
 struct Lists {
     lists: Vec<List>,
     requesters: Vec<Requester>,
+    purposes: Vec<Purpose>,
     redress: Redress,
+}
+
+#[derive(Deserialize)]
+struct Purpose {
+    code: String,
+    title: String,
+}
+
+/// Who may ask, and for what.
+pub(super) struct Askers {
+    pub(super) agencies: Vec<Named>,
+    pub(super) purposes: Vec<Named>,
 }
 
 /// Who may ask.
@@ -111,6 +124,15 @@ impl List {
 pub(super) async fn all(app: &App, visit: &Visit) -> Result<(Vec<List>, Redress), Fault> {
     let Lists { lists, redress, .. } = known(app, visit).await?;
     Ok((lists, redress))
+}
+
+/// Who may ask, and for what: by agreements in force, and purposes of the registry.
+pub(super) async fn askers(app: &App, visit: &Visit) -> Result<Askers, Fault> {
+    let Lists { requesters, purposes, .. } = known(app, visit).await?;
+    Ok(Askers {
+        agencies: requesters.into_iter().map(|it| Named { id: it.id, title: it.title }).collect(),
+        purposes: purposes.into_iter().map(|it| Named { id: it.code, title: it.title }).collect(),
+    })
 }
 
 /// What a consent of this person can be about.

@@ -79,7 +79,7 @@ fn routes() -> Vec<Route<App>> {
             routing::get(redress::object::form),
         ),
         Route::post(
-            "/{language}/objections",
+            "/{language}/objections/new",
             Guard::For(Scope::Object),
             routing::post(redress::object::object),
         ),

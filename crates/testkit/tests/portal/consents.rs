@@ -25,6 +25,7 @@ async fn a_person_asks_lists_about_themself_and_reads_what_listing_means() {
     assert_eq!(said.status, StatusCode::OK, "{}", said.text);
     assert!(said.text.contains("On the list Judgment defaulters"), "{}", said.text);
     assert!(said.text.contains("Reference for an objection"), "{}", said.text);
+    assert!(said.text.contains("href=\"/zh/lists\""), "an answer is not asked for by a link: {}", said.text);
     // Another person is not on it, and an answer is about one list.
     let mut other = scene.visitor();
     other.log_in("agent").await;

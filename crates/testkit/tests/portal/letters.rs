@@ -97,7 +97,7 @@ async fn a_person_reads_the_notice_objects_and_appeals_at_the_desk_and_sees_what
     assert!(form.text.contains("selected>Judgment defaulters"), "{}", form.text);
     let secret = form.csrf();
     let object = async |me: &mut Visitor, list: &str, text: &str| {
-        me.post("/en/objections", &[("csrf", &secret), ("list", list), ("text", text)]).await
+        me.post("/en/objections/new", &[("csrf", &secret), ("list", list), ("text", text)]).await
     };
     for (list, text, says) in [
         ("", "I have paid.", "Choose the list"),
@@ -112,6 +112,8 @@ async fn a_person_reads_the_notice_objects_and_appeals_at_the_desk_and_sees_what
             "{says}: {}",
             page.text
         );
+        // In the other language there is the form.
+        assert!(page.text.contains("href=\"/zh/objections/new\""), "{}", page.text);
         assert!(!text.starts_with("I have") || page.text.contains("I have paid."), "{}", page.text);
     }
     let filed = object(&mut me, COURT, "I have paid.\r\nThe bailiff has the receipt.").await;
@@ -151,6 +153,11 @@ async fn a_person_reads_the_notice_objects_and_appeals_at_the_desk_and_sees_what
     let appeal = format!("{matter}/appeal");
     let empty = me.post(&appeal, &[("csrf", &secret), ("text", "")]).await;
     assert!(empty.text.contains("Write what is wrong"), "{}", empty.text);
+    assert!(
+        empty.text.contains(&format!("href=\"{}\"", matter.replacen("/en/", "/zh/", 1))),
+        "{}",
+        empty.text
+    );
     let text = "It was paid to the bailiff.";
     let filed = me.post(&appeal, &[("csrf", &secret), ("text", text)]).await;
     assert!(filed.text.contains("Your appeal is taken down"), "{}", filed.text);

@@ -190,6 +190,19 @@ async fn a_person_sees_who_asked_with_a_proof_takes_it_away_and_logs_out_for_goo
         me.get("/en/asked?until=2020-01-01").await.text.contains("Nobody asked about you in this period.")
     );
     assert!(me.get("/en/asked?from=soon").await.text.contains("There is a problem"));
+    // By agency and purpose; what is no choice narrows nothing.
+    for (query, count) in [
+        ("agency=procurement&purpose=screening", 1),
+        ("agency=tax", 0),
+        ("purpose=vendor-selection", 0),
+        ("agency=nobody&purpose=screening", 1),
+    ] {
+        let page = me.get(&format!("/en/asked?{query}")).await;
+        assert_eq!(page.text.matches("href=\"/en/asked/").count(), count, "{query}: {}", page.text);
+        let csv = me.get(&format!("/en/asked.csv?{query}")).await;
+        assert_eq!(csv.text.lines().count(), count + 1, "{query}: {}", csv.text);
+        assert_eq!(page.text.contains("Nothing of this kind is on record"), count == 0, "{query}");
+    }
 
     let kept = me.clone();
     let out = me.post("/en/logout", &[("csrf", &asked.csrf())]).await;

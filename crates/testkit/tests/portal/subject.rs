@@ -68,7 +68,7 @@ impl Subject {
         scene.federation.read_anew("portal").await.unwrap();
         assert_eq!(me.get(&format!("/en/requests/{request}")).await.status, StatusCode::OK);
         let form = [("csrf", &*csrf), ("list", COURT), ("text", "It was paid.")];
-        let filed = me.post("/en/objections", &form).await;
+        let filed = me.post("/en/objections/new", &form).await;
         let objection = between(&filed.text, "href=\"/en/objections/", '"').to_owned();
         // Letters that are under way would change what the pages say.
         for _ in 0..600 {
@@ -109,11 +109,11 @@ impl Walked for Subject {
             "/{language}/logout" | "/{language}/acting/stop" => Filling::of(path),
             "/{language}/asked" | "/{language}/asked.csv" | "/{language}/asked.json" => Filling::of(path),
             "/{language}/consents" | "/{language}/lists" | "/{language}/acted" => Filling::of(path),
-            "/{language}/matters" | "/{language}/matters.json" | "/{language}/objections/new" => {
-                Filling::of(path)
-            }
+            "/{language}/matters" | "/{language}/matters.json" => Filling::of(path),
             "/{language}/consents/new" => Filling::of(path).form("id", NONE).form("list", TAX),
-            "/{language}/objections" => Filling::of(path).form("list", COURT).form("text", "It was paid."),
+            "/{language}/objections/new" => {
+                Filling::of(path).form("list", COURT).form("text", "It was paid.")
+            }
             "/{language}/letters/{id}" | "/{language}/letters/{id}/file" | "/{language}/objections/{id}" => {
                 with("{id}", &self.objection)
             }

@@ -16,7 +16,7 @@ pub(super) fn keeps_running(narrator: &Narrator, stage: &Stage, cast: &Cast, des
     narrator.gap();
     for desk in desks {
         let what = match desk.name {
-            DeskName::Subject => "for Minjiang Paper: who asked, am I on a list, consents",
+            DeskName::Subject => "for Minjiang Paper: who asked about it",
             DeskName::Officer => "for officers of the procurement office",
             DeskName::Auditor => "for the audit office",
         };
