@@ -174,6 +174,13 @@ claims = {{ role = {{ claim = "roles", value = "auditor" }} }}
     let at =
         |name: &str| portal.desks().iter().find(|desk| desk.name.as_str() == name).unwrap().origin.clone();
 
+    // Where its gateway came to listen, for the command line.
+    let grpc = federation.gateway_at("procurement").unwrap().grpc.unwrap();
+    let text = std::fs::read_to_string(federation.config("procurement")).unwrap();
+    let procurement = federation.folder().join("procurement-cli.toml");
+    std::fs::write(&procurement, text.replace("grpc = \"127.0.0.1:0\"", &format!("grpc = \"{grpc}\"")))
+        .unwrap();
+
     let output = Command::new("node")
         .args(["--test", "--test-reporter=spec", "--test-concurrency=1"])
         .args(["subject", "officer", "auditor"].map(|desk| format!("tests/browser/desks/{desk}.test.mjs")))
@@ -183,7 +190,7 @@ claims = {{ role = {{ claim = "roles", value = "auditor" }} }}
         .env("TACIT_DESK_AUDITOR", at("auditor"))
         // How a check is asked for on the command line, but for its code.
         .env("TACIT_PROGRAM", env!("CARGO_BIN_EXE_tacit"))
-        .env("TACIT_PROCUREMENT", federation.config("procurement"))
+        .env("TACIT_PROCUREMENT", &procurement)
         .env("TACIT_CODE_PAPER", &codes[0])
         // Nobody else of these tests asks about these.
         .env("TACIT_CODE_LISTED", &codes[2])
