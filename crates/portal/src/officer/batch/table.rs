@@ -144,11 +144,17 @@ fn csv(file: &[u8]) -> Result<Vec<Line>, NoTable> {
         if lines.len() == ROWS_MAX {
             return Err(NoTable("many"));
         }
-        let number = record.position().map_or(0, csv::Position::line);
+        let number = record.position().map_or(0, |at| at.line() + blank(text.as_bytes(), at.byte()));
         let cell = |at: usize| record.get(at).map(Cell::text);
         lines.push(line(number, cell(columns.code), columns.case_number.and_then(cell)));
     }
     Ok(lines)
+}
+
+/// How many lines are blank from here on: the reader skips them, and counts them with the row before.
+fn blank(text: &[u8], from: u64) -> u64 {
+    let rest = usize::try_from(from).ok().and_then(|from| text.get(from..)).unwrap_or_default();
+    rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).filter(|byte| **byte == b'\n').count() as u64
 }
 
 fn workbook(file: &[u8]) -> Result<Vec<Line>, NoTable> {
