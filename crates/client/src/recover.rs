@@ -152,7 +152,14 @@ impl Requester {
         let answer = KeptAnswer { checkpoint, items, checks: Vec::new(), sections: Vec::new() };
         let mut rng = tacit_model::entropy::os_rng();
         let sealed = self.vault().seal(Kind::Answer, &row.hash, &answer.encode(), &mut rng);
-        let settled = Settled { hash: row.hash, state, answer: Some(sealed), records, buckets: Vec::new() };
+        let settled = Settled {
+            hash: row.hash,
+            state,
+            answer: Some(sealed),
+            records,
+            officer: Some(self.officer_key(&kept.officer)),
+            buckets: Vec::new(),
+        };
         self.store().settle(settled).await?;
         Ok(unanswered)
     }

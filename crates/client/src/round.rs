@@ -361,6 +361,11 @@ impl Requester {
     pub(crate) fn case_key(&self, case: &str) -> Hash {
         self.vault().row_key(Kind::Case, &[case.as_bytes()])
     }
+
+    /// What records are found by that this officer asked for.
+    pub(crate) fn officer_key(&self, officer: &str) -> Hash {
+        self.vault().row_key(Kind::Officer, &[officer.as_bytes()])
+    }
 }
 
 /// What the coordinator finds a request by: that of [`tacit_blind::check::ParsedRequest::fingerprint`], without

@@ -137,6 +137,7 @@ impl Requester {
             state: parts.state,
             answer: Some(answer),
             records: parts.records,
+            officer: Some(self.officer_key(&round.prepared.question.officer)),
             buckets: parts.new.into_iter().map(seal).collect(),
         }
     }
@@ -161,6 +162,6 @@ struct KeptParts {
 
 impl Settled {
     pub(crate) fn without_records(hash: Hash, state: RequestState) -> Self {
-        Self { hash, state, answer: None, records: Vec::new(), buckets: Vec::new() }
+        Self { hash, state, answer: None, records: Vec::new(), officer: None, buckets: Vec::new() }
     }
 }

@@ -95,6 +95,8 @@ pub struct Settled {
     pub answer: Option<Sealed>,
     /// Its records.
     pub records: Vec<RecordRow>,
+    /// Keyed hash of who asked; stands with each record.
+    pub officer: Option<RowKey>,
     /// Buckets that are not kept yet.
     pub buckets: Vec<(RowKey, Sealed)>,
 }
@@ -121,6 +123,31 @@ pub struct StoredRequest {
     pub answer: Sealed,
     /// The records asked for, ascending by place.
     pub records: Vec<RecordRow>,
+}
+
+/// Which records that were answered are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Keyed hash of their case number; of any without it.
+    pub case: Option<RowKey>,
+    /// Keyed hash of who asked; of anybody without it.
+    pub officer: Option<RowKey>,
+    /// The smallest id.
+    pub from: Ulid,
+    /// Above the largest id.
+    pub until: Ulid,
+    /// Descending by id instead of ascending.
+    pub newest_first: bool,
+    /// At most so many.
+    pub limit: u32,
+}
+
+impl Wanted {
+    /// All of them, at most `limit`.
+    #[must_use]
+    pub fn all(limit: u32) -> Self {
+        Self { case: None, officer: None, from: Ulid(0), until: Ulid(u128::MAX), newest_first: false, limit }
+    }
 }
 
 /// A record that was answered, and the request it is of.
@@ -172,15 +199,8 @@ pub trait RequesterStore: Send + Sync + 'static {
     /// The request of a record, with this record.
     fn record(&self, id: Ulid) -> Stored<'_, Option<StoredRequest>>;
 
-    /// Records that were answered, with an id in `from..until`, of this case or of any; ascending by id, at most
-    /// `limit`.
-    fn answered(
-        &self,
-        case: Option<RowKey>,
-        from: Ulid,
-        until: Ulid,
-        limit: u32,
-    ) -> Stored<'_, Vec<AnsweredRecord>>;
+    /// Records that were answered, by id.
+    fn answered(&self, wanted: Wanted) -> Stored<'_, Vec<AnsweredRecord>>;
 
     /// Which of these buckets are kept, each in its place.
     fn has_buckets(&self, keys: Vec<RowKey>) -> Stored<'_, Vec<bool>>;

@@ -37,6 +37,8 @@ pub enum Kind {
     Consent,
     /// A case number.
     Case,
+    /// Who asked, as the agency names its officers.
+    Officer,
     /// A user of an authority.
     User,
     /// A user's chain with one requester, as an authority reads it.
@@ -64,6 +66,7 @@ impl Kind {
             Self::Bucket => "bucket",
             Self::Consent => "consent",
             Self::Case => "case",
+            Self::Officer => "officer",
             Self::User => "user",
             Self::Chain => "chain",
             Self::Entry => "entry",

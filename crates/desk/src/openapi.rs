@@ -53,6 +53,8 @@ macro_rules! texts {
 texts! {
     ListIdText, "ListId", "`<holder>/<name>`.",
         "^[a-z0-9][a-z0-9-]{0,62}/[a-z0-9][a-z0-9-]{0,62}$", "court/judgment-defaulters";
+    OptionalListText, "OptionalList", "`<holder>/<name>`, or nothing.",
+        "^(|[a-z0-9][a-z0-9-]{0,62}/[a-z0-9][a-z0-9-]{0,62})$", "court/judgment-defaulters";
     IdText, "Id", "A ULID in its one spelling.",
         "^[0-7][0-9A-HJKMNP-TV-Z]{25}$", "01KAM2V7Q3ZJ6V6T1V8M3W9R5C";
     OptionalIdText, "OptionalId", "A ULID in its one spelling, or nothing.",

@@ -36,6 +36,10 @@ const fn fault(name: &'static str, test: &'static str) -> Long {
     Long { name, target: "faults", test }
 }
 
+const fn pages(name: &'static str, test: &'static str) -> Long {
+    Long { name, target: "portal", test }
+}
+
 const TESTS: &[Long] = &[
     fault("kill", "kill::kill_9_under_load_loses_nothing_acknowledged"),
     fault("kill-postgresql", "kill::kill_9_under_load_on_postgresql_loses_nothing_acknowledged"),
@@ -66,11 +70,9 @@ const TESTS: &[Long] = &[
     ),
     fault("late-permits", "late::a_permit_that_ended_while_who_answers_it_stood_still_is_not_answered"),
     fault("bit-flips", "flips::a_changed_bit_in_any_table_never_gives_a_wrong_answer"),
-    Long {
-        name: "pages",
-        target: "portal",
-        test: "pages::pages_about_a_person_with_many_records_are_answered_in_time",
-    },
+    pages("pages", "pages::every_page_about_a_person_with_many_records_is_answered_in_time"),
+    pages("officer-pages", "pages::every_page_of_an_officer_with_many_checks_is_answered_in_time"),
+    pages("case-pages", "pages::every_page_of_who_decides_objections_is_answered_in_time"),
 ];
 
 /// What was asked for.

@@ -1,4 +1,4 @@
-//! Which receipts there are, by case and by time. What is told of each is what the asker itself stated and the
+//! Which receipts there are: by case, officer, list, purpose and time. What is told of each is what the asker itself stated and the
 //! record says: neither whom it is about nor what was answered.
 
 use std::collections::{HashMap, hash_map::Entry};
@@ -11,9 +11,13 @@ use crate::error::ClientError;
 use crate::evidence::{KeptAnswer, KeptRequest};
 use crate::question::RecordRef;
 use crate::requester::Requester;
+use crate::store::Wanted;
 
 /// Most receipts of a page.
 pub const MAX_RECEIPTS: u32 = 1000;
+
+/// Most receipts that are opened for one page to find out which are meant.
+const LOOKED_THROUGH: u32 = 200;
 
 /// Which receipts are meant; everything that is stated has to fit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,7 +28,15 @@ pub struct ReceiptFilter {
     pub from: Option<Millis>,
     /// Recorded before this time.
     pub until: Option<Millis>,
-    /// After this record, the last one of the page before.
+    /// Asked by this officer. Of what was asked before officers were kept, nothing.
+    pub officer: Option<String>,
+    /// Answered by this list.
+    pub list: Option<ListId>,
+    /// For this purpose.
+    pub purpose: Option<String>,
+    /// The newest first, instead of the oldest.
+    pub newest_first: bool,
+    /// What follows this record, where the page before ended.
     pub after: Option<Ulid>,
 }
 
@@ -45,7 +57,7 @@ pub struct ReceiptSummary {
     pub officer: String,
 }
 
-/// Receipts in the order of their records' ids, which is that of time.
+/// Receipts in the order of their records' ids, which is that of time, or from the newest on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReceiptPage {
     /// The receipts.
@@ -59,8 +71,22 @@ impl ReceiptFilter {
     fn ids(&self) -> (Ulid, Ulid) {
         let at = |time: Millis| Ulid::from_parts(time.0.min(MAX_TIME), 0);
         let from = self.from.map_or(Ulid(0), at);
-        let after = self.after.map_or(Ulid(0), |after| Ulid(after.0.saturating_add(1)));
-        (from.max(after), self.until.map_or(Ulid(u128::MAX), at))
+        let until = self.until.map_or(Ulid(u128::MAX), at);
+        match self.after {
+            None => (from, until),
+            Some(after) if self.newest_first => (from, until.min(after)),
+            Some(after) => (from.max(Ulid(after.0.saturating_add(1))), until),
+        }
+    }
+
+    /// Whether receipts have to be opened to know which are meant.
+    fn looks_inside(&self) -> bool {
+        self.list.is_some() || self.purpose.is_some()
+    }
+
+    fn fits(&self, receipt: &ReceiptSummary) -> bool {
+        self.list.as_ref().is_none_or(|list| receipt.lists.contains(list))
+            && self.purpose.as_ref().is_none_or(|purpose| *purpose == receipt.purpose)
     }
 }
 
@@ -69,18 +95,29 @@ const MAX_TIME: u64 = (1 << 48) - 1;
 
 impl Requester {
     /// Receipts that are meant by `filter`, at most `limit` of them (1 to [`MAX_RECEIPTS`]). A page that is asked for
-    /// again is the same, and what is recorded meanwhile comes after it.
+    /// again is the same: what is recorded meanwhile comes after it, or before the first page when the newest come
+    /// first. By list and purpose at most 200 are looked through, so that a page of these can have fewer than there are,
+    /// or none, and still another one that follows.
     ///
     /// # Errors
     /// The storage.
     pub async fn receipts(&self, filter: &ReceiptFilter, limit: u32) -> Result<ReceiptPage, ClientError> {
         let limit = limit.clamp(1, MAX_RECEIPTS);
-        let case = filter.case.as_deref().map(|case| self.case_key(case));
         let (from, until) = filter.ids();
-        let mut found = self.store().answered(case, from, until, limit + 1).await?;
-        let more = found.len() > limit as usize;
-        found.truncate(limit as usize);
-        let mut page = ReceiptPage { receipts: Vec::with_capacity(found.len()), next: None };
+        let reach = if filter.looks_inside() { LOOKED_THROUGH } else { limit };
+        let wanted = Wanted {
+            case: filter.case.as_deref().map(|case| self.case_key(case)),
+            officer: filter.officer.as_deref().map(|officer| self.officer_key(officer)),
+            from,
+            until,
+            newest_first: filter.newest_first,
+            limit: reach + 1,
+        };
+        let mut found = self.store().answered(wanted).await?;
+        let mut more = found.len() > reach as usize;
+        found.truncate(reach as usize);
+        let mut page = ReceiptPage::default();
+        let mut last = None;
         // A batch has up to 1024 records in one request, which is opened once.
         let mut opened: HashMap<[u8; 32], (KeptRequest, KeptAnswer)> = HashMap::new();
         for record in &found {
@@ -89,9 +126,17 @@ impl Requester {
                 vacant.insert(self.open_stored(&stored)?);
             }
             let summary = opened.get(&record.request).and_then(|kept| summary(record.id, kept));
-            page.receipts.push(summary.ok_or(CodecError("answer"))?);
+            let summary = summary.ok_or(CodecError("answer"))?;
+            if filter.fits(&summary) {
+                if page.receipts.len() == limit as usize {
+                    more = true;
+                    break;
+                }
+                page.receipts.push(summary);
+            }
+            last = Some(record.id);
         }
-        page.next = page.receipts.last().map(|receipt| receipt.record.id).filter(|_| more);
+        page.next = last.filter(|_| more);
         Ok(page)
     }
 
@@ -101,7 +146,8 @@ impl Requester {
     /// The storage.
     pub async fn receipt_summary(&self, record: Ulid) -> Result<Option<ReceiptSummary>, ClientError> {
         let next = Ulid(record.0.saturating_add(1));
-        if self.store().answered(None, record, next, 1).await?.is_empty() {
+        let wanted = Wanted { from: record, until: next, ..Wanted::all(1) };
+        if self.store().answered(wanted).await?.is_empty() {
             return Ok(None);
         }
         let Some(stored) = self.store().record(record).await? else { return Ok(None) };
@@ -135,10 +181,10 @@ mod tests {
     #[test]
     fn times_are_ranges_of_record_ids() {
         let filter = |from: Option<u64>, until: Option<u64>, after| ReceiptFilter {
-            case: None,
             from: from.map(Millis),
             until: until.map(Millis),
             after,
+            ..ReceiptFilter::default()
         };
         let of = |time: u64, random| Ulid::from_parts(time, random);
         assert_eq!(filter(None, None, None).ids(), (Ulid(0), Ulid(u128::MAX)));
@@ -146,5 +192,8 @@ mod tests {
         assert_eq!(filter(Some(5), None, Some(of(7, 3))).ids().0, of(7, 4));
         assert_eq!(filter(Some(8), None, Some(of(7, 3))).ids().0, of(8, 0));
         assert_eq!(filter(Some(u64::MAX), None, None).ids().0, of(MAX_TIME, 0));
+        let newest = |until, after| ReceiptFilter { newest_first: true, ..filter(Some(5), until, after) };
+        assert_eq!(newest(None, Some(of(7, 3))).ids(), (of(5, 0), of(7, 3)));
+        assert_eq!(newest(Some(6), Some(of(7, 3))).ids(), (of(5, 0), of(6, 0)));
     }
 }

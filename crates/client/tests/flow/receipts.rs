@@ -55,7 +55,7 @@ fn prove(world: &World, bytes: &[u8]) -> Result<Proven, ReceiptError> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn receipts_are_listed_by_case_and_by_time_page_by_page() {
+async fn receipts_are_listed_by_case_officer_list_purpose_and_time_page_by_page() {
     let world = World::new().await;
     let all = codes(5, 45);
     world.seal("court/defaulters", 1, &all[..2]);
@@ -64,6 +64,7 @@ async fn receipts_are_listed_by_case_and_by_time_page_by_page() {
     for (place, code) in all.iter().enumerate() {
         let mut asked = question(&["court/defaulters"]);
         asked.case = format!("2026-{}", place % 2);
+        asked.officer = format!("officer-{}", place / 3 + 3);
         times.push(world.now());
         requester.check_batch(&asked, subjects(std::slice::from_ref(code))).await;
         world.clock.advance_ms(1000);
@@ -91,16 +92,35 @@ async fn receipts_are_listed_by_case_and_by_time_page_by_page() {
     let between = ReceiptFilter { from: Some(times[1]), until: Some(times[3]), ..ReceiptFilter::default() };
     assert_eq!(ids(between, 100).await.0, every[1..3]);
 
-    let mut filter = ReceiptFilter::default();
-    let mut paged = Vec::new();
-    loop {
-        let (times, page) = ids(filter.clone(), 2).await;
-        paged.extend(times);
-        let Some(next) = page.next else { break };
-        // What is asked meanwhile comes after the cursor.
-        filter.after = Some(next);
+    let officer = |name: &str| ReceiptFilter { officer: Some(name.to_owned()), ..ReceiptFilter::default() };
+    assert_eq!(ids(officer("officer-3"), 100).await.0, every[..3]);
+    assert_eq!(ids(officer("officer-4"), 100).await.0, every[3..]);
+    assert!(ids(officer("officer"), 100).await.0.is_empty());
+    let list = |list: &str| ReceiptFilter { list: Some(list.parse().unwrap()), ..officer("officer-4") };
+    assert_eq!(ids(list("court/defaulters"), 1).await.0, every[3..4]);
+    assert!(ids(list("court/others"), 100).await.0.is_empty());
+    let purpose =
+        |purpose: &str| ReceiptFilter { purpose: Some(purpose.to_owned()), ..ReceiptFilter::default() };
+    assert_eq!(ids(purpose("screening"), 100).await.0, every);
+    assert_eq!(ids(purpose("gossip"), 100).await.0.len(), 0);
+
+    let newest = every.iter().rev().copied().collect();
+    for (newest_first, list, due) in [
+        (false, None, every.clone()),
+        (true, None, newest),
+        (true, Some("court/defaulters".parse().unwrap()), every.iter().rev().copied().collect()),
+    ] {
+        let mut filter = ReceiptFilter { newest_first, list, ..ReceiptFilter::default() };
+        let mut paged = Vec::new();
+        loop {
+            let (times, page) = ids(filter.clone(), 2).await;
+            paged.extend(times);
+            let Some(next) = page.next else { break };
+            // What is asked meanwhile comes after the cursor, or before the first page.
+            filter.after = Some(next);
+        }
+        assert_eq!(paged, due);
     }
-    assert_eq!(paged, every);
 }
 
 #[tokio::test(flavor = "multi_thread")]

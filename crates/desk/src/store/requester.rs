@@ -9,7 +9,7 @@ mod write;
 use futures::FutureExt as _;
 use tacit_client::store::{
     AnsweredRecord, ConsentRow, Counts, RequestRow, RequesterStore, RowKey, Sealed, Settled, StoreTrouble,
-    Stored, StoredRequest, SubjectRow,
+    Stored, StoredRequest, SubjectRow, Wanted,
 };
 use tacit_model::Ulid;
 use tacit_store::{Db, Group, StoreError};
@@ -102,14 +102,8 @@ impl RequesterStore for RequesterTables {
         read!(self, |conn| read::record(conn, id))
     }
 
-    fn answered(
-        &self,
-        case: Option<RowKey>,
-        from: Ulid,
-        until: Ulid,
-        limit: u32,
-    ) -> Stored<'_, Vec<AnsweredRecord>> {
-        read!(self, |conn| read::answered(conn, case.as_ref(), from, until, limit))
+    fn answered(&self, wanted: Wanted) -> Stored<'_, Vec<AnsweredRecord>> {
+        read!(self, |conn| read::answered(conn, &wanted))
     }
 
     fn has_buckets(&self, keys: Vec<RowKey>) -> Stored<'_, Vec<bool>> {

@@ -295,10 +295,30 @@ impl GatewayService for Service {
     ) -> Result<Response<pb::ListReceiptsResponse>, Status> {
         let mut call = Self::take("list_receipts", request)?;
         let _slot = Self::slot(&self.0.requests, &call)?;
-        let pb::ListReceiptsRequest { case_number, from_ms, until_ms, cursor, limit } =
-            std::mem::take(&mut call.message);
+        let pb::ListReceiptsRequest {
+            case_number,
+            from_ms,
+            until_ms,
+            cursor,
+            limit,
+            officer,
+            list_id,
+            purpose,
+            newest_first,
+        } = std::mem::take(&mut call.message);
         let time = |ms: u64| (ms > 0).then_some(Millis(ms));
-        let filter = RawFilter { case_number, from: time(from_ms), until: time(until_ms), cursor, limit };
+        let (from, until) = (time(from_ms), time(until_ms));
+        let filter = RawFilter {
+            case_number,
+            from,
+            until,
+            officer,
+            list: list_id,
+            purpose,
+            newest_first,
+            cursor,
+            limit,
+        };
         let page = self.patiently(&call, receipts::page(&self.0, filter)).await?;
         call.done("listed");
         Ok(Response::new(pb::ListReceiptsResponse {

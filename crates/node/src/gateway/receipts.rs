@@ -10,7 +10,7 @@ use super::{asker::ReceiptFile, json::App, problem::Problem, tokens::Application
 
 /// Receipts of a page when no number is stated.
 const PAGE: u32 = 100;
-/// Longest case number, in bytes.
+/// Longest case number, officer and purpose, in bytes.
 const WORDS_MAX: usize = 200;
 
 /// What is said with every receipt that is handed out.
@@ -26,6 +26,14 @@ pub(super) struct RawFilter {
     pub(super) from: Option<Millis>,
     /// Before this time.
     pub(super) until: Option<Millis>,
+    /// Who asked.
+    pub(super) officer: String,
+    /// A list that answered.
+    pub(super) list: String,
+    /// Purpose code.
+    pub(super) purpose: String,
+    /// The newest first.
+    pub(super) newest_first: bool,
     /// The page before ended here.
     pub(super) cursor: String,
     /// Most receipts; 0 for the usual number.
@@ -37,8 +45,12 @@ impl RawFilter {
     pub(super) fn check(self) -> Result<(ReceiptFilter, u32), Problem> {
         let malformed =
             |field: &'static str, text: &'static str| Problem::of_field(Reason::Malformed, field, text);
-        if self.case_number.len() > WORDS_MAX {
-            return Err(malformed("case_number", "The field has more than 200 bytes."));
+        let words =
+            [("case_number", &self.case_number), ("officer", &self.officer), ("purpose", &self.purpose)];
+        for (field, text) in words {
+            if text.len() > WORDS_MAX {
+                return Err(malformed(field, "The field has more than 200 bytes."));
+            }
         }
         if self.limit > MAX_RECEIPTS {
             return Err(malformed("limit", "A page has at most 1,000 receipts."));
@@ -49,9 +61,19 @@ impl RawFilter {
                 parse_ulid(text).ok_or_else(|| malformed("cursor", "This is no cursor of a page before."))?,
             ),
         };
-        let case = Some(self.case_number).filter(|case| !case.is_empty());
-        let limit = if self.limit == 0 { PAGE } else { self.limit };
-        Ok((ReceiptFilter { case, from: self.from, until: self.until, after }, limit))
+        let stated = |text: String| Some(text).filter(|text| !text.is_empty());
+        let list = stated(self.list).map(|list| list.parse()).transpose();
+        let filter = ReceiptFilter {
+            case: stated(self.case_number),
+            from: self.from,
+            until: self.until,
+            officer: stated(self.officer),
+            list: list.map_err(|_| malformed("list", "A list is written `<holder>/<name>`."))?,
+            purpose: stated(self.purpose),
+            newest_first: self.newest_first,
+            after,
+        };
+        Ok((filter, if self.limit == 0 { PAGE } else { self.limit }))
     }
 }
 

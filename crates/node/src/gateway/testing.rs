@@ -424,9 +424,16 @@ impl Asker for FakeAsker {
             filter.case.as_ref().is_none_or(|case| *case == receipt.case)
                 && filter.from.is_none_or(|from| receipt.recorded >= from)
                 && filter.until.is_none_or(|until| receipt.recorded < until)
-                && filter.after.is_none_or(|after| receipt.record.id > after)
+                && filter.officer.as_ref().is_none_or(|officer| *officer == receipt.officer)
+                && filter.list.as_ref().is_none_or(|list| receipt.lists.contains(list))
+                && filter.purpose.as_ref().is_none_or(|purpose| *purpose == receipt.purpose)
+                && filter.after.is_none_or(|after| (receipt.record.id < after) == filter.newest_first)
+                && filter.after != Some(receipt.record.id)
         };
         let mut receipts: Vec<_> = receipts().into_iter().filter(meant).collect();
+        if filter.newest_first {
+            receipts.reverse();
+        }
         let more = receipts.len() > limit as usize;
         receipts.truncate(limit as usize);
         let next = receipts.last().map(|receipt| receipt.record.id).filter(|_| more);

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use tacit_client::store::{
     ConsentRow, Counts, RecordOutcome, RecordRow, RequestRow, RequestState, RequesterStore as _, RowKey,
-    Settled, SubjectRow, SubjectState,
+    Settled, SubjectRow, SubjectState, Wanted,
 };
 use tacit_desk::store::requester::RequesterTables;
 use tacit_model::{Millis, Ulid};
@@ -64,6 +64,7 @@ async fn a_request_that_was_sent_is_found_again_after_a_restart() {
         state: RequestState::Answered,
         answer: Some(vec![7]),
         records: vec![record(5, 0, RecordOutcome::Answered)],
+        officer: Some(key(41)),
         buckets: vec![(key(50), vec![50; 8192])],
     };
     store.settle(settled).await.unwrap();
@@ -90,6 +91,7 @@ async fn records_without_an_answer_are_listed_by_case() {
                 record(u128::from(n) * 10, 0, RecordOutcome::Answered),
                 record(u128::from(n) * 10 + 1, 1, RecordOutcome::NotAnswered),
             ],
+            officer: None,
             buckets: Vec::new(),
         };
         store.settle(settled).await.unwrap();
@@ -112,6 +114,7 @@ async fn a_settled_request_stays_as_it_is() {
         state,
         answer: Some(vec![answer]),
         records: vec![record(1, 0, outcome)],
+        officer: None,
         buckets: Vec::new(),
     };
     store.settle(settled(RequestState::Answered, 1, RecordOutcome::Answered)).await.unwrap();
@@ -155,7 +158,7 @@ async fn concurrent_writers_agree_on_one_blinding() {
 }
 
 #[tokio::test]
-async fn answered_records_are_listed_by_id_and_by_case() {
+async fn answered_records_are_listed_by_id_by_case_and_by_officer() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir).await;
     for (n, case) in [(1, 9), (2, 8), (3, 9)] {
@@ -170,18 +173,31 @@ async fn answered_records_are_listed_by_id_and_by_case() {
                 record(id + 1, 1, RecordOutcome::NotAnswered),
                 record(id + 2, 2, RecordOutcome::Answered),
             ],
+            // What was settled before officers were kept has none.
+            officer: (n < 3).then(|| key(n + 40)),
             buckets: Vec::new(),
         };
         store.settle(settled).await.unwrap();
     }
-    let ids = async |case: Option<RowKey>, from: u128, until: u128, limit: u32| {
-        let found = store.answered(case, Ulid(from), Ulid(until), limit).await.unwrap();
+    let answered = async |wanted: Wanted| {
+        let found = store.answered(wanted).await.unwrap();
         assert!(found.iter().all(|it| it.request == key(u8::try_from(it.id.0 / 10).unwrap())));
         found.into_iter().map(|it| it.id.0).collect::<Vec<_>>()
+    };
+    let ids = |case: Option<RowKey>, from: u128, until: u128, limit: u32| {
+        answered(Wanted { case, from: Ulid(from), until: Ulid(until), ..Wanted::all(limit) })
     };
     assert_eq!(ids(None, 0, u128::MAX, 100).await, [10, 12, 20, 22, 30, 32]);
     assert_eq!(ids(Some(key(9)), 0, u128::MAX, 100).await, [10, 12, 30, 32]);
     assert_eq!(ids(Some(key(9)), 12, 32, 100).await, [12, 30]);
     assert_eq!(ids(None, 13, u128::MAX, 2).await, [20, 22]);
     assert!(ids(Some(key(7)), 0, u128::MAX, 100).await.is_empty());
+    let of = |officer: u8, limit| Wanted { officer: Some(key(officer)), ..Wanted::all(limit) };
+    assert_eq!(answered(of(42, 100)).await, [20, 22]);
+    assert!(answered(of(43, 100)).await.is_empty());
+    assert_eq!(answered(Wanted { newest_first: true, ..of(41, 1) }).await, [12]);
+    assert_eq!(answered(Wanted { newest_first: true, ..Wanted::all(3) }).await, [32, 30, 22]);
+    let both = Wanted { case: Some(key(9)), newest_first: true, until: Ulid(12), ..of(41, 100) };
+    assert_eq!(answered(both).await, [10]);
+    assert!(answered(Wanted { case: Some(key(8)), ..of(41, 100) }).await.is_empty());
 }

@@ -193,11 +193,11 @@ batch-forget = Discard this and upload another file
 ## My checks.
 checks-title = My checks
 checks-what = Questions of your own account that were answered. It does not say here whom they were about.
-checks-filter = Choose case and period
+checks-filter = Choose case, list, purpose and period
 checks-none = You have made no checks.
 checks-none-then = You made no such checks.
-checks-none-yet = None of yours among those looked through so far. Go further to look on.
-checks-order = Oldest first.
+checks-none-yet = No such check among those looked through so far. Go further to look on.
+checks-order = Newest first.
 checks-receipt = Receipt
 
 ## Measures.

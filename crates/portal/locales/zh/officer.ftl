@@ -190,11 +190,11 @@ batch-forget = 放弃这一批，上传另一个文件
 ## 我的查询。
 checks-title = 我的查询
 checks-what = 您的账户所作并已得到回答的查询。这里不显示当事人是谁。
-checks-filter = 选择案号和时间段
+checks-filter = 选择案号、名单、目的和时间段
 checks-none = 您没有作过查询。
 checks-none-then = 您没有作过这样的查询。
-checks-none-yet = 到目前为止看过的记录中没有您的查询。请继续。
-checks-order = 最早的在前。
+checks-none-yet = 到目前为止看过的记录中没有这样的查询。请继续。
+checks-order = 最新的在前。
 checks-receipt = 回执
 
 ## 措施。

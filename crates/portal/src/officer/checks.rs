@@ -20,16 +20,15 @@ use crate::{
     visit::{Fault, Visit},
 };
 
-/// Receipts of one call to the node.
-const CALL: usize = 500;
-/// Most calls for one page: of a colleague's checks as many are passed over.
-const CALLS: usize = 10;
-
 #[derive(Serialize)]
 struct Search<'q> {
+    officer: &'q str,
     case_number: &'q str,
+    list: &'q str,
+    purpose: &'q str,
     from: String,
     until: String,
+    newest_first: bool,
     cursor: String,
     limit: usize,
 }
@@ -52,6 +51,13 @@ struct Summary {
     officer: String,
 }
 
+/// What one can choose among.
+struct Choice {
+    id: String,
+    title: String,
+    chosen: bool,
+}
+
 struct Row {
     summary: Summary,
     lists: String,
@@ -66,6 +72,8 @@ struct ChecksPage {
     frame: Frame,
     period: Period,
     case_number: String,
+    lists: Vec<Choice>,
+    purposes: Vec<Choice>,
     rows: Vec<Row>,
     /// The address of the page that follows.
     after: Option<String>,
@@ -73,47 +81,54 @@ struct ChecksPage {
 
 impl ChecksPage {
     fn is_set(&self) -> bool {
-        self.period.is_set() || !self.case_number.is_empty()
+        let narrowed = self.lists.iter().chain(&self.purposes).any(|choice| choice.chosen);
+        self.period.is_set() || !self.case_number.is_empty() || narrowed
     }
+}
+
+/// Things with their titles, and which of them the address names; what is none of them narrows nothing.
+fn choices<'k>(
+    known: impl Iterator<Item = (&'k str, &'k str)>,
+    visit: &Visit,
+    filter: &str,
+) -> (Vec<Choice>, String) {
+    let named = visit.query.get(filter);
+    let mut choices: Vec<Choice> = Vec::new();
+    for (id, title) in known {
+        if choices.iter().all(|choice| choice.id != id) {
+            choices.push(Choice { id: id.to_owned(), title: title.to_owned(), chosen: named == Some(id) });
+        }
+    }
+    let chosen = choices.iter().find(|choice| choice.chosen).map(|choice| choice.id.clone());
+    (choices, chosen.unwrap_or_default())
 }
 
 pub(super) async fn checks(
     State(app): State<App>,
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Fault> {
-    let officer = &visit.login()?.account;
     let period = Period::of(&visit.query);
     let (from, until) = period.bounds(&app.desk.zone);
     let case_number = visit.query.get("case").unwrap_or_default().to_owned();
-    let mut search = Search {
+    let known: Lists = app.of.api.get("/v1/lists", &visit.id).await?;
+    let all = known.lists.iter();
+    let (lists, list) = choices(all.clone().map(|list| (&*list.list, &*list.title)), &visit, "list");
+    let purposes = all.flat_map(|list| &list.purposes).map(|it| (&*it.purpose, &*it.title));
+    let (purposes, purpose) = choices(purposes, &visit, "purpose");
+    let search = Search {
+        officer: &visit.login()?.account,
         case_number: &case_number,
+        list: &list,
+        purpose: &purpose,
         from: from.unwrap_or_default(),
         until: until.unwrap_or_default(),
+        newest_first: true,
         cursor: visit.query.get("after").map(id).transpose()?.unwrap_or_default(),
-        limit: CALL,
+        limit: PAGE,
     };
-    let (mut found, mut more) = (Vec::new(), true);
-    for _ in 0..CALLS {
-        let Page { receipts, next_cursor } =
-            app.of.api.post("/v1/receipts/search", &search, &visit.id).await?;
-        more = next_cursor.is_some();
-        for summary in receipts {
-            if found.len() == PAGE {
-                more = true;
-                break;
-            }
-            search.cursor = summary.record.id.clone();
-            if summary.officer == *officer {
-                found.push(summary);
-            }
-        }
-        if !more || found.len() == PAGE {
-            break;
-        }
-    }
+    let Page { receipts, next_cursor } = app.of.api.post("/v1/receipts/search", &search, &visit.id).await?;
     let frame = Frame::new(&app.desk, &visit, visit.language.say("checks-title"), "checks");
-    let known: Lists = app.of.api.get("/v1/lists", &visit.id).await?;
-    let rows = found.into_iter().map(|summary| Row {
+    let rows = receipts.into_iter().map(|summary| Row {
         lists: known.titles(&summary.lists, visit.language),
         purpose: known.purposes(std::slice::from_ref(&summary.purpose), visit.language),
         when: frame.minute(&summary.recorded),
@@ -122,10 +137,12 @@ pub(super) async fn checks(
     });
     page(&ChecksPage {
         rows: rows.collect(),
-        after: more
-            .then(|| format!("{}?{}", visit.path("/checks"), visit.query.with(&[("after", &search.cursor)]))),
+        after: next_cursor
+            .map(|next| format!("{}?{}", visit.path("/checks"), visit.query.with(&[("after", &next)]))),
         frame,
         period,
+        lists,
+        purposes,
         case_number,
     })
 }

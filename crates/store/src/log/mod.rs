@@ -12,6 +12,7 @@
 //! outcome the cache and the signed note are dropped, never used again. What was published is never
 //! contradicted: a database that stands behind it, or on another history, is an error for good.
 
+mod appends;
 mod check;
 mod files;
 mod proofs;
@@ -30,6 +31,8 @@ use tacit_ledger::{
 use tokio::sync::broadcast;
 
 use crate::{Conn, Db, ReadId, Reads, StoreError, Writes, begin};
+
+pub use appends::{Appends, Entry};
 
 /// Checkpoints that a slow follower may be behind before it misses some.
 const NEWS: usize = 1024;

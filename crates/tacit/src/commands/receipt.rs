@@ -21,7 +21,7 @@ use crate::{
 /// `tacit receipt ...`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List the receipts of this agency, oldest first.
+    /// List the receipts of this agency, oldest first unless said otherwise.
     List(list::Arguments),
     /// Show one receipt and what it proves.
     Show(verify::Show),

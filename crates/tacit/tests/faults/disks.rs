@@ -39,6 +39,17 @@ impl Mount {
     fn new(arguments: &[&str], at: &Path) -> Option<Self> {
         run("mount", &[arguments, &[text(at)]].concat()).then(|| Self(at.to_owned()))
     }
+
+    /// Waits until nobody uses it, and lets it go as a whole: as long as something of it lives, mounting what is under it
+    /// brings it back as it is.
+    fn end(self) {
+        let begun = Instant::now();
+        while !run("umount", &[text(&self.0)]) {
+            assert!(begun.elapsed() < PATIENCE, "{} stays in use", self.0.display());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        std::mem::forget(self);
+    }
 }
 
 fn text(path: &Path) -> &str {
@@ -176,7 +187,7 @@ async fn a_power_cut_loses_nothing_acknowledged() {
         let wrong = load.wrong();
         load.end().await;
         assert_eq!(wrong, 0, "a wrong answer");
-        drop(mounted);
+        mounted.end();
         mounted = mount().unwrap();
         let begun = Instant::now();
         federation.start_all();

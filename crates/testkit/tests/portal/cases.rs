@@ -1,32 +1,32 @@
 //! The officer desk of who keeps a list: an objection is read there and decided.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
 use serde_json::json;
-use tacit_federation::{
-    config::Environment,
-    found::OFFICER_APPLICATION,
-    run::{RunningPortal, Surroundings, start_portal},
-};
+use tacit_federation::run::RunningPortal;
 use tacit_model::{ListId, ManualClock, entropy::seeded_rng, generate::generate_uscc};
 use tacit_node::redress::Whose;
 use tacit_policy::registry::entry::Contested;
 use tacit_testkit::{Federation, Options};
 
-use crate::{dressed, visitor::Visitor};
+use crate::{
+    dressed,
+    officer::{OFFICERS, desk},
+    visitor::Visitor,
+};
 
 const LIST: &str = "court/judgment-defaulters";
 
 /// A federation whose court listed somebody, who was notified today and may object.
-struct Scene {
-    federation: Federation,
+pub(crate) struct Scene {
+    pub(crate) federation: Federation,
     clock: ManualClock,
     code: String,
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let clock = ManualClock::new("2026-11-23T04:00:00.000Z".parse().unwrap());
         let options = Options::quick().reading_ms(1_000).clock(Arc::new(clock.clone())).change(|sample| {
             let list = sample.list.iter_mut().find(|list| list.id.as_str() == LIST).unwrap();
@@ -49,7 +49,7 @@ impl Scene {
     }
 
     /// Has the person told of the listing.
-    async fn notify(&self) {
+    pub(crate) async fn notify(&self) {
         let court = self.federation.redress("court", self.federation.clock()).await.unwrap();
         let list: ListId = LIST.parse().unwrap();
         let noticed = court.notify(&list, Whose::Due, "clerk").await.unwrap();
@@ -63,7 +63,7 @@ impl Scene {
     }
 
     /// Has the person object.
-    async fn object(&self) {
+    pub(crate) async fn object(&self) {
         let authority = self.federation.desk("portal").unwrap();
         let who = json!({ "scheme": "CN-USCC", "code": self.code });
         assert_eq!(authority.post("/v1/users", &who).await.unwrap().status, 200);
@@ -72,40 +72,30 @@ impl Scene {
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
 
-    async fn portal(&self) -> RunningPortal {
-        let folder = self.federation.folder();
-        let claims = json!({ "name": "Sun Jia", "roles": ["officer", "decides"] });
-        let accounts = json!([{ "account": "sun", "title": "sun", "claims": claims }]);
-        std::fs::write(folder.join("accounts.json"), accounts.to_string()).unwrap();
-        let file: PathBuf = folder.join("web.toml");
-        let text = format!(
-            r#"
-role = "portal"
-name = "web"
-database = "sqlite:data/web.db"
+    /// Has the objection arrive at the desk of the court; its address there.
+    pub(crate) async fn arrived(&self, sun: &mut Visitor) -> String {
+        for _ in 0..400 {
+            let queue = sun.get("/en/cases").await;
+            if let Some(at) =
+                queue.text.split("href=\"").find(|href| href.starts_with("/en/cases/objection/"))
+            {
+                return at.split('"').next().unwrap().to_owned();
+            }
+            self.pass().await;
+        }
+        panic!("the objection does not arrive");
+    }
 
-[officer]
-http = "127.0.0.1:0"
-time_zone = "Asia/Shanghai"
-api = {{ url = "http://{}", tokens = "tokens/court.tokens", application = "{OFFICER_APPLICATION}" }}
-
-[officer.login]
-kind = "development"
-accounts = "accounts.json"
-claims = {{ role = {{ claim = "roles", value = "officer" }}, decides = {{ claim = "roles", value = "decides" }} }}
-"#,
-            self.federation.gateway_at("court").unwrap().http.unwrap(),
-        );
-        std::fs::write(&file, text).unwrap();
-        let surroundings = Surroundings::new(self.federation.clock().clone());
-        start_portal(&file, Environment::Ignored, &surroundings).await.unwrap()
+    /// The court's desk.
+    pub(crate) async fn desk(&self, more: &str) -> RunningPortal {
+        desk(&self.federation, "court", OFFICERS, more).await.unwrap()
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_objection_is_read_and_decided_at_the_desk_by_who_decides_and_once() {
     let scene = Scene::new().await;
-    let portal = scene.portal().await;
+    let portal = scene.desk("").await;
     let mut sun = Visitor::new(portal.desks()[0].address);
     sun.log_in("sun").await;
     let empty = sun.get("/en/cases").await;
@@ -115,19 +105,11 @@ async fn an_objection_is_read_and_decided_at_the_desk_by_who_decides_and_once() 
 
     scene.notify().await;
     scene.object().await;
-    let mut queue = sun.get("/en/cases").await;
-    for _ in 0..400 {
-        if queue.text.contains("/en/cases/objection/") {
-            break;
-        }
-        scene.pass().await;
-        queue = sun.get("/en/cases").await;
-    }
+    let at = scene.arrived(&mut sun).await;
+    let queue = sun.get("/en/cases").await;
     dressed(&queue);
     assert!(queue.text.contains("Not decided") && queue.text.contains("Decide by"), "{}", queue.text);
     assert!(!queue.text.contains(&scene.code), "the queue does not say whom");
-    let at = queue.text.split("href=\"").find(|href| href.starts_with("/en/cases/objection/")).unwrap();
-    let at = at.split('"').next().unwrap().to_owned();
     let case = sun.get(&at).await;
     dressed(&case);
     assert!(case.text.contains("I have paid.") && case.text.contains(&scene.code), "{}", case.text);

@@ -16,16 +16,11 @@ mod tls;
 mod visitor;
 mod walk;
 
-use std::path::PathBuf;
-
 use http::{StatusCode, header};
 use serde_json::json;
-use tacit_federation::{
-    config::Environment,
-    run::{RunningPortal, StartError, Surroundings, start_portal},
-};
+use tacit_federation::run::RunningPortal;
 use tacit_model::{entropy::seeded_rng, generate::generate_uscc};
-use tacit_testkit::{Federation, Options};
+use tacit_testkit::{Federation, KitError, Options};
 use tacit_wire::gateway::Question;
 use visitor::{Page, Visitor};
 
@@ -65,25 +60,23 @@ async fn scene() -> Scene {
 /// A scene whose desk has more in its table.
 async fn scene_with(more: &str) -> Scene {
     let federation = Federation::start("procurement", Options::quick().reading_ms(1000)).await.unwrap();
-    let mut rng = seeded_rng([77; 32]);
-    let codes: Vec<String> = (0..2).map(|_| generate_uscc(&mut rng)).collect();
-    federation.publish(COURT, federation.records_csv(101, &codes[..1])).await.unwrap();
+    let codes = listed(&federation).await;
     let portal = portal(&federation, &codes, more).await.unwrap();
     Scene { federation, portal, codes }
 }
 
-async fn portal(federation: &Federation, codes: &[String], more: &str) -> Result<RunningPortal, StartError> {
-    let folder = federation.folder();
-    let accounts = accounts(codes);
-    std::fs::write(folder.join("accounts.json"), accounts.to_string()).unwrap();
-    let file: PathBuf = folder.join("web.toml");
-    let address = if more.contains("http = ") { "" } else { r#"http = "127.0.0.1:0""# };
-    let text = format!(
-        r#"
-role = "portal"
-name = "web"
-database = "{}"
+/// Two codes, the first of them on the court's list.
+async fn listed(federation: &Federation) -> Vec<String> {
+    let mut rng = seeded_rng([77; 32]);
+    let codes: Vec<String> = (0..2).map(|_| generate_uscc(&mut rng)).collect();
+    federation.publish(COURT, federation.records_csv(101, &codes[..1])).await.unwrap();
+    codes
+}
 
+async fn portal(federation: &Federation, codes: &[String], more: &str) -> Result<RunningPortal, KitError> {
+    let address = if more.contains("http = ") { "" } else { r#"http = "127.0.0.1:0""# };
+    let desks = format!(
+        r#"
 [subject]
 {address}
 time_zone = "Asia/Shanghai"
@@ -95,12 +88,10 @@ kind = "development"
 accounts = "accounts.json"
 claims = {{ clerk = {{ claim = "roles", value = "clerk" }} }}
 "#,
-        tacit_store::conformance::url(folder, "web"),
         federation.desk_at("portal").unwrap(),
     );
-    std::fs::write(&file, text).unwrap();
-    let surroundings = Surroundings::new(federation.clock().clone());
-    start_portal(&file, Environment::Ignored, &surroundings).await
+    let database = tacit_store::conformance::url(federation.folder(), "web");
+    federation.portal("web", &database, &desks, &accounts(codes)).await
 }
 
 impl Scene {

@@ -5,14 +5,10 @@ use std::{collections::BTreeMap, sync::Mutex};
 use http::StatusCode;
 use serde_json::json;
 use tacit_client::Narrower;
-use tacit_federation::{
-    config::Environment,
-    found::OFFICER_APPLICATION,
-    run::{RunningPortal, StartError, Surroundings, start_portal},
-};
+use tacit_federation::{found::OFFICER_APPLICATION, run::RunningPortal};
 use tacit_model::{entropy::seeded_rng, generate::generate_uscc, parse_ulid};
 use tacit_portal::{Guard, Guarded};
-use tacit_testkit::{Federation, Options};
+use tacit_testkit::{Federation, KitError, Options};
 
 use crate::{
     dressed,
@@ -21,7 +17,7 @@ use crate::{
     walk::{Filling, Walked, masked, walk},
 };
 
-const TAX: &str = "tax/serious-violations";
+pub(crate) const TAX: &str = "tax/serious-violations";
 /// Lists with purposes, as the form has them.
 pub(crate) const ELIGIBILITY: &str = "tax/serious-violations public-procurement-eligibility";
 pub(crate) const SELECTION: &str = "tax/serious-violations vendor-selection";
@@ -34,18 +30,21 @@ pub(crate) struct Scene {
     pub(crate) other: String,
 }
 
+/// What the claims of an officer's desk say.
+pub(crate) const OFFICERS: &str =
+    r#"{ role = { claim = "roles", value = "officer" }, decides = { claim = "roles", value = "decides" } }"#;
+
 pub(crate) async fn scene() -> Scene {
-    let federation = Federation::start("procurement", Options::quick()).await.unwrap();
-    let mut rng = seeded_rng([79; 32]);
-    let [listed, other] = [(); 2].map(|()| generate_uscc(&mut rng));
-    federation.publish(TAX, federation.records_csv(201, [&listed])).await.unwrap();
-    let role = r#"{ role = { claim = "roles", value = "officer" }, decides = { claim = "roles", value = "decides" } }"#;
-    let portal = portal(&federation, role).await.unwrap();
-    Scene { federation, portal, listed, other }
+    Scene::of(Federation::start("procurement", Options::quick()).await.unwrap(), "").await
 }
 
-async fn portal(federation: &Federation, claims: &str) -> Result<RunningPortal, StartError> {
-    let folder = federation.folder();
+/// The officer desk of an agency: with these claims, and more in its table.
+pub(crate) async fn desk(
+    federation: &Federation,
+    agency: &str,
+    claims: &str,
+    more: &str,
+) -> Result<RunningPortal, KitError> {
     let person = |account: &str, roles: &[&str]| json!({ "account": account, "title": account, "claims": { "name": account, "roles": roles } });
     let accounts = json!([
         person("chen", &["officer"]),
@@ -53,32 +52,34 @@ async fn portal(federation: &Federation, claims: &str) -> Result<RunningPortal, 
         person("sun", &["officer", "decides"]),
         person("stranger", &[]),
     ]);
-    std::fs::write(folder.join("accounts.json"), accounts.to_string()).unwrap();
-    let file = folder.join("web.toml");
-    let text = format!(
+    let desks = format!(
         r#"
-role = "portal"
-name = "web"
-database = "sqlite:data/web.db"
-
 [officer]
 http = "127.0.0.1:0"
 time_zone = "Asia/Shanghai"
-api = {{ url = "http://{}", tokens = "tokens/procurement.tokens", application = "{OFFICER_APPLICATION}" }}
+api = {{ url = "http://{}", tokens = "tokens/{agency}.tokens", application = "{OFFICER_APPLICATION}" }}
+{more}
 
 [officer.login]
 kind = "development"
 accounts = "accounts.json"
 claims = {claims}
 "#,
-        federation.gateway_at("procurement").unwrap().http.unwrap(),
+        federation.gateway_at(agency).unwrap().http.unwrap(),
     );
-    std::fs::write(&file, text).unwrap();
-    let surroundings = Surroundings::new(federation.clock().clone());
-    start_portal(&file, Environment::Ignored, &surroundings).await
+    federation.portal("web", "sqlite:data/web.db", &desks, &accounts).await
 }
 
 impl Scene {
+    /// Of a federation that runs; its officer desk has this beside in its table.
+    pub(crate) async fn of(federation: Federation, more: &str) -> Self {
+        let mut rng = seeded_rng([79; 32]);
+        let [listed, other] = [(); 2].map(|()| generate_uscc(&mut rng));
+        federation.publish(TAX, federation.records_csv(201, [&listed])).await.unwrap();
+        let portal = desk(&federation, "procurement", OFFICERS, more).await.unwrap();
+        Self { federation, portal, listed, other }
+    }
+
     pub(crate) async fn officer(&self, account: &str) -> Visitor {
         let mut visitor = Visitor::new(self.portal.desks()[0].address);
         visitor.log_in(account).await;
@@ -163,6 +164,14 @@ async fn an_officer_asks_one_list_reads_what_it_says_and_keeps_a_receipt_that_is
     assert!(!mine.text.contains(&scene.listed) && !mine.text.contains("T-2"));
     says(&chen.get("/en/checks?from=soon").await, &["There is a problem"]);
     says(&chen.get("/en/checks?until=2020-01-01").await, &["You made no such checks."]);
+    let mine = chen
+        .get(&format!("/en/checks?list={}&purpose=public-procurement-eligibility", TAX.replace('/', "%2F")))
+        .await;
+    says(&mine, &["Newest first.", "value=\"tax/serious-violations\" selected"]);
+    let at = |case: &str| mine.text.find(case).unwrap_or_else(|| panic!("{case}: {}", mine.text));
+    assert!(at("T-2") < at("T-1"), "{}", mine.text);
+    says(&chen.get("/en/checks?purpose=vendor-selection").await, &["You made no such checks."]);
+    says(&chen.get("/en/checks?list=nobody%2Fnothing").await, &["T-1", "T-2"]);
     let mut zhou = scene.officer("zhou").await;
     says(&zhou.get("/en/checks").await, &["You have made no checks."]);
     let theirs = zhou.get(&receipt).await;
@@ -339,13 +348,13 @@ async fn only_officers_come_in_and_only_those_who_decide_see_that_there_are_obje
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_officer_desk_that_names_no_role_does_not_start() {
     let federation = Federation::start("procurement", Options::quick()).await.unwrap();
-    let error = portal(&federation, "{}").await.unwrap_err().to_string();
+    let error = desk(&federation, "procurement", "{}", "").await.unwrap_err().to_string();
     assert!(error.contains("login.claims.role"), "{error}");
 }
 
 /// A desk at which somebody who decides asked, one by one and from a file, took a measure and asked for consent.
-struct Walk {
-    scene: Scene,
+pub(crate) struct Walk {
+    pub(crate) scene: Scene,
     /// The session that has the batch, until the walk takes it.
     batch: Mutex<Option<Visitor>>,
     receipt: String,
@@ -358,8 +367,7 @@ struct Walk {
 const NONE: &str = "01KAM2V7Q3ZJ6V6T1V8M3W9R5C";
 
 impl Walk {
-    async fn new() -> Self {
-        let scene = scene().await;
+    pub(crate) async fn through(scene: Scene) -> Self {
         let mut sun = scene.officer("sun").await;
         let page = ask(&mut sun, &scene.listed, ELIGIBILITY, "T-17-walk").await;
         let (receipt, new) = (link(&page, "/en/checks/"), link(&page, "/en/measures/new?"));
@@ -495,5 +503,5 @@ impl Walked for Walk {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_page_and_form_of_the_officer_desk_is_refused_to_whom_it_is_not_for() {
-    walk(&Walk::new().await).await;
+    walk(&Walk::through(scene().await).await).await;
 }

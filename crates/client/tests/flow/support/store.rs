@@ -16,6 +16,7 @@ pub(crate) struct State {
     pub(crate) requests: BTreeMap<[u8; 32], (RequestRow, RequestState)>,
     pub(crate) answers: HashMap<[u8; 32], Sealed>,
     pub(crate) records: HashMap<Ulid, ([u8; 32], RecordRow)>,
+    pub(crate) officers: HashMap<Ulid, RowKey>,
     pub(crate) buckets: HashMap<RowKey, Sealed>,
     pub(crate) consents: BTreeMap<(RowKey, Ulid), ConsentRow>,
     pub(crate) refuse_to_settle: bool,
@@ -93,6 +94,7 @@ impl RequesterStore for MemoryStore {
                 state.answers.insert(settled.hash, answer);
             }
             for record in settled.records {
+                state.officers.extend(settled.officer.map(|officer| (record.id, officer)));
                 state.records.insert(record.id, (settled.hash, record));
             }
             state.buckets.extend(settled.buckets);
@@ -136,24 +138,24 @@ impl RequesterStore for MemoryStore {
         self.now(|state| state.records.get(&id).map(|(hash, row)| state.stored(hash, vec![*row])))
     }
 
-    fn answered(
-        &self,
-        case: Option<RowKey>,
-        from: Ulid,
-        until: Ulid,
-        limit: u32,
-    ) -> Stored<'_, Vec<AnsweredRecord>> {
+    fn answered(&self, wanted: Wanted) -> Stored<'_, Vec<AnsweredRecord>> {
         self.now(|state| {
-            let of_case = |hash: &[u8; 32]| case.is_none_or(|case| state.requests[hash].0.case == case);
+            let fits = |hash: &[u8; 32], id: Ulid| {
+                wanted.case.is_none_or(|case| state.requests[hash].0.case == case)
+                    && wanted.officer.is_none_or(|officer| state.officers.get(&id) == Some(&officer))
+                    && (wanted.from..wanted.until).contains(&id)
+            };
             let mut found: Vec<_> = state
                 .records
                 .values()
-                .filter(|(hash, row)| row.outcome == RecordOutcome::Answered && of_case(hash))
-                .filter(|(_, row)| (from..until).contains(&row.id))
+                .filter(|(hash, row)| row.outcome == RecordOutcome::Answered && fits(hash, row.id))
                 .map(|(hash, row)| AnsweredRecord { id: row.id, request: *hash })
                 .collect();
             found.sort_by_key(|record| record.id);
-            found.truncate(limit as usize);
+            if wanted.newest_first {
+                found.reverse();
+            }
+            found.truncate(wanted.limit as usize);
             found
         })
     }

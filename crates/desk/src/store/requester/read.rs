@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 use tacit_client::store::{
     AnsweredRecord, ConsentRow, Counts, RecordOutcome, RecordRow, RequestRow, RowKey, Sealed, StoredRequest,
-    SubjectRow, SubjectState,
+    SubjectRow, SubjectState, Wanted,
 };
 use tacit_model::{Millis, Ulid};
 use tacit_store::{Conn, StoreError, bulk};
@@ -146,28 +146,30 @@ pub(super) async fn record(conn: &mut Conn, id: Ulid) -> Result<Option<StoredReq
     .transpose()
 }
 
-pub(super) async fn answered(
-    conn: &mut Conn,
-    case: Option<&RowKey>,
-    from: Ulid,
-    until: Ulid,
-    limit: u32,
-) -> Result<Vec<AnsweredRecord>, StoreError> {
-    let query = match case {
-        None => sqlx::query(
-            "SELECT id, request FROM requester_record \
-             WHERE outcome = 'answered' AND id >= $1 AND id < $2 ORDER BY id LIMIT $3",
-        ),
-        Some(_) => sqlx::query(
-            "SELECT i.id, i.request FROM requester_request r JOIN requester_record i ON i.request = r.hash \
-             WHERE i.outcome = 'answered' AND i.id >= $1 AND i.id < $2 AND r.case_key = $4 ORDER BY i.id LIMIT $3",
-        ),
-    };
-    let query = query.bind(ulid_bytes(from)).bind(ulid_bytes(until)).bind(i64::from(limit));
-    let query = match case {
-        None => query,
-        Some(case) => query.bind(case.as_slice()),
-    };
+pub(super) async fn answered(conn: &mut Conn, wanted: &Wanted) -> Result<Vec<AnsweredRecord>, StoreError> {
+    let mut sql = "SELECT i.id, i.request FROM requester_record i".to_owned();
+    if wanted.case.is_some() {
+        sql.push_str(" JOIN requester_request r ON r.hash = i.request");
+    }
+    sql.push_str(" WHERE i.outcome = 'answered' AND i.id >= $1 AND i.id < $2");
+    let keys = [(&wanted.case, "r.case_key"), (&wanted.officer, "i.officer_key")];
+    let keys = keys.into_iter().filter_map(|(key, column)| Some((key.as_ref()?, column)));
+    for (place, (_, column)) in keys.clone().enumerate() {
+        sql.push_str(&format!(" AND {column} = ${}", place + 4));
+    }
+    sql.push_str(if wanted.newest_first {
+        " ORDER BY i.id DESC LIMIT $3"
+    } else {
+        " ORDER BY i.id LIMIT $3"
+    });
+    // One of eight texts.
+    let mut query = sqlx::query(AssertSqlSafe(sql))
+        .bind(ulid_bytes(wanted.from))
+        .bind(ulid_bytes(wanted.until))
+        .bind(i64::from(wanted.limit));
+    for (key, _) in keys {
+        query = query.bind(key.as_slice());
+    }
     let rows = query.fetch_all(conn).await?;
     let record =
         |row: &AnyRow| Ok(AnsweredRecord { id: ulid(row, 0)?, request: key("requester_record", row, 1)? });

@@ -182,17 +182,20 @@ fn settle(last: &mut Writes, settled: &[Settled]) {
     last.insert("requester_answer (request, sealed)", 2, once, &answers, |row, (hash, sealed)| {
         row.bind(hash.as_slice()).bind(sealed.as_slice())
     });
-    let records: Vec<(&RowKey, &RecordRow)> =
-        settled.iter().flat_map(|it| it.records.iter().map(move |record| (&it.hash, record))).collect();
-    let into = "requester_record (id, request, place, outcome)";
-    last.insert(into, 4, once, &records, |row, (hash, record)| {
-        row.bind(ulid_bytes(record.id)).bind(hash.as_slice()).bind(i64::from(record.place)).bind(match record
-            .outcome
-        {
+    let records: Vec<(&Settled, &RecordRow)> =
+        settled.iter().flat_map(|it| it.records.iter().map(move |record| (it, record))).collect();
+    let into = "requester_record (id, request, place, outcome, officer_key)";
+    last.insert(into, 5, once, &records, |row, (settled, record)| {
+        let outcome = match record.outcome {
             RecordOutcome::Answered => "answered",
             RecordOutcome::Refused => "refused",
             RecordOutcome::NotAnswered => "not_answered",
-        })
+        };
+        row.bind(ulid_bytes(record.id))
+            .bind(settled.hash.as_slice())
+            .bind(i64::from(record.place))
+            .bind(outcome)
+            .bind(settled.officer.as_ref().map(|key| key.to_vec()))
     });
     let buckets: Vec<&(RowKey, Sealed)> = settled.iter().flat_map(|it| &it.buckets).collect();
     last.insert("requester_bucket (bucket, sealed)", 2, once, &buckets, |row, (key, sealed)| {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::LazyLock};
 
 pub(super) use tacit_desk::openapi::{
-    FrequencyText, IdText, ListIdText, NameText, OptionalIdText, OptionalInstantText,
+    FrequencyText, IdText, ListIdText, NameText, OptionalIdText, OptionalInstantText, OptionalListText,
 };
 use tacit_desk::openapi::{always, outcomes};
 use tacit_model::Reason;

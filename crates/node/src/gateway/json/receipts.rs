@@ -14,7 +14,7 @@ use super::{
     Shared,
     answer::RecordBody,
     envelope::{Call, content_type, whole_body},
-    openapi::{IdText, OptionalIdText, OptionalInstantText},
+    openapi::{IdText, OptionalIdText, OptionalInstantText, OptionalListText},
     parse::parse,
 };
 use crate::gateway::{
@@ -39,6 +39,23 @@ pub(super) struct SearchBody {
     #[serde(default)]
     #[schema(required = false, value_type = OptionalInstantText)]
     until: String,
+    /// Who asked, as the agency names its officers. What was asked before officers were kept is found without it.
+    #[serde(default)]
+    #[schema(required = false, max_length = 200)]
+    officer: String,
+    /// A list that answered, `<holder>/<name>`. By list and purpose a page can have fewer receipts than `limit`, or none,
+    /// and still a `next_cursor`: at most 200 are looked through for it.
+    #[serde(default)]
+    #[schema(required = false, value_type = OptionalListText)]
+    list: String,
+    /// Purpose code.
+    #[serde(default)]
+    #[schema(required = false, max_length = 200)]
+    purpose: String,
+    /// The newest first, instead of the oldest.
+    #[serde(default)]
+    #[schema(required = false)]
+    newest_first: bool,
     /// `next_cursor` of the page before.
     #[serde(default)]
     #[schema(required = false, value_type = OptionalIdText)]
@@ -51,11 +68,15 @@ pub(super) struct SearchBody {
 
 impl SearchBody {
     fn raw(self) -> Result<RawFilter, Problem> {
-        let Self { case_number, from, until, cursor, limit } = self;
+        let Self { case_number, from, until, officer, list, purpose, newest_first, cursor, limit } = self;
         Ok(RawFilter {
             case_number,
             from: time(&from, "from")?,
             until: time(&until, "until")?,
+            officer,
+            list,
+            purpose,
+            newest_first,
             cursor,
             limit,
         })
@@ -108,7 +129,7 @@ impl From<&ReceiptSummary> for SummaryBody {
 pub(super) struct PageBody {
     /// The id of this request in all logs.
     request_id: String,
-    /// Receipts, ascending by record id, which begins with its time.
+    /// Receipts by record id, which begins with its time: ascending, or with `newest_first` descending.
     receipts: Vec<SummaryBody>,
     /// The cursor of the page that follows; absent when there is none.
     #[serde(skip_serializing_if = "Option::is_none")]

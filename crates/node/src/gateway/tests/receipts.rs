@@ -31,13 +31,18 @@ async fn receipts_come_page_by_page_and_tell_no_answer() {
 }
 
 #[tokio::test]
-async fn receipts_are_found_by_case_and_by_time() {
+async fn receipts_are_found_by_case_officer_list_purpose_and_time() {
     let caller = Caller::new(FakeAsker::new());
     for (search, count) in [
         (json!({}), 5),
         (json!({"case_number": "2026-0"}), 3),
         (json!({"case_number": "2026-9"}), 0),
         (json!({"from": "2026-11-21T02:32:10.481Z", "until": "2026-11-21T02:32:12.481Z"}), 2),
+        (json!({"officer": "li.na"}), 5),
+        (json!({"officer": "li"}), 0),
+        (json!({"list": "court/defaulters", "purpose": "screening"}), 5),
+        (json!({"list": "court/others"}), 0),
+        (json!({"purpose": "gossip"}), 0),
     ] {
         let page = caller.post("/v1/receipts/search", search.to_string()).await.json();
         assert_eq!(page["receipts"].as_array().unwrap().len(), count, "{search}");
@@ -48,11 +53,29 @@ async fn receipts_are_found_by_case_and_by_time() {
         (json!({"until": "2026-11-21"}), "until"),
         (json!({"cursor": "next"}), "cursor"),
         (json!({"limit": 1001}), "limit"),
+        (json!({"officer": "x".repeat(201)}), "officer"),
+        (json!({"purpose": "x".repeat(201)}), "purpose"),
+        (json!({"list": "defaulters"}), "list"),
+        (json!({"newest_first": "yes"}), "newest_first"),
         (json!({"subject": "x"}), "subject"),
     ] {
         let told = caller.post("/v1/receipts/search", search.to_string()).await;
         assert_eq!(told.problem(400, "malformed")["field"], field, "{search}");
     }
+}
+
+#[tokio::test]
+async fn the_newest_receipts_come_first_when_that_is_asked_for() {
+    let caller = Caller::new(FakeAsker::new());
+    let search = json!({"newest_first": true, "limit": 2});
+    let page = caller.post("/v1/receipts/search", search.to_string()).await.json();
+    let mut due: Vec<_> = receipts().iter().map(|it| it.record.id.to_string()).collect();
+    due.reverse();
+    assert_eq!(page["receipts"][1]["record"]["id"], due[1]);
+    assert_eq!(page["next_cursor"], due[1]);
+    let search = json!({"newest_first": true, "limit": 2, "cursor": due[1]});
+    let page = caller.post("/v1/receipts/search", search.to_string()).await.json();
+    assert_eq!(page["receipts"][0]["record"]["id"], due[2]);
 }
 
 #[tokio::test]

@@ -13,8 +13,8 @@ use tacit_ledger::{
 };
 use tacit_model::{Clock, Millis, SystemClock, entropy, new_ulid};
 use tacit_store::{
-    Db, Group, GroupTx, GroupWork, Reads, StoreError,
-    log::{Append, Log, Pending},
+    Db, Group, StoreError,
+    log::{Appends, Entry, Log},
 };
 
 use super::BenchError;
@@ -22,9 +22,6 @@ use super::measure::{Latencies, rate};
 
 /// Records of the largest job: one full request.
 pub(super) const BATCH: usize = 1024;
-
-/// A record as the log takes it: its id and its bytes.
-pub(super) type Entry = (String, Vec<u8>);
 
 /// Who signs the logs here. The key is known to everybody: these logs are worth nothing.
 pub(super) fn signer() -> Result<NoteSigner, BenchError> {
@@ -43,8 +40,7 @@ pub(super) async fn writer(db: &Db) -> Result<(Group<Appends>, u64), BenchError>
     let log = Log::open(db, signer()?).await?;
     let size = log.head().size();
     let limits = Limits::default();
-    let work = Appends { log, pending: None };
-    Ok((Group::start(db.clone(), work, limits.waiting, limits.group), size))
+    Ok((Group::start(db.clone(), Appends::to(log), limits.waiting, limits.group), size))
 }
 
 /// Proves that the log has `size` records under a signed head, that their leaves are in its tiles, and that those give
@@ -121,41 +117,6 @@ async fn call(writer: Group<Appends>, share: Vec<Vec<Entry>>) -> Result<Vec<Dura
         latencies.push(begun.elapsed());
     }
     Ok(latencies)
-}
-
-/// Appends and nothing else: no decisions, no openings.
-pub(super) struct Appends {
-    log: Log,
-    pending: Option<Pending>,
-}
-
-impl GroupWork for Appends {
-    type Job = Vec<Entry>;
-    type Done = ();
-
-    async fn apply(&mut self, tx: &mut GroupTx<'_>, jobs: Vec<Vec<Entry>>) -> Result<Vec<()>, StoreError> {
-        let mut reads = Reads::new(tx.dialect());
-        let head = Log::read_head(&mut reads);
-        let head = tx.fetch(reads).await?.take(head);
-        let mut append: Append = self.log.begin(tx.begun().await?.0, &head).await?;
-        let done = jobs.iter().map(|_| ()).collect();
-        for (id, record) in jobs.into_iter().flatten() {
-            append.push(id, record);
-        }
-        self.pending = Some(self.log.finish(tx.last(), &append)?);
-        Ok(done)
-    }
-
-    fn committed(&mut self) {
-        if let Some(pending) = self.pending.take() {
-            self.log.publish(pending);
-        }
-    }
-
-    fn failed(&mut self) {
-        self.pending = None;
-        self.log.forget();
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `tacit receipt list`: which receipts there are, by case and by time.
+//! `tacit receipt list`: which receipts there are, by case, officer, list, purpose and time.
 
 use serde_json::{Value, json};
 use tacit_model::{Millis, Ulid};
@@ -27,7 +27,19 @@ pub(crate) struct Arguments {
     /// Only recorded before this time.
     #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<Millis>,
-    /// Only after this record.
+    /// Only asked by this officer, as the agency names its officers.
+    #[arg(long, value_name = "NAME")]
+    officer: Option<String>,
+    /// Only answered by this list.
+    #[arg(long, value_name = "HOLDER/NAME")]
+    list: Option<String>,
+    /// Only asked for this purpose.
+    #[arg(long, value_name = "CODE")]
+    purpose: Option<String>,
+    /// The newest first, instead of the oldest.
+    #[arg(long)]
+    newest_first: bool,
+    /// Only what follows this record.
     #[arg(long, value_name = "RECORD_ID", value_parser = ulid)]
     after: Option<Ulid>,
     /// At most this many.
@@ -56,6 +68,10 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
             until_ms: arguments.until.map_or(0, |time| time.0),
             cursor,
             limit: left.min(PAGE),
+            officer: arguments.officer.clone().unwrap_or_default(),
+            list_id: arguments.list.clone().unwrap_or_default(),
+            purpose: arguments.purpose.clone().unwrap_or_default(),
+            newest_first: arguments.newest_first,
         };
         let page = client.list_receipts(request).await;
         let page = page.map_err(|status| Failure::of_status("the gateway", &status))?.into_inner();
@@ -70,7 +86,8 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
         found += u64::from(count);
         left = left.saturating_sub(count);
         cursor = page.next_cursor;
-        if cursor.is_empty() || count == 0 {
+        // By list and purpose a page can be empty while others follow.
+        if cursor.is_empty() {
             break;
         }
     }
