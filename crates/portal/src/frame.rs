@@ -30,6 +30,12 @@ pub(crate) struct LanguageWay {
     pub(crate) here: bool,
 }
 
+/// Something that needs the person.
+pub(crate) struct Alert {
+    pub(crate) words: String,
+    pub(crate) href: String,
+}
+
 /// What stands around a page. The templates call its methods.
 pub(crate) struct Frame {
     pub(crate) language: Language,
