@@ -167,6 +167,17 @@ impl Frame {
         self.language.find(&format!("{family}-{}", word.replace('_', "-"))).unwrap_or_else(|| word.to_owned())
     }
 
+    /// What became of a consent, when, and where that stands in the log.
+    pub(crate) fn event(&self, time: &str, state: &str, index: &u64) -> String {
+        let number = self.with("asked-number", "index", index.to_string());
+        let values = [
+            ("time", self.exact(time).into()),
+            ("state", self.word("consent-state", state).into()),
+            ("number", number.into()),
+        ];
+        self.language.with("consent-event", &values)
+    }
+
     /// A unit of time in words: `MONTH`.
     pub(crate) fn unit(&self, unit: &str) -> String {
         self.word("unit", &unit.to_ascii_lowercase())

@@ -164,6 +164,7 @@ consent-for = Consent for { $agency }
 consent-uses = Questions asked under it
 consent-events = What happened
 consent-receipt = Download the receipt (JSON-LD)
+consent-event = { $time }: { $state }, { $number }
 consent-state-given = In force
 consent-state-renewed = In force, confirmed again
 consent-state-resumed = In force again

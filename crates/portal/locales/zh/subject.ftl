@@ -160,6 +160,7 @@ consent-for = 对{ $agency }的同意
 consent-uses = 据此进行的查询次数
 consent-events = 经过
 consent-receipt = 下载回执（JSON-LD）
+consent-event = { $time }：{ $state }，{ $number }
 consent-state-given = 有效
 consent-state-renewed = 有效，已再次确认
 consent-state-resumed = 恢复有效
