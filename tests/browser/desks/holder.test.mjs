@@ -190,6 +190,9 @@ describe("the officer desks that decide objections", { skip: missingBrowser() ||
         await court.logIn(page, language, "sun");
         const address = `${holder}/${language}/cases/objection/${id}`;
         await until(page, address, async () => (await page.textContent("main")).includes(words("case-state-reviewed")));
+        const said = await page.textContent("main");
+        assert.equal(said.split(`(${walker(way)})`).length, 2, "what the appeal encloses was shown before");
+        assert.ok(said.includes("The receipt names this judgment.") && said.includes(words("letter-review-decision")));
         await court.judge(page, language, "case-reviewed");
       });
     });

@@ -1,5 +1,7 @@
 //! Objections to own listings and appeals that this agency reviews, for those who decide them.
 
+use std::collections::HashSet;
+
 use askama::Template;
 use axum::{
     Extension,
@@ -265,11 +267,20 @@ impl Told {
         }
     }
 
-    /// A letter, and then those inside it.
-    fn all(letter: &Letter, frame: &Frame) -> Vec<Self> {
-        let own = Self::of(Some(frame.minute(&letter.at)), &letter.from, &letter.letter, frame.language);
-        let inside = letter.encloses.iter().map(|it| Self::of(None, &it.from, &it.letter, frame.language));
-        std::iter::once(own).chain(inside).collect()
+    /// Each letter, and then those inside it that were not shown before.
+    fn all(letters: &[Letter], frame: &Frame) -> Vec<Self> {
+        let (mut seen, mut told) = (HashSet::new(), Vec::new());
+        for Letter { at, from, letter, encloses } in letters {
+            let own = std::iter::once((Some(frame.minute(at)), from, letter));
+            let inside = encloses.iter().map(|it| (None, &it.from, &it.letter));
+            for (when, from, letter) in own.chain(inside) {
+                let id = letter.get("id").and_then(Value::as_str);
+                if id.is_none_or(|id| seen.insert(id)) {
+                    told.push(Self::of(when, from, letter, frame.language));
+                }
+            }
+        }
+        told
     }
 }
 
@@ -336,7 +347,7 @@ fn show(
         state: file.case.state(language),
         due: file.case.due(language),
         outcome: file.case.outcome.as_deref().map(|outcome| words_of(language, outcome)),
-        letters: file.letters.iter().flat_map(|letter| Told::all(letter, &frame)).collect(),
+        letters: Told::all(&file.letters, &frame),
         frame,
         file,
         outcomes: OUTCOMES,
