@@ -30,6 +30,12 @@ pub(crate) struct LanguageWay {
     pub(crate) here: bool,
 }
 
+/// Something that needs the person.
+pub(crate) struct Alert {
+    pub(crate) words: String,
+    pub(crate) href: String,
+}
+
 /// What stands around a page. The templates call its methods.
 pub(crate) struct Frame {
     pub(crate) language: Language,
@@ -159,6 +165,17 @@ impl Frame {
     /// A word of a family of words, `<family>-<word>`, or the word itself.
     pub(crate) fn word(&self, family: &str, word: &str) -> String {
         self.language.find(&format!("{family}-{}", word.replace('_', "-"))).unwrap_or_else(|| word.to_owned())
+    }
+
+    /// What became of a consent, when, and where that stands in the log.
+    pub(crate) fn event(&self, time: &str, state: &str, index: &u64) -> String {
+        let number = self.with("asked-number", "index", index.to_string());
+        let values = [
+            ("time", self.exact(time).into()),
+            ("state", self.word("consent-state", state).into()),
+            ("number", number.into()),
+        ];
+        self.language.with("consent-event", &values)
     }
 
     /// A unit of time in words: `MONTH`.

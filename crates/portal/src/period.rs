@@ -25,6 +25,12 @@ impl Period {
         !self.from.is_empty() || !self.until.is_empty()
     }
 
+    /// The days themselves, those that are days.
+    pub(crate) fn days(&self) -> (Option<&str>, Option<&str>) {
+        let day = |text: &'_ str| text.parse::<Date>().is_ok();
+        (Some(&*self.from).filter(|text| day(text)), Some(&*self.until).filter(|text| day(text)))
+    }
+
     /// The first moment of the first day, and the first after the last.
     pub(crate) fn bounds(&self, zone: &TimeZone) -> (Option<String>, Option<String>) {
         let from = self.from.parse::<Date>().ok().and_then(|day| time::start_of(day, zone));

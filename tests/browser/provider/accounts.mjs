@@ -1,5 +1,5 @@
 // Who can log in at the test provider: `account`, `title` and `claims`, as the portal's development login has them too.
-// TACIT_OIDC_ACCOUNTS names a JSON file of the same shape for a federation whose lists hold other codes.
+// TACIT_OIDC_ACCOUNTS names a JSON file of the same shape, which may change, for a federation whose lists hold other codes.
 import { readFileSync } from "node:fs";
 
 const company = (code, name, scopes, until) => ({ scheme: "CN-USCC", code, name, scopes, until });

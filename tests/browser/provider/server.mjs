@@ -2,7 +2,7 @@
 //
 //   TACIT_OIDC_PORT      where it listens; 0 or nothing: any free port
 //   TACIT_OIDC_CLIENTS   JSON: [{ "client_id", "redirect_uris", "post_logout_redirect_uris", "client_secret"? }]
-//   TACIT_OIDC_ACCOUNTS  file with the accounts; without it those of accounts.mjs
+//   TACIT_OIDC_ACCOUNTS  file with the accounts, read anew at each login; without it those of accounts.mjs
 //
 // Its first line on standard output is its issuer. It keeps everything in memory and ends with its standard input, so
 // that it never outlives who started it.
@@ -14,7 +14,6 @@ import { accounts as readAccounts } from "./accounts.mjs";
 import { consentPage, errorPage, goodbyePage, loginPage, logoutPage } from "./pages.mjs";
 
 const HOST = "127.0.0.1";
-const accounts = readAccounts();
 const clients = JSON.parse(process.env.TACIT_OIDC_CLIENTS ?? "[]").map((client) => ({
   grant_types: ["authorization_code"],
   response_types: ["code"],
@@ -24,7 +23,7 @@ const clients = JSON.parse(process.env.TACIT_OIDC_CLIENTS ?? "[]").map((client) 
 
 function key() {
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
-  return { ...privateKey.export({ format: "jwk" }), use: "sig", alg: "RS256", kid: "test-1" };
+  return { ...privateKey.export({ format: "jwk" }), use: "sig", alg: "RS256", kid: randomBytes(8).toString("hex") };
 }
 
 const configuration = {
@@ -37,7 +36,7 @@ const configuration = {
   responseTypes: ["code"],
   pkce: { required: () => true },
   findAccount(_, id) {
-    const found = accounts.find(({ account }) => account === id);
+    const found = readAccounts().find(({ account }) => account === id);
     return found && { accountId: id, claims: () => ({ sub: id, ...found.claims }) };
   },
   interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
@@ -68,6 +67,7 @@ async function body(request) {
 // The pages between the desk and the provider: who are you, and shall the desk learn it.
 async function interact(provider, request, response) {
   const [, , uid, step] = new URL(request.url, "http://provider").pathname.split("/");
+  const accounts = readAccounts();
   const { prompt, params, session, grantId } = await provider.interactionDetails(request, response);
   const finish = (result) =>
     provider.interactionFinished(request, response, result, { mergeWithLastSubmission: true });

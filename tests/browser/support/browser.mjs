@@ -2,6 +2,7 @@
 import { chromium } from "playwright-core";
 
 import { settings } from "./settings.mjs";
+import { note } from "./walk.mjs";
 
 const ARGUMENTS = [
   "--no-sandbox",
@@ -47,6 +48,11 @@ export async function visit(browser, { size = "desktop", language = "en", script
   }
 }
 
+const answers = new WeakMap();
+
+/** What the page that is open was answered with: `{ method, status }`. */
+export const answeredBy = (page) => answers.get(page) ?? {};
+
 function watch(context) {
   const faults = [];
   const elsewhere = (what, address) => {
@@ -54,6 +60,17 @@ function watch(context) {
     if (url.host && !LOOPBACK.has(url.hostname)) faults.push(`${what} leaves the machine: ${address}`);
   };
   context.on("request", (request) => elsewhere("a request", request.url()));
+  context.on("response", (response) => {
+    const request = response.request();
+    const headers = response.headers();
+    const [method, status] = [request.method(), response.status()];
+    const leads = status >= 300 && status < 400;
+    if (request.isNavigationRequest() && !leads && request.frame().parentFrame() === null) {
+      answers.set(request.frame().page(), { method, status });
+    }
+    const type = (headers["content-type"] ?? "").split(";")[0];
+    if (method === "GET") note({ at: response.url(), status, type, ...(leads ? { to: headers.location } : {}) });
+  });
   context.on("weberror", (error) => faults.push(`an exception: ${error.error().message}`));
   context.on("console", (message) => {
     const said = message.text();

@@ -12,6 +12,7 @@ office-login-what = You need your agency's login. Everything that you ask is rec
 office-check-what = One code, one list, one purpose, one case. You learn what that list says now.
 office-checks-what = What you asked, with a receipt for each.
 office-measures-what = What was decided on answers, by whom, and what has to be lifted.
+office-cases-what = What people object to, and what your agency decides on it, each by its last day.
 office-state = State
 office-overdue = Overdue
 office-further = Further
@@ -238,6 +239,7 @@ measure-state-ended = Ended by itself
 
 ## Objections.
 cases-title = Objections
+cases-appeals-title = Appeals
 cases-objections = Objections to our own listings
 cases-appeals = Appeals that we review
 cases-objections-what = Objections to listings of this agency. What is due first stands first.
@@ -245,8 +247,21 @@ cases-appeals-what = Appeals against decisions of other agencies that this agenc
 cases-not-over = Show only those that are not over
 cases-all = Show those that are over too
 cases-none = There are no such cases.
+cases-waiting-objection = { $count ->
+    [one] One objection waits for your agency's decision, by { $day }.
+   *[other] { $count } objections wait for your agency's decision, the first by { $day }.
+ }
+cases-waiting-appeal = { $count ->
+    [one] One appeal waits for your agency's review, by { $day }.
+   *[other] { $count } appeals wait for your agency's review, the first by { $day }.
+ }
+cases-waiting-overdue = { $count ->
+    [one] One is overdue.
+   *[other] { $count } are overdue.
+ }
 cases-no-list = This agency keeps no list, so nobody objects here.
-case-title = A case
+case-objection-title = Objection: { $list }
+case-appeal-title = Appeal: { $list }
 case-received = Received on
 case-next = What is to be done
 case-nothing-due = Nothing

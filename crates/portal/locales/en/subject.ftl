@@ -28,7 +28,11 @@ asked-show = Show
 asked-clear = Clear
 asked-period-wrong = Enter the days as year, month and day, for example 2026-11-21
 asked-none = Nobody asked about you so far.
-asked-none-then = Nobody asked about you in this period.
+asked-none-between = Nobody asked about you between { $from } and { $until }.
+asked-none-since = Nobody asked about you from { $from } on.
+asked-none-until = Nobody asked about you up to { $until }.
+asked-none-chosen = This looks only at the agency and the purpose that you chose.
+asked-back = What is on record about you goes back to { $time }.
 asked-none-such = Nothing of this kind is on record about you.
 asked-count = { $count ->
     [one] One entry, newest first.
@@ -115,6 +119,7 @@ lists-others = Lists of other kinds of codes
 list-check = Ask this list about me
 list-notice = Notice before listing
 list-notice-days = { $days ->
+    [0] None; it may take effect on the day on which you are told
     [one] At least one day before it takes effect
    *[other] At least { $days } days before it takes effect
   }
@@ -159,6 +164,7 @@ consent-for = Consent for { $agency }
 consent-uses = Questions asked under it
 consent-events = What happened
 consent-receipt = Download the receipt (JSON-LD)
+consent-event = { $time }: { $state }, { $number }
 consent-state-given = In force
 consent-state-renewed = In force, confirmed again
 consent-state-resumed = In force again
@@ -177,11 +183,26 @@ terms-who = Who may ask
 terms-when = When
 terms-from-until = { $from } to { $until }
 terms-often = How often
-often-hour = { $count } times an hour
-often-day = { $count } times a day
-often-week = { $count } times a week
-often-month = { $count } times a month
-often-year = { $count } times a year
+often-hour = { $count ->
+    [one] once an hour
+   *[other] { $count } times an hour
+ }
+often-day = { $count ->
+    [one] once a day
+   *[other] { $count } times a day
+ }
+often-week = { $count ->
+    [one] once a week
+   *[other] { $count } times a week
+ }
+often-month = { $count ->
+    [one] once a month
+   *[other] { $count } times a month
+ }
+often-year = { $count ->
+    [one] once a year
+   *[other] { $count } times a year
+ }
 withdraw-title = Withdraw this consent?
 withdraw-what = Once you withdraw it, no new question is permitted. Answers already given stay with whoever got them, and permits of the last 60 seconds may still be used.
 withdraw-back = The consent

@@ -28,7 +28,11 @@ asked-show = 显示
 asked-clear = 清除
 asked-period-wrong = 请按年、月、日填写日期，例如 2026-11-21
 asked-none = 到目前为止没有人查询过您。
-asked-none-then = 这段时间内没有人查询过您。
+asked-none-between = { $from }至{ $until }没有人查询过您。
+asked-none-since = 自{ $from }起没有人查询过您。
+asked-none-until = 截至{ $until }没有人查询过您。
+asked-none-chosen = 这里只看您所选的机构和目的。
+asked-back = 关于您的记录最早可追溯至{ $time }。
 asked-none-such = 没有符合条件的记录。
 asked-count = 共 { $count } 条，最新的在前。
 asked-when = 时间
@@ -111,7 +115,10 @@ lists-means = 列入意味着什么
 lists-others = 使用其他代码的名单
 list-check = 就我查询这份名单
 list-notice = 列入前的告知
-list-notice-days = 生效前至少 { $days } 天
+list-notice-days = { $days ->
+    [0] 没有提前期，告知当日即可生效
+   *[other] 生效前至少 { $days } 天
+ }
 list-retention = 最长列入时间
 list-retention-days = { $days } 天
 list-leave = 怎样移出
@@ -153,6 +160,7 @@ consent-for = 对{ $agency }的同意
 consent-uses = 据此进行的查询次数
 consent-events = 经过
 consent-receipt = 下载回执（JSON-LD）
+consent-event = { $time }：{ $state }，{ $number }
 consent-state-given = 有效
 consent-state-renewed = 有效，已再次确认
 consent-state-resumed = 恢复有效

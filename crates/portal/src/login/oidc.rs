@@ -1,21 +1,21 @@
 //! OpenID Connect: authorization code with PKCE, a nonce, and the issuer letter by letter.
 //!
 //! The provider's discovery document and keys are fetched when somebody logs in and the last ones are older than some
-//! minutes, so that keys that were rotated are known and a provider that is down keeps the desk from starting no more
+//! minutes, or an ID token names a key that is not among them, so that keys that were rotated are known and a provider that is down keeps the desk from starting no more
 //! than it keeps people from logging in.
 
 use std::{collections::HashMap, pin::Pin, sync::Arc, time::Duration};
 
 use openidconnect::{
-    AdditionalClaims, AsyncHttpClient, AuthenticationFlow, AuthorizationCode, ClientId, ClientSecret,
-    CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest,
-    HttpResponse, IdTokenFields, IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge,
+    AdditionalClaims, AsyncHttpClient, AuthenticationFlow, AuthorizationCode, ClaimsVerificationError,
+    ClientId, ClientSecret, CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet,
+    HttpRequest, HttpResponse, IdTokenFields, IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge,
     PkceCodeVerifier, PostLogoutRedirectUrl, ProviderMetadataWithLogout, RedirectUrl, Scope,
-    StandardErrorResponse, StandardTokenResponse, TokenResponse as _,
+    SignatureVerificationError, StandardErrorResponse, StandardTokenResponse, TokenResponse as _,
     core::{
-        CoreAuthDisplay, CoreAuthPrompt, CoreErrorResponseType, CoreGenderClaim, CoreJsonWebKey,
-        CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm, CoreResponseType, CoreRevocableToken,
-        CoreRevocationErrorResponse, CoreTokenIntrospectionResponse, CoreTokenType,
+        CoreAuthDisplay, CoreAuthPrompt, CoreErrorResponseType, CoreGenderClaim, CoreIdTokenVerifier,
+        CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm, CoreResponseType,
+        CoreRevocableToken, CoreRevocationErrorResponse, CoreTokenIntrospectionResponse, CoreTokenType,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -197,11 +197,15 @@ impl Oidc {
                 _ => LoginFailed::Answer("the token response cannot be read".to_owned()),
             })?;
         let id_token = tokens.id_token().ok_or_else(|| refused(&"no ID token"))?;
-        let clock = Arc::clone(&self.clock);
-        let now = move || instant(clock.now());
-        let verifier = known.client.id_token_verifier().set_time_fn(now);
-        let claims =
-            id_token.claims(&verifier, &Nonce::new(pending.nonce)).map_err(|error| refused(&error))?;
+        let nonce = Nonce::new(pending.nonce);
+        // Providers change their keys when they like.
+        let unknown = matches!(
+            id_token.claims(&self.verifier(&known), &nonce),
+            Err(ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey))
+        );
+        let known = if unknown { self.renewed(&known).await? } else { known };
+        let verifier = self.verifier(&known);
+        let claims = id_token.claims(&verifier, &nonce).map_err(|error| refused(&error))?;
         if let Some(expected) = claims.access_token_hash() {
             let found = openidconnect::AccessTokenHash::from_token(
                 tokens.access_token(),
@@ -262,6 +266,23 @@ impl Oidc {
                 None => Err(error),
             },
         }
+    }
+
+    /// What verifies ID tokens, by the desk's clock.
+    fn verifier<'k>(&self, known: &'k Known) -> CoreIdTokenVerifier<'k> {
+        let clock = Arc::clone(&self.clock);
+        known.client.id_token_verifier().set_time_fn(move || instant(clock.now()))
+    }
+
+    /// What the provider says now, when it signs with a key that was not among those it had.
+    async fn renewed(&self, old: &Arc<Known>) -> Result<Arc<Known>, LoginFailed> {
+        let mut known = self.known.lock().await;
+        if let Some((_, newer)) = known.as_ref().filter(|(_, newer)| !Arc::ptr_eq(newer, old)) {
+            return Ok(Arc::clone(newer));
+        }
+        let found = Arc::new(self.discover().await?);
+        *known = Some((self.clock.now(), Arc::clone(&found)));
+        Ok(found)
     }
 
     async fn discover(&self) -> Result<Known, LoginFailed> {

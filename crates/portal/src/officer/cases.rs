@@ -1,5 +1,7 @@
 //! Objections to own listings and appeals that this agency reviews, for those who decide them.
 
+use std::collections::HashSet;
+
 use askama::Template;
 use axum::{
     Extension,
@@ -13,12 +15,16 @@ use super::{App, PAGE, check::Wrongs, id};
 use crate::{
     api::Trouble,
     form::Fields,
-    frame::{Frame, page},
-    language::Language,
+    frame::{Alert, Frame, page},
+    language::{Language, Value as Said},
     time,
     visit::{Fault, Visit},
 };
 
+/// What is decided here: objections to own listings, and appeals against what other agencies decided.
+const LEVELS: [&str; 2] = ["objection", "appeal"];
+/// Most cases of one call to the node.
+const CALL: usize = 100;
 /// What may be decided.
 const OUTCOMES: [&str; 3] = ["upheld", "annulled", "corrected"];
 /// The texts of a decision, each with its greatest length in characters, as the node has it.
@@ -80,10 +86,19 @@ impl Case {
 
     /// Whether this agency has to decide it now.
     fn is_open(&self) -> bool {
-        self.due.as_ref().is_some_and(|due| match self.level.as_str() {
-            "appeal" => due.what == "review",
-            _ => due.what == "decide",
-        })
+        self.due.as_ref().is_some_and(|due| due.what == "decide")
+    }
+
+    /// The day from which the record is another one by what was decided.
+    fn corrected_on(&self) -> Option<&str> {
+        let changes = self.outcome.as_deref().is_some_and(|outcome| outcome != "upheld");
+        self.carried_out_on.as_deref().filter(|_| changes)
+    }
+
+    /// What it is called.
+    fn name(&self, language: Language) -> String {
+        let key = if self.level == "appeal" { "case-appeal-title" } else { "case-objection-title" };
+        language.with(key, &[("list", (&self.title).into())])
     }
 }
 
@@ -114,7 +129,44 @@ impl CasesPage {
 
 /// A level by its word; nothing else stands in an address of the node.
 fn level(word: &str) -> Option<&'static str> {
-    ["objection", "appeal"].into_iter().find(|known| *known == word)
+    LEVELS.into_iter().find(|known| *known == word)
+}
+
+/// Cases as the node lists them; none where the agency keeps no list.
+async fn queue(app: &App, visit: &Visit, search: &Search<'_>) -> Result<Option<Queue>, Trouble> {
+    match app.of.api.post("/v1/cases/search", search, &visit.id).await {
+        Err(trouble) if trouble.reason == "not_found" => Ok(None),
+        found => found.map(Some),
+    }
+}
+
+/// What this agency has to decide now: how much of each level, and by when first.
+pub(super) async fn waiting(app: &App, visit: &Visit) -> Result<Vec<Alert>, Fault> {
+    let language = visit.language;
+    let mut alerts = Vec::new();
+    for level in LEVELS {
+        let search = Search { level, over: false, cursor: "", limit: CALL };
+        let Some(Queue { cases, next_cursor }) = queue(app, visit, &search).await? else { break };
+        let open = || cases.iter().filter(|case| case.is_open());
+        let Some(first) = open().filter_map(|case| Some(&case.due.as_ref()?.by)).min() else { continue };
+        let key = match level {
+            "appeal" => "cases-waiting-appeal",
+            _ => "cases-waiting-objection",
+        };
+        // There may be more than one call tells.
+        let count: Said<'_> = match (open().count(), &next_cursor) {
+            (count, None) => count.into(),
+            (count, Some(_)) => format!("{count}+").into(),
+        };
+        let mut words = language.with(key, &[("count", count), ("day", time::day(first, language).into())]);
+        let overdue = open().filter(|case| case.overdue).count();
+        if overdue > 0 {
+            words += language.gap();
+            words += &language.with("cases-waiting-overdue", &[("count", overdue.into())]);
+        }
+        alerts.push(Alert { words, href: visit.path(&format!("/cases?level={level}")) });
+    }
+    Ok(alerts)
 }
 
 pub(super) async fn cases(
@@ -125,15 +177,11 @@ pub(super) async fn cases(
     let over = visit.query.get("over").is_some();
     let cursor = visit.query.get("after").map(id).transpose()?.unwrap_or_default();
     let search = Search { level, over, cursor: &cursor, limit: PAGE };
-    let found: Result<Queue, Trouble> = app.of.api.post("/v1/cases/search", &search, &visit.id).await;
-    let (keeps, found) = match found {
-        Ok(found) => (true, found),
-        Err(trouble) if trouble.reason == "not_found" => {
-            (false, Queue { cases: Vec::new(), next_cursor: None })
-        }
-        Err(trouble) => return Err(trouble.into()),
-    };
-    let frame = Frame::new(&app.desk, &visit, visit.language.say("cases-title"), "cases");
+    let found = queue(&app, &visit, &search).await?;
+    let keeps = found.is_some();
+    let found = found.unwrap_or(Queue { cases: Vec::new(), next_cursor: None });
+    let title = if level == "appeal" { "cases-appeals-title" } else { "cases-title" };
+    let frame = Frame::new(&app.desk, &visit, visit.language.say(title), "cases");
     let rows = found.cases.into_iter().map(|case| Row {
         state: case.state(visit.language),
         due: case.due(visit.language),
@@ -181,12 +229,21 @@ struct Enclosed {
     letter: Value,
 }
 
-/// A letter as it is read: when it came, who wrote it, what kind it is, and its texts.
+/// What a letter says beside its text, with the keys of their names.
+const SAID: [(&str, &str); 4] = [
+    ("outcome", "case-outcome"),
+    ("corrected", "case-corrected"),
+    ("reasons", "case-reasons"),
+    ("by", "letter-by"),
+];
+
+/// A letter as it is read: when it came, who wrote it, what kind it is, its text, and what else it says by name.
 struct Told {
     when: Option<String>,
     from: String,
     kind: String,
-    texts: Vec<String>,
+    text: Option<String>,
+    said: Vec<(String, String)>,
 }
 
 impl Told {
@@ -198,15 +255,32 @@ impl Told {
             when,
             from: from.to_owned(),
             kind: language.find(&format!("letter-{kind}")).unwrap_or(kind),
-            texts: ["text", "corrected", "reasons", "by"].into_iter().filter_map(text).collect(),
+            text: text("text"),
+            said: SAID
+                .into_iter()
+                .filter_map(|(field, key)| {
+                    let said = text(field)?;
+                    let said = if field == "outcome" { words_of(language, &said) } else { said };
+                    Some((language.say(key), said))
+                })
+                .collect(),
         }
     }
 
-    /// A letter, and then those inside it.
-    fn all(letter: &Letter, frame: &Frame) -> Vec<Self> {
-        let own = Self::of(Some(frame.minute(&letter.at)), &letter.from, &letter.letter, frame.language);
-        let inside = letter.encloses.iter().map(|it| Self::of(None, &it.from, &it.letter, frame.language));
-        std::iter::once(own).chain(inside).collect()
+    /// Each letter, and then those inside it that were not shown before.
+    fn all(letters: &[Letter], frame: &Frame) -> Vec<Self> {
+        let (mut seen, mut told) = (HashSet::new(), Vec::new());
+        for Letter { at, from, letter, encloses } in letters {
+            let own = std::iter::once((Some(frame.minute(at)), from, letter));
+            let inside = encloses.iter().map(|it| (None, &it.from, &it.letter));
+            for (when, from, letter) in own.chain(inside) {
+                let id = letter.get("id").and_then(Value::as_str);
+                if id.is_none_or(|id| seen.insert(id)) {
+                    told.push(Self::of(when, from, letter, frame.language));
+                }
+            }
+        }
+        told
     }
 }
 
@@ -267,13 +341,13 @@ fn show(
     said: Option<String>,
 ) -> Result<Response, Fault> {
     let language = visit.language;
-    let mut frame = Frame::new(&app.desk, visit, language.say("case-title"), "cases");
+    let mut frame = Frame::new(&app.desk, visit, file.case.name(language), "cases");
     frame.wrong = !wrongs.is_empty() || said.is_some();
     page(&CasePage {
         state: file.case.state(language),
         due: file.case.due(language),
         outcome: file.case.outcome.as_deref().map(|outcome| words_of(language, outcome)),
-        letters: file.letters.iter().flat_map(|letter| Told::all(letter, &frame)).collect(),
+        letters: Told::all(&file.letters, &frame),
         frame,
         file,
         outcomes: OUTCOMES,

@@ -1,11 +1,11 @@
-//! The first page.
+//! The first page: where everything is, and what waits for those who decide objections.
 
 use askama::Template;
 use axum::{Extension, extract::State, response::Response};
 
-use super::App;
+use super::{App, cases};
 use crate::{
-    frame::{Frame, page},
+    frame::{Alert, Frame, page},
     visit::{Fault, Visit},
 };
 
@@ -13,15 +13,26 @@ use crate::{
 #[template(path = "officer/home.html")]
 struct HomePage {
     frame: Frame,
-    /// Whether somebody is logged in.
+    /// Whether somebody is logged in, and whether they decide objections.
     inside: bool,
+    decides: bool,
+    alerts: Vec<Alert>,
 }
 
 pub(super) async fn home(
     State(app): State<App>,
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Fault> {
-    let inside = visit.login().is_ok();
+    let (inside, decides) = (visit.login().is_ok(), visit.login().is_ok_and(|login| login.decides));
     let frame = Frame::new(&app.desk, &visit, visit.language.say("office-title"), "home");
-    page(&HomePage { frame, inside })
+    let alerts = if decides {
+        match cases::waiting(&app, &visit).await {
+            Ok(alerts) => alerts,
+            // The way to everything else stays open.
+            Err(_) => vec![Alert { words: frame.say("alert-not-now"), href: visit.path("/") }],
+        }
+    } else {
+        Vec::new()
+    };
+    page(&HomePage { frame, inside, decides, alerts })
 }

@@ -1,8 +1,12 @@
 //! Who asked about me, refused attempts too: filters in the address, pages, and everything to take away.
 
 use askama::Template;
-use axum::{Extension, extract::State, response::Response};
-use serde::Serialize;
+use axum::{
+    Extension,
+    extract::State,
+    response::{IntoResponse as _, Redirect, Response},
+};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
@@ -39,6 +43,12 @@ struct Find<'w> {
     limit: usize,
 }
 
+/// The times between which there are entries.
+#[derive(Deserialize)]
+struct Ends {
+    earliest: Option<String>,
+}
+
 /// A row of the page.
 struct Row {
     usage: Usage,
@@ -69,9 +79,10 @@ struct AskedPage {
     period: Period,
     agencies: Vec<Choice>,
     purposes: Vec<Choice>,
-    /// Whether anything is filtered, and whether by agency or purpose.
+    /// Whether anything is filtered.
     narrowed: bool,
-    chosen: bool,
+    /// What is said in the place of rows.
+    none: String,
     rows: Vec<Row>,
     total: usize,
     freshness: Freshness,
@@ -103,6 +114,17 @@ pub(super) async fn asked(
     let to = |page: usize| {
         format!("{}?{}", visit.path("/asked"), visit.query.with(&[("page", &page.to_string())]))
     };
+    if number > pages {
+        return Ok(Redirect::to(&to(pages)).into_response());
+    }
+    let chosen = receiver.is_some() || purpose.is_some();
+    let none = if found.usage.is_empty() {
+        let about: About<'_> = who.into();
+        let ends: Ends = app.of.api.post("/v1/usagePeriod", &about, &visit.id).await?;
+        nobody(&frame, &period, chosen, &ends)
+    } else {
+        String::new()
+    };
     let export = |kind: &str| format!("{}?{}", visit.path(kind), visit.query.with(&[("page", "")]));
     let template = AskedPage {
         before: (number > 1).then(|| to(number - 1)),
@@ -118,8 +140,8 @@ pub(super) async fn asked(
             })
             .collect(),
         frame,
-        narrowed: period.is_set() || receiver.is_some() || purpose.is_some(),
-        chosen: receiver.is_some() || purpose.is_some(),
+        narrowed: period.is_set() || chosen,
+        none,
         agencies: choices(agencies, receiver),
         purposes: choices(purposes, purpose),
         period,
@@ -131,6 +153,27 @@ pub(super) async fn asked(
         json: export("/asked.json"),
     };
     page(&template)
+}
+
+/// Says that nothing was found, in which days, and how far back there is something.
+fn nobody(frame: &Frame, period: &Period, chosen: bool, ends: &Ends) -> String {
+    let mut said = match period.days() {
+        (Some(from), Some(until)) => {
+            frame.with2("asked-none-between", "from", frame.day(from), "until", frame.day(until))
+        }
+        (Some(from), None) => frame.with("asked-none-since", "from", frame.day(from)),
+        (None, Some(until)) => frame.with("asked-none-until", "until", frame.day(until)),
+        (None, None) if chosen => frame.say("asked-none-such"),
+        (None, None) => frame.say("asked-none"),
+    };
+    let mut tell = |words: String| said = format!("{said}{}{words}", frame.language.gap());
+    if chosen && period.is_set() {
+        tell(frame.say("asked-none-chosen"));
+    }
+    if let Some(earliest) = &ends.earliest {
+        tell(frame.with("asked-back", "time", frame.minute(earliest)));
+    }
+    said
 }
 
 /// Everything of a period, as the authority says it.

@@ -5,7 +5,7 @@ use axum::{Extension, extract::State, response::Response};
 
 use super::{App, consents, redress};
 use crate::{
-    frame::{Frame, page},
+    frame::{Alert, Frame, page},
     person::{Acting, Scope},
     visit::{Fault, Visit},
 };
@@ -14,12 +14,6 @@ use crate::{
 const NEW_DAYS: u64 = 14;
 /// Most letters that are named as new.
 const NEW_MAX: usize = 5;
-
-/// Something that needs the person.
-struct Alert {
-    words: String,
-    href: String,
-}
 
 #[derive(Template)]
 #[template(path = "subject/home.html")]

@@ -178,8 +178,16 @@ async fn a_person_sees_who_asked_with_a_proof_takes_it_away_and_logs_out_for_goo
     assert_eq!(whole["usage"].as_array().unwrap().len(), 1);
     // A period in which nothing was asked, and one that is no period.
     assert!(
-        me.get("/en/asked?until=2020-01-01").await.text.contains("Nobody asked about you in this period.")
+        me.get("/en/asked?until=2020-01-01")
+            .await
+            .text
+            .contains("Nobody asked about you up to 1 January 2020.")
     );
+    let between = me.get("/en/asked?from=2020-01-01&until=2020-01-31").await.text;
+    assert!(between.contains("between 1 January 2020 and 31 January 2020."), "{between}");
+    assert!(between.contains("What is on record about you goes back to"), "{between}");
+    let beyond = me.get("/en/asked?page=7").await;
+    assert_eq!((beyond.status, beyond.to()), (StatusCode::SEE_OTHER, "/en/asked?page=1"));
     assert!(me.get("/en/asked?from=soon").await.text.contains("There is a problem"));
     // By agency and purpose; what is no choice narrows nothing.
     for (query, count) in [

@@ -31,6 +31,13 @@ struct ObjectPage {
     wrong: Option<(&'static str, String)>,
 }
 
+impl ObjectPage {
+    /// What is wrong with a field, by its place on the page.
+    fn wrong_at(&self, at: &str) -> Option<&str> {
+        self.wrong.as_ref().filter(|(place, _)| *place == at).map(|(_, what)| what.as_str())
+    }
+}
+
 async fn show(
     app: &App,
     visit: &Visit,
