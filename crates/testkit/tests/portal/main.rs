@@ -4,6 +4,7 @@
 
 mod acted;
 mod auditor;
+mod auditor_boxes;
 mod cases;
 mod consents;
 mod letters;
