@@ -23,8 +23,8 @@ import {
 const DESK = settings.desks.auditor;
 const LANGUAGES = ["en", "zh"];
 const WORDS = {
-  en: { go: "Continue", consents: "Consents", follow: "Read all about this subject", agreements: "Agreements", signals: "Signals", count: "Count now", chain: "Verification", csv: "Download as CSV", log: "Access log", show: "Show", logOut: "Log out", verified: "Verified to tree size" },
-  zh: { go: "继续", consents: "同意", follow: "读取关于该主体的全部记录", agreements: "协议", signals: "异常信号", count: "立即计数", chain: "日志验证", csv: "下载 CSV", log: "访问日志", show: "显示", logOut: "退出", verified: "已验证至树大小" },
+  en: { go: "Continue", consents: "Consents", follow: "Read all about this subject", agreements: "Agreements", signals: "Signals", count: "Count now", chain: "Verification", csv: "Download as CSV", log: "Access log", show: "Show", logOut: "Log out", verified: "Verified to tree size", open: "Ask for the audit box to be opened", ask: "Ask for the opening", ground: "Drawn by the sample of November", waits: "Waits for approval", demand: "Demand the case and the officer", demanded: "Demand the case", judge: "Read and verify the answers", proven: "it opens the commitment", boxes: "Audit boxes", findings: "Findings" },
+  zh: { go: "继续", consents: "同意", follow: "读取关于该主体的全部记录", agreements: "协议", signals: "异常信号", count: "立即计数", chain: "日志验证", csv: "下载 CSV", log: "访问日志", show: "显示", logOut: "退出", verified: "已验证至树大小", open: "申请打开审计箱", ask: "申请打开", ground: "十一月抽样抽中", waits: "等待批准", demand: "要求提供案件和经办人", demanded: "要求提供案件", judge: "读取并验证答复", proven: "能够打开记录中的承诺值", boxes: "审计箱", findings: "审计发现" },
 };
 
 describe("the auditor desk", { skip: missingBrowser() || (DESK ? false : "no auditor desk runs") }, () => {
@@ -62,6 +62,66 @@ describe("the auditor desk", { skip: missingBrowser() || (DESK ? false : "no aud
     await axe(page);
     await noHorizontalScroll(page);
     await pictures(page, { desk: "auditor", name, language });
+  }
+
+  // An opening is asked for, and a case is demanded, answered and judged; the forms say what is wrong with them.
+  async function openingAndCase(page, language, look) {
+    const words = WORDS[language];
+    await page.goto(`${DESK}/${language}/log?decision=permitted`);
+    await page.locator("tbody a").last().click();
+    await page.waitForURL(/\/log\/\d+$/);
+    const entry = page.url();
+    await page.getByRole("link", { name: words.open }).click();
+    await page.waitForURL(`${entry}/opening`);
+    await look("opening-form");
+    await page.getByRole("button", { name: words.ask }).click();
+    assert.equal(await page.getByRole("alert").count(), 1);
+    await look("opening-form-error");
+    await page.locator("#ground").fill(words.ground);
+    await page.getByRole("button", { name: words.ask }).click();
+    await page.waitForURL(/\/openings\/[0-9A-Z]{26}$/);
+    assert.ok((await page.textContent("main")).includes(words.waits));
+    await look("opening");
+    await page.getByRole("link", { name: words.boxes, exact: true }).first().click();
+    await page.waitForURL(`${DESK}/${language}/openings`);
+    assert.ok((await page.textContent("tbody")).includes(words.ground));
+    await look("openings");
+    await page.goto(entry);
+    await page.getByRole("link", { name: words.demand }).click();
+    await page.waitForURL(`${entry}/case`);
+    await look("case-form");
+    await page.locator("#days").fill("31");
+    await page.getByRole("button", { name: words.demanded, exact: true }).click();
+    assert.equal(await page.getByRole("alert").count(), 1);
+    await look("case-form-error");
+    await page.locator("#days").fill("3");
+    await page.getByRole("button", { name: words.demanded, exact: true }).click();
+    await page.waitForURL(`${DESK}/${language}/cases`);
+    await look("cases");
+    // The agency's node answers by itself, within seconds.
+    for (let again = 0; !(await page.textContent("main")).includes(words.proven); again += 1) {
+      assert.ok(again < 60, "the demand is never answered");
+      await new Promise((done) => setTimeout(done, 500));
+      await page.getByRole("button", { name: words.judge }).click();
+      await page.waitForSelector("tbody");
+    }
+    assert.ok((await page.textContent("tbody")).includes("2026-0417"));
+    await look("cases-judged");
+    // A case that the agency does not have is a finding.
+    await page.locator("#cases").fill("T-1");
+    await page.getByRole("button", { name: words.judge }).click();
+    await page.waitForSelector(".tacit-state--fails");
+    await look("cases-finding");
+    await page.getByRole("link", { name: words.findings, exact: true }).first().click();
+    await page.waitForURL(`${DESK}/${language}/findings`);
+    assert.equal(await page.locator("tbody tr").count(), 1);
+    await look("findings");
+    await page.locator("tbody a").first().click();
+    await page.waitForURL(/\/findings\/[0-9A-Z]{26}$/);
+    await look("finding");
+    await page.locator("form[action*='/findings/'] button").click();
+    assert.equal(await page.getByRole("alert").count(), 1);
+    await look("finding-error");
   }
 
   for (const language of LANGUAGES) {
@@ -107,6 +167,7 @@ describe("the auditor desk", { skip: missingBrowser() || (DESK ? false : "no aud
           await page.waitForURL(/\/follow$/);
           assert.ok((await page.locator("tbody tr").count()) > 0);
           await look("follow");
+          await openingAndCase(page, language, look);
           assert.equal((await page.goto(`${DESK}/${language}/log?until=2020-01-01`)).status(), 200);
           assert.equal(await page.locator(".tacit-empty").count(), 1);
           await look("log-empty");
