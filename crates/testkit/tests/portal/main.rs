@@ -5,6 +5,7 @@
 mod acted;
 mod auditor;
 mod auditor_boxes;
+mod auditor_walk;
 mod cases;
 mod consents;
 mod letters;
