@@ -171,6 +171,29 @@ claims = {{ role = {{ claim = "roles", value = "auditor" }} }}
     std::fs::write(&file, text).unwrap();
     let surroundings = Surroundings::new(federation.clock().clone());
     let portal = start_portal(&file, Environment::Ignored, &surroundings).await.unwrap();
+    // The other auditor's desk, at which openings are approved.
+    let text = format!(
+        r#"
+role = "portal"
+name = "second"
+database = "{}"
+
+[auditor]
+http = "127.0.0.1:0"
+time_zone = "Asia/Shanghai"
+auditor = "auditor-b.toml"
+
+[auditor.login]
+kind = "oidc"
+issuer = "http://{provider}"
+client_id = "second"
+claims = {{ role = {{ claim = "roles", value = "auditor" }} }}
+"#,
+        conformance::url(federation.folder(), "second"),
+    );
+    let file = federation.folder().join("second.toml");
+    std::fs::write(&file, text).unwrap();
+    let second = start_portal(&file, Environment::Ignored, &surroundings).await.unwrap();
     let at =
         |name: &str| portal.desks().iter().find(|desk| desk.name.as_str() == name).unwrap().origin.clone();
 
@@ -188,6 +211,7 @@ claims = {{ role = {{ claim = "roles", value = "auditor" }} }}
         .env("TACIT_DESK_SUBJECT", at("subject"))
         .env("TACIT_DESK_OFFICER", at("officer"))
         .env("TACIT_DESK_AUDITOR", at("auditor"))
+        .env("TACIT_DESK_SECOND_AUDITOR", &second.desks()[0].origin)
         // How a check is asked for on the command line, but for its code.
         .env("TACIT_PROGRAM", env!("CARGO_BIN_EXE_tacit"))
         .env("TACIT_PROCUREMENT", &procurement)
@@ -205,4 +229,5 @@ claims = {{ role = {{ claim = "roles", value = "auditor" }} }}
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.contains("skipped 0"), "{said}");
     portal.stop().await;
+    second.stop().await;
 }

@@ -21,10 +21,11 @@ import {
 } from "../support/index.mjs";
 
 const DESK = settings.desks.auditor;
+const SECOND = settings.desks.secondAuditor;
 const LANGUAGES = ["en", "zh"];
 const WORDS = {
-  en: { go: "Continue", consents: "Consents", follow: "Read all about this subject", agreements: "Agreements", signals: "Signals", count: "Count now", chain: "Verification", csv: "Download as CSV", log: "Access log", show: "Show", logOut: "Log out", verified: "Verified to tree size", open: "Ask for the audit box to be opened", ask: "Ask for the opening", ground: "Drawn by the sample of November", waits: "Waits for approval", demand: "Demand the case and the officer", demanded: "Demand the case", judge: "Read and verify the answers", proven: "it opens the commitment", boxes: "Audit boxes", findings: "Findings" },
-  zh: { go: "继续", consents: "同意", follow: "读取关于该主体的全部记录", agreements: "协议", signals: "异常信号", count: "立即计数", chain: "日志验证", csv: "下载 CSV", log: "访问日志", show: "显示", logOut: "退出", verified: "已验证至树大小", open: "申请打开审计箱", ask: "申请打开", ground: "十一月抽样抽中", waits: "等待批准", demand: "要求提供案件和经办人", demanded: "要求提供案件", judge: "读取并验证答复", proven: "能够打开记录中的承诺值", boxes: "审计箱", findings: "审计发现" },
+  en: { go: "Continue", consents: "Consents", follow: "Read all about this subject", agreements: "Agreements", signals: "Signals", count: "Count now", chain: "Verification", csv: "Download as CSV", log: "Access log", show: "Show", logOut: "Log out", verified: "Verified to tree size", open: "Ask for the audit box to be opened", ask: "Ask for the opening", ground: "Drawn by the sample of November", waits: "Waits for approval", approve: "Approve this opening", approved: "Approved, not read yet", read: "Open the box and read", holds: "The subject in the box is the one that was registered", demand: "Demand the case and the officer", demanded: "Demand the case", judge: "Read and verify the answers", proven: "it opens the commitment", boxes: "Audit boxes", findings: "Findings" },
+  zh: { go: "继续", consents: "同意", follow: "读取关于该主体的全部记录", agreements: "协议", signals: "异常信号", count: "立即计数", chain: "日志验证", csv: "下载 CSV", log: "访问日志", show: "显示", logOut: "退出", verified: "已验证至树大小", open: "申请打开审计箱", ask: "申请打开", ground: "十一月抽样抽中", waits: "等待批准", approve: "批准打开", approved: "已批准，尚未读取", read: "打开并读取", holds: "箱中所写的主体就是登记的主体", demand: "要求提供案件和经办人", demanded: "要求提供案件", judge: "读取并验证答复", proven: "能够打开记录中的承诺值", boxes: "审计箱", findings: "审计发现" },
 };
 
 describe("the auditor desk", { skip: missingBrowser() || (DESK ? false : "no auditor desk runs") }, () => {
@@ -32,15 +33,15 @@ describe("the auditor desk", { skip: missingBrowser() || (DESK ? false : "no aud
   let provider;
   before(async () => {
     browser = await launch();
-    provider = await startProvider({ clients: [deskClient("auditor", DESK)] });
+    provider = await startProvider({ clients: [deskClient("auditor", DESK), deskClient("second", SECOND)] });
   });
   after(async () => {
     await browser?.close();
     await provider?.stop();
   });
 
-  async function logIn(page, language, account = "zhao") {
-    await page.goto(`${DESK}/${language}/`);
+  async function logIn(page, language, account = "zhao", desk = DESK) {
+    await page.goto(`${desk}/${language}/`);
     await page.getByRole("button", { name: WORDS[language].go }).click();
     await login(page, account);
   }
@@ -64,8 +65,29 @@ describe("the auditor desk", { skip: missingBrowser() || (DESK ? false : "no aud
     await pictures(page, { desk: "auditor", name, language });
   }
 
+  // Somebody else approves it, at the other auditor's desk.
+  async function approve(language, script, path) {
+    await visit(browser, { language, script }, async (page) => {
+      const words = WORDS[language];
+      const look = (name) => (script ? judge(page, language, name) : Promise.resolve());
+      await logIn(page, language, "zhao", SECOND);
+      await page.waitForURL(`${SECOND}/${language}/`);
+      await verified(page, language);
+      await page.getByRole("link", { name: words.boxes, exact: true }).first().click();
+      await page.waitForURL(`${SECOND}/${language}/openings`);
+      await look("openings-second");
+      await page.locator(`tbody a[href="${path}"]`).click();
+      await page.waitForURL(`${SECOND}${path}`);
+      await look("opening-second");
+      await page.getByRole("button", { name: words.approve }).click();
+      await page.waitForURL(`${SECOND}${path}`);
+      await page.waitForSelector(`text=${words.approved}`);
+      assert.equal(await page.locator("main form").count(), 0);
+    });
+  }
+
   // An opening is asked for, and a case is demanded, answered and judged; the forms say what is wrong with them.
-  async function openingAndCase(page, language, look) {
+  async function openingAndCase(page, language, script, look) {
     const words = WORDS[language];
     await page.goto(`${DESK}/${language}/log?decision=permitted`);
     await page.locator("tbody a").last().click();
@@ -82,6 +104,19 @@ describe("the auditor desk", { skip: missingBrowser() || (DESK ? false : "no aud
     await page.waitForURL(/\/openings\/[0-9A-Z]{26}$/);
     assert.ok((await page.textContent("main")).includes(words.waits));
     await look("opening");
+    const opening = page.url();
+    await approve(language, script, new URL(opening).pathname);
+    await page.goto(opening);
+    await look("opening-approved");
+    await page.locator("#cases").fill("2026-0417");
+    await page.getByRole("button", { name: words.read }).click();
+    await page.waitForURL(`${opening}/read`);
+    const told = await page.textContent("main");
+    assert.ok(told.includes(process.env.TACIT_CODE_PAPER) && told.includes(words.holds));
+    await look("opened");
+    // What it said is on no page that is opened.
+    await page.goto(opening);
+    assert.ok(!(await page.textContent("main")).includes(process.env.TACIT_CODE_PAPER));
     await page.getByRole("link", { name: words.boxes, exact: true }).first().click();
     await page.waitForURL(`${DESK}/${language}/openings`);
     assert.ok((await page.textContent("tbody")).includes(words.ground));
@@ -167,7 +202,7 @@ describe("the auditor desk", { skip: missingBrowser() || (DESK ? false : "no aud
           await page.waitForURL(/\/follow$/);
           assert.ok((await page.locator("tbody tr").count()) > 0);
           await look("follow");
-          await openingAndCase(page, language, look);
+          await openingAndCase(page, language, script, look);
           assert.equal((await page.goto(`${DESK}/${language}/log?until=2020-01-01`)).status(), 200);
           assert.equal(await page.locator(".tacit-empty").count(), 1);
           await look("log-empty");

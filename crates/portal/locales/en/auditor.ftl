@@ -254,7 +254,7 @@ openings-asked = Asked
 openings-entry = Log entry
 openings-by = Asked by
 openings-second-who = To be approved by
-openings-columns = Who asked, about what and why is what the coordinator keeps beside the log; both auditors and the coordinator can read the ground. Each step is in the log, as a record of the event “Audit box”.
+openings-columns = Who asked, about which entry and why stands beside the log, at the coordinator; both auditors and the coordinator can read the ground. Each step is in the log, as a record of the event “Audit box”.
 opening-title = Opening of an audit box
 opening-step-requested = Waits for approval
 opening-step-approved = Approved, not read yet
@@ -331,7 +331,7 @@ findings-count = { $count ->
     [one] One finding, newest first.
    *[other] { $count } findings, newest first.
   }
-findings-kept = It is among the findings.
+findings-kept = Kept among the findings
 findings-take = Take these findings away
 findings-take-what = As they stand in the file. Findings are the auditor’s own: taking them away is no export from the log.
 findings-jsonl = Download as JSON Lines
