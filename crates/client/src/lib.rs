@@ -16,7 +16,8 @@
 //! * [`SubjectChains`]: everything on record about one pseudonym, and its erasure;
 //! * letters: [`Requester::send_letter`], [`Requester::letters_from`], [`ConsentAuthority::post_letter`];
 //! * [`LogReader`]: the whole log, verified;
-//! * [`Auditor`]: one pseudonym followed, boxes opened by two, case evidence, counts, a watch;
+//! * [`Auditor`]: one pseudonym followed, boxes opened by two, case evidence, counts, a watch; [`Findings`]: what
+//!   it found, in a file;
 //! * [`RequesterStore`](store::RequesterStore): what a storage has to do; it sees keyed hashes and sealed bytes.
 //!
 //! What this crate does *not* do: it parses no code as typed, decides nothing (the coordinator and the holder do),
@@ -68,8 +69,9 @@ mod vault;
 pub use asked::AskedConsent;
 pub use asking::{ConsentAsked, ConsentWanted};
 pub use auditor::{
-    Alarm, Auditor, AuditorConfig, CaseAnswer, CaseFinding, Demand, Followed, Opened, OpeningState, Signals,
-    Step as AuditStep,
+    Alarm, Auditor, AuditorConfig, BoxKey, CaseAnswer, CaseFiles, CaseFinding, Demand, Finding,
+    FindingStatus, Findings, FindingsError, Followed, Found, Opened, OpeningState, Seen, Signals,
+    Step as AuditStep, Usual, What, is_odd, stated, unusual,
 };
 pub use authority::{
     Acknowledged, AuthorityConfig, AuthorityKeys, ConsentAuthority, Grant, KeptConsent, Narrower, Pseudonym,
@@ -103,5 +105,6 @@ pub use retry::Deadlines;
 pub use subject_log::{
     ChainEntry, Details, EntryProof, Erasure, KnownChain, ReadChain, SubjectChains, SubjectLog, TermsProof,
 };
+pub use tacit_blind::audit_box::AuditorSecretKey;
 pub use tacit_blind::letter::{LetterFault, LetterSecretKey, OpenedLetter};
 pub use vault::{Kind, RowKey, SealBroken, Vault};

@@ -7,7 +7,8 @@ use std::{
 };
 
 use tacit_client::{
-    Auditor, AuditorConfig, AuthorityConfig, AuthorityKeys, ConsentAuthority, Deadlines, LogReader,
+    Auditor, AuditorConfig, AuditorSecretKey, AuthorityConfig, AuthorityKeys, ConsentAuthority, Deadlines,
+    LogReader,
 };
 use tacit_identity::{
     CredentialError, Credentials, EndpointError, Federation, FileError, Role, SpiffeId, channel,
@@ -224,6 +225,31 @@ pub async fn auditing(
     let registry = source.newest().await?;
     let config = AuditorConfig { member: file.member.clone(), log_key: caller.log_key.clone(), deadlines };
     Ok((Auditor::new(config, registry, caller.coordinator.clone(), Arc::clone(clock)), caller))
+}
+
+/// The keys that an auditor opens audit boxes with, as far as its configuration names them: that of the box, and the
+/// signing key that the registry shows. Blocking.
+///
+/// # Errors
+/// [`ConnectError::Seed`].
+pub fn box_keys(
+    file: &AuditorFile,
+    registry: &Registry,
+) -> Result<(Option<AuditorSecretKey>, Option<SigningKey>), ConnectError> {
+    let wrong = |key| move |source| ConnectError::Seed { key, source };
+    let seed = |key, path: &Option<PathBuf>| path.as_deref().map(read_seed).transpose().map_err(wrong(key));
+    let opens = seed("box", &file.keys.audit_box)?.map(|seed| AuditorSecretKey::derive(&seed).0);
+    let shown = registry.member(&file.member).map(|own| own.keys.signing);
+    let signs = match file.keys.signing.as_deref().zip(shown) {
+        Some((path, shown)) => signing_key(path, shown).map_err(wrong("signing"))?,
+        None => None,
+    };
+    // The coordinator will say what is wrong with a key that the registry does not show.
+    let signs = match signs {
+        Some(signs) => Some(signs),
+        None => seed("signing", &file.keys.signing)?.map(|seed| SigningKey::from_seed(&seed)),
+    };
+    Ok((opens, signs))
 }
 
 /// A channel of an auditor to the custodian, where the registry says that it is.

@@ -50,6 +50,9 @@ impl DeskName {
                 ("changes", "/consents"),
                 ("agreements", "/agreements"),
                 ("signals", "/signals"),
+                ("openings", "/openings"),
+                ("evidence", "/cases"),
+                ("findings", "/findings"),
                 ("chain", "/chain"),
             ],
             Self::Officer => &[

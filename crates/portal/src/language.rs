@@ -133,7 +133,12 @@ impl Language {
 
     /// The words of a message, when there is one.
     pub(crate) fn find(self, key: &str) -> Option<String> {
-        self.bundle().has_message(key).then(|| self.say(key))
+        self.find_with(key, &[])
+    }
+
+    /// The words of a message with values in them, when there is one.
+    pub(crate) fn find_with(self, key: &str, values: &[(&'static str, Value<'_>)]) -> Option<String> {
+        self.bundle().has_message(key).then(|| self.with(key, values))
     }
 }
 
@@ -314,7 +319,10 @@ mod tests {
             "kind-",
             "field-",
             "log-by-",
-            "signal-",
+            "found-",
+            "finding-kind-",
+            "finding-status-",
+            "opening-step-",
             "became-",
             "batch-file-",
             "batch-row-",
@@ -330,8 +338,10 @@ mod tests {
 
     #[test]
     fn every_reason_that_can_reach_a_page_has_words_in_both_languages() {
-        for reason in tacit_model::Reason::all() {
-            let code = reason.outward().as_str();
+        let reasons: Vec<_> = tacit_model::Reason::all().collect();
+        // Auditors read the exact ones too.
+        let exact = tacit_policy::ExactReason::ALL.iter().map(|exact| exact.as_str());
+        for code in reasons.iter().map(|reason| reason.as_str()).chain(exact) {
             for language in Language::ALL {
                 assert!(language.reason(code).is_some(), "{code} in {}", language.tag());
             }

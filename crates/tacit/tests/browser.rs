@@ -24,7 +24,7 @@ const TAX: &str = "tax/serious-violations";
 /// Who walks each way, by language and with or without scripts: a company that the court listed, with an account.
 const WALKERS: [&str; 4] = ["en-script", "en-plain", "zh-script", "zh-plain"];
 /// The tests of `tests/browser/desks`, in this order, but for the one that looks back on them.
-const WALKS: [&str; 6] = ["holder", "subject", "consents", "acting", "officer", "auditor"];
+const WALKS: [&str; 7] = ["holder", "subject", "consents", "acting", "officer", "auditor", "boxes"];
 /// Whom each of the first codes belongs to.
 const ACCOUNTS: [&str; 6] = ["paper", "agent", "listed", "other", "held", "nobody"];
 
@@ -120,6 +120,25 @@ claims = {{ role = {{ claim = "roles", value = "officer" }}, decides = {{ claim 
     )
 }
 
+/// The table of the desk of this auditor.
+fn auditor_desk(member: &str, issuer: &str, client: &str) -> String {
+    format!(
+        r#"
+[auditor]
+http = "127.0.0.1:0"
+time_zone = "Asia/Shanghai"
+limits = {{ logins_per_minute_of_address = 1200 }}
+auditor = "{member}.toml"
+
+[auditor.login]
+kind = "oidc"
+issuer = "http://{issuer}"
+client_id = "{client}"
+claims = {{ role = {{ claim = "roles", value = "auditor" }} }}
+"#
+    )
+}
+
 /// Starts a portal of its own of these tables.
 async fn portal(federation: &Federation, name: &str, tables: &str) -> RunningPortal {
     let database = conformance::url(federation.folder(), name);
@@ -187,7 +206,7 @@ async fn on_postgresql_every_desk_is_walked_through_in_a_browser() {
     std::fs::write(&accounts_file, accounts(code).to_string()).unwrap();
     let ports = PortRange::claim().unwrap();
     let provider = ports.spare(0);
-    let others = format!(
+    let subject = format!(
         r#"
 [subject]
 http = "127.0.0.1:0"
@@ -200,26 +219,17 @@ kind = "oidc"
 issuer = "http://{provider}"
 client_id = "subject"
 claims = {{ clerk = {{ claim = "roles", value = "clerk" }} }}
-
-[auditor]
-http = "127.0.0.1:0"
-time_zone = "Asia/Shanghai"
-limits = {{ logins_per_minute_of_address = 1200 }}
-auditor = "auditor-a.toml"
-
-[auditor.login]
-kind = "oidc"
-issuer = "http://{provider}"
-client_id = "auditor"
-claims = {{ role = {{ claim = "roles", value = "auditor" }} }}
 "#,
         federation.desk_at("portal").unwrap(),
     );
-    let tables = officer_desk(&federation, "procurement", &provider, "officer") + &others;
+    let officer = officer_desk(&federation, "procurement", &provider, "officer");
+    let tables = [subject, officer, auditor_desk("auditor-a", &provider, "auditor")].concat();
     let web = portal(&federation, "web", &tables).await;
     // The court decides objections to its list; the tax authority reviews what the court decided.
     let holder =
         portal(&federation, "web-court", &officer_desk(&federation, "court", &provider, "holder")).await;
+    // The other auditor's desk, at which openings are approved.
+    let second = portal(&federation, "web-second", &auditor_desk("auditor-b", &provider, "second")).await;
     let review = portal(&federation, "web-tax", &officer_desk(&federation, "tax", &provider, "review")).await;
 
     // Where its gateway came to listen, for the command line.
@@ -239,6 +249,7 @@ claims = {{ role = {{ claim = "roles", value = "auditor" }} }}
             .env("TACIT_DESK_SUBJECT", at(&web, "subject"))
             .env("TACIT_DESK_OFFICER", at(&web, "officer"))
             .env("TACIT_DESK_AUDITOR", at(&web, "auditor"))
+            .env("TACIT_DESK_SECOND_AUDITOR", at(&second, "auditor"))
             .env("TACIT_DESK_HOLDER", at(&holder, "officer"))
             .env("TACIT_DESK_REVIEW", at(&review, "officer"))
             .env("TACIT_WALK", &walk)
@@ -262,7 +273,7 @@ claims = {{ role = {{ claim = "roles", value = "auditor" }} }}
     for excepted in looked_back.lines().filter(|line| line.contains("no page:")) {
         eprintln!("{excepted}");
     }
-    for portal in [web, holder, review] {
+    for portal in [web, holder, review, second] {
         portal.stop().await;
     }
 }

@@ -7,7 +7,7 @@ import { describe, test } from "node:test";
 import { covered, settings } from "../support/index.mjs";
 
 // The table that the desk at an address is made of.
-const TABLES = { subject: ["subject"], officer: ["officer", "holder", "review"], auditor: ["auditor"] };
+const TABLES = { subject: ["subject"], officer: ["officer", "holder", "review"], auditor: ["auditor", "secondAuditor"] };
 
 const walked = settings.walked && existsSync(settings.walked);
 

@@ -14,6 +14,8 @@ export const settings = {
   desks: {
     subject: set("TACIT_DESK_SUBJECT"),
     auditor: set("TACIT_DESK_AUDITOR"),
+    // Of the auditor who approves what the other one asks for.
+    secondAuditor: set("TACIT_DESK_SECOND_AUDITOR"),
     officer: set("TACIT_DESK_OFFICER"),
     // Officer desks of who keeps a list, and of who reviews what that one decides.
     holder: set("TACIT_DESK_HOLDER"),

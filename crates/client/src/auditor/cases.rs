@@ -1,5 +1,8 @@
 //! Case evidence: what opens the `matter` of a check, demanded on record and handed over past the coordinator.
 
+use std::collections::BTreeSet;
+use std::fmt;
+
 use tacit_blind::audit_box::{AuditorPublicKey, AuditorSecretKey};
 use tacit_blind::case_evidence::{CaseEvidence, Demanded};
 use tacit_ledger::record::{self, Record};
@@ -10,6 +13,7 @@ use tacit_wire::coordinator::{
     AnswerDemandRequest, DemandCaseRequest, ListDemandsRequest, demand_case_response,
 };
 
+use super::found::{Found, What};
 use super::{Auditor, Step, lacks, refused};
 use crate::error::{ClientError, Party};
 use crate::judge::record_id;
@@ -38,6 +42,30 @@ pub enum CaseFinding {
     /// It does not open the record's `matter`.
     #[error("the case evidence is not that of the check")]
     OtherMatter,
+}
+
+/// The case files of a requester, as it hands them over another way: one number a line.
+#[derive(Clone, Default)]
+pub struct CaseFiles(BTreeSet<String>);
+
+impl fmt::Debug for CaseFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CaseFiles").field(&self.0.len()).finish()
+    }
+}
+
+impl CaseFiles {
+    /// Reads the lines.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        Self(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
+    }
+
+    /// Whether a case is among them.
+    #[must_use]
+    pub fn has(&self, case: &str) -> bool {
+        self.0.contains(case.trim())
+    }
 }
 
 /// A demand, with what became of it.
@@ -70,6 +98,18 @@ impl Demand {
             Ok(_) => CaseAnswer::False(CaseFinding::OtherMatter),
             Err(_) => CaseAnswer::False(CaseFinding::Unreadable),
         }
+    }
+
+    /// What is wrong with an answer, and a case that is not among the case files, when there are some.
+    #[must_use]
+    pub fn found(&self, answer: &CaseAnswer, cases: Option<&CaseFiles>) -> Option<Found> {
+        let what = match answer {
+            CaseAnswer::Overdue => What::Overdue,
+            CaseAnswer::False(_) => What::CaseFalse,
+            CaseAnswer::Proven(it) if cases.is_some_and(|cases| !cases.has(&it.case)) => What::CaseUnlisted,
+            CaseAnswer::Open | CaseAnswer::Proven(_) => return None,
+        };
+        Some(Found::new(what, &self.requester, &self.about))
     }
 }
 

@@ -2,8 +2,11 @@
 //! verified here: chains, registrations, records, and that a quorum stands behind them.
 
 mod cases;
+mod findings;
+mod found;
 mod honey;
 mod openings;
+mod unusual;
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,9 +33,12 @@ use crate::quorum::WitnessedLog;
 use crate::retry::{self, Deadlines, Patience, is_passing};
 use crate::subject_log::{ReadChain, SubjectChains, SubjectLog};
 
-pub use cases::{CaseAnswer, CaseFinding, Demand};
+pub use cases::{CaseAnswer, CaseFiles, CaseFinding, Demand};
+pub use findings::{Finding, FindingStatus, Findings, FindingsError};
+pub use found::{Found, What};
 pub use honey::Alarm;
-pub use openings::{Opened, OpeningState};
+pub use openings::{BoxKey, Opened, OpeningState};
+pub use unusual::{Seen, Usual, is_odd, stated, unusual};
 
 /// Who the auditor is, and how patient.
 #[derive(Debug, Clone)]
@@ -125,6 +131,12 @@ impl Auditor {
             config,
             registry,
         }
+    }
+
+    /// The auditor's member id.
+    #[must_use]
+    pub fn member(&self) -> &MemberId {
+        &self.config.member
     }
 
     /// The registry that members and their keys are taken from.

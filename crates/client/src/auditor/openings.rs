@@ -10,12 +10,15 @@ use tacit_ledger::ed25519::SigningKey;
 use tacit_ledger::record::{BoxOpened, Record};
 use tacit_model::entropy::os_rng;
 use tacit_model::{MemberId, Millis, Reason, Ulid, parse_ulid};
+use tacit_policy::registry::entry::Role;
 use tacit_wire::chunks32;
 use tacit_wire::coordinator::{
     ApproveOpeningRequest, GetOpeningRequest, ListOpeningsRequest, RequestOpeningRequest,
     ShownRegistration as Shown, approve_opening_response, request_opening_response,
 };
 
+use super::cases::CaseFiles;
+use super::found::{Found, What};
 use super::{Auditor, Step, lacks, own, refused};
 use crate::error::{ClientError, Party};
 use crate::question::RecordRef;
@@ -45,6 +48,15 @@ pub struct OpeningState {
     pub step: String,
 }
 
+/// Which of the two keys of the audit boxes an auditor has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BoxKey {
+    /// The first: it asks, and reads what the second approved.
+    First,
+    /// The second: it approves.
+    Second,
+}
+
 /// A registration with its box open.
 pub struct Opened {
     /// The record of the check that it was opened for.
@@ -59,6 +71,18 @@ pub struct Opened {
     pub opened: Option<OpenedBox>,
     /// What is wrong with it. The requester lied.
     pub finding: Option<BoxFinding>,
+}
+
+impl Opened {
+    /// What does not hold, and a case that is not among the case files, when there are some.
+    #[must_use]
+    pub fn found(&self, cases: Option<&CaseFiles>) -> Vec<Found> {
+        let made_up = |opened: &OpenedBox| cases.is_some_and(|cases| !cases.has(opened.case()));
+        let case = self.opened.as_ref().filter(|opened| made_up(opened)).map(|_| What::BoxCaseUnlisted);
+        let what = self.finding.map(What::of_box).into_iter().chain(case);
+        let (requester, about) = (self.requester.as_str(), self.about.id.to_string());
+        what.map(|what| Found::new(what, requester, &about)).collect()
+    }
 }
 
 impl fmt::Debug for Opened {
@@ -81,6 +105,19 @@ struct Verified {
 }
 
 impl Auditor {
+    /// Which of the two keys of the audit boxes is this auditor's, by the registry; none where it has neither, or both.
+    #[must_use]
+    pub fn box_key(&self) -> Option<BoxKey> {
+        let auditors = self.registry.members().filter(|it| it.has(Role::Auditor));
+        let mut holders = auditors.flat_map(|it| it.keys.boxes.iter().map(|_| &it.id));
+        let own = &self.config.member;
+        match (holders.next()? == own, holders.next()? == own) {
+            (true, false) => Some(BoxKey::First),
+            (false, true) => Some(BoxKey::Second),
+            _ => None,
+        }
+    }
+
     /// Asks for the box behind a record of a check.
     ///
     /// # Errors

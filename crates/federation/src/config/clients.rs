@@ -89,6 +89,9 @@ pub struct AuditorKeys {
     /// of a federation have one; others read the log.
     #[serde(rename = "box")]
     pub audit_box: Option<PathBuf>,
+    /// Seed of the Ed25519 key in the registry, with which the auditor desk asks for openings and approves them; the
+    /// command line is told it by `--key`.
+    pub signing: Option<PathBuf>,
 }
 
 impl RoleFile for AuthorityFile {
@@ -122,7 +125,7 @@ impl RoleFile for AuditorFile {
     fn resolve(&mut self, base: &Base<'_>) {
         self.tls.resolve(base);
         base.path(&mut self.registry);
-        if let Some(path) = &mut self.keys.audit_box {
+        for path in [&mut self.keys.audit_box, &mut self.keys.signing].into_iter().flatten() {
             base.path(path);
         }
         base.path(&mut self.checkpoint);

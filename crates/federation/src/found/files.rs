@@ -159,7 +159,8 @@ impl Writer<'_> {
                 ("store", Use::Store),
                 ("letters", Use::Letters),
             ],
-            Role::Auditor => &[("box", Use::Box)],
+            Role::Auditor if !self.seeds.has(id, Use::Box) => &[],
+            Role::Auditor => &[("signing", Use::Signing), ("box", Use::Box)],
             Role::Node | Role::Custodian => &[
                 ("signing", Use::Signing),
                 ("manifest", Use::Manifest),

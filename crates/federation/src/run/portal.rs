@@ -8,7 +8,10 @@ use tacit_model::MemberId;
 use tacit_portal::{DeskConfig, DeskName, End, Ends, OpenDesk, Portal, PortalDeps};
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use super::{DRAIN, StartError, Surroundings, secrets::read_or_make_seed};
+use super::{
+    DRAIN, StartError, Surroundings,
+    secrets::{read_or_make_seed, read_seed},
+};
 use crate::{
     config::{AuditorFile, Environment, PortalFile, RoleFile as _},
     connect,
@@ -125,14 +128,29 @@ fn auditing(
     };
     let path = desk.auditor.as_deref().ok_or_else(missing)?;
     let file = Arc::new(AuditorFile::load(path, environment)?);
+    for (key, path) in [("keys.box", &file.keys.audit_box), ("keys.signing", &file.keys.signing)] {
+        let read = path.as_deref().map(read_seed).transpose();
+        read.map_err(|error| tacit_portal::StartError::Desk {
+            desk: DeskName::Auditor,
+            why: format!("{key} of {}: {error}", file.member),
+        })?;
+    }
     let clock = Arc::clone(&around.clock);
     let ends = Ends::new(move || {
         let (file, clock) = (Arc::clone(&file), Arc::clone(&clock));
         Box::pin(async move {
             let made = connect::auditing(&file, &clock, DEADLINES).await;
             let (auditor, caller) = made.map_err(|error| error.to_string())?;
+            let keys = connect::box_keys(&file, auditor.registry()).map_err(|error| error.to_string())?;
             let log = LogReader::new(caller.coordinator, caller.log_key.clone(), DEADLINES);
-            Ok(End { auditor, log, log_key: caller.log_key, checkpoint: file.checkpoint.clone() })
+            Ok(End {
+                auditor,
+                log,
+                log_key: caller.log_key,
+                checkpoint: file.checkpoint.clone(),
+                opens: keys.0,
+                signs: keys.1,
+            })
         })
     });
     Ok((desk, ends))

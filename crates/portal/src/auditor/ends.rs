@@ -1,9 +1,10 @@
-//! The auditor's own end: what it reads the log with, and what only the coordinator can count.
+//! The auditor's own end: what it reads the log with, what only the coordinator can count, and the keys with which two
+//! auditors open a box together.
 
 use std::{fmt, future::Future, path::PathBuf, pin::Pin, sync::Arc};
 
-use tacit_client::{Auditor, LogReader};
-use tacit_ledger::note::NoteVerifier;
+use tacit_client::{Auditor, AuditorSecretKey, Findings, LogReader};
+use tacit_ledger::{ed25519::SigningKey, note::NoteVerifier};
 
 /// An auditor's identity at the coordinator, under the newest registry.
 #[derive(Debug)]
@@ -16,6 +17,17 @@ pub struct End {
     pub log_key: NoteVerifier,
     /// Where the newest verified checkpoint is kept, which the next start begins with.
     pub checkpoint: PathBuf,
+    /// Its own key of the audit boxes, when it has one.
+    pub opens: Option<AuditorSecretKey>,
+    /// What it asks for openings and approves them with, when it does so at a desk.
+    pub signs: Option<SigningKey>,
+}
+
+impl End {
+    /// What was found by this auditor, here or on the command line.
+    pub(super) fn findings(&self) -> Findings {
+        Findings::beside(&self.checkpoint)
+    }
 }
 
 /// What making an end gives, or why there is none now.

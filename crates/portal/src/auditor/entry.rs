@@ -41,6 +41,8 @@ struct EntryPage {
     /// Whether it is about somebody, whose details are beside the log.
     is_check: bool,
     follow_href: String,
+    opening_href: String,
+    case_href: String,
     /// The hashes from the leaf to the root.
     path_length: usize,
     checkpoint: String,
@@ -105,6 +107,8 @@ pub(super) async fn entry(
             .collect(),
         is_check: is_check(kind),
         follow_href: visit.path(&format!("/log/{}/follow", logged.index)),
+        opening_href: visit.path(&format!("/log/{}/opening", logged.index)),
+        case_href: visit.path(&format!("/log/{}/case", logged.index)),
         path_length: logged.inclusion.len(),
         checkpoint: String::from_utf8_lossy(&logged.checkpoint).into_owned(),
         id: of("id").to_owned(),

@@ -54,8 +54,8 @@ pub(super) async fn export(
     Ok(download(file, kind, &format!("records-{}.{form}", step.record.id)))
 }
 
-/// Reads records, each proven under one head.
-async fn proven(app: &App, indexes: &[u64]) -> Result<Vec<LoggedRecord>, Fault> {
+/// Reads records at indexes that ascend, each proven under one head.
+pub(super) async fn proven(app: &App, indexes: &[u64]) -> Result<Vec<LoggedRecord>, Fault> {
     let end = app.of.end()?;
     let mut records = Vec::with_capacity(indexes.len());
     for range in ranges(indexes) {

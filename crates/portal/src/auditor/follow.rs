@@ -12,9 +12,9 @@ use tacit_ledger::record::Refused;
 use tacit_model::{Millis, Reason};
 
 use super::{
-    App,
+    App, check_at,
     copy::fields,
-    log::{is_check, kind_words, named, outcome_words},
+    log::{kind_words, named, outcome_words},
     noted,
     standing::Standing,
 };
@@ -73,14 +73,7 @@ pub(super) async fn follow(
     Extension(visit): Extension<Visit>,
     Path((_, index)): Path<(String, String)>,
 ) -> Result<Response, Fault> {
-    let index: u64 = index.parse().map_err(|_| Fault::NotFound)?;
-    let found = {
-        let copied = app.of.copy.now();
-        index < copied.size() && copied.rows().get(index).is_some_and(|row| is_check(row.kind))
-    };
-    if !found {
-        return Err(Fault::NotFound);
-    }
+    let index = check_at(&app, &index)?.0;
     let end = app.of.end()?;
     noted(&visit, "a pseudonym is followed", Some(index));
     let title = visit.language.with("follow-title", &[("index", index.to_string().into())]);
@@ -147,7 +140,10 @@ fn beside(details: &Details, visit: &Visit) -> Vec<String> {
     let language = visit.language;
     let all = match details {
         Details::Check { exact, rules, agreement, basis } => vec![
-            ("follow-exact", language.reason(exact).unwrap_or_else(|| exact.clone())),
+            (
+                "follow-exact",
+                language.reason(exact).map_or_else(|| exact.clone(), |words| format!("{words} ({exact})")),
+            ),
             ("follow-rules", rules.join(language.comma())),
             ("field-agreement", agreement.clone()),
             ("follow-basis", basis.to_string()),

@@ -12,47 +12,26 @@ use axum::{
     extract::State,
     response::{IntoResponse as _, Redirect, Response},
 };
-use jiff::{Timestamp, tz::TimeZone};
-use tacit_client::Signals;
+use jiff::tz::TimeZone;
+use tacit_client::{Found, Seen, Signals, Usual, What, is_odd, stated, unusual};
 use tacit_ledger::record::{Access, Refused};
-use tacit_model::{MemberId, Millis};
-use tacit_policy::Registry;
+use tacit_model::Millis;
 
 use super::{
     App,
     copy::{QUARTER_MS, Rows},
-    noted,
+    findings, noted,
     standing::Standing,
 };
 use crate::{
     frame::{Frame, page},
-    language::Language,
     visit::{Fault, Visit},
 };
 
 /// Most records of one counting.
 const RANGE_MAX: u64 = 1_000_000;
-/// From how many checks on a subject counts as repeated.
-const REPEATS: u32 = 10;
-/// From how many lists about one subject.
-const LISTS: u64 = 8;
-/// From which share on of refused checks, or checks at odd hours, in percent.
-const SHARE: u64 = 50;
-/// Checks below which a share says nothing.
-const FEW: u64 = 20;
-/// Office hours: from the first, before the second, where the desk is.
-const OFFICE: std::ops::Range<i8> = 7..19;
-
-/// What the records say about a requester.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Seen {
-    checks: u64,
-    refused: u64,
-    odd: u64,
-}
-
 /// What was counted about a requester.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Count {
     requester: String,
     seen: Seen,
@@ -94,6 +73,8 @@ struct SignalsPage {
     standing: Standing,
     /// When and over which records; none while nothing was counted.
     counted: Option<String>,
+    /// Whether anything is to be kept.
+    any: bool,
     lines: Vec<Line>,
 }
 
@@ -116,7 +97,10 @@ pub(super) async fn signals(
             lists: of(|it| it.most_lists),
             enrolled: of(|it| it.enrolled),
             evaluated: count.evaluated,
-            signals: found(count).into_iter().map(|signal| signal.words(language)).collect(),
+            signals: found(count)
+                .into_iter()
+                .map(|what| findings::found_words(language, what, &what.text(&count.requester)))
+                .collect(),
         }
     };
     let said = counted.as_ref().map(|counted| {
@@ -129,9 +113,11 @@ pub(super) async fn signals(
             ],
         )
     });
+    let lines: Vec<Line> = counted.iter().flat_map(|counted| &counted.counts).map(line).collect();
     let template = SignalsPage {
         standing: Standing::of(&app.of.copy.now(), &frame),
-        lines: counted.iter().flat_map(|counted| &counted.counts).map(line).collect(),
+        any: lines.iter().any(|line| !line.signals.is_empty()),
+        lines,
         counted: said,
         frame,
     };
@@ -150,7 +136,7 @@ pub(super) async fn count(
         return Err(Fault::unavailable());
     }
     noted(&visit, "signals are counted", None);
-    let told = end.auditor.signals(from, until, REPEATS).await.map_err(|error| {
+    let told = end.auditor.signals(from, until, Usual::default().repeats).await.map_err(|error| {
         tracing::warn!(%error, "signals are not counted");
         Fault::unavailable()
     })?;
@@ -198,59 +184,35 @@ pub(super) fn seen(rows: &Rows, from: u64, until: u64, zone: &TimeZone) -> BTree
     seen.into_iter().map(|(requester, it)| (requester.to_owned(), it)).collect()
 }
 
-/// How many subjects a requester's agreements in force state together; none when none states it.
-fn stated(registry: &Registry, requester: &str, now: Millis) -> Option<u64> {
-    let member: MemberId = requester.parse().ok()?;
-    let agreements = registry.agreements().filter(|it| it.requester == member && it.in_force(now));
-    agreements.filter_map(|it| it.size).reduce(u64::saturating_add)
-}
-
-fn is_odd(time: Millis, zone: &TimeZone) -> bool {
-    let at = i64::try_from(time.0).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    at.is_some_and(|at| !OFFICE.contains(&zone.to_datetime(at).hour()))
-}
-
-/// Something out of the ordinary: what, how many, of how many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Signal(&'static str, u64, u64);
-
-impl Signal {
-    fn words(self, language: Language) -> String {
-        let Self(key, count, of) = self;
-        language.with(key, &[("count", count.into()), ("of", of.into())])
-    }
-}
-
-fn found(count: &Count) -> Vec<Signal> {
-    let Count { seen, told, usual, evaluated, .. } = count;
-    let mut found = Vec::new();
-    let much = |part: u64| seen.checks >= FEW && part.saturating_mul(100) >= SHARE * seen.checks;
-    if much(seen.refused) {
-        found.push(Signal("signal-refused", seen.refused, seen.checks));
-    }
-    if much(seen.odd) {
-        found.push(Signal("signal-odd", seen.odd, seen.checks));
-    }
-    let Some(told) = told else {
-        found.push(Signal("signal-miscounted", 0, seen.checks));
-        return found;
+/// Keeps what was out of the ordinary when it was counted.
+pub(super) async fn keep(
+    State(app): State<App>,
+    Extension(visit): Extension<Visit>,
+) -> Result<Response, Fault> {
+    let end = app.of.end()?;
+    let counted = app.of.counted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let Some(counted) = counted else {
+        return Ok(Redirect::to(&visit.path("/signals")).into_response());
     };
-    if let Some(usual) = usual.filter(|usual| told.subjects > *usual) {
-        found.push(Signal("signal-sweep", told.subjects, usual));
-    }
-    if told.most_lists >= LISTS {
-        found.push(Signal("signal-breadth", told.most_lists, LISTS));
-    }
-    if told.repeated > 0 {
-        found.push(Signal("signal-repeats", told.repeated, u64::from(REPEATS)));
-    }
-    if told.checks != seen.checks {
-        found.push(Signal("signal-miscounted", told.checks, seen.checks));
-    }
+    let of = |count: &Count| {
+        // The custodian counts every minute: by now it may have reported what was registered before.
+        let evaluated = app.of.copy.now().rows().evaluated(&count.requester);
+        let found = found(&Count { evaluated, ..count.clone() });
+        let (from, until) = (counted.from, counted.until);
+        found.into_iter().map(|what| Found::counted(what, &count.requester, from, until)).collect::<Vec<_>>()
+    };
+    let found = counted.counts.iter().flat_map(of).collect();
+    findings::keep(&end, visit.now, found).await?;
+    noted(&visit, "signals are kept as findings", None);
+    Ok(Redirect::to(&visit.path("/findings")).into_response())
+}
+
+/// What is out of the ordinary.
+fn found(count: &Count) -> Vec<What> {
+    let mut found = unusual(count.told.as_ref(), count.seen, count.usual, &Usual::default());
     // A subject of which an answer was lost is evaluated and not registered; the other way nobody can explain.
-    if told.enrolled > *evaluated {
-        found.push(Signal("signal-enrolled", told.enrolled, *evaluated));
-    }
+    let told = count.told.as_ref().filter(|told| told.enrolled > count.evaluated);
+    found.extend(told.map(|told| What::Unevaluated { count: told.enrolled, of: count.evaluated }));
     found
 }
 
@@ -299,22 +261,14 @@ mod tests {
             usual: Some(20),
             evaluated: 20,
         };
-        let words = |count: &Count| found(count).iter().map(|it| it.0).collect::<Vec<_>>();
+        let words = |count: &Count| found(count).into_iter().map(What::code).collect::<Vec<_>>();
         assert_eq!(words(&count(seen, Some(told.clone()))), [""; 0]);
         let many = Seen { checks: 30, refused: 15, odd: 30 };
         let wide = Signals { subjects: 21, repeated: 1, most_lists: 8, enrolled: 21, checks: 29, ..told };
         assert_eq!(
             words(&count(many, Some(wide))),
-            [
-                "signal-refused",
-                "signal-odd",
-                "signal-sweep",
-                "signal-breadth",
-                "signal-repeats",
-                "signal-miscounted",
-                "signal-enrolled"
-            ]
+            ["sweep", "refused", "odd-hours", "breadth", "repeats", "miscounted", "unevaluated"]
         );
-        assert_eq!(words(&count(seen, None)), ["signal-miscounted"]);
+        assert_eq!(words(&count(seen, None)), ["uncounted"]);
     }
 }

@@ -21,7 +21,6 @@ use tacit_federation::connect::{self, Caller};
 use tacit_ledger::checkpoint::VerifiedCheckpoint;
 use tacit_model::Clock as _;
 
-use self::findings::Findings;
 use super::log::remote::Remote;
 use crate::{
     cli::Context,
@@ -105,11 +104,6 @@ impl Desk {
                 .reason(tacit_model::Reason::QuorumStale)
         })?;
         Ok(cosigned.checkpoint().clone())
-    }
-
-    /// What was found before, and a place for more.
-    fn findings(&self) -> Result<Findings, Failure> {
-        Findings::of(&self.remote.file)
     }
 }
 

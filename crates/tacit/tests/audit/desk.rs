@@ -16,7 +16,10 @@ use tacit_federation::{
 };
 use tacit_ledger::{ed25519::SigningKey, note::NoteSigner};
 
-use super::support::{Scene, json, tacit_in};
+use super::{
+    alias,
+    support::{Scene, json, tacit_in, tacit_json},
+};
 
 /// Somebody at the desk.
 struct Person {
@@ -202,5 +205,54 @@ async fn what_the_auditor_desk_hands_over_verifies_with_the_command_on_its_page(
     let (command, _) = export.rsplit_once(' ').unwrap();
     let done = typed(&format!("{command} {}", other.verifier()), folder);
     assert!(fails(&done).contains("line 1 is NOT proven"));
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn findings_of_the_desk_and_of_the_command_line_are_one_file() {
+    let scene = Scene::new().await;
+    let index = alias::ask(&scene.federation, scene.code(0), scene.code(1)).await;
+    scene.cosigned().await;
+    // Found on the command line.
+    assert_eq!(scene.open_box(&index.to_string()).status.code(), Some(1));
+    let config = scene.config("auditor-a");
+    let list = || tacit_json(&["audit", "findings", "list", "--config", &config])["findings"].clone();
+    let kept = list();
+    assert_eq!(kept.as_array().map(Vec::len), Some(1), "{kept}");
+    let id = kept[0]["id"].as_str().unwrap().to_owned();
+    let portal = portal(&scene).await;
+    let at = portal.desks()[0].address;
+    let one = format!("/en/findings/{id}");
+    let lines = tokio::task::spawn_blocking(move || {
+        let mut me = Person::log_in(at);
+        let page = me.until("/en/findings", "Another subject was registered");
+        assert!(page.body.contains(&format!("href=\"{one}\"")), "{}", page.body);
+        me.until("/en/findings", &format!("href=\"/en/log/{index}\""));
+        let lines = me.get("/en/findings.jsonl").body;
+        // Followed up at the desk.
+        let secret = me.get(&one).between("name=\"csrf\" value=\"", "\"");
+        let set = me.call("POST", &one, &format!("csrf={secret}&status=answered&note=by+letter"));
+        assert_eq!(set.header("location"), Some(&*one), "{}", set.head);
+        lines
+    })
+    .await
+    .unwrap();
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(Value::Array(lines), kept);
+    // The command line sees that, and goes on with it.
+    let now = list();
+    assert_eq!(
+        (&now[0]["status"], &now[0]["said"][0][2]),
+        (&"answered".into(), &"by letter".into()),
+        "{now}"
+    );
+    tacit_json(&["audit", "findings", "set", &id, "closed", "--config", &config]);
+    tokio::task::spawn_blocking(move || {
+        Person::log_in(at).until("/en/findings?status=closed", "One finding, newest first.");
+    })
+    .await
+    .unwrap();
+    assert!(!list().to_string().contains(scene.code(1)), "findings name no code");
+    portal.stop().await;
     scene.end().await;
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use serde_json::json;
+use tacit_client::Findings;
 use tacit_federation::{
     config::{AuditorFile, Environment, RoleFile as _},
     run::{RunningPortal, Surroundings, read_seed, start_portal},
@@ -15,52 +16,58 @@ use tacit_ledger::{
     proof::TlogProof,
 };
 use tacit_model::{entropy::seeded_rng, generate::generate_uscc};
-use tacit_portal::{Guard, Guarded};
 use tacit_testkit::{Federation, Options};
 use tacit_wire::gateway::{AskConsentRequest, Question};
 
 use super::{
     COURT, dressed,
     visitor::{Page, Visitor},
-    walk::{Filling, Walked, walk},
 };
 
 const TAX: &str = "tax/serious-violations";
 
 /// A federation with a portal for its auditors.
-struct Desk {
-    federation: Federation,
-    portal: RunningPortal,
+pub(crate) struct Desk {
+    pub(crate) federation: Federation,
+    pub(crate) portal: RunningPortal,
 }
 
 async fn portal(federation: &Federation) -> RunningPortal {
+    portal_of(federation, "auditor-a").await
+}
+
+/// A portal that works for this auditor.
+pub(crate) async fn portal_of(federation: &Federation, auditor: &str) -> RunningPortal {
     let folder = federation.folder();
     let person = |account: &str, roles: &[&str]| json!({ "account": account, "title": account, "claims": { "name": account, "roles": roles } });
     let accounts = json!([person("zhao", &["auditor"]), person("chen", &["officer"])]);
     std::fs::write(folder.join("auditors.json"), accounts.to_string()).unwrap();
-    let file = folder.join("audit-web.toml");
-    let text = r#"
+    let name = if auditor == "auditor-a" { "audit-web".to_owned() } else { format!("{auditor}-web") };
+    let file = folder.join(format!("{name}.toml"));
+    let text = format!(
+        r#"
 role = "portal"
-name = "audit-web"
-database = "sqlite:data/audit-web.db"
+name = "{name}"
+database = "sqlite:data/{name}.db"
 
 [auditor]
 http = "127.0.0.1:0"
 time_zone = "Asia/Shanghai"
-auditor = "auditor-a.toml"
+auditor = "{auditor}.toml"
 
 [auditor.login]
 kind = "development"
 accounts = "auditors.json"
-claims = { role = { claim = "roles", value = "auditor" } }
-"#;
+claims = {{ role = {{ claim = "roles", value = "auditor" }} }}
+"#
+    );
     std::fs::write(&file, text).unwrap();
     let surroundings = Surroundings::new(federation.clock().clone());
     start_portal(&file, Environment::Ignored, &surroundings).await.unwrap()
 }
 
 /// One check that was answered, and one that was refused for want of consent.
-async fn asked() -> Federation {
+pub(crate) async fn asked() -> Federation {
     let federation = Federation::start("procurement", Options::quick()).await.unwrap();
     let mut rng = seeded_rng([79; 32]);
     let code = generate_uscc(&mut rng);
@@ -81,18 +88,18 @@ async fn asked() -> Federation {
 }
 
 impl Desk {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let federation = asked().await;
         let portal = portal(&federation).await;
         Self { federation, portal }
     }
 
-    fn visitor(&self) -> Visitor {
+    pub(crate) fn visitor(&self) -> Visitor {
         Visitor::new(self.portal.desks()[0].address)
     }
 
     /// Looks again and again until a page says this; the log is followed every few seconds.
-    async fn until(&self, visitor: &mut Visitor, path: &str, words: &str) -> Page {
+    pub(crate) async fn until(&self, visitor: &mut Visitor, path: &str, words: &str) -> Page {
         let begun = Instant::now();
         loop {
             let page = visitor.get(path).await;
@@ -106,7 +113,7 @@ impl Desk {
 }
 
 /// The addresses on a page that begin so.
-fn hrefs<'p>(page: &'p Page, beginning: &str) -> Vec<&'p str> {
+pub(crate) fn hrefs<'p>(page: &'p Page, beginning: &str) -> Vec<&'p str> {
     let all = page.text.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
     all.filter(|href| href.starts_with(beginning)).collect()
 }
@@ -182,6 +189,10 @@ async fn what_an_auditor_counts_or_takes_away_is_on_record_and_what_it_looks_at_
         "/en/agreements",
         "/en/signals",
         "/en/chain",
+        "/en/openings",
+        "/en/cases",
+        "/en/findings",
+        "/en/findings.csv",
         "/en/log",
         "/en/log/0",
         "/zh/",
@@ -256,6 +267,10 @@ async fn nobody_but_an_auditor_sees_a_page_of_the_auditor_desk() {
         "/en/agreements",
         "/en/signals",
         "/en/chain",
+        "/en/openings",
+        "/en/cases",
+        "/en/findings",
+        "/en/findings.csv",
         "/en/nothing",
     ] {
         let page = stranger.get(path).await;
@@ -263,7 +278,9 @@ async fn nobody_but_an_auditor_sees_a_page_of_the_auditor_desk() {
         assert_eq!(page.status, StatusCode::SEE_OTHER, "{path}");
         assert!(page.to().starts_with("/en/login?to="), "{path}: {}", page.to());
     }
-    for path in ["/en/signals", "/en/export", "/en/log/0/follow", "/en/logout"] {
+    for path in
+        ["/en/signals", "/en/export", "/en/log/0/follow", "/en/cases", "/en/signals/findings", "/en/logout"]
+    {
         let page = stranger.post(path, &[("csrf", "x"), ("form", "csv")]).await;
         assert_eq!(page.status, StatusCode::UNAUTHORIZED, "{path}");
     }
@@ -310,6 +327,15 @@ async fn a_log_that_is_not_the_one_verified_before_fails_and_nothing_of_it_is_sh
     assert!(chain.text.contains("the first 2 records are not those that were verified before"));
     assert!(!chain.text.contains("Not yet verified") && !chain.text.contains("Verified to tree size"));
     assert!(me.get("/zh/log").await.text.contains("验证失败"));
+    // It is a finding, for the command line too.
+    desk.until(
+        &mut me,
+        "/en/findings",
+        "The log failed verification. the log fails verification: the first 2 records",
+    )
+    .await;
+    let kept = Findings::beside(&auditor.checkpoint).all().unwrap();
+    assert_eq!((kept.len(), &*kept[0].kind, &*kept[0].member), (1, "log", "coordinator"));
     assert!(me.get("/en/log").await.text.contains("No matching entries."));
     assert_eq!(me.get("/en/log/0").await.status, StatusCode::NOT_FOUND);
     let form = [("csrf", &*chain.csrf()), ("form", "csv")];
@@ -319,86 +345,10 @@ async fn a_log_that_is_not_the_one_verified_before_fails_and_nothing_of_it_is_sh
     assert_eq!(kept, before.sign(&signer).unwrap().note());
 }
 
-/// A desk whose auditor looked at an entry.
-struct Walk {
-    desk: Desk,
-    entry: String,
-    asset: String,
-}
-
-impl Walked for Walk {
-    fn routes(&self) -> &[Guarded] {
-        &self.desk.portal.desks()[0].routes
-    }
-
-    fn visitor(&self) -> Visitor {
-        self.desk.visitor()
-    }
-
-    fn filling(&self, route: &Guarded) -> Option<Filling> {
-        let path = route.path.replace("{language}", "en");
-        Some(match route.path {
-            "/" | "/healthz" | "/login/callback" | "/{language}/" | "/{language}/goodbye" => {
-                Filling::of(path)
-            }
-            "/{language}/logout" | "/{language}/chain" | "/{language}/agreements" => Filling::of(path),
-            "/{language}/consents" => Filling::of(path),
-            "/{language}/log/{index}/follow" => Filling::of(format!("{}/follow", self.entry)),
-            "/{language}/signals" | "/{language}/log" => Filling::of(path),
-            "/assets/{hash}/{name}" => Filling::of(&self.asset),
-            "/{language}/login" => Filling::of(path).form("account", "zhao"),
-            "/{language}/export" => Filling::of(path).form("form", "csv").form("purpose", "screening"),
-            "/{language}/log/{index}" => Filling::of(&self.entry),
-            "/{language}/log/{index}/record" => Filling::of(format!("{}/record", self.entry)),
-            "/{language}/log/{index}/proof" => Filling::of(format!("{}/proof", self.entry)),
-            _ => return None,
-        })
-    }
-
-    async fn insider(&self) -> Visitor {
-        let mut zhao = self.visitor();
-        zhao.log_in("zhao").await;
-        zhao
-    }
-
-    /// What auditors see is the same for all of them.
-    async fn other(&self) -> Option<Visitor> {
-        None
-    }
-
-    async fn unfit(&self, guard: Guard) -> Vec<(Visitor, &'static str)> {
-        panic!("{guard:?} is not of this desk")
-    }
-
-    fn refused(&self) -> Vec<&'static str> {
-        vec!["chen"]
-    }
-
-    fn told_to_none_else(&self) -> Vec<String> {
-        vec!["Screening of all registered suppliers".to_owned()]
-    }
-
-    /// Whatever this desk does is on record.
-    async fn state(&self, _: &mut Visitor) -> Vec<String> {
-        let log = self.desk.federation.auditor("auditor-a").unwrap().verify(|_, _| {}).await.unwrap();
-        vec![format!("{:?}", log.kinds)]
-    }
-
-    async fn change(&self, insider: &mut Visitor) {
-        let csrf = insider.get("/en/").await.csrf();
-        let counted = insider.post("/en/signals", &[("csrf", &csrf)]).await;
-        assert_eq!(counted.status, StatusCode::SEE_OTHER, "{}", counted.text);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_page_and_form_of_the_auditor_desk_is_refused_to_whom_it_is_not_for() {
-    let desk = Desk::start().await;
-    let mut me = desk.visitor();
-    me.log_in("zhao").await;
-    let page = desk.until(&mut me, "/en/log?decision=refused", "One entry").await;
-    let (entry, asset) = (hrefs(&page, "/en/log/")[0].to_owned(), hrefs(&page, "/assets/")[0].to_owned());
-    walk(&Walk { desk, entry, asset }).await;
+/// What the desk's auditor found.
+pub(crate) fn findings(federation: &Federation) -> Findings {
+    let auditor = AuditorFile::load(&federation.config("auditor-a"), Environment::Ignored).unwrap();
+    Findings::beside(&auditor.checkpoint)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,6 +4,8 @@
 
 mod acted;
 mod auditor;
+mod auditor_boxes;
+mod auditor_walk;
 mod cases;
 mod consents;
 mod letters;

@@ -2,7 +2,7 @@
 
 use std::{io, path::Path, sync::Arc, time::Duration};
 
-use tacit_client::{ClientError, Entry, LogFinding};
+use tacit_client::{ClientError, Entry, Found, LogFinding};
 use tacit_desk::http::stopped;
 use tacit_identity::write_public;
 use tacit_ledger::{checkpoint::VerifiedCheckpoint, note::NoteVerifier};
@@ -47,7 +47,9 @@ pub(in crate::auditor) async fn follow(
             looked = look(&copy, &ends, &*clock) => looked,
             () = stopped(&mut stopping) => return,
         };
-        if told(&copy, looked, clock.now()) {
+        let now = clock.now();
+        if told(&copy, looked, now) {
+            keep(&copy, now).await;
             return;
         }
         tokio::select! {
@@ -74,6 +76,22 @@ fn told(copy: &LogCopy, looked: Result<(), Stop>, at: Millis) -> bool {
             now.fails = Some(why);
             true
         }
+    }
+}
+
+/// That the log fails is a finding like others.
+async fn keep(copy: &LogCopy, at: Millis) {
+    let Some(end) = copy.end() else { return };
+    let found = {
+        let now = copy.now();
+        let why = now.fails.as_deref().unwrap_or_default();
+        Found::log_fails(end.auditor.registry().coordinator().as_str(), now.size(), why)
+    };
+    let kept = tokio::task::spawn_blocking(move || end.findings().keep(at, &[found])).await;
+    match kept {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::error!(%error, "the failure of the log is not among the findings"),
+        Err(error) => tracing::error!(%error, "the failure of the log is not among the findings"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the filters ask for of each record, in few bytes: names are numbers into one table.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use tacit_ledger::record::{self, Access, Refused};
 use tacit_model::{Millis, Ulid};
@@ -246,6 +246,12 @@ impl Rows {
     pub(in crate::auditor) fn get(&self, index: u64) -> Option<Row<'_>> {
         let row = self.rows.get(usize::try_from(index).ok()?)?;
         Some(self.unpack(index, row))
+    }
+
+    /// Where the records with these ids stand, among the first `size`.
+    pub(in crate::auditor) fn places(&self, ids: &HashSet<Ulid>, size: u64) -> HashMap<Ulid, u64> {
+        let rows = (0..size).zip(&self.rows);
+        rows.filter(|(_, row)| ids.contains(&row.id)).map(|(index, row)| (row.id, index)).collect()
     }
 
     fn lists_of(&self, row: &Packed) -> &[u32] {

@@ -9,7 +9,7 @@ use tacit_federation::run::read_seed;
 use tacit_ledger::ed25519::SigningKey;
 use tacit_model::{Clock as _, Ulid};
 
-use super::{Desk, Who, cases::CaseList};
+use super::{Desk, Who, cases::case_files};
 use crate::{
     cli::Context,
     commands::log::find::{Which, find},
@@ -143,25 +143,13 @@ async fn approve(context: &Context, arguments: Approve) -> Result<Exit, Failure>
 
 async fn read(context: &Context, arguments: Read) -> Result<Exit, Failure> {
     let desk = Desk::open(context, &arguments.who).await?;
-    let cases = arguments.cases.as_deref().map(CaseList::read).transpose()?;
+    let cases = arguments.cases.as_deref().map(case_files).transpose()?;
     let it = desk.auditor.open_approved(arguments.id, &box_key(&desk)?).await?;
     let (requester, about) = (it.requester.to_string(), it.about.id.to_string());
-    let mut findings = desk.findings()?;
-    let now = context.clock.now();
-    let mut said = Vec::new();
-    if let Some(finding) = it.finding {
-        let text = format!("alias enrollment: {finding}");
-        findings.add(now, "alias", &requester, &about, text.clone())?;
-        said.push(text);
-    }
+    let found = it.found(cases.as_ref());
+    desk.keep(context.clock.now(), &found)?;
+    let said: Vec<String> = found.into_iter().map(|it| it.text).collect();
     let opened = it.opened.as_ref();
-    if let (Some(opened), Some(cases)) = (opened, &cases)
-        && !cases.has(opened.case())
-    {
-        let text = "the case of the enrollment is not among the requester's case files".to_owned();
-        findings.add(now, "case", &requester, &about, text.clone())?;
-        said.push(text);
-    }
     let value = json!({
         "about": about, "index": it.about.index, "requester": requester,
         "scheme": opened.map(|it| it.scheme()), "code": opened.map(|it| it.expose_code()),

@@ -1,13 +1,10 @@
 //! `tacit audit case`: the case and the officer of a check, demanded from its requester and judged.
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde_json::{Value, json};
-use tacit_client::{CaseAnswer, Demand};
+use tacit_client::{CaseAnswer, CaseFiles, Demand, Found};
 use tacit_ledger::record::Record;
 use tacit_model::Clock as _;
 
@@ -52,18 +49,10 @@ pub(crate) struct List {
 }
 
 /// Case files, as an agency hands them over on paper.
-pub(super) struct CaseList(BTreeSet<String>);
-
-impl CaseList {
-    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Failure::usage(format!("{} cannot be read", path.display())).why(error))?;
-        Ok(Self(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()))
-    }
-
-    pub(super) fn has(&self, case: &str) -> bool {
-        self.0.contains(case.trim())
-    }
+pub(super) fn case_files(path: &Path) -> Result<CaseFiles, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::usage(format!("{} cannot be read", path.display())).why(error))?;
+    Ok(CaseFiles::parse(&text))
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
@@ -88,12 +77,11 @@ async fn demand(context: &Context, arguments: DemandArguments) -> Result<Exit, F
 
 async fn list(context: &Context, arguments: List) -> Result<Exit, Failure> {
     let desk = Desk::open(context, &arguments.who).await?;
-    let (cases, key) = (arguments.cases.as_deref().map(CaseList::read).transpose()?, box_key(&desk)?);
+    let (cases, key) = (arguments.cases.as_deref().map(case_files).transpose()?, box_key(&desk)?);
     let size = desk.remote.reader.checkpoint().await?.size();
-    let mut findings = desk.findings()?;
     let now = context.clock.now();
     let (mut told, mut rows): (Vec<Value>, Vec<Vec<String>>) = (Vec::new(), Vec::new());
-    let mut wrong = 0;
+    let mut found = Vec::new();
     for demand in desk.auditor.demands().await? {
         let about = demand.about.parse().map_err(|_| Failure::internal("a demand names no record"))?;
         let entry = find(&desk.remote, Which::Id(about), size).await?;
@@ -103,23 +91,21 @@ async fn list(context: &Context, arguments: List) -> Result<Exit, Failure> {
             _ => return Err(Failure::internal("a demand is about no check")),
         };
         let answer = demand.judge(&matter, &key, now);
-        let judged = judged(&answer, cases.as_ref());
-        if let Some((kind, text)) = judged.finding {
-            findings.add(now, kind, &demand.requester, &demand.about, text.to_owned())?;
-            wrong += 1;
-        }
+        let judged = Judged::of(&answer, demand.found(&answer, cases.as_ref()));
+        found.extend(judged.finding.clone());
         told.push(json!({
             "demand": demand.step.record.id.to_string(), "about": demand.about, "index": entry.index,
             "requester": demand.requester, "due": demand.due.to_rfc3339(),
             "answered": demand.answered.map(|at| at.to_rfc3339()), "state": judged.state,
-            "case": judged.case, "officer": judged.officer, "finding": judged.finding.map(|(_, text)| text),
+            "case": judged.case, "officer": judged.officer, "finding": judged.finding.as_ref().map(|it| &it.text),
         }));
         rows.push(row(&demand, &judged));
     }
+    desk.keep(now, &found)?;
     context.output.result(&json!({ "demands": told }), || {
         if rows.is_empty() { "nothing was demanded".to_owned() } else { columns(&rows) }
     })?;
-    Ok(if wrong == 0 { Exit::Done } else { Exit::Trouble })
+    Ok(if found.is_empty() { Exit::Done } else { Exit::Trouble })
 }
 
 /// What an answer shows.
@@ -127,27 +113,19 @@ struct Judged {
     state: &'static str,
     case: Option<String>,
     officer: Option<String>,
-    finding: Option<(&'static str, &'static str)>,
+    finding: Option<Found>,
 }
 
-fn judged(answer: &CaseAnswer, cases: Option<&CaseList>) -> Judged {
-    let bare = |state, finding| Judged { state, case: None, officer: None, finding };
-    match answer {
-        CaseAnswer::Open => bare("open", None),
-        CaseAnswer::Overdue => {
-            bare("overdue", Some(("overdue", "the requester did not answer a demand in time")))
-        }
-        CaseAnswer::False(_) => bare("false", Some(("case", "the case evidence is not that of the check"))),
-        CaseAnswer::Proven(it) => {
-            let made_up = cases.is_some_and(|cases| !cases.has(&it.case));
-            let finding = ("case", "the case number is not among the requester's case files");
-            Judged {
-                state: "proven",
-                case: Some(it.case.clone()),
-                officer: Some(it.officer.clone()),
-                finding: made_up.then_some(finding),
-            }
-        }
+impl Judged {
+    fn of(answer: &CaseAnswer, finding: Option<Found>) -> Self {
+        let (state, proven) = match answer {
+            CaseAnswer::Open => ("open", None),
+            CaseAnswer::Overdue => ("overdue", None),
+            CaseAnswer::False(_) => ("false", None),
+            CaseAnswer::Proven(it) => ("proven", Some(it)),
+        };
+        let (case, officer) = proven.map(|it| (it.case.clone(), it.officer.clone())).unzip();
+        Self { state, case, officer, finding }
     }
 }
 
@@ -158,6 +136,6 @@ fn row(demand: &Demand, judged: &Judged) -> Vec<String> {
         judged.state.to_owned(),
         judged.case.clone().unwrap_or_default(),
         judged.officer.clone().unwrap_or_default(),
-        judged.finding.map_or_else(String::new, |(_, text)| format!("FINDING: {text}")),
+        judged.finding.as_ref().map_or_else(String::new, |it| format!("FINDING: {}", it.text)),
     ]
 }

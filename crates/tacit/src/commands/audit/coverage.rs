@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde_json::json;
+use tacit_client::{Found, What};
 use tacit_ledger::record::Record;
 use tacit_model::{Clock as _, Reason};
 
@@ -78,19 +79,18 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
         tokio::time::sleep(AGAIN).await;
     }
     let now = context.clock.now();
-    let mut findings = desk.findings()?;
     let (mut enrolled, mut wrong) = (Vec::new(), Vec::new());
     for it in counted {
         let evaluated = evaluated.of(&it.requester);
         if it.enrolled > evaluated {
-            let text =
-                format!("{} registered {} subjects, {evaluated} were evaluated", it.requester, it.enrolled);
-            findings.add(now, "coverage", &it.requester, "", text.clone())?;
-            wrong.push(text);
+            let what = What::Unevaluated { count: it.enrolled, of: evaluated };
+            wrong.push(Found::counted(what, &it.requester, 0, size));
         }
         enrolled
             .push(json!({ "requester": it.requester, "registered": it.enrolled, "evaluated": evaluated }));
     }
+    desk.keep(now, &wrong)?;
+    let wrong: Vec<String> = wrong.into_iter().map(|it| it.text).collect();
     let newest = heads.newest.size();
     let value = json!({
         "witnesses": all.len(), "cosigned_by": signed, "missing": missing, "quorum": heads.witnesses.quorum(),

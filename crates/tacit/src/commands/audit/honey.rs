@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tacit_client::ClientError;
+use tacit_client::{ClientError, Found, What};
 use tacit_federation::{config::AuditorFile, connect::custodian_of};
 use tacit_identity::{read_private, write_private};
 use tacit_model::{Clock as _, LogText, MemberId};
@@ -179,12 +179,11 @@ fn raise(
     requester: &str,
     alarm: &tacit_client::Alarm,
 ) -> Result<(), Failure> {
-    let text = match alarm.index {
-        Some(index) => format!("{requester} asked about a code that nobody has: record {index}"),
-        None => format!("{requester} enrolled a code that nobody has"),
-    };
+    let what = alarm.index.map_or(What::HoneyEnrolled, |index| What::HoneyAsked { index });
     let record = alarm.index.map(|index| index.to_string()).unwrap_or_default();
-    desk.findings()?.add(context.clock.now(), "honey", requester, &record, text.clone())?;
+    let found = Found::new(what, requester, &record);
+    let text = found.text.clone();
+    desk.keep(context.clock.now(), &[found])?;
     let value =
         json!({ "alarm": "honey", "requester": requester, "records": alarm.records, "index": alarm.index });
     context.output.result(&value, || format!("ALARM: {text}"))?;

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::tz::TimeZone;
 use serde_json::json;
-use tacit_client::Signals;
+use tacit_client::{Found, Seen, Usual, What, is_odd, stated, unusual};
 use tacit_ledger::record::Record;
-use tacit_model::{Clock as _, MemberId, Millis};
-use tacit_policy::Registry;
+use tacit_model::{Clock as _, Millis};
 
 use super::{Desk, Who};
 use crate::{
@@ -18,10 +17,6 @@ use crate::{
 
 /// Most records of one counting.
 const RANGE_MAX: u64 = 1_000_000;
-/// Office hours: from the first, before the second.
-const OFFICE: std::ops::Range<i8> = 7..19;
-/// Checks below which a share says nothing.
-const FEW: u64 = 20;
 
 /// Arguments of `audit signals`.
 #[derive(Debug, clap::Args)]
@@ -54,21 +49,6 @@ pub(crate) struct Arguments {
     who: Who,
 }
 
-/// What the records say about a requester.
-#[derive(Default)]
-struct Seen {
-    checks: u64,
-    refused: u64,
-    odd: u64,
-}
-
-/// How many subjects a requester's agreements in force state together; none when none states it.
-fn stated(registry: &Registry, requester: &str, now: Millis) -> Option<u64> {
-    let member: MemberId = requester.parse().ok()?;
-    let agreements = registry.agreements().filter(|it| it.requester == member && it.in_force(now));
-    agreements.filter_map(|it| it.size).reduce(u64::saturating_add)
-}
-
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit, Failure> {
     let zone = TimeZone::get(&arguments.zone)
         .map_err(|error| Failure::usage("there is no such time zone").why(error))?;
@@ -86,26 +66,22 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
         let it = seen.entry(requester.clone()).or_default();
         it.checks += 1;
         it.refused += u64::from(refused);
-        it.odd += u64::from(is_odd(time, &zone));
+        it.odd += u64::from(is_odd(Millis(time), &zone));
         Ok(true)
     })
     .await?;
     let counted = desk.auditor.signals(from, until, arguments.repeats).await?;
     let now = context.clock.now();
-    let mut findings = desk.findings()?;
-    let (mut told, mut rows) = (Vec::new(), Vec::new());
+    let limits = Usual { repeats: arguments.repeats, lists: arguments.lists, share: arguments.share };
+    let (mut told, mut rows, mut found) = (Vec::new(), Vec::new(), Vec::new());
     for it in &counted {
-        let none = Seen::default();
-        let seen = seen.get(&it.requester).unwrap_or(&none);
+        let seen = seen.get(&it.requester).copied().unwrap_or_default();
         let usual = arguments.usual.or_else(|| stated(desk.auditor.registry(), &it.requester, now));
-        let signals = signals(it, seen, usual, &arguments);
+        let signals = unusual(Some(it), seen, usual, &limits);
         if arguments.save {
-            for (kind, text) in &signals {
-                let range = format!("{from}-{until} {kind}");
-                findings.add(now, "signal", &it.requester, &range, text.clone())?;
-            }
+            found.extend(signals.iter().map(|what| Found::counted(*what, &it.requester, from, until)));
         }
-        let words: Vec<&str> = signals.iter().map(|(kind, _)| *kind).collect();
+        let words: Vec<&str> = signals.iter().map(|what| what.code()).collect();
         told.push(json!({
             "requester": it.requester, "checks": seen.checks, "refused": seen.refused, "odd_hours": seen.odd,
             "subjects": it.subjects, "usual": usual, "erased": it.erased, "most_of_one": it.most_of_one,
@@ -121,10 +97,10 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
     // Whom the coordinator leaves out of its counts.
     for (requester, seen) in &seen {
         if !counted.iter().any(|it| it.requester == *requester) {
-            let text = format!("the coordinator counts no checks of it, the log has {}", seen.checks);
-            findings.add(now, "coverage", requester, &format!("{from}-{until}"), text)?;
+            found.push(Found::counted(What::Uncounted { of: seen.checks }, requester, from, until));
         }
     }
+    desk.keep(now, &found)?;
     context.output.result(&json!({ "from": from, "until": until, "requesters": told }), || {
         let head = ["requester", "checks", "refused", "odd", "subjects", "most", "lists", "signals"];
         let mut all = vec![head.map(str::to_owned).to_vec()];
@@ -132,58 +108,4 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
         columns(&all)
     })?;
     Ok(Exit::Done)
-}
-
-fn is_odd(time_ms: u64, zone: &TimeZone) -> bool {
-    let at = i64::try_from(time_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    at.is_some_and(|at| !OFFICE.contains(&zone.to_datetime(at).hour()))
-}
-
-/// What is out of the ordinary: a word, and what it says.
-fn signals(it: &Signals, seen: &Seen, usual: Option<u64>, limits: &Arguments) -> Vec<(&'static str, String)> {
-    let mut found = Vec::new();
-    if let Some(usual) = usual.filter(|usual| it.subjects > *usual) {
-        found.push(("sweep", format!("{} subjects, {usual} are usual", it.subjects)));
-    }
-    let much = |part: u64| seen.checks >= FEW && part.saturating_mul(100) >= limits.share * seen.checks;
-    if much(seen.refused) {
-        found.push(("refused", format!("{} of {} checks were refused", seen.refused, seen.checks)));
-    }
-    if much(seen.odd) {
-        found.push(("odd-hours", format!("{} of {} checks at odd hours", seen.odd, seen.checks)));
-    }
-    if it.most_lists >= limits.lists {
-        found.push(("breadth", format!("{} lists about one subject", it.most_lists)));
-    }
-    if it.repeated > 0 {
-        let text = format!("{} subjects at least {} times each", it.repeated, limits.repeats);
-        found.push(("repeats", text));
-    }
-    if it.checks != seen.checks {
-        let text = format!("the coordinator counts {} checks, the log has {}", it.checks, seen.checks);
-        found.push(("miscounted", text));
-    }
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn odd_hours_are_those_of_the_place() {
-        let at = |text: &str| text.parse::<Millis>().unwrap().0;
-        let (utc, beijing) = (TimeZone::UTC, TimeZone::get("Asia/Shanghai").unwrap());
-        let (night, day) = (at("2026-11-21T22:30:00.000Z"), at("2026-11-21T08:00:00.000Z"));
-        assert!(is_odd(night, &utc) && is_odd(night, &beijing));
-        assert!(!is_odd(day, &utc) && !is_odd(day, &beijing));
-        assert!(
-            is_odd(at("2026-11-21T18:00:00.000Z"), &beijing) && !is_odd(at("2026-11-21T18:00:00.000Z"), &utc)
-        );
-        // Seven is office time, nineteen is not.
-        assert!(
-            !is_odd(at("2026-11-21T07:00:00.000Z"), &utc) && is_odd(at("2026-11-21T06:59:59.999Z"), &utc)
-        );
-        assert!(is_odd(at("2026-11-21T19:00:00.000Z"), &utc));
-    }
 }
