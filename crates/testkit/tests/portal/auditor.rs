@@ -225,6 +225,16 @@ async fn what_an_auditor_counts_or_takes_away_is_on_record_and_what_it_looks_at_
     assert!(signals.text.contains(">procurement</th>"), "{}", signals.text);
     assert!(!signals.text.contains("The coordinator counts"), "{}", signals.text);
     assert_eq!(kinds().await.get("audit"), Some(&1));
+    // What is out of the ordinary is kept on request alone: here what the custodian did not report yet.
+    let unusual = usize::from(signals.text.contains("are registered, only 0 were evaluated"));
+    assert_eq!(signals.text.contains("Keep as findings"), unusual == 1, "{}", signals.text);
+    assert_eq!(findings(&desk.federation).all().unwrap(), []);
+    for _ in 0..2 {
+        let kept = me.post("/en/signals/findings", &[("csrf", &secret)]).await;
+        assert_eq!((kept.status, kept.to()), (StatusCode::SEE_OTHER, "/en/findings"), "{}", kept.text);
+    }
+    assert_eq!(findings(&desk.federation).all().unwrap().len(), unusual);
+    assert_eq!(kinds().await.get("audit"), Some(&1), "keeping them is no reading");
 
     let wanted = |form| [("csrf", &*secret), ("form", form), ("purpose", "screening")];
     let csv = me.post("/en/export", &wanted("csv")).await;
