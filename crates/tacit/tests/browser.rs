@@ -6,11 +6,7 @@
 use std::{collections::BTreeMap, path::Path, process::Stdio, time::Duration};
 
 use serde_json::{Value, json};
-use tacit_federation::{
-    config::Environment,
-    found::OFFICER_APPLICATION,
-    run::{RunningPortal, Surroundings, start_portal},
-};
+use tacit_federation::{found::OFFICER_APPLICATION, run::RunningPortal};
 use tacit_model::{entropy::seeded_rng, generate::generate_uscc};
 use tacit_node::redress::Whose;
 use tacit_store::{Dialect, conformance};
@@ -96,6 +92,7 @@ fn accounts(code: impl Fn(&str) -> String) -> Value {
         official("sun", "Sun Jia", &["officer", "decides"]),
         official("wu", "Wu Fang", &["clerk"]),
         official("zhao", "Zhao Min", &["auditor"]),
+        official("qian", "Qian Yu", &["auditor"]),
     ]);
     Value::Array(accounts)
 }
@@ -142,11 +139,7 @@ claims = {{ role = {{ claim = "roles", value = "auditor" }} }}
 /// Starts a portal of its own of these tables.
 async fn portal(federation: &Federation, name: &str, tables: &str) -> RunningPortal {
     let database = conformance::url(federation.folder(), name);
-    let head = format!("role = \"portal\"\nname = \"{name}\"\ndatabase = \"{database}\"\n");
-    let file = federation.folder().join(format!("{name}.toml"));
-    std::fs::write(&file, head + tables).unwrap();
-    let surroundings = Surroundings::new(federation.clock().clone());
-    start_portal(&file, Environment::Ignored, &surroundings).await.unwrap()
+    federation.portal(name, &database, tables).await.unwrap()
 }
 
 /// How browsers reach a desk.

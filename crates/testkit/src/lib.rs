@@ -14,6 +14,7 @@ mod error;
 mod options;
 mod ports;
 mod role;
+mod web;
 
 use std::{
     collections::BTreeMap,
@@ -23,7 +24,6 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
 use tacit_client::{
     Auditor, Connections, ConsentAuthority, Deadlines, LetterSecretKey, LogReader, Requester,
     RequesterConfig, RequesterKeys,
@@ -35,7 +35,7 @@ use tacit_federation::{
     desk::DeskClient,
     found::{CLI_APPLICATION, Ports, Service, found},
     registry::read_kept,
-    run::{GatewayAt, RunningPortal, Sockets, StartError, Surroundings, read_seed, start_portal},
+    run::{GatewayAt, Sockets, StartError, Surroundings, read_seed},
     sample::Sample,
 };
 use tacit_identity::{CredentialFiles, Credentials, Role, SpiffeId, channel};
@@ -382,25 +382,6 @@ impl Federation {
     pub async fn audit(&self, member: &str) -> Result<Auditor, KitError> {
         let file = self.file::<AuditorFile>(member)?;
         Ok(connect::auditing(&file, &self.clock, DEADLINES).await?.0)
-    }
-
-    /// Starts a portal with these desks, as its configuration names them, and these accounts of the development login,
-    /// `accounts.json`.
-    ///
-    /// # Errors
-    /// [`KitError`].
-    pub async fn portal(
-        &self,
-        name: &str,
-        database: &str,
-        desks: &str,
-        accounts: &Value,
-    ) -> Result<RunningPortal, KitError> {
-        std::fs::write(self.folder().join("accounts.json"), accounts.to_string())?;
-        let file = self.config(name);
-        let head = format!("role = \"portal\"\nname = \"{name}\"\ndatabase = \"{database}\"\n");
-        std::fs::write(&file, format!("{head}\n{desks}"))?;
-        Ok(start_portal(&file, Environment::Ignored, &Surroundings::new(Arc::clone(&self.clock))).await?)
     }
 
     /// Waits until a reading of this authority that began after now has come to its end.

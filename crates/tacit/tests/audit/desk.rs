@@ -10,10 +10,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tacit_federation::{
-    config::Environment,
-    run::{RunningPortal, Surroundings, start_portal},
-};
+use tacit_federation::run::RunningPortal;
 use tacit_ledger::{ed25519::SigningKey, note::NoteSigner};
 
 use super::{
@@ -106,11 +103,7 @@ async fn portal(scene: &Scene) -> RunningPortal {
     let folder = scene.federation.folder();
     let accounts = json!([{ "account": "zhao", "title": "zhao", "claims": { "roles": ["auditor"] } }]);
     fs::write(folder.join("auditors.json"), accounts.to_string()).unwrap();
-    let text = r#"
-role = "portal"
-name = "audit-web"
-database = "sqlite:data/audit-web.db"
-
+    let desks = r#"
 [auditor]
 http = "127.0.0.1:0"
 auditor = "auditor-a.toml"
@@ -120,10 +113,7 @@ kind = "development"
 accounts = "auditors.json"
 claims = { role = { claim = "roles", value = "auditor" } }
 "#;
-    let file = folder.join("audit-web.toml");
-    fs::write(&file, text).unwrap();
-    let surroundings = Surroundings::new(scene.federation.clock().clone());
-    start_portal(&file, Environment::Ignored, &surroundings).await.unwrap()
+    scene.federation.portal("audit-web", "sqlite:data/audit-web.db", desks).await.unwrap()
 }
 
 /// Runs a command as it stands on a page, in a folder.

@@ -43,13 +43,8 @@ pub(crate) async fn portal_of(federation: &Federation, auditor: &str) -> Running
     let accounts = json!([person("zhao", &["auditor"]), person("chen", &["officer"])]);
     std::fs::write(folder.join("auditors.json"), accounts.to_string()).unwrap();
     let name = if auditor == "auditor-a" { "audit-web".to_owned() } else { format!("{auditor}-web") };
-    let file = folder.join(format!("{name}.toml"));
-    let text = format!(
+    let desks = format!(
         r#"
-role = "portal"
-name = "{name}"
-database = "sqlite:data/{name}.db"
-
 [auditor]
 http = "127.0.0.1:0"
 time_zone = "Asia/Shanghai"
@@ -61,9 +56,7 @@ accounts = "auditors.json"
 claims = {{ role = {{ claim = "roles", value = "auditor" }} }}
 "#
     );
-    std::fs::write(&file, text).unwrap();
-    let surroundings = Surroundings::new(federation.clock().clone());
-    start_portal(&file, Environment::Ignored, &surroundings).await.unwrap()
+    federation.portal(&name, &format!("sqlite:data/{name}.db"), &desks).await.unwrap()
 }
 
 /// One check that was answered, and one that was refused for want of consent.

@@ -12,6 +12,7 @@ mod letters;
 mod limits;
 mod officer;
 mod officer_batch;
+mod officer_walk;
 mod pages;
 mod subject;
 mod tls;
@@ -93,7 +94,8 @@ claims = {{ clerk = {{ claim = "roles", value = "clerk" }} }}
         federation.desk_at("portal").unwrap(),
     );
     let database = tacit_store::conformance::url(federation.folder(), "web");
-    federation.portal("web", &database, &desks, &accounts(codes)).await
+    std::fs::write(federation.folder().join("accounts.json"), accounts(codes).to_string()).unwrap();
+    federation.portal("web", &database, &desks).await
 }
 
 impl Scene {

@@ -26,8 +26,8 @@ use tacit_testkit::{Federation, Options};
 use tacit_wire::gateway::Question;
 
 use super::{
-    COURT, Scene, cases, listed,
-    officer::{self, Walk},
+    COURT, Scene, cases, listed, officer,
+    officer_walk::Walk,
     portal,
     subject::{Subject, UNLIMITED},
     visitor::Visitor,

@@ -149,6 +149,15 @@ async fn every_filter_finds_all_there_is_in_a_long_log_and_no_page_takes_50_ms()
         begun.elapsed()
     });
     println!("{:>8.3} ms  proof of an entry", p95(took.collect()).as_secs_f64() * 1000.0);
+    // As many as a page of demands or openings has, over the whole log.
+    let ids: std::collections::HashSet<Ulid> = (0..200).map(|part| id(part * (size / 200))).collect();
+    let took = (0..20).map(|_| {
+        let begun = Instant::now();
+        let places = copy.now().rows().places(&ids, size);
+        assert!(places.len() == ids.len() && places.iter().all(|(found, index)| *found == id(*index)));
+        begun.elapsed()
+    });
+    println!("{:>8.3} ms  places of 200 records", p95(took.collect()).as_secs_f64() * 1000.0);
     let zone = jiff::tz::TimeZone::get("Asia/Shanghai").unwrap();
     let took = (0..20).map(|_| {
         let begun = Instant::now();
