@@ -1,8 +1,8 @@
 //! OpenID Connect: authorization code with PKCE, a nonce, and the issuer letter by letter.
 //!
 //! The provider's discovery document and keys are fetched when somebody logs in and the last ones are older than some
-//! minutes, or an ID token names a key that is not among them, so that keys that were rotated are known and a provider that is down keeps the desk from starting no more
-//! than it keeps people from logging in.
+//! minutes, or an ID token names a key that is not among them: keys that were rotated are known, and a provider that is
+//! down keeps the desk from starting no more than it keeps people from logging in.
 
 use std::{collections::HashMap, pin::Pin, sync::Arc, time::Duration};
 
