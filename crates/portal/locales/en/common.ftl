@@ -12,7 +12,7 @@ frame-development-what = Whoever can open this page can be anybody on it. It wor
 frame-acting = Acting for
 frame-acting-stop = Stop acting
 frame-printed = Printed { $time }
-frame-footer = Tacit answers one question at a time: is this code on that list, for this lawful purpose? Every question is in a public log before it is answered.
+frame-footer = Tacit answers one question at a time: is this code on that list, for this lawful purpose? Every question is in a tamper-evident log before it is answered.
 
 nav-home = Home
 nav-lists = Lists

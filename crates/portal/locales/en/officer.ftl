@@ -34,7 +34,7 @@ check-consent = Needs the consent of whom it is about.
 check-case = Case number
 check-case-hint = As in your agency's files
 check-case-missing = Enter a case number
-check-recorded = The question is recorded in the public log before it is answered, with your account name under seal. The person or company can see that your agency asked.
+check-recorded = The question is recorded in the log before it is answered, with your account name under seal. The person or company can see that your agency asked.
 check-go = Check
 
 ## The answer.

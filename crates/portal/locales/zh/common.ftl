@@ -12,7 +12,7 @@ frame-development-what = 能打开本页的人都可以用任何身份登录。�
 frame-acting = 正在代表
 frame-acting-stop = 停止代办
 frame-printed = 打印于{ $time }
-frame-footer = Tacit 每次只回答一个问题：为了这一合法目的，这个代码在不在那份名单上？每次查询在得到回答之前，都已写入公开日志。
+frame-footer = Tacit 每次只回答一个问题：为了这一合法目的，这个代码在不在那份名单上？每次查询在得到回答之前，都已写入可查出篡改的日志。
 
 nav-home = 首页
 nav-lists = 名单

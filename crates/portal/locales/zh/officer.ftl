@@ -34,7 +34,7 @@ check-consent = 需要当事人同意。
 check-case = 案号
 check-case-hint = 与本机构的案卷一致
 check-case-missing = 请填写案号
-check-recorded = 查询在得到回答之前即写入公开日志，您的账户名以密封形式记录。当事人可以看到本机构查询过。
+check-recorded = 查询在得到回答之前即写入日志，您的账户名以密封形式记录。当事人可以看到本机构查询过。
 check-go = 查询
 
 ## 回答。
