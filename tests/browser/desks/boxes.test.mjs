@@ -140,8 +140,10 @@ describe("two auditors at their desks", { skip: missingBrowser() || (DESK && SEC
         await page.waitForURL(`${DESK}/${language}/findings`);
         assert.equal(await page.locator("tbody tr").count(), 1);
         await look("findings");
-        const [file] = await Promise.all([page.waitForEvent("download"), follow(page, words("findings-jsonl"))]);
-        assert.match(file.suggestedFilename(), /\.jsonl$/);
+        for (const [key, ending] of [["export-csv", /\.csv$/], ["findings-jsonl", /\.jsonl$/]]) {
+          const [file] = await Promise.all([page.waitForEvent("download"), follow(page, words(key))]);
+          assert.match(file.suggestedFilename(), ending);
+        }
         await page.locator("tbody a").first().click();
         await page.waitForURL(/\/findings\/[0-9A-Z]{26}$/);
         await look("finding");
