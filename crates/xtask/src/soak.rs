@@ -72,6 +72,7 @@ const TESTS: &[Long] = &[
     fault("bit-flips", "flips::a_changed_bit_in_any_table_never_gives_a_wrong_answer"),
     pages("pages", "pages::every_page_about_a_person_with_many_records_is_answered_in_time"),
     pages("officer-pages", "pages::every_page_of_an_officer_with_many_checks_is_answered_in_time"),
+    pages("auditor-pages", "pages::every_page_of_an_auditor_with_a_long_log_is_answered_in_time"),
     pages("case-pages", "pages::every_page_of_who_decides_objections_is_answered_in_time"),
 ];
 

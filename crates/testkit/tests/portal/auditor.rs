@@ -62,6 +62,11 @@ claims = {{ role = {{ claim = "roles", value = "auditor" }} }}
 /// One check that was answered, and one that was refused for want of consent.
 pub(crate) async fn asked() -> Federation {
     let federation = Federation::start("procurement", Options::quick()).await.unwrap();
+    ask_in(&federation).await;
+    federation
+}
+
+async fn ask_in(federation: &Federation) {
     let mut rng = seeded_rng([79; 32]);
     let code = generate_uscc(&mut rng);
     for (list, category) in [(COURT, 101), (TAX, 201)] {
@@ -77,12 +82,20 @@ pub(crate) async fn asked() -> Federation {
         };
         federation.ask("procurement", question, &code).await.unwrap();
     }
-    federation
 }
 
 impl Desk {
     pub(crate) async fn start() -> Self {
-        let federation = asked().await;
+        Self::over(asked().await).await
+    }
+
+    /// Of a federation in which nobody was asked about yet.
+    pub(crate) async fn of(federation: Federation) -> Self {
+        ask_in(&federation).await;
+        Self::over(federation).await
+    }
+
+    async fn over(federation: Federation) -> Self {
         let portal = portal(&federation).await;
         Self { federation, portal }
     }

@@ -14,12 +14,29 @@ use super::{
 const GROUND: &str = "drawn by the sample of November";
 
 /// A desk whose auditor looked at an entry.
-struct Walk {
-    desk: Desk,
+pub(crate) struct Walk {
+    pub(crate) desk: Desk,
     entry: String,
     asset: String,
     opening: String,
     finding: String,
+}
+
+impl Walk {
+    pub(crate) async fn through(desk: Desk) -> Self {
+        let mut me = desk.visitor();
+        me.log_in("zhao").await;
+        let page = desk.until(&mut me, "/en/log?decision=refused", "One entry").await;
+        let (entry, asset) = (hrefs(&page, "/en/log/")[0].to_owned(), hrefs(&page, "/assets/")[0].to_owned());
+        let form = [("csrf", &*page.csrf()), ("ground", GROUND)];
+        let opening = me.post(&format!("{entry}/opening"), &form).await.to().to_owned();
+        assert!(opening.starts_with("/en/openings/"), "{opening}");
+        let found = Found::new(What::CaseFalse, "procurement", "1");
+        let kept = findings(&desk.federation);
+        kept.keep(desk.federation.clock().now(), &[found]).unwrap();
+        let finding = format!("/en/findings/{}", kept.all().unwrap()[0].id);
+        Self { desk, entry, asset, opening, finding }
+    }
 }
 
 impl Walked for Walk {
@@ -106,17 +123,5 @@ impl Walked for Walk {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_page_and_form_of_the_auditor_desk_is_refused_to_whom_it_is_not_for() {
-    let desk = Desk::start().await;
-    let mut me = desk.visitor();
-    me.log_in("zhao").await;
-    let page = desk.until(&mut me, "/en/log?decision=refused", "One entry").await;
-    let (entry, asset) = (hrefs(&page, "/en/log/")[0].to_owned(), hrefs(&page, "/assets/")[0].to_owned());
-    let form = [("csrf", &*page.csrf()), ("ground", GROUND)];
-    let opening = me.post(&format!("{entry}/opening"), &form).await.to().to_owned();
-    assert!(opening.starts_with("/en/openings/"), "{opening}");
-    let found = Found::new(What::CaseFalse, "procurement", "1");
-    let kept = findings(&desk.federation);
-    kept.keep(desk.federation.clock().now(), &[found]).unwrap();
-    let finding = format!("/en/findings/{}", kept.all().unwrap()[0].id);
-    walk(&Walk { desk, entry, asset, opening, finding }).await;
+    walk(&Walk::through(Desk::start().await).await).await;
 }
