@@ -21,6 +21,7 @@ mod download;
 mod form;
 mod frame;
 mod journal;
+mod kept;
 mod language;
 mod limits;
 mod login;

@@ -15,7 +15,7 @@ use crate::{
     language::Language,
     limits::Wait,
     person::{Login, NotFor, Scope, Who},
-    session::Session,
+    session::{Place, Session},
     upload::Upload,
 };
 
@@ -41,6 +41,11 @@ impl Visit {
     /// Who logged in.
     pub(crate) fn login(&self) -> Result<&Login, Fault> {
         self.session.as_ref().and_then(|session| session.state.login.as_ref()).ok_or(Fault::LoggedOut)
+    }
+
+    /// Where what is kept for the session lies.
+    pub(crate) fn place(&self) -> Result<Place, Fault> {
+        self.session.as_ref().map(Session::place).ok_or(Fault::LoggedOut)
     }
 
     /// Whom the person acts for, if they may do that.

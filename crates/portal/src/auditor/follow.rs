@@ -1,5 +1,6 @@
 //! All that is on record about one pseudonym of one requester, by any check of it. The reading is on record before
-//! anything is shown, so it is asked for by a form.
+//! anything is shown, so it is asked for by a form; what was read and verified is kept for the session, and its pages are
+//! shown from there.
 
 use askama::Template;
 use axum::{
@@ -21,6 +22,7 @@ use super::{
 use crate::{
     api::Trouble,
     frame::{Frame, page},
+    kept::Held,
     visit::{Fault, Visit},
 };
 
@@ -38,12 +40,32 @@ struct Line {
     beside: Vec<String>,
 }
 
-/// What was read.
+/// Records of a page.
+const PAGE: usize = 50;
+/// Most readings that a desk keeps, one for each session; with 10,000 records one has some 20 MB.
+pub(super) const MOST: usize = 16;
+
+/// A reading.
+pub(super) struct Followed {
+    /// The entry by which it was asked for.
+    index: u64,
+    pseudonym: [u8; 32],
+    log: SubjectLog,
+}
+
+impl Held for Followed {}
+
+/// A page of what was read.
 struct Chain {
     pseudonym: String,
     records: u64,
     size: u64,
     lines: Vec<Line>,
+    number: usize,
+    pages: usize,
+    /// Addresses of the pages with newer and with older records.
+    before: Option<String>,
+    after: Option<String>,
     /// How many older records can no longer be told apart, and since when.
     erased: Option<(u64, String)>,
 }
@@ -59,38 +81,49 @@ struct FollowPage {
     chain: Option<Chain>,
 }
 
-/// Whoever comes back to the address, or by the other language, finds the form; opening a page reads nothing.
-pub(super) async fn form(
+/// What this session read. Who read nothing finds the form; opening a page reads nothing.
+pub(super) async fn followed(
+    State(app): State<App>,
     Extension(visit): Extension<Visit>,
     Path((_, index)): Path<(String, String)>,
 ) -> Result<Response, Fault> {
     let index: u64 = index.parse().map_err(|_| Fault::NotFound)?;
-    Ok(Redirect::to(&visit.path(&format!("/log/{index}"))).into_response())
+    match app.of.followed.of(&visit.place()?).filter(|read| read.index == index) {
+        Some(read) => show(&app, &visit, index, Some(&read)),
+        None => Ok(Redirect::to(&visit.path(&format!("/log/{index}"))).into_response()),
+    }
 }
 
+/// Reads; what this session read before is forgotten.
 pub(super) async fn follow(
     State(app): State<App>,
     Extension(visit): Extension<Visit>,
     Path((_, index)): Path<(String, String)>,
 ) -> Result<Response, Fault> {
     let index = check_at(&app, &index)?.0;
-    let end = app.of.end()?;
+    let (end, place) = (app.of.end()?, visit.place()?);
     noted(&visit, "a pseudonym is followed", Some(index));
-    let title = visit.language.with("follow-title", &[("index", index.to_string().into())]);
-    let frame = Frame::new(&app.desk, &visit, title, "log");
-    let chain = match end.auditor.follow(index).await {
-        Ok(followed) => Some(chain(&followed.pseudonym, &followed.log, &frame, &visit)),
-        Err(finding) if finding.reason() == Reason::NotFound => None,
+    let read = match end.auditor.follow(index).await {
+        Ok(read) => Followed { index, pseudonym: read.pseudonym, log: read.log },
+        Err(finding) if finding.reason() == Reason::NotFound => return show(&app, &visit, index, None),
         Err(finding) => return Err(trouble(index, &finding)),
     };
-    let template = FollowPage {
+    app.of.followed.forget(&place);
+    let full = |_| Fault::Trouble(Trouble::new(Reason::Overloaded.as_str(), String::new()));
+    app.of.followed.keep(place, read).map_err(full)?;
+    Ok(Redirect::to(&visit.path(&format!("/log/{index}/follow"))).into_response())
+}
+
+fn show(app: &App, visit: &Visit, index: u64, read: Option<&Followed>) -> Result<Response, Fault> {
+    let title = visit.language.with("follow-title", &[("index", index.to_string().into())]);
+    let frame = Frame::new(&app.desk, visit, title, "log");
+    page(&FollowPage {
         standing: Standing::of(&app.of.copy.now(), &frame),
         index,
         entry_href: visit.path(&format!("/log/{index}")),
-        chain,
+        chain: read.map(|read| chain(read, &frame, visit)),
         frame,
-    };
-    page(&template)
+    })
 }
 
 fn trouble(index: u64, finding: &ChainFinding) -> Fault {
@@ -102,17 +135,26 @@ fn trouble(index: u64, finding: &ChainFinding) -> Fault {
     Fault::Trouble(Trouble::new(finding.reason().as_str(), finding.to_string()))
 }
 
-fn chain(pseudonym: &[u8; 32], log: &SubjectLog, frame: &Frame, visit: &Visit) -> Chain {
+fn chain(read: &Followed, frame: &Frame, visit: &Visit) -> Chain {
+    let log = &read.log;
     let erased = log.entries.first().filter(|entry| matches!(entry.details, Details::Erasure));
     let erased = erased.map(|entry| {
         let at = Millis(entry.record.time_ms()).to_rfc3339();
         (log.erased, frame.exact(&at))
     });
+    let pages = log.entries.len().div_ceil(PAGE).max(1);
+    let number = visit.query.get("page").and_then(|page| page.parse().ok()).unwrap_or(1).clamp(1, pages);
+    let to = |page: usize| visit.path(&format!("/log/{}/follow?page={page}", read.index));
+    let newest_first = log.entries.iter().rev().skip((number - 1) * PAGE).take(PAGE);
     Chain {
-        pseudonym: hex::encode(pseudonym),
+        pseudonym: hex::encode(read.pseudonym),
         records: log.statement.records,
         size: log.statement.size,
-        lines: log.entries.iter().rev().map(|entry| line(entry, frame, visit)).collect(),
+        lines: newest_first.map(|entry| line(entry, frame, visit)).collect(),
+        number,
+        pages,
+        before: (number > 1).then(|| to(number - 1)),
+        after: (number < pages).then(|| to(number + 1)),
         erased,
     }
 }

@@ -34,6 +34,7 @@ use crate::{
     common,
     desk::Desk,
     desks::DeskName,
+    kept::Kept,
     routes::{Guard, Pages, Route},
     serving::{self, Shared},
     visit::{Fault, Visit},
@@ -47,6 +48,8 @@ pub(crate) struct Auditor {
     copy: LogCopy,
     /// What was counted last, for all who look.
     counted: Mutex<Option<Arc<signals::Counted>>>,
+    /// What was read about a subject, for the session that read it.
+    followed: Kept<follow::Followed>,
 }
 
 type App = Shared<Auditor>;
@@ -144,7 +147,7 @@ pub(crate) fn pages(desk: Desk, follower: &Follower) -> Pages {
         Route::post("/{language}/export", Guard::Login, routing::post(export::export)),
         get("/{language}/log", routing::get(log::log)),
         get("/{language}/log/{index}", routing::get(entry::entry)),
-        get("/{language}/log/{index}/follow", routing::get(follow::form)),
+        get("/{language}/log/{index}/follow", routing::get(follow::followed)),
         Route::post("/{language}/log/{index}/follow", Guard::Login, routing::post(follow::follow)),
         get("/{language}/log/{index}/opening", routing::get(openings::form)),
         Route::post("/{language}/log/{index}/opening", Guard::Login, routing::post(openings::ask)),
@@ -153,5 +156,7 @@ pub(crate) fn pages(desk: Desk, follower: &Follower) -> Pages {
         get("/{language}/log/{index}/record", routing::get(entry::record)),
         get("/{language}/log/{index}/proof", routing::get(entry::proof)),
     ]);
-    serving::pages(desk, Auditor { copy: follower.copy.clone(), counted: Mutex::default() }, routes)
+    let followed = Kept::new(desk.sessions.clone(), follow::MOST);
+    let auditor = Auditor { copy: follower.copy.clone(), counted: Mutex::default(), followed };
+    serving::pages(desk, auditor, routes)
 }

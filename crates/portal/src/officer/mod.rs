@@ -18,6 +18,7 @@ use crate::{
     api::Api,
     common,
     desk::Desk,
+    kept::Kept,
     routes::{Guard, Pages, Route},
     serving::{self, Shared},
     visit::Fault,
@@ -31,7 +32,7 @@ pub(crate) struct Officer {
     /// The agency's node.
     api: Api,
     /// What officers uploaded, for as long as their sessions last.
-    batches: batch::Kept,
+    batches: Kept<batch::Job>,
 }
 
 type App = Shared<Officer>;
@@ -65,7 +66,7 @@ pub(crate) fn pages(desk: Desk, api: Api) -> Pages {
         Route::post("/{language}/cases/{level}/{case}", Guard::Decides, routing::post(cases::decide)),
         Route::get("/{language}/node", Guard::Login, routing::get(node::node)),
     ]);
-    let batches = batch::Kept::new(desk.sessions.clone());
+    let batches = Kept::new(desk.sessions.clone(), batch::MOST);
     serving::pages(desk, Officer { api, batches }, routes)
 }
 

@@ -66,7 +66,8 @@ pub(crate) async fn asked() -> Federation {
     federation
 }
 
-async fn ask_in(federation: &Federation) {
+/// Asks twice about one code; which one.
+pub(crate) async fn ask_in(federation: &Federation) -> String {
     let mut rng = seeded_rng([79; 32]);
     let code = generate_uscc(&mut rng);
     for (list, category) in [(COURT, 101), (TAX, 201)] {
@@ -82,6 +83,7 @@ async fn ask_in(federation: &Federation) {
         };
         federation.ask("procurement", question, &code).await.unwrap();
     }
+    code
 }
 
 impl Desk {
@@ -89,13 +91,8 @@ impl Desk {
         Self::over(asked().await).await
     }
 
-    /// Of a federation in which nobody was asked about yet.
-    pub(crate) async fn of(federation: Federation) -> Self {
-        ask_in(&federation).await;
-        Self::over(federation).await
-    }
-
-    async fn over(federation: Federation) -> Self {
+    /// Of a federation that runs.
+    pub(crate) async fn over(federation: Federation) -> Self {
         let portal = portal(&federation).await;
         Self { federation, portal }
     }
@@ -380,7 +377,10 @@ async fn all_about_a_subject_is_read_by_a_form_on_record_with_what_stands_beside
     let reader = desk.federation.auditor("auditor-a").unwrap();
     let readings = async || reader.verify(|_, _| {}).await.unwrap().kinds.get("audit").copied();
     assert_eq!(readings().await, None);
-    let followed = me.post(&action, &[("csrf", &secret)]).await;
+    assert_eq!(me.get(&action).await.to(), href, "by GET there is the form alone");
+    let read = me.post(&action, &[("csrf", &secret)]).await;
+    assert_eq!((read.status, read.to()), (StatusCode::SEE_OTHER, &*action), "{}", read.text);
+    let followed = me.get(&action).await;
     dressed(&followed);
     assert_eq!(followed.status, StatusCode::OK, "{}", followed.text);
     // The check that was answered and the one that was refused, with the exact reason and the rule.
@@ -391,11 +391,17 @@ async fn all_about_a_subject_is_read_by_a_form_on_record_with_what_stands_beside
     }
     assert_eq!(hrefs(&followed, "/en/log/").iter().filter(|it| !it.contains('?')).count(), 3, "and back");
     assert_eq!(readings().await, Some(1));
-    assert!(me.post(&action.replace("/en/", "/zh/"), &[("csrf", &secret)]).await.text.contains("没有缺失"));
+    // What was read is the session's: in the other language too, and nobody else's.
+    assert!(me.get(&action.replace("/en/", "/zh/")).await.text.contains("没有缺失"));
+    assert!(me.get(&format!("{action}?page=99")).await.text.contains("None is missing."));
+    let mut again = desk.visitor();
+    again.log_in("zhao").await;
+    assert_eq!(again.get(&action).await.to(), href);
+    assert_eq!(readings().await, Some(1));
+    assert_eq!(me.post(&action, &[("csrf", &secret)]).await.status, StatusCode::SEE_OTHER);
     assert_eq!(readings().await, Some(2));
     // Nothing is read for a forged form, by GET, or of a record that is of no check.
     assert_eq!(me.post(&action, &[("csrf", "x")]).await.status, StatusCode::FORBIDDEN);
-    assert_eq!(me.get(&action).await.to(), href, "by GET there is the form alone");
     for none in ["/en/log/0/follow", "/en/log/99999999/follow", "/en/log/x/follow"] {
         assert_eq!(me.post(none, &[("csrf", &secret)]).await.status, StatusCode::NOT_FOUND, "{none}");
     }

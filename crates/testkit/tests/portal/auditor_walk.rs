@@ -16,7 +16,7 @@ const GROUND: &str = "drawn by the sample of November";
 /// A desk whose auditor looked at an entry.
 pub(crate) struct Walk {
     pub(crate) desk: Desk,
-    entry: String,
+    pub(crate) entry: String,
     asset: String,
     opening: String,
     finding: String,

@@ -252,12 +252,23 @@ async fn every_page_of_an_officer_with_many_checks_is_answered_in_time() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_page_of_an_auditor_with_a_long_log_is_answered_in_time() {
-    let desk = auditor::Desk::of(federation().await).await;
-    let walk = auditor_walk::Walk::through(desk).await;
+    let federation = federation().await;
+    let code = auditor::ask_in(&federation).await;
+    ask(&federation, COURT, "screening", &code, "li.na").await;
+    let walk = auditor_walk::Walk::through(auditor::Desk::over(federation).await).await;
     let mut zhao = walk.insider().await;
-    let more = ["/en/", "/en/log?member=procurement&decision=permitted", "/en/log?until=2020-01-01"];
+    let follow = walk.entry.clone() + "/follow";
+    let csrf = zhao.get("/en/").await.csrf();
+    let began = Instant::now();
+    let read = zhao.post(&follow, &[("csrf", &csrf)]).await;
+    assert_eq!((read.status, read.to()), (StatusCode::SEE_OTHER, &*follow), "{}", read.text);
+    println!("{:>8.1} ms  reading all about one subject", began.elapsed().as_secs_f64() * 1000.0);
+    let last = format!("{follow}?page={}", about_one().div_ceil(50));
+    assert!(zhao.get(&last).await.text.contains(&format!("page={}", about_one().div_ceil(50) - 1)));
+    let more = ["/en/", "/en/log?member=procurement&decision=permitted", "/en/log?until=2020-01-01", &last];
     let more = more.map(str::to_owned);
-    paced("the auditor desk", "two checks", &mut zhao, pages(&walk).into_iter().chain(more)).await;
+    let of_one = format!("{} records about one subject", about_one());
+    paced("the auditor desk", &of_one, &mut zhao, pages(&walk).into_iter().chain(more)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

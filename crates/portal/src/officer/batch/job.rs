@@ -12,7 +12,10 @@ use super::{
     table::{Line, NoRow},
     words::{Said, lies_in_row},
 };
-use crate::api::{Api, Trouble};
+use crate::{
+    api::{Api, Trouble},
+    kept::Held,
+};
 
 /// Most bytes of answers that one batch keeps.
 const TOLD_MAX: usize = 8 << 20;
@@ -171,12 +174,18 @@ impl Inside {
 }
 
 /// A batch.
-pub(super) struct Job {
+pub(in crate::officer) struct Job {
     pub(super) question: Question,
     pub(super) titles: Titles,
     /// What it would cost; none when no row can be asked.
     pub(super) plan: Option<Plan>,
     inside: Mutex<Inside>,
+}
+
+impl Held for Job {
+    fn end(&self) {
+        self.stop();
+    }
 }
 
 impl Job {

@@ -7,7 +7,6 @@
 
 mod files;
 mod job;
-mod kept;
 mod table;
 mod words;
 
@@ -21,9 +20,12 @@ use axum::{
 };
 
 pub(super) use self::files::{csv, json};
-pub(super) use self::kept::Kept;
+pub(super) use self::job::Job;
+
+/// Most batches that a desk keeps; with at most 5,000 rows, 1 MiB of file and 8 MiB of answers each.
+pub(super) const MOST: usize = 16;
 use self::{
-    job::{Job, Kind, Phase, Question, Titles},
+    job::{Kind, Phase, Question, Titles},
     table::{NoTable, ROWS_MAX},
     words::in_words,
 };
@@ -36,7 +38,6 @@ use crate::{
     api::Trouble,
     form::Fields,
     frame::{Frame, page},
-    session::Place,
     visit::{Fault, Visit},
 };
 
@@ -114,15 +115,11 @@ impl JobPage<'_> {
     }
 }
 
-fn place(visit: &Visit) -> Result<Place, Fault> {
-    visit.session.as_ref().map(crate::session::Session::place).ok_or(Fault::LoggedOut)
-}
-
 pub(super) async fn batch(
     State(app): State<App>,
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Fault> {
-    match app.of.batches.of(&place(&visit)?) {
+    match app.of.batches.of(&visit.place()?) {
         Some(job) => show(&app, &visit, &job),
         None => {
             let Lists { lists } = app.of.api.get("/v1/lists", &visit.id).await?;
@@ -212,7 +209,7 @@ pub(super) async fn upload(
     State(app): State<App>,
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Fault> {
-    let place = place(&visit)?;
+    let place = visit.place()?;
     if app.of.batches.of(&place).is_some() {
         // What is there is shown; it is forgotten only by its own button.
         return Ok(back(&visit));
@@ -280,7 +277,7 @@ pub(super) async fn start(
     State(app): State<App>,
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Fault> {
-    if let Some(job) = app.of.batches.of(&place(&visit)?) {
+    if let Some(job) = app.of.batches.of(&visit.place()?) {
         job.start(&app.of.api, &visit.id);
     }
     Ok(back(&visit))
@@ -290,7 +287,7 @@ pub(super) async fn stop(
     State(app): State<App>,
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Fault> {
-    if let Some(job) = app.of.batches.of(&place(&visit)?) {
+    if let Some(job) = app.of.batches.of(&visit.place()?) {
         job.stop();
     }
     Ok(back(&visit))
@@ -300,6 +297,6 @@ pub(super) async fn forget(
     State(app): State<App>,
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Fault> {
-    app.of.batches.forget(&place(&visit)?);
+    app.of.batches.forget(&visit.place()?);
     Ok(back(&visit))
 }
