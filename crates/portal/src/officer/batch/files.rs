@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use super::{
     job::{Job, Phase},
-    place,
     words::{InWords, in_words},
 };
 use crate::{
@@ -40,7 +39,7 @@ const HEADER: [&str; 18] = [
 
 /// A batch that has ended, with the frame that has its words.
 fn ended(app: &App, visit: &Visit) -> Result<(Arc<Job>, Frame), Fault> {
-    let job = app.of.batches.of(&place(visit)?).ok_or(Fault::NotFound)?;
+    let job = app.of.batches.of(&visit.place()?).ok_or(Fault::NotFound)?;
     if matches!(job.inside().phase, Phase::Planned | Phase::Running) {
         return Err(Fault::NotFound);
     }
