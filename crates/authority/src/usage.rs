@@ -19,7 +19,7 @@ const WITHDRAWN: &str = "From this record on no check under the consent can foll
 const UNREADABLE: &str = "The letter cannot be read here: it is sealed to others, was altered, or is not signed by its sender. Ask \
     the sender.";
 /// What an erasure does not undo.
-const ERASED: &str = "What opened the records before this one was destroyed. They stay in the public log and say nothing of whom; \
+const ERASED: &str = "What opened the records before this one was destroyed. They stay in the log and say nothing of whom; \
     what they said is not known here any more.";
 
 /// One use of the person's data, or one change of what is allowed.
@@ -59,6 +59,10 @@ pub(crate) struct Usage {
     pub(crate) legal_basis: Option<LegalBasis>,
     /// What the receiver may do with the answer, in words; empty when nothing was permitted.
     pub(crate) restrictions: String,
+    /// The same as numbers; none when nothing was permitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, value_type = Limits)]
+    pub(crate) limits: Option<Limits>,
     /// The consent that changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, nullable = false, value_type = ConsentSaid)]
@@ -93,6 +97,16 @@ pub(crate) struct LegalBasis {
     pub(crate) agreement: String,
     /// Where it is written.
     pub(crate) citation: String,
+}
+
+/// What the agreement allows at most.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = UseLimits)]
+pub(crate) struct Limits {
+    /// How often a day the receiver may ask about one person.
+    pub(crate) checks_of_a_person_per_day: u64,
+    /// Whether it may ask with the person's consent only.
+    pub(crate) consent_required: bool,
 }
 
 /// A consent whose state changed.
@@ -151,7 +165,7 @@ pub(crate) fn tell(chain: &Chain, entry: &Entry, registry: &Registry) -> Option<
         logtime: Millis(record.time_ms()).to_rfc3339(),
         action: String::new(),
         receiver: chain.requester.to_string(),
-        receiver_name: title(registry, &chain.requester),
+        receiver_name: registry.member_title(&chain.requester).to_owned(),
         infosystem: String::new(),
         lists: Vec::new(),
         purpose: None,
@@ -162,6 +176,7 @@ pub(crate) fn tell(chain: &Chain, entry: &Entry, registry: &Registry) -> Option<
         basis: String::new(),
         legal_basis: None,
         restrictions: String::new(),
+        limits: None,
         consent: None,
         measure: None,
         note: String::new(),
@@ -175,6 +190,10 @@ pub(crate) fn tell(chain: &Chain, entry: &Entry, registry: &Registry) -> Option<
         if let Some(agreement) = agreement {
             let citation = registry.law(&agreement.legal_basis);
             usage.legal_basis = Some(LegalBasis { agreement: agreement.id.to_string(), citation });
+            usage.limits = Some(Limits {
+                checks_of_a_person_per_day: agreement.quotas.per_subject_per_day,
+                consent_required: agreement.consent_required,
+            });
             usage.restrictions = restrictions(agreement);
         }
     }
@@ -273,12 +292,8 @@ fn restrictions(agreement: &tacit_policy::registry::entry::Agreement) -> String 
     format!("for the stated purpose alone, {quota} checks of one person a day at most{consent}")
 }
 
-pub(crate) fn title(registry: &Registry, member: &MemberId) -> String {
-    registry.member(member).map_or_else(|| member.to_string(), |member| member.title.clone())
-}
-
 pub(crate) fn member(registry: &Registry, id: &MemberId) -> Named {
-    Named { id: id.to_string(), title: title(registry, id) }
+    Named { id: id.to_string(), title: registry.member_title(id).to_owned() }
 }
 
 pub(crate) fn list(registry: &Registry, id: &str) -> Named {

@@ -331,6 +331,12 @@ impl Registry {
         self.members.get(id)
     }
 
+    /// What the member of this name is called; its name where it is unknown.
+    #[must_use]
+    pub fn member_title<'a>(&'a self, id: &'a MemberId) -> &'a str {
+        self.member(id).map_or(id.as_str(), |member| &member.title)
+    }
+
     /// All members, ascending by name.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
         self.members.values()
@@ -368,6 +374,12 @@ impl Registry {
     #[must_use]
     pub fn list(&self, id: &ListId) -> Option<&List> {
         self.lists.get(id)
+    }
+
+    /// What the list of this id is called; its id where it is unknown.
+    #[must_use]
+    pub fn list_title<'a>(&'a self, id: &'a ListId) -> &'a str {
+        self.list(id).map_or(id.as_str(), |list| &list.title)
     }
 
     /// All lists, ascending by id.

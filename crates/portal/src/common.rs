@@ -155,6 +155,10 @@ async fn goodbye<D: Send + Sync + 'static>(
     State(app): State<Shared<D>>,
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Fault> {
+    // Who is still logged in is not told otherwise.
+    if visit.login().is_ok() {
+        return Ok(Redirect::to(&visit.path("/")).into_response());
+    }
     let frame = Frame::new(&app.desk, &visit, visit.language.say("goodbye-title"), "");
     page(&GoodbyePage { frame })
 }

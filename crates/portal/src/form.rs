@@ -35,6 +35,11 @@ impl Fields {
         self.0.iter().filter(|(known, _)| known == name).map(|(_, value)| value.trim()).collect()
     }
 
+    /// Whether a field has this value among others.
+    pub(crate) fn has(&self, name: &str, value: &str) -> bool {
+        self.all(name).contains(&value)
+    }
+
     /// A query with some fields set otherwise, empty ones left out: for links that keep what was filtered.
     pub(crate) fn with(&self, changes: &[(&str, &str)]) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());

@@ -50,8 +50,9 @@ pub(crate) struct Frame {
     pub(crate) now: String,
     /// Who is logged in.
     pub(crate) person: Option<String>,
-    /// For whom, when that is somebody else.
+    /// For whom, when that is somebody else; and whether that is over.
     pub(crate) acting: Option<String>,
+    pub(crate) acting_over: bool,
     pub(crate) csrf: String,
     pub(crate) nonce: String,
     pub(crate) development: bool,
@@ -87,6 +88,7 @@ impl Frame {
             now: time::minute(&visit.now.to_rfc3339(), &desk.zone, language),
             person: login.map(|login| login.name.clone()),
             acting: acting.map(|who| who.name.clone()),
+            acting_over: login.is_some_and(|login| login.is_over(visit.now)),
             csrf: visit.session.as_ref().map(|session| session.state.csrf.clone()).unwrap_or_default(),
             nonce: visit.nonce.to_string(),
             development: desk.is_development(),
@@ -130,6 +132,11 @@ impl Frame {
         time::minute(rfc3339, &self.zone, self.language)
     }
 
+    /// The minute by which something is about to happen.
+    pub(crate) fn next_minute(&self, rfc3339: &str) -> String {
+        time::next_minute(rfc3339, &self.zone, self.language)
+    }
+
     pub(crate) fn exact(&self, rfc3339: &str) -> String {
         time::exact(rfc3339, &self.zone, self.language)
     }
@@ -143,10 +150,14 @@ impl Frame {
         self.day(&time::day_in(at, &self.zone))
     }
 
+    /// Sentences one behind the other.
+    pub(crate) fn joined(&self, sentences: &[String]) -> String {
+        sentences.join(self.language.gap())
+    }
+
     /// Names one behind the other.
     pub(crate) fn titles(&self, named: &[Named]) -> String {
-        let titles: Vec<&str> = named.iter().map(|named| named.title.as_str()).collect();
-        titles.join(self.language.comma())
+        self.language.names(named.iter().map(|named| named.title.as_str()))
     }
 
     /// `4 MONTH` in words.
@@ -165,6 +176,13 @@ impl Frame {
     /// A word of a family of words, `<family>-<word>`, or the word itself.
     pub(crate) fn word(&self, family: &str, word: &str) -> String {
         self.language.find(&format!("{family}-{}", word.replace('_', "-"))).unwrap_or_else(|| word.to_owned())
+    }
+
+    /// What a kind of codes is called.
+    pub(crate) fn scheme(&self, scheme: &str) -> String {
+        self.language
+            .find(&format!("scheme-{}", scheme.to_ascii_lowercase()))
+            .unwrap_or_else(|| scheme.to_owned())
     }
 
     /// What became of a consent, when, and where that stands in the log.

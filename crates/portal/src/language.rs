@@ -66,6 +66,15 @@ impl Language {
         }
     }
 
+    /// Names one behind the other; in English they may have commas of their own.
+    pub(crate) fn names<'n>(self, names: impl Iterator<Item = &'n str>) -> String {
+        let between = match self {
+            Self::English => "; ",
+            Self::Chinese => "、",
+        };
+        names.collect::<Vec<_>>().join(between)
+    }
+
     /// What stands between two sentences.
     pub(crate) const fn gap(self) -> &'static str {
         match self {
@@ -302,6 +311,9 @@ mod tests {
             "matter-state-",
             "letter-kind-",
             "change-",
+            "changed-",
+            "note-",
+            "scheme-",
             "scope-",
             "reason-",
             "outcome-",

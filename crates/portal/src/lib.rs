@@ -13,6 +13,7 @@
 mod api;
 mod assets;
 mod auditor;
+mod choice;
 mod common;
 mod config;
 mod desk;
@@ -26,6 +27,7 @@ mod language;
 mod limits;
 mod login;
 mod officer;
+mod paging;
 mod period;
 mod person;
 mod routes;
@@ -37,6 +39,7 @@ mod time;
 mod upload;
 mod visit;
 mod web;
+mod wrongs;
 
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 

@@ -2,23 +2,32 @@
 
 use jiff::{civil::Date, tz::TimeZone};
 
-use crate::{form::Fields, time};
+use crate::{form::Fields, language::Language, time, wrongs::Wrongs};
 
 /// The days from one on, until another, as they were typed.
 pub(crate) struct Period {
     pub(crate) from: String,
     pub(crate) until: String,
-    /// Whether one of them is no day.
-    pub(crate) wrong: bool,
 }
 
 impl Period {
     pub(crate) fn of(query: &Fields) -> Self {
         let field = |name| query.get(name).unwrap_or_default().to_owned();
-        let (from, until) = (field("from"), field("until"));
-        let bad = |text: &str| !text.is_empty() && text.parse::<Date>().is_err();
-        let wrong = bad(&from) || bad(&until);
-        Self { from, until, wrong }
+        Self { from: field("from"), until: field("until") }
+    }
+
+    /// The fields of the form: name, key of its words, and what was typed.
+    pub(crate) fn fields(&self) -> [(&'static str, &'static str, &str); 2] {
+        [("from", "asked-from", &self.from), ("until", "asked-until", &self.until)]
+    }
+
+    /// What is typed there and is no day.
+    pub(crate) fn wrongs(&self, language: Language) -> Wrongs {
+        let good = |text: &str| text.is_empty() || text.parse::<Date>().is_ok();
+        Wrongs::missing(
+            language,
+            &self.fields().map(|(field, _, text)| (field, "asked-period-wrong", good(text))),
+        )
     }
 
     pub(crate) fn is_set(&self) -> bool {

@@ -218,6 +218,12 @@ impl Login {
         })
     }
 
+    /// Whether the mandate that the person acts under has ended.
+    pub(crate) fn is_over(&self, now: Millis) -> bool {
+        let Acting::Mandate(place) = &self.acting else { return false };
+        self.mandates.get(*place).is_some_and(|mandate| now >= mandate.until)
+    }
+
     /// Whom the person acts for, if they may do that now.
     pub(crate) fn may(&self, scope: Scope, now: Millis) -> Result<&Who, NotFor> {
         match &self.acting {
@@ -227,7 +233,7 @@ impl Login {
             Acting::Assisting { .. } => Err(NotFor::Nobody),
             Acting::Mandate(place) => {
                 let mandate = self.mandates.get(*place).ok_or(NotFor::Nobody)?;
-                if now >= mandate.until {
+                if self.is_over(now) {
                     Err(NotFor::Over)
                 } else if mandate.scopes.contains(&scope) {
                     Ok(&mandate.who)

@@ -1,6 +1,6 @@
 //! Times and days as people read them, in the desk's time zone and the page's language.
 
-use jiff::{Timestamp, Zoned, civil::Date, tz::TimeZone};
+use jiff::{RoundMode, Timestamp, Unit, Zoned, ZonedRound, civil::Date, tz::TimeZone};
 use tacit_model::Millis;
 
 use crate::language::Language;
@@ -15,7 +15,16 @@ pub(crate) fn minute(rfc3339: &str, zone: &TimeZone, language: Language) -> Stri
     at.strftime(pattern).to_string()
 }
 
-/// The same with seconds and the zone.
+/// The minute that begins at or after a time: of what is about to happen.
+pub(crate) fn next_minute(rfc3339: &str, zone: &TimeZone, language: Language) -> String {
+    let up = ZonedRound::new().smallest(Unit::Minute).mode(RoundMode::Ceil);
+    match zoned(rfc3339, zone).and_then(|at| at.round(up).ok()) {
+        Some(at) => minute(&at.timestamp().to_string(), zone, language),
+        None => rfc3339.to_owned(),
+    }
+}
+
+/// A time with seconds and the zone.
 pub(crate) fn exact(rfc3339: &str, zone: &TimeZone, language: Language) -> String {
     let Some(at) = zoned(rfc3339, zone) else { return rfc3339.to_owned() };
     let pattern = match language {
@@ -60,6 +69,11 @@ mod tests {
         let at = "2026-11-21T02:32:09.481Z";
         assert_eq!(minute(at, &zone, Language::English), "21 November 2026, 10:32");
         assert_eq!(minute(at, &zone, Language::Chinese), "2026年11月21日 10:32");
+        assert_eq!(next_minute(at, &zone, Language::English), "21 November 2026, 10:33");
+        assert_eq!(
+            next_minute("2026-11-21T02:32:00.000Z", &zone, Language::English),
+            "21 November 2026, 10:32"
+        );
         assert_eq!(exact(at, &zone, Language::English), "21 November 2026, 10:32:09 (UTC+08:00)");
         assert_eq!(exact(at, &zone, Language::Chinese), "2026年11月21日 10:32:09（UTC+08:00）");
         assert_eq!(day("2026-03-01", Language::Chinese), "2026年3月1日");

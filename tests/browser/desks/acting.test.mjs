@@ -2,37 +2,16 @@
 // read of it for whom it was done. In both languages, with scripts and without.
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 
-import {
-  LANGUAGES,
-  WAYS,
-  deskAt,
-  deskClient,
-  launch,
-  missingBrowser,
-  say,
-  settings,
-  startProvider,
-  visit,
-  walker,
-} from "../support/index.mjs";
+import { LANGUAGES, WAYS, deskAt, missingBrowser, running, say, settings, visit, walker } from "../support/index.mjs";
 
 const DESK = settings.desks.subject;
 const LATER = "2099-01-01T00:00:00Z";
 
 describe("acting for others at the subject desk", { skip: missingBrowser() || (DESK ? false : "no subject desk runs") }, () => {
   const desk = deskAt("subject", DESK);
-  let browser;
-  let provider;
-  before(async () => {
-    browser = await launch();
-    provider = await startProvider({ clients: [deskClient("subject", DESK)] });
-  });
-  after(async () => {
-    await browser?.close();
-    await provider?.stop();
-  });
+  const run = running({ subject: DESK });
 
   // What the provider says from now on about whom an account may act for.
   async function mandate(account, scopes, until) {
@@ -67,7 +46,7 @@ describe("acting for others at the subject desk", { skip: missingBrowser() || (D
 
     test(`what a mandate does not cover is refused, and the company reads that it was tried: ${way.name}`, async () => {
       await mandate(account, ["read"], LATER);
-      await visit(browser, way, async (page) => {
+      await visit(run.browser, way, async (page) => {
         const look = desk.look(way);
         await desk.logIn(page, language, account);
         await page.getByRole("link", { name: words("nav-acting"), exact: true }).click();
@@ -85,7 +64,7 @@ describe("acting for others at the subject desk", { skip: missingBrowser() || (D
         await page.waitForURL(`${DESK}/${language}/`);
         await desk.logOut(page, language, "/asked");
       });
-      await visit(browser, way, async (page) => {
+      await visit(run.browser, way, async (page) => {
         const told = await readBy(page, language, name);
         const refused = `${words("asked-refused")} ${words("acted-why-mandate-scope")}`;
         assert.deepEqual(told, [
@@ -106,7 +85,7 @@ describe("acting for others at the subject desk", { skip: missingBrowser() || (D
       for (const seconds of [8, 40, 200]) {
         const end = Date.now() + seconds * 1000;
         await mandate(account, ["read"], new Date(end).toISOString());
-        const inTime = await visit(browser, way, async (page) => {
+        const inTime = await visit(run.browser, way, async (page) => {
           await desk.logIn(page, language, account);
           await page.goto(`${DESK}/${language}/acting`);
           const other = await page.context().newPage();
@@ -131,7 +110,7 @@ describe("acting for others at the subject desk", { skip: missingBrowser() || (D
         if (inTime) break;
         assert.ok(seconds < 200, "nobody came to act within 200 seconds");
       }
-      await visit(browser, way, async (page) => {
+      await visit(run.browser, way, async (page) => {
         const told = await readBy(page, language, name);
         const refused = `${words("asked-refused")} ${words("acted-why-mandate-over")}`;
         assert.deepEqual(told.slice(0, 4), [
@@ -147,14 +126,14 @@ describe("acting for others at the subject desk", { skip: missingBrowser() || (D
 
   for (const language of LANGUAGES) {
     test(`a clerk helps who stands at the counter, and says why: ${language}`, async () => {
-      await visit(browser, { language }, async (page) => {
+      await visit(run.browser, { language }, async (page) => {
         await desk.logIn(page, language, "wu");
         await page.goto(`${DESK}/${language}/acting`);
         await desk.judge(page, language, "counter");
         await page.locator("main form button").click();
         await page.waitForSelector("[role=alert]");
         await desk.judge(page, language, "counter-error");
-        await page.locator("#scheme").fill("CN-USCC");
+        await page.locator("#scheme").selectOption("CN-USCC");
         await page.locator("#code").fill(settings.walk.codes.held);
         await page.locator("#name").fill("Lujiang Ferries");
         await page.locator("#why").fill("cannot read the screen");
@@ -163,7 +142,7 @@ describe("acting for others at the subject desk", { skip: missingBrowser() || (D
         assert.equal(await desk.open(page, language, "/asked"), 200);
         await desk.judge(page, language, "asked-counter");
       });
-      await visit(browser, { language }, async (page) => {
+      await visit(run.browser, { language }, async (page) => {
         const told = await readBy(page, language, "Wu Fang");
         assert.equal(told[0][0], say(language, "saw-asked"));
         assert.ok((await page.textContent("tbody")).includes(say(language, "acted-counter", { why: "cannot read the screen" })));
@@ -172,7 +151,7 @@ describe("acting for others at the subject desk", { skip: missingBrowser() || (D
   }
 
   test("a company is seen by who has a mandate, for what it says and no longer", async () => {
-    await visit(browser, {}, async (page) => {
+    await visit(run.browser, {}, async (page) => {
       await desk.logIn(page, "en", "agent");
       await begin(page, "en");
       await page.goto(`${DESK}/en/asked`);

@@ -2,21 +2,19 @@
 // both languages, with scripts and without, with the keyboard alone.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 
 import {
   LANGUAGES,
   WAYS,
   deskAt,
-  deskClient,
   keyboardOnly,
-  launch,
   login,
   missingBrowser,
   notHeavy,
+  running,
   say,
   settings,
-  startProvider,
   visit,
 } from "../support/index.mjs";
 
@@ -25,16 +23,7 @@ const VERIFIED = { en: "Verified to tree size", zh: "已验证至树大小" };
 
 describe("the auditor desk", { skip: missingBrowser() || (DESK ? false : "no auditor desk runs") }, () => {
   const desk = deskAt("auditor", DESK);
-  let browser;
-  let provider;
-  before(async () => {
-    browser = await launch();
-    provider = await startProvider({ clients: [deskClient("auditor", DESK)] });
-  });
-  after(async () => {
-    await browser?.close();
-    await provider?.stop();
-  });
+  const run = running({ auditor: DESK });
 
   // The log is followed every few seconds; a page without a script is looked at again.
   async function verified(page, language) {
@@ -49,7 +38,7 @@ describe("the auditor desk", { skip: missingBrowser() || (DESK ? false : "no aud
   for (const way of WAYS) {
     const { language } = way;
     test(`an auditor finds a refused check and takes its proof away: ${way.name}`, async () => {
-      await visit(browser, way, async (page) => {
+      await visit(run.browser, way, async (page) => {
         const words = (key) => say(language, key);
         const look = (name) => desk.look(way)(page, name);
         await page.goto(`${DESK}/`);
@@ -105,7 +94,7 @@ describe("the auditor desk", { skip: missingBrowser() || (DESK ? false : "no aud
   }
 
   test("the keyboard alone goes from login to an entry and sees where it is", async () => {
-    await visit(browser, {}, async (page) => {
+    await visit(run.browser, {}, async (page) => {
       await desk.logIn(page, "en", "zhao");
       await verified(page, "en");
       await page.waitForSelector("body.js-enabled");
@@ -123,7 +112,7 @@ describe("the auditor desk", { skip: missingBrowser() || (DESK ? false : "no aud
 
   for (const language of LANGUAGES) {
     test(`the login does not let in who is no auditor: ${language}`, async () => {
-      await visit(browser, { language }, async (page) => {
+      await visit(run.browser, { language }, async (page) => {
         await page.goto(`${DESK}/${language}/login`);
         await page.getByRole("button", { name: say(language, "login-go") }).click();
         await login(page, "paper");
@@ -136,7 +125,7 @@ describe("the auditor desk", { skip: missingBrowser() || (DESK ? false : "no aud
   }
 
   test("no page weighs more than a page may, and the service says that it is alive", async () => {
-    await visit(browser, {}, async (page) => {
+    await visit(run.browser, {}, async (page) => {
       await desk.logIn(page, "en", "zhao");
       for (const path of ["/", "/log", "/consents", "/agreements", "/signals", "/chain"]) await notHeavy(page, `${DESK}/en${path}`);
       assert.equal((await page.goto(`${DESK}/healthz`)).status(), 200);

@@ -1,9 +1,9 @@
 // Two auditors at their desks: an audit box is opened by both, a case is demanded and judged, and what does not fit is a
 // finding; in both languages, with scripts and without.
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 
-import { WAYS, deskAt, deskClient, launch, missingBrowser, say, settings, startProvider, visit } from "../support/index.mjs";
+import { WAYS, deskAt, missingBrowser, running, say, settings, visit } from "../support/index.mjs";
 
 const DESK = settings.desks.auditor;
 const SECOND = settings.desks.secondAuditor;
@@ -12,16 +12,7 @@ describe("two auditors at their desks", { skip: missingBrowser() || (DESK && SEC
   const first = deskAt("auditor", DESK);
   const second = deskAt("auditor", SECOND);
   const code = settings.walk.codes.paper;
-  let browser;
-  let provider;
-  before(async () => {
-    browser = await launch();
-    provider = await startProvider({ clients: [deskClient("auditor", DESK), deskClient("second", SECOND)] });
-  });
-  after(async () => {
-    await browser?.close();
-    await provider?.stop();
-  });
+  const run = running({ auditor: DESK, second: SECOND });
 
   async function press(page, name) {
     await page.getByRole("button", { name, exact: true }).click();
@@ -39,7 +30,7 @@ describe("two auditors at their desks", { skip: missingBrowser() || (DESK && SEC
   async function approve(way, path) {
     const words = (key) => say(way.language, key);
     const look = second.look(way);
-    await visit(browser, way, async (page) => {
+    await visit(run.browser, way, async (page) => {
       await second.logIn(page, way.language, "qian");
       await follow(page, words("nav-openings"));
       await page.waitForURL(`${SECOND}/${way.language}/openings`);
@@ -67,7 +58,7 @@ describe("two auditors at their desks", { skip: missingBrowser() || (DESK && SEC
     };
 
     test(`a box is opened by two and read by one: ${way.name}`, async () => {
-      await visit(browser, way, async (page) => {
+      await visit(run.browser, way, async (page) => {
         const look = (name) => first.look(way)(page, name);
         await first.logIn(page, language, "zhao");
         const entry = await oldest(page);
@@ -107,7 +98,7 @@ describe("two auditors at their desks", { skip: missingBrowser() || (DESK && SEC
     });
 
     test(`a case is demanded, answered and judged, and what does not fit is a finding: ${way.name}`, async () => {
-      await visit(browser, way, async (page) => {
+      await visit(run.browser, way, async (page) => {
         const look = (name) => first.look(way)(page, name);
         await first.logIn(page, language, "zhao");
         const entry = await oldest(page);

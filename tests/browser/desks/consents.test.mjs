@@ -2,20 +2,18 @@
 // who asks: the very next check goes by it. In both languages, with scripts and without, with the keyboard alone.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 
 import {
   LANGUAGES,
   WAYS,
   deskAt,
-  deskClient,
   keyboardOnly,
-  launch,
   missingBrowser,
   onCommandLine,
+  running,
   say,
   settings,
-  startProvider,
   visit,
   walker,
 } from "../support/index.mjs";
@@ -25,16 +23,7 @@ const QUESTION = ["--list", "tax/serious-violations", "--purpose", "vendor-selec
 
 describe("consents at the subject desk", { skip: missingBrowser() || (DESK ? false : "no subject desk runs") }, () => {
   const desk = deskAt("subject", DESK);
-  let browser;
-  let provider;
-  before(async () => {
-    browser = await launch();
-    provider = await startProvider({ clients: [deskClient("subject", DESK)] });
-  });
-  after(async () => {
-    await browser?.close();
-    await provider?.stop();
-  });
+  const run = running({ subject: DESK });
 
   const check = (code) => onCommandLine("check", code, ...QUESTION, "--case", "CLI-1");
   const request = (code) =>
@@ -58,7 +47,7 @@ describe("consents at the subject desk", { skip: missingBrowser() || (DESK ? fal
       const code = settings.walk.codes[walker(way)];
       const asked = await request(code);
       assert.equal(asked.code, 0, asked.said);
-      await visit(browser, way, async (page) => {
+      await visit(run.browser, way, async (page) => {
         const look = desk.look(way);
         await desk.logIn(page, language, walker(way));
         await requested(page, language);
@@ -76,7 +65,7 @@ describe("consents at the subject desk", { skip: missingBrowser() || (DESK ? fal
         for (const name of ["list", "purpose"]) await page.locator(`input[name=${name}]`).first().check();
         await page.locator('input[name=days][value="30"]').check();
         await allow.click();
-        await page.getByRole("heading", { name: words("consent-state-given") }).waitFor();
+        await page.getByRole("heading", { name: words("changed-given") }).waitFor();
         const allowed = await check(code);
         assert.equal(allowed.code, 0, allowed.said);
         assert.match(allowed.said, /not_listed/);
@@ -93,7 +82,7 @@ describe("consents at the subject desk", { skip: missingBrowser() || (DESK ? fal
         await page.getByRole("heading", { name: words("withdraw-title") }).waitFor();
         await look(page, "withdraw");
         await page.getByRole("button", { name: words("change-withdraw") }).click();
-        await page.getByRole("heading", { name: words("consent-state-withdrawn") }).waitFor();
+        await page.getByRole("heading", { name: words("changed-withdrawn") }).waitFor();
         // The very next check, on the command line.
         const refused = await check(code);
         assert.equal(refused.code, 3, refused.said);
@@ -104,7 +93,7 @@ describe("consents at the subject desk", { skip: missingBrowser() || (DESK ? fal
     });
 
     test(`a consent of one's own accord is read, given, and confirmed again: ${way.name}`, async () => {
-      await visit(browser, way, async (page) => {
+      await visit(run.browser, way, async (page) => {
         const look = desk.look(way);
         await desk.logIn(page, language, walker(way));
         await page.goto(`${DESK}/${language}/consents/new`);
@@ -121,7 +110,7 @@ describe("consents at the subject desk", { skip: missingBrowser() || (DESK ? fal
         await page.getByRole("heading", { name: words("grant-review") }).waitFor();
         await look(page, "grant-review");
         await page.getByRole("button", { name: words("grant-give") }).click();
-        await page.getByRole("heading", { name: words("consent-state-given") }).waitFor();
+        await page.getByRole("heading", { name: words("changed-given") }).waitFor();
         await page.goto(`${DESK}/${language}/consents`);
         await page.locator("tbody").getByRole("link").first().click();
         await page.getByRole("button", { name: words("change-renew") }).click();
@@ -132,7 +121,7 @@ describe("consents at the subject desk", { skip: missingBrowser() || (DESK ? fal
         await look(page, "renew-error");
         await page.locator('input[name=days][value="365"]').check();
         await page.locator("main form button").click();
-        await page.getByRole("heading", { name: words("consent-state-renewed") }).waitFor();
+        await page.getByRole("heading", { name: words("changed-renewed") }).waitFor();
         await page.goto(`${DESK}/${language}/consents`);
         await look(page, "consents-renewed");
       });
@@ -144,12 +133,12 @@ describe("consents at the subject desk", { skip: missingBrowser() || (DESK ? fal
       const code = settings.walk.codes.held;
       const asked = await request(code);
       assert.equal(asked.code, 0, asked.said);
-      await visit(browser, { language }, async (page) => {
+      await visit(run.browser, { language }, async (page) => {
         await desk.logIn(page, language, "held");
         await requested(page, language);
         await page.locator('a[href*="/requests/"]').first().click();
         await page.getByRole("button", { name: say(language, "change-refuse") }).click();
-        await page.getByRole("heading", { name: say(language, "consent-state-refused") }).waitFor();
+        await page.getByRole("heading", { name: say(language, "changed-refused") }).waitFor();
         await desk.judge(page, language, "refused");
       });
       const refused = await check(code);
@@ -158,7 +147,7 @@ describe("consents at the subject desk", { skip: missingBrowser() || (DESK ? fal
   }
 
   test("the keyboard alone reads a request and allows it", async () => {
-    await visit(browser, {}, async (page) => {
+    await visit(run.browser, {}, async (page) => {
       await desk.logIn(page, "en", "paper");
       await requested(page, "en");
       await page.waitForSelector("body.js-enabled");
@@ -175,7 +164,7 @@ describe("consents at the subject desk", { skip: missingBrowser() || (DESK ? fal
       await keyboard.press("Space");
       await keyboard.to("Allow what I ticked");
       await keyboard.press("Enter");
-      await page.getByRole("heading", { name: "In force" }).waitFor();
+      await page.getByRole("heading", { name: "Your consent is in force" }).waitFor();
     });
   });
 });

@@ -3,20 +3,18 @@
 // and without, with the keyboard alone.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 
 import {
   LANGUAGES,
   WAYS,
   deskAt,
-  deskClient,
   keyboardOnly,
-  launch,
   missingBrowser,
   notHeavy,
+  running,
   say,
   settings,
-  startProvider,
   visit,
   walker,
 } from "../support/index.mjs";
@@ -35,18 +33,7 @@ describe("the officer desks that decide objections", { skip: missingBrowser() ||
   const person = deskAt("subject", subject);
   const court = deskAt("holder", holder);
   const reviewer = deskAt("review", review);
-  let browser;
-  let provider;
-  before(async () => {
-    browser = await launch();
-    provider = await startProvider({
-      clients: [deskClient("subject", subject), deskClient("holder", holder), deskClient("review", review)],
-    });
-  });
-  after(async () => {
-    await browser?.close();
-    await provider?.stop();
-  });
+  const run = running({ subject, holder, review });
 
   // Looks at a page again until what is wanted is there; letters travel.
   async function until(page, address, wanted) {
@@ -84,7 +71,7 @@ describe("the officer desks that decide objections", { skip: missingBrowser() ||
 
     test(`an objection arrives, is decided, and its letter is read; so is an appeal: ${way.name}`, async () => {
       let id;
-      await visit(browser, way, async (page) => {
+      await visit(run.browser, way, async (page) => {
         const look = person.look(way);
         await person.logIn(page, language, walker(way));
         await page.goto(`${subject}/${language}/matters`);
@@ -104,7 +91,7 @@ describe("the officer desks that decide objections", { skip: missingBrowser() ||
       });
 
       const outcome = script ? "upheld" : "corrected";
-      await visit(browser, way, async (page) => {
+      await visit(run.browser, way, async (page) => {
         const look = court.look(way);
         await court.logIn(page, language, "sun");
         await until(page, `${holder}/${language}/cases`, there(page, `a[href$="/cases/objection/${id}"]`));
@@ -130,7 +117,7 @@ describe("the officer desks that decide objections", { skip: missingBrowser() ||
         await court.logOut(page, language, "/cases");
       });
 
-      await visit(browser, way, async (page) => {
+      await visit(run.browser, way, async (page) => {
         const look = person.look(way);
         await person.logIn(page, language, walker(way));
         const letter = page.getByRole("link", { name: words("letter-kind-decision", { list: TITLE }) });
@@ -157,7 +144,7 @@ describe("the officer desks that decide objections", { skip: missingBrowser() ||
       });
       if (!script) return;
 
-      await visit(browser, way, async (page) => {
+      await visit(run.browser, way, async (page) => {
         const look = reviewer.look(way);
         await reviewer.logIn(page, language, "sun");
         await page.goto(`${review}/${language}/cases`);
@@ -178,7 +165,7 @@ describe("the officer desks that decide objections", { skip: missingBrowser() ||
         await look(page, "home-nothing-waits");
         await reviewer.logOut(page, language, "/cases");
       });
-      await visit(browser, way, async (page) => {
+      await visit(run.browser, way, async (page) => {
         await person.logIn(page, language, walker(way));
         const reviewed = async () => (await page.textContent("main")).includes(words("matter-state-reviewed"));
         await until(page, `${subject}/${language}/objections/${id}`, reviewed);
@@ -186,7 +173,7 @@ describe("the officer desks that decide objections", { skip: missingBrowser() ||
         await person.judge(page, language, "matter-reviewed");
         await person.logOut(page, language, "/matters");
       });
-      await visit(browser, way, async (page) => {
+      await visit(run.browser, way, async (page) => {
         await court.logIn(page, language, "sun");
         const address = `${holder}/${language}/cases/objection/${id}`;
         await until(page, address, async () => (await page.textContent("main")).includes(words("case-state-reviewed")));
@@ -200,7 +187,7 @@ describe("the officer desks that decide objections", { skip: missingBrowser() ||
 
   for (const language of LANGUAGES) {
     test(`who does not decide sees nothing of objections, nor whether there are any: ${language}`, async () => {
-      await visit(browser, { language }, async (page) => {
+      await visit(run.browser, { language }, async (page) => {
         await court.logIn(page, language, "chen");
         assert.equal(await page.locator(".govuk-notification-banner, a[href*=cases]").count(), 0);
         assert.equal(await court.open(page, language, "/cases"), 403);
@@ -215,7 +202,7 @@ describe("the officer desks that decide objections", { skip: missingBrowser() ||
 
   test("the keyboard alone writes an objection and decides it", async () => {
     let id;
-    await visit(browser, {}, async (page) => {
+    await visit(run.browser, {}, async (page) => {
       await person.logIn(page, "en", "paper");
       await page.goto(`${subject}/en/objections/new?list=${LIST}`);
       await page.waitForSelector("body.js-enabled");
@@ -224,10 +211,10 @@ describe("the officer desks that decide objections", { skip: missingBrowser() ||
       await keyboard.type("It was paid in May.");
       await keyboard.to("Send the objection");
       await keyboard.press("Enter");
-      await page.getByRole("heading", { name: "Your objection is taken down" }).waitFor();
+      await page.getByRole("heading", { name: "Your objection has been received" }).waitFor();
       id = (await page.getByRole("link", { name: "Follow it here" }).getAttribute("href")).slice(-26);
     });
-    await visit(browser, {}, async (page) => {
+    await visit(run.browser, {}, async (page) => {
       await court.logIn(page, "en", "sun");
       await until(page, `${holder}/en/cases`, there(page, `a[href$="/cases/objection/${id}"]`));
       await page.waitForSelector("body.js-enabled");
@@ -242,7 +229,7 @@ describe("the officer desks that decide objections", { skip: missingBrowser() ||
       await keyboard.type("It was paid for another judgment.");
       await keyboard.to("Who decides");
       await keyboard.type("Judge Li");
-      await keyboard.to("Decide for good");
+      await keyboard.to("Record the decision");
       await keyboard.press("Enter");
       await page.waitForSelector("#decided_by", { state: "detached" });
       assert.ok((await page.textContent("main")).includes("It was paid for another judgment."));
@@ -250,7 +237,7 @@ describe("the officer desks that decide objections", { skip: missingBrowser() ||
   });
 
   test("a case weighs no more than a page may", async () => {
-    await visit(browser, {}, async (page) => {
+    await visit(run.browser, {}, async (page) => {
       await court.logIn(page, "en", "sun");
       await page.goto(`${holder}/en/cases?over=1&level=objection`);
       await notHeavy(page, await page.locator("tbody a").first().evaluate((link) => link.href));

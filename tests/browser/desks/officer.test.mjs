@@ -2,21 +2,19 @@
 // rests on it, and what is refused, in both languages, with scripts and without, with the keyboard alone.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 
 import {
   LANGUAGES,
   WAYS,
   deskAt,
-  deskClient,
   keyboardOnly,
-  launch,
   login,
   missingBrowser,
   notHeavy,
+  running,
   say,
   settings,
-  startProvider,
   visit,
   walker,
 } from "../support/index.mjs";
@@ -31,16 +29,7 @@ const UNASKED = { "en-script": "listed", "en-plain": "agent", "zh-script": "othe
 
 describe("the officer desk", { skip: missingBrowser() || (DESK ? false : "no officer desk runs") }, () => {
   const desk = deskAt("officer", DESK);
-  let browser;
-  let provider;
-  before(async () => {
-    browser = await launch();
-    provider = await startProvider({ clients: [deskClient("officer", DESK)] });
-  });
-  after(async () => {
-    await browser?.close();
-    await provider?.stop();
-  });
+  const run = running({ officer: DESK });
 
   async function ask(page, language, code, choice, number) {
     await page.goto(`${DESK}/${language}/check`);
@@ -54,7 +43,7 @@ describe("the officer desk", { skip: missingBrowser() || (DESK ? false : "no off
   for (const way of WAYS) {
     const { language, script } = way;
     test(`an officer asks, reads, keeps the receipt and logs out: ${way.name}`, async () => {
-      await visit(browser, way, async (page) => {
+      await visit(run.browser, way, async (page) => {
         const words = (key) => say(language, key);
         const look = (name) => desk.look(way)(page, name);
         const number = `2026-${language}-${script}`;
@@ -116,7 +105,7 @@ describe("the officer desk", { skip: missingBrowser() || (DESK ? false : "no off
     });
 
     test(`consent that is missing is asked for where the question was refused: ${way.name}`, async () => {
-      await visit(browser, way, async (page) => {
+      await visit(run.browser, way, async (page) => {
         const look = desk.look(way);
         await desk.logIn(page, language, "chen");
         await ask(page, language, settings.walk.codes[UNASKED[walker(way)]], SELECTION, "2026-9");
@@ -149,7 +138,7 @@ describe("the officer desk", { skip: missingBrowser() || (DESK ? false : "no off
   for (const way of WAYS) {
     const { language, script } = way;
     test(`a file is uploaded, planned, asked and taken away: ${way.name}`, async () => {
-      await visit(browser, way, async (page) => {
+      await visit(run.browser, way, async (page) => {
         const words = (key, values) => say(language, key, values);
         const look = (name) => desk.look(way)(page, name);
         await desk.logIn(page, language, "chen");
@@ -193,7 +182,7 @@ describe("the officer desk", { skip: missingBrowser() || (DESK ? false : "no off
   }
 
   test("the keyboard alone makes a check and sees where it is", async () => {
-    await visit(browser, {}, async (page) => {
+    await visit(run.browser, {}, async (page) => {
       await desk.logIn(page, "en", "chen");
       await page.goto(`${DESK}/en/check`);
       await page.waitForSelector("body.js-enabled");
@@ -212,7 +201,7 @@ describe("the officer desk", { skip: missingBrowser() || (DESK ? false : "no off
 
   for (const language of LANGUAGES) {
     test(`who has no role is nobody here: ${language}`, async () => {
-      await visit(browser, { language }, async (page) => {
+      await visit(run.browser, { language }, async (page) => {
         await page.goto(`${DESK}/${language}/login`);
         await page.getByRole("button", { name: say(language, "login-go") }).click();
         await login(page, "paper");
@@ -224,7 +213,7 @@ describe("the officer desk", { skip: missingBrowser() || (DESK ? false : "no off
     });
 
     test(`a batch that runs is left, found again and stopped: ${language}`, async () => {
-      await visit(browser, { language }, async (page) => {
+      await visit(run.browser, { language }, async (page) => {
         await desk.logIn(page, language, "chen");
         // Each row a case of its own: it takes its time.
         const rows = Array.from({ length: 1500 }, (_, at) => `${OTHER},K-${at}\n`).join("");
@@ -245,7 +234,7 @@ describe("the officer desk", { skip: missingBrowser() || (DESK ? false : "no off
   }
 
   test("no page weighs more than a page may, and the service says that it is alive", async () => {
-    await visit(browser, {}, async (page) => {
+    await visit(run.browser, {}, async (page) => {
       await notHeavy(page, `${DESK}/en/`);
       await desk.logIn(page, "en", "chen");
       for (const path of ["/check", "/batch", "/checks", "/measures"]) await notHeavy(page, `${DESK}/en${path}`);

@@ -1,10 +1,11 @@
 // A desk as its tests walk through it: the way in and out, and what holds of every page that they come to.
 import assert from "node:assert/strict";
+import { after, before } from "node:test";
 
-import { answeredBy } from "./browser.mjs";
+import { answeredBy, launch } from "./browser.mjs";
 import { axe, noHorizontalScroll } from "./checks.mjs";
 import { pictures } from "./pictures.mjs";
-import { confirmLogout, login } from "./provider.mjs";
+import { confirmLogout, deskClient, login, startProvider } from "./provider.mjs";
 import { note } from "./walk.mjs";
 import { say } from "./words.mjs";
 
@@ -17,6 +18,20 @@ export const WAYS = LANGUAGES.flatMap((language) =>
 
 /** The account whose company only this way is about. */
 export const walker = ({ language, script }) => `${language}-${script ? "script" : "plain"}`;
+
+/** A browser, and the identity provider of the desks at these addresses by their names, for the tests of a `describe`. */
+export function running(desks) {
+  const run = {};
+  before(async () => {
+    run.browser = await launch();
+    run.provider = await startProvider({ clients: Object.entries(desks).map(([name, at]) => deskClient(name, at)) });
+  });
+  after(async () => {
+    await run.browser?.close();
+    await run.provider?.stop();
+  });
+  return run;
+}
 
 /** The desk at an address; `name` is the folder of its pictures. */
 export function deskAt(name, origin) {

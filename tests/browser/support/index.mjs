@@ -1,7 +1,7 @@
 // Everything that a test of a desk uses.
 export { SIZES, launch, visit } from "./browser.mjs";
 export { axe, noHorizontalScroll, notHeavy, weigh } from "./checks.mjs";
-export { LANGUAGES, WAYS, deskAt, walker } from "./desk.mjs";
+export { LANGUAGES, WAYS, deskAt, running, walker } from "./desk.mjs";
 export { keyboardOnly } from "./keyboard.mjs";
 export { pictures } from "./pictures.mjs";
 export { confirmLogout, deskClient, login, startProvider } from "./provider.mjs";

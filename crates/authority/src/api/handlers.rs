@@ -378,12 +378,15 @@ pub(super) async fn freshness<'a>(
     let read: Vec<&str> =
         chains.iter().filter(|chain| chain.as_of_ms > 0).map(|chain| chain.requester.as_str()).collect();
     let asking = app.readings.source.requesters();
-    let missing = asking.iter().map(|(id, _)| id.to_string()).filter(|id| !read.contains(&id.as_str()));
+    let missing: BTreeSet<_> =
+        asking.iter().map(|(id, _)| id).filter(|id| !read.contains(&id.as_str())).collect();
+    let registry = app.registry();
     let oldest = chains.iter().map(|chain| chain.as_of_ms).filter(|ms| *ms > 0).min();
     let finding = |chain: &&Chain| chain.finding.as_ref().map(|it| format!("{}: {it}", chain.requester));
     Ok(Freshness {
         as_of: oldest.map(|ms| Millis(ms).to_rfc3339()),
-        not_read_yet: missing.collect::<BTreeSet<_>>().into_iter().collect(),
+        not_read_yet: missing.iter().map(ToString::to_string).collect(),
+        not_read_yet_names: missing.iter().map(|id| registry.member_title(id).to_owned()).collect(),
         findings: chains.iter().filter_map(finding).collect(),
         next_reading: times.next.map(Millis::to_rfc3339),
     })

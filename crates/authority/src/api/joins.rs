@@ -50,6 +50,8 @@ pub(super) struct FiledBody {
     list: String,
     /// Member that keeps it.
     goes_to: String,
+    /// Its name.
+    goes_to_name: String,
     /// When it leaves, with the letters of all persons together.
     #[schema(required = true, format = DateTime, example = "2026-11-21T02:32:09.481Z")]
     next_reading: Option<String>,
@@ -97,6 +99,7 @@ pub(super) async fn join(
         letter: letter.id.to_string(),
         list: list.to_string(),
         goes_to: to.to_string(),
+        goes_to_name: registry.member_title(&to).to_owned(),
         next_reading: next_reading(&app).await?,
     }))
 }

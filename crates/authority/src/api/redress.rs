@@ -105,6 +105,8 @@ pub(super) struct FiledBody {
     list: String,
     /// Member that it goes to.
     goes_to: String,
+    /// Its name.
+    goes_to_name: String,
     /// When it leaves, with the letters of all persons together.
     #[schema(required = true, format = DateTime, example = "2026-11-21T02:32:09.481Z")]
     next_reading: Option<String>,
@@ -336,7 +338,7 @@ fn tell(matter: &Matter<'_>, registry: &Registry, now: tacit_model::Millis) -> M
     MatterBody {
         id: matter.id.to_string(),
         list: matter.list.to_string(),
-        list_name: usage::list(registry, matter.list.as_str()).title,
+        list_name: registry.list_title(&matter.list).to_owned(),
         filed: matter.filed.to_rfc3339(),
         state: matter.word().to_owned(),
         outcome: ruled.map_or("", |ruled| ruled.outcome.as_str()).to_owned(),
@@ -362,7 +364,7 @@ fn tell_post(post: &Post<'_>, own: &MemberId, registry: &Registry) -> PostBody {
         from_name,
         to,
         to_name,
-        list_name: list.map(|list| usage::list(registry, list.as_str()).title).unwrap_or_default(),
+        list_name: list.map(|list| registry.list_title(list).to_owned()).unwrap_or_default(),
         logtime: logged.map(|(at, _)| at.to_rfc3339()),
         record_id: logged.map_or("", |(_, record)| record).to_owned(),
         letter: post.letter.as_ref().and_then(|letter| serde_json::to_value(letter).ok()),
@@ -463,6 +465,7 @@ async fn filed(
         objection: objection.to_string(),
         list: list.to_string(),
         goes_to: to.to_string(),
+        goes_to_name: app.registry().member_title(to).to_owned(),
         next_reading: next_reading(app).await?,
     }))
 }

@@ -108,6 +108,8 @@ pub(super) struct Freshness {
     pub(super) as_of: Option<String>,
     /// Members whose records about this person were not read yet.
     pub(super) not_read_yet: Vec<String>,
+    /// Their names.
+    pub(super) not_read_yet_names: Vec<String>,
     /// Members whose records about this person did not hold when they were read last, and why.
     pub(super) findings: Vec<String>,
     /// When the coordinator is read next, for all persons together; there is no reading on demand.

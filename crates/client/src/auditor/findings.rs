@@ -302,27 +302,7 @@ mod tests {
 
     #[test]
     fn every_finding_is_written_and_read_under_its_word() {
-        let many = [
-            What::BoxUnreadable,
-            What::OtherSubject,
-            What::OtherPseudonym,
-            What::BoxCaseUnlisted,
-            What::CaseFalse,
-            What::CaseUnlisted,
-            What::Overdue,
-            What::HoneyAsked { index: 7 },
-            What::HoneyEnrolled,
-            What::Sweep { count: 3, of: 2 },
-            What::Refused { count: 3, of: 4 },
-            What::OddHours { count: 3, of: 4 },
-            What::Breadth { count: 9, of: 8 },
-            What::Repeats { count: 1, of: 10 },
-            What::Miscounted { count: 1, of: 2 },
-            What::Uncounted { of: 2 },
-            What::Unevaluated { count: 2, of: 1 },
-            What::LogFails,
-        ];
-        for what in many {
+        for what in What::each(3, 4) {
             let value = serde_json::to_value(what).unwrap();
             assert_eq!(value["code"], what.code());
             assert_eq!(serde_json::from_value::<What>(value).unwrap(), what);

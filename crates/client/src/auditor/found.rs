@@ -88,6 +88,31 @@ pub enum What {
 }
 
 impl What {
+    /// One of each kind, with these numbers: for whoever has words for all of them.
+    #[must_use]
+    pub const fn each(count: u64, of: u64) -> [Self; 18] {
+        [
+            Self::BoxUnreadable,
+            Self::OtherSubject,
+            Self::OtherPseudonym,
+            Self::BoxCaseUnlisted,
+            Self::CaseFalse,
+            Self::CaseUnlisted,
+            Self::Overdue,
+            Self::HoneyAsked { index: count },
+            Self::HoneyEnrolled,
+            Self::Sweep { count, of },
+            Self::Refused { count, of },
+            Self::OddHours { count, of },
+            Self::Breadth { count, of },
+            Self::Repeats { count, of },
+            Self::Miscounted { count, of },
+            Self::Uncounted { of },
+            Self::Unevaluated { count, of },
+            Self::LogFails,
+        ]
+    }
+
     /// What this finding about a box is.
     #[must_use]
     pub fn of_box(finding: BoxFinding) -> Self {

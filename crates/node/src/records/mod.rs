@@ -255,8 +255,7 @@ impl Records {
     }
 
     fn holder_title(&self) -> String {
-        let holder = self.registry.member(&self.holder);
-        holder.map_or_else(|| self.holder.to_string(), |member| member.title.clone())
+        self.registry.member_title(&self.holder).to_owned()
     }
 
     fn code(&self, list: &ListId, typed: &str) -> Result<SubjectCode, RecordsError> {

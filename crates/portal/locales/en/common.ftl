@@ -10,6 +10,7 @@ frame-warning = Warning
 frame-development = Development login.
 frame-development-what = Whoever can open this page can be anybody on it. It works on this machine only and is for trying out.
 frame-acting = Acting for
+frame-acting-over = Mandate ended
 frame-acting-stop = Stop acting
 frame-printed = Printed { $time }
 frame-footer = Tacit answers one question at a time: is this code on that list, for this lawful purpose? Every question is in a tamper-evident log before it is answered.
@@ -44,7 +45,7 @@ problem-forged-next = It is too old, or it was not sent from this site. Nothing 
 problem-not-allowed = You cannot use this page
 problem-not-allowed-next = Your login gives no right to it. If it should, ask whoever gave you the account.
 problem-mandate-over = Your mandate has ended
-problem-mandate-over-next = You could act for this person or company until the mandate's last day. The attempt was recorded. Ask them for a new mandate.
+problem-mandate-over-next = You could act for this person or company until the mandate’s last day. The attempt was recorded. Ask them for a new mandate.
 problem-mandate-scope = Your mandate does not cover this
 problem-mandate-scope-next = It allows other things than this one. The attempt was recorded. Ask for a mandate that covers it.
 problem-not-found = There is no such page
@@ -64,3 +65,8 @@ problem-trouble = This could not be done now
 problem-trouble-next = Nothing was changed. Try again later; if it stays so, ask for help.
 problem-internal = Something is wrong on our side
 problem-internal-next = Nothing was lost. Try again later; if it stays so, ask for help.
+
+## Kinds of codes.
+scheme-cn-uscc = Unified social credit code
+scheme-cn-rid = Resident identity number
+scheme-lei = Legal entity identifier (LEI)

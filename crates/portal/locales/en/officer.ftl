@@ -8,9 +8,10 @@ nav-cases = Objections
 nav-node = Node
 office-title = Check desk
 office-lead = Ask one list of another agency about one code, for a purpose that both agencies agreed on.
-office-login-what = You need your agency's login. Everything that you ask is recorded under it.
+office-login-what = You need your agency’s login. Everything that you ask is recorded under it.
 office-check-what = One code, one list, one purpose, one case. You learn what that list says now.
 office-checks-what = What you asked, with a receipt for each.
+office-wanted-what = Your agency’s requests for consent, and what became of them.
 office-measures-what = What was decided on answers, by whom, and what has to be lifted.
 office-cases-what = What people object to, and what your agency decides on it, each by its last day.
 office-state = State
@@ -30,9 +31,9 @@ check-code-disagrees = The characters do not agree. Compare with the document.
 check-choice = Which list, and for what
 check-choice-missing = Choose a list and a purpose
 check-holder = Kept by { $holder }.
-check-consent = Needs the consent of whom it is about.
+check-consent = Needs the consent of the person it is about.
 check-case = Case number
-check-case-hint = As in your agency's files
+check-case-hint = As in your agency’s files
 check-case-missing = Enter a case number
 check-recorded = The question is recorded in the log before it is answered, with your account name under seal. The person or company can see that your agency asked.
 check-go = Check
@@ -40,17 +41,17 @@ check-go = Check
 ## The answer.
 result-title = Answer
 result-another = Another check
-result-on = On the list
-result-off = Not on the list
+result-on = On the list “{ $list }”
+result-off = Not on the list “{ $list }”
 result-as-of = As of { $time }.
-result-none = No answer from the list { $list }
+result-none = No answer from the list “{ $list }”
 result-again = You can ask again from { $time } on.
 result-learned-nothing = You learned nothing about this code. It says nothing for or against anybody.
 result-category = Category
 result-status = Status
 result-listed-on = Listed on
 result-expires-on = No longer counts from
-result-reference = Holder's reference
+result-reference = Holder’s reference
 result-contested = The person objects to this listing; that is not decided yet.
 result-other-lists = This says nothing about other lists.
 result-no-decision = An answer is not a decision. Hear the person before you decide anything.
@@ -88,7 +89,7 @@ unit-week = week
 unit-month = month
 unit-year = year
 wanted-all-title = Requests for consent
-wanted-all-what = Your agency's requests and what became of them. It does not say here whom they are about.
+wanted-all-what = Your agency’s requests and what became of them. It does not say here whom they are about.
 wanted-all-none = Your agency has not asked anybody for consent.
 wanted-all-count = { $count } { $count ->
     [one] request
@@ -100,10 +101,10 @@ wanted-look-again = Look again
 wanted-ask-now = Ask the list now
 wanted-given = What was allowed
 wanted-wanted = What was asked for
-wanted-ends = Until
+wanted-ends = Valid until
 wanted-often = How often at most
 wanted-uses = Checks made under it
-wanted-stands-until = To be decided by
+wanted-stands-until = Decision due
 wanted-decided = Decided on
 wanted-state-requested = It waits for the decision of the person or company.
 wanted-state-given = Consent is given. You can ask the list.
@@ -123,7 +124,7 @@ batch-case-hint = For all rows; a column named “case” may give a row its own
 batch-file = File
 batch-file-hint = CSV in UTF-8 or Excel (.xlsx), at most { $rows } rows and 1 MB. The first row has the names of the columns; one is named “code”.
 batch-nothing-yet = Nothing is asked yet. First you see what it costs and which rows cannot be asked.
-batch-kept = The file and its answers are kept in the memory of this desk only, one batch at a time, until you discard it, log out or your session ends. Take away what you need before.
+batch-kept = The file and its answers are kept in the memory of this desk only, one batch at a time, until you discard it, log out or your session ends. Download what you need before.
 batch-upload = Upload
 batch-full = This desk keeps no more batches now. Try again later.
 batch-file-missing = Choose a file
@@ -166,29 +167,30 @@ batch-start = Ask now: { $count }
 batch-nothing-to-ask = No row can be asked. Mend the file and upload it again.
 batch-wrong-rows = Rows that will not be asked
 batch-what-is-wrong = What is wrong
-batch-progress = { $done } of { $all } rows have an answer or a refusal.
+batch-progress = { $done } of { $all } rows that can be asked have an answer or a refusal.
 batch-leave = You may leave this page and come back.
 batch-stop = Stop
 batch-stop-what = No further row is asked then. What was asked already stays on record.
-batch-stopped = You stopped it.
-batch-early = It ended before its end.
-batch-export = Take all rows away as
+batch-stopped = You stopped the batch before it was done.
+batch-broken = The batch ended before it was done. { $why }
+batch-export = Download all rows as
 batch-show = Show rows by answer
 batch-all = All rows ({ $count })
+batch-kind = { $kind } ({ $count })
 batch-kind-listed = On the list
 batch-kind-not-listed = Not on the list
 batch-kind-refused = Refused
 batch-kind-wrong = Not asked: the row is wrong
-batch-kind-waits = No answer
+batch-kind-waits = Without a result
 batch-answers = Row by row
 batch-row = Row
 batch-as-of = As of
-batch-on = On the list { $list }.
-batch-off = Not on the list { $list }.
+batch-on = On the list “{ $list }”.
+batch-off = Not on the list “{ $list }”.
 batch-detail = { $name }: { $value }.
 batch-before = Previous
 batch-after = Next
-batch-measures = Until when an answer may be used and which measures may follow, a single check tells you.
+batch-measures = A single check tells you until when an answer may be used, and which measures may follow.
 batch-forget = Discard this and upload another file
 
 ## My checks.
@@ -196,7 +198,7 @@ checks-title = My checks
 checks-what = Questions of your own account that were answered. It does not say here whom they were about.
 checks-filter = Choose case, list, purpose and period
 checks-none = You have made no checks.
-checks-none-then = You made no such checks.
+checks-none-then = None of your checks matches.
 checks-none-yet = No such check among those looked through so far. Go further to look on.
 checks-order = Newest first.
 checks-receipt = Receipt
@@ -204,7 +206,7 @@ checks-receipt = Receipt
 ## Measures.
 measures-title = Measures
 measures-what = Measures of your agency that rest on answers. Each is confirmed by asking its list again, and lifted when the list does not name the person any more.
-measures-all = Show those that are over too
+measures-all = Show ended ones too
 measures-standing = Show only those that stand
 measures-none = There are no such measures.
 measure-title = Register a measure
@@ -224,7 +226,7 @@ measure-lifted = Measure lifted
 measure-person-told = The person or company can read it in their records and may object.
 measure-ends = Ends by itself
 measure-lift-by = To be lifted by { $time }.
-measure-ask-again = The list is asked again about { $time }.
+measure-ask-again = The list is asked again around { $time }.
 measure-lift = Lift
 measure-lift-decider = Who decided that it is lifted
 measure-lift-go = Lift for good
@@ -242,18 +244,19 @@ cases-title = Objections
 cases-appeals-title = Appeals
 cases-objections = Objections to our own listings
 cases-appeals = Appeals that we review
-cases-objections-what = Objections to listings of this agency. What is due first stands first.
+cases-objections-what = Objections to listings of this agency.
 cases-appeals-what = Appeals against decisions of other agencies that this agency reviews.
-cases-not-over = Show only those that are not over
-cases-all = Show those that are over too
+cases-order = What is due first stands first.
+cases-not-over = Show only open ones
+cases-all = Show closed ones too
 cases-none = There are no such cases.
 cases-waiting-objection = { $count ->
-    [one] One objection waits for your agency's decision, by { $day }.
-   *[other] { $count } objections wait for your agency's decision, the first by { $day }.
+    [one] One objection waits for your agency’s decision, by { $day }.
+   *[other] { $count } objections wait for your agency’s decision, the first by { $day }.
  }
 cases-waiting-appeal = { $count ->
-    [one] One appeal waits for your agency's review, by { $day }.
-   *[other] { $count } appeals wait for your agency's review, the first by { $day }.
+    [one] One appeal waits for your agency’s review, by { $day }.
+   *[other] { $count } appeals wait for your agency’s review, the first by { $day }.
  }
 cases-waiting-overdue = { $count ->
     [one] One is overdue.
@@ -274,11 +277,11 @@ case-state-decided = Decided
 case-state-appealed = Under appeal
 case-state-reviewed = Reviewed
 case-subject = About
-case-decide-by = To be decided by
+case-decide-by = Decision due
 case-carried-out = Record corrected on
 case-letters = Letters
 case-decide = Decide
-case-decide-what = A decision is made once. The person gets it as a letter with your reasons. A listing that is annulled is removed at once.
+case-decide-what = A decision is made once. The person gets it as a letter with your reasons. If the listing is removed, that happens at once.
 case-outcome = Decision
 case-outcome-upheld = The listing stands
 case-outcome-annulled = The listing is removed
@@ -294,7 +297,7 @@ case-decided-by = Who decides
 case-decided-by-hint = A person or an office; the person is told
 case-decided-by-missing = Enter who decides
 case-too-long = Shorten this to at most { $longest } characters
-case-go = Decide for good
+case-go = Record the decision
 letter-listing-notice = Notice of a listing
 letter-objection = Objection
 letter-objection-received = Receipt of the objection
@@ -306,7 +309,7 @@ letter-removal = Notice of a removal
 
 ## The node.
 node-title = Node
-node-stopped = This agency's lists answer nothing now. { $reason }
+node-stopped = This agency’s lists answer nothing now. { $reason }
 node-member = Agency
 node-coordinator = The coordinator last answered
 node-log = Log verified here
@@ -314,7 +317,7 @@ node-records = { $count } { $count ->
     [one] record
    *[other] records
  }
-node-quorum = Witnesses last stood behind
+node-quorum = Last cosigned by the witnesses
 node-registry = Version of the registry
 node-letters = Letters that wait to be sent
 node-never = Not yet

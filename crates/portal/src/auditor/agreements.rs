@@ -57,7 +57,7 @@ pub(super) async fn agreements(
     let registry: &Registry = end.auditor.registry();
     let frame = Frame::new(&app.desk, &visit, visit.language.say("agreements-title"), "agreements");
     let purpose = |code| registry.purpose(code).map_or_else(|| code.to_string(), |it| it.title.clone());
-    let list = |id| registry.list(id).map_or_else(|| id.to_string(), |it| it.title.clone());
+    let list = |id| registry.list_title(id).to_owned();
     let mut cells: BTreeMap<(String, String), BTreeMap<String, bool>> = BTreeMap::new();
     let mut lines = Vec::new();
     for it in registry.agreements() {

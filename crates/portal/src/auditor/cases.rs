@@ -1,7 +1,7 @@
 //! Case evidence: what opens the commitment to case and officer in the record of a check. It is demanded on record, comes
 //! from the requester past the coordinator, and is opened and judged when somebody asks for that by a form.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use askama::Template;
 use axum::{
@@ -11,13 +11,12 @@ use axum::{
 };
 use tacit_client::{AuditorSecretKey, CaseAnswer, CaseFiles, Demand};
 use tacit_ledger::record::Record;
-use tacit_model::{Reason, Ulid, parse_ulid};
 
-use super::{App, check_at, export, failed, findings, noted};
+use super::{App, End, check_at, entries::Entries, export, failed, findings, noted};
 use crate::{
-    api::Trouble,
     frame::{Frame, page},
     visit::{Fault, Visit},
+    wrongs::Wrongs,
 };
 
 /// Longest time for an answer, and the usual one, in days.
@@ -34,28 +33,22 @@ struct FormPage {
     /// Whether an answer could be sealed to this auditor.
     has_key: bool,
     days: String,
-    wrong: Option<String>,
+    wrongs: Wrongs,
 }
 
-fn form_page(
-    app: &App,
-    visit: &Visit,
-    index: &str,
-    typed: Option<(String, String)>,
-) -> Result<Response, Fault> {
+fn form_page(app: &App, visit: &Visit, index: &str, typed: &str, wrongs: Wrongs) -> Result<Response, Fault> {
     let (index, _, requester) = check_at(app, index)?;
     let end = app.of.end()?;
     let title = visit.language.with("evidence-demand-title", &[("index", index.to_string().into())]);
     let mut frame = Frame::new(&app.desk, visit, title, "log");
-    let (days, wrong) = typed.map_or_else(|| (DAYS.to_string(), None), |(days, wrong)| (days, Some(wrong)));
-    frame.wrong = wrong.is_some();
+    frame.wrong = !wrongs.is_empty();
     page(&FormPage {
         index,
         entry_href: visit.path(&format!("/log/{index}")),
         requester,
         has_key: end.opens.is_some(),
-        days,
-        wrong,
+        days: typed.to_owned(),
+        wrongs,
         frame,
     })
 }
@@ -65,7 +58,7 @@ pub(super) async fn form(
     Extension(visit): Extension<Visit>,
     Path((_, index)): Path<(String, String)>,
 ) -> Result<Response, Fault> {
-    form_page(&app, &visit, &index, None)
+    form_page(&app, &visit, &index, &DAYS.to_string(), Wrongs::default())
 }
 
 pub(super) async fn demand(
@@ -76,8 +69,8 @@ pub(super) async fn demand(
     let (at, ..) = check_at(&app, &index)?;
     let typed = visit.form.get("days").unwrap_or_default();
     let Some(days) = typed.parse::<u32>().ok().filter(|days| (1..=DAYS_MAX).contains(days)) else {
-        let wrong = visit.language.say("evidence-days-wrong");
-        return form_page(&app, &visit, &index, Some((typed.to_owned(), wrong)));
+        let wrongs = Wrongs::of("days", visit.language.say("evidence-days-wrong"));
+        return form_page(&app, &visit, &index, typed, wrongs);
     };
     let end = app.of.end()?;
     let demanded = end.auditor.demand_case(at, days * 86_400).await;
@@ -154,7 +147,7 @@ pub(super) async fn cases(
     State(app): State<App>,
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Fault> {
-    listed(&app, &visit, None).await
+    listed(&app, &visit, &*app.of.end()?, None).await
 }
 
 /// Opens the answers and judges them; what is wrong is kept as a finding.
@@ -163,31 +156,29 @@ pub(super) async fn judge(
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Fault> {
     let end = app.of.end()?;
-    let missing = || Fault::Trouble(Trouble::new(Reason::ConfigInvalid.as_str(), String::new()));
-    let key = end.opens.as_ref().ok_or_else(missing)?;
-    let cases = visit.form.get("cases").map(CaseFiles::parse);
+    let judging = Judging { key: end.opens()?, cases: visit.form.get("cases").map(CaseFiles::parse) };
     noted(&visit, "the evidence of cases is read", None);
-    listed(&app, &visit, Some(Judging { key, cases })).await
+    listed(&app, &visit, &end, Some(judging)).await
 }
 
-async fn listed(app: &App, visit: &Visit, judging: Option<Judging<'_>>) -> Result<Response, Fault> {
-    let end = app.of.end()?;
+async fn listed(
+    app: &App,
+    visit: &Visit,
+    end: &End,
+    judging: Option<Judging<'_>>,
+) -> Result<Response, Fault> {
     let frame = Frame::new(&app.desk, visit, visit.language.say("evidence-title"), "evidence");
     let demands = end.auditor.demands().await;
     let demands = demands.map_err(|error| failed("demands are not told", &error))?;
-    let ids: HashSet<Ulid> = demands.iter().filter_map(|it| parse_ulid(&it.about)).collect();
-    let places = {
-        let copied = app.of.copy.now();
-        copied.rows().places(&ids, copied.size())
-    };
-    let matters = if judging.is_some() { matters(app, &places).await? } else { HashMap::new() };
+    let entries = Entries::of(app, demands.iter().map(|it| it.about.as_str()));
+    let matters = if judging.is_some() { matters(app, &entries).await? } else { HashMap::new() };
     let (mut lines, mut kept) = (Vec::with_capacity(demands.len()), Vec::new());
     for it in &demands {
-        let place = parse_ulid(&it.about).and_then(|id| places.get(&id)).copied();
+        let place = entries.place(&it.about);
         let mut line = Line {
             when: frame.minute(&it.step.time.to_rfc3339()),
             href: visit.path(&format!("/log/{}", it.step.record.index)),
-            entry: place.map(|index| (index, visit.path(&format!("/log/{index}")))),
+            entry: entries.entry(&it.about, visit),
             about: it.about.clone(),
             requester: it.requester.clone(),
             due: frame.minute(&it.due.to_rfc3339()),
@@ -211,7 +202,7 @@ async fn listed(app: &App, visit: &Visit, judging: Option<Judging<'_>>) -> Resul
         lines.push(line);
     }
     let wrong = kept.len();
-    findings::keep(&end, visit.now, kept).await?;
+    findings::keep(end, visit.now, kept).await?;
     page(&CasesPage { has_key: end.opens.is_some(), judged: judging.is_some(), wrong, lines, frame })
 }
 
@@ -225,11 +216,8 @@ fn state(demand: &Demand, visit: &Visit) -> Shown {
 }
 
 /// The commitments to case and officer in these records, by index.
-async fn matters(app: &App, places: &HashMap<Ulid, u64>) -> Result<HashMap<u64, [u8; 32]>, Fault> {
-    let mut indexes: Vec<u64> = places.values().copied().collect();
-    indexes.sort_unstable();
-    indexes.dedup();
-    let records = export::proven(app, &indexes).await?;
+async fn matters(app: &App, entries: &Entries) -> Result<HashMap<u64, [u8; 32]>, Fault> {
+    let records = export::proven(app, &entries.places()).await?;
     let matter = |logged: &tacit_ledger::logged::LoggedRecord| match Record::parse(&logged.record) {
         Ok(Record::Access(it)) => Some((logged.index, it.matter)),
         Ok(Record::Refused(it)) => Some((logged.index, it.matter)),

@@ -81,7 +81,7 @@ pub(super) fn chart(days: &[Day], language: Language) -> Chart {
     let bar =
         |place: usize, count: u64| Bar { x: percent(place), y: FLOOR - height(count), height: height(count) };
     let label = |date: Date| match language {
-        Language::English => date.strftime("%b %-d").to_string(),
+        Language::English => date.strftime("%-d %b").to_string(),
         Language::Chinese => date.strftime("%-m月%-d日").to_string(),
     };
     let columns = days.iter().enumerate().map(|(place, day)| {
@@ -148,7 +148,7 @@ mod tests {
         let last = |back: usize| (days[DAYS - 1 - back].permitted, days[DAYS - 1 - back].refused);
         assert_eq!((last(0), last(1), last(2)), ((2, 0), (0, 1), (0, 0)));
         let chart = chart(&days, Language::English);
-        assert_eq!(chart.most, Some(("Nov 21".to_owned(), 2)));
+        assert_eq!(chart.most, Some(("21 Nov".to_owned(), 2)));
         for column in &chart.columns {
             for bar in [&column.permitted, &column.refused] {
                 assert!(bar.y >= TOP && bar.y + bar.height == FLOOR);

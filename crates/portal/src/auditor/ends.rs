@@ -5,6 +5,9 @@ use std::{fmt, future::Future, path::PathBuf, pin::Pin, sync::Arc};
 
 use tacit_client::{Auditor, AuditorSecretKey, Findings, LogReader};
 use tacit_ledger::{ed25519::SigningKey, note::NoteVerifier};
+use tacit_model::Reason;
+
+use crate::{api::Trouble, visit::Fault};
 
 /// An auditor's identity at the coordinator, under the newest registry.
 #[derive(Debug)]
@@ -24,10 +27,25 @@ pub struct End {
 }
 
 impl End {
+    /// What it opens boxes and answers with.
+    pub(super) fn opens(&self) -> Result<&AuditorSecretKey, Fault> {
+        self.opens.as_ref().ok_or_else(no_key)
+    }
+
+    /// What it signs openings with.
+    pub(super) fn signs(&self) -> Result<&SigningKey, Fault> {
+        self.signs.as_ref().ok_or_else(no_key)
+    }
+
     /// What was found by this auditor, here or on the command line.
     pub(super) fn findings(&self) -> Findings {
         Findings::beside(&self.checkpoint)
     }
+}
+
+/// This desk was not set up for what is asked of it.
+fn no_key() -> Fault {
+    Fault::Trouble(Trouble::new(Reason::ConfigInvalid.as_str(), String::new()))
 }
 
 /// What making an end gives, or why there is none now.

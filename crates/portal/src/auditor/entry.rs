@@ -27,6 +27,8 @@ struct Field {
     words: Option<String>,
     name: String,
     value: String,
+    /// What the value means, where it is a word of the protocol.
+    meaning: Option<String>,
 }
 
 #[derive(Template)]
@@ -87,14 +89,11 @@ pub(super) async fn entry(
     let frame = Frame::new(&app.desk, &visit, title, "log");
     let of = |name: &str| fields(&logged.record).find(|(field, _)| *field == name).map_or("", |(_, it)| it);
     let kind = of("kind");
-    let told = |(name, value): (&str, &str)| {
-        let value = match name {
-            "reason" => {
-                language.reason(value).map_or_else(|| value.to_owned(), |words| format!("{words} ({value})"))
-            }
-            _ => value.to_owned(),
-        };
-        Field { words: language.find(&format!("field-{name}")), name: name.to_owned(), value }
+    let told = |(name, value): (&str, &str)| Field {
+        words: language.find(&format!("field-{name}")),
+        name: name.to_owned(),
+        value: value.to_owned(),
+        meaning: (name == "reason").then(|| language.reason(value)).flatten(),
     };
     let template = EntryPage {
         standing: Standing::of(&app.of.copy.now(), &frame),

@@ -25,7 +25,7 @@ pub(super) async fn export(
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Fault> {
     let asked = Asked::of(&app, &visit, &visit.form);
-    if !asked.wrong.is_empty() {
+    if !asked.wrongs.is_empty() {
         return Err(Fault::Form);
     }
     let (kind, form) = match visit.form.get("form") {

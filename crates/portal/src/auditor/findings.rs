@@ -17,6 +17,7 @@ use crate::{
     frame::{Frame, page},
     language::Language,
     visit::{Fault, Visit},
+    wrongs::Wrongs,
 };
 
 /// What a finding says.
@@ -214,30 +215,20 @@ struct FindingPage {
     /// What was typed.
     chosen: String,
     note: String,
-    /// The field at fault, and what is wrong.
-    wrong: Option<(&'static str, String)>,
+    wrongs: Wrongs,
 }
 
 impl FindingPage {
-    fn wrong_at(&self, field: &str) -> Option<&str> {
-        self.wrong.as_ref().filter(|(at, _)| *at == field).map(|(_, words)| words.as_str())
-    }
-
     fn is_chosen(&self, value: &str) -> bool {
         self.chosen == value
     }
 }
 
-async fn one(
-    app: &App,
-    visit: &Visit,
-    id: &str,
-    wrong: Option<(&'static str, String)>,
-) -> Result<Response, Fault> {
+async fn one(app: &App, visit: &Visit, id: &str, wrongs: Wrongs) -> Result<Response, Fault> {
     let found = all(&*app.of.end()?).await?.into_iter().find(|it| it.id == id).ok_or(Fault::NotFound)?;
     let language = visit.language;
     let mut frame = Frame::new(&app.desk, visit, language.say("finding-title"), "findings");
-    frame.wrong = wrong.is_some();
+    frame.wrong = !wrongs.is_empty();
     let line = lines(app, std::slice::from_ref(&found), &frame, visit).pop().ok_or(Fault::Internal)?;
     let choice = |status: FindingStatus| Choice {
         value: status.as_str(),
@@ -250,7 +241,7 @@ async fn one(
         choices: FindingStatus::ALL.map(choice).into(),
         chosen: typed("status"),
         note: typed("note"),
-        wrong,
+        wrongs,
         frame,
     })
 }
@@ -260,7 +251,7 @@ pub(super) async fn finding(
     Extension(visit): Extension<Visit>,
     Path((_, finding)): Path<(String, String)>,
 ) -> Result<Response, Fault> {
-    one(&app, &visit, &finding, None).await
+    one(&app, &visit, &finding, Wrongs::default()).await
 }
 
 /// Says what became of it.
@@ -271,10 +262,10 @@ pub(super) async fn set(
 ) -> Result<Response, Fault> {
     let language = visit.language;
     let Some(status) = visit.form.get("status").and_then(FindingStatus::of) else {
-        return one(&app, &visit, &finding, Some(("status", language.say("finding-status-wrong")))).await;
+        return one(&app, &visit, &finding, Wrongs::of("status", language.say("finding-status-wrong"))).await;
     };
     let Some(note) = in_one_line(visit.form.get("note").unwrap_or_default()) else {
-        return one(&app, &visit, &finding, Some(("note", language.say("finding-note-wrong")))).await;
+        return one(&app, &visit, &finding, Wrongs::of("note", language.say("finding-note-wrong"))).await;
     };
     let (file, now, id) = (app.of.end()?.findings(), visit.now, finding);
     let set = blocking(move || file.set(now, &id, status, &note)).await?;
@@ -289,26 +280,7 @@ mod tests {
     #[test]
     fn whatever_is_found_has_words_of_its_own_in_both_languages() {
         let numbered = (3, 4);
-        let all = [
-            What::BoxUnreadable,
-            What::OtherSubject,
-            What::OtherPseudonym,
-            What::BoxCaseUnlisted,
-            What::CaseFalse,
-            What::CaseUnlisted,
-            What::Overdue,
-            What::HoneyAsked { index: 3 },
-            What::HoneyEnrolled,
-            What::Sweep { count: 3, of: 4 },
-            What::Refused { count: 3, of: 4 },
-            What::OddHours { count: 3, of: 4 },
-            What::Breadth { count: 3, of: 4 },
-            What::Repeats { count: 3, of: 4 },
-            What::Miscounted { count: 3, of: 4 },
-            What::Uncounted { of: 4 },
-            What::Unevaluated { count: 3, of: 4 },
-            What::LogFails,
-        ];
+        let all = What::each(numbered.0, numbered.1);
         for language in Language::ALL {
             let mut said = HashSet::new();
             for what in all {

@@ -17,12 +17,12 @@ use super::{
     copy::fields,
     log::{kind_words, named, outcome_words},
     noted,
-    standing::Standing,
 };
 use crate::{
     api::Trouble,
     frame::{Frame, page},
     kept::Held,
+    paging::Paging,
     visit::{Fault, Visit},
 };
 
@@ -61,11 +61,7 @@ struct Chain {
     records: u64,
     size: u64,
     lines: Vec<Line>,
-    number: usize,
-    pages: usize,
-    /// Addresses of the pages with newer and with older records.
-    before: Option<String>,
-    after: Option<String>,
+    paging: Paging,
     /// How many older records can no longer be told apart, and since when.
     erased: Option<(u64, String)>,
 }
@@ -74,7 +70,6 @@ struct Chain {
 #[template(path = "auditor/follow.html")]
 struct FollowPage {
     frame: Frame,
-    standing: Standing,
     index: u64,
     entry_href: String,
     /// None when what opens the record was erased.
@@ -118,7 +113,6 @@ fn show(app: &App, visit: &Visit, index: u64, read: Option<&Followed>) -> Result
     let title = visit.language.with("follow-title", &[("index", index.to_string().into())]);
     let frame = Frame::new(&app.desk, visit, title, "log");
     page(&FollowPage {
-        standing: Standing::of(&app.of.copy.now(), &frame),
         index,
         entry_href: visit.path(&format!("/log/{index}")),
         chain: read.map(|read| chain(read, &frame, visit)),
@@ -142,19 +136,15 @@ fn chain(read: &Followed, frame: &Frame, visit: &Visit) -> Chain {
         let at = Millis(entry.record.time_ms()).to_rfc3339();
         (log.erased, frame.exact(&at))
     });
-    let pages = log.entries.len().div_ceil(PAGE).max(1);
-    let number = visit.query.get("page").and_then(|page| page.parse().ok()).unwrap_or(1).clamp(1, pages);
-    let to = |page: usize| visit.path(&format!("/log/{}/follow?page={page}", read.index));
-    let newest_first = log.entries.iter().rev().skip((number - 1) * PAGE).take(PAGE);
+    let path = format!("/log/{}/follow", read.index);
+    let paging = Paging::of(visit, &path, log.entries.len(), PAGE);
+    let newest_first = paging.rows(log.entries.iter().rev(), PAGE);
     Chain {
         pseudonym: hex::encode(read.pseudonym),
         records: log.statement.records,
         size: log.statement.size,
         lines: newest_first.map(|entry| line(entry, frame, visit)).collect(),
-        number,
-        pages,
-        before: (number > 1).then(|| to(number - 1)),
-        after: (number < pages).then(|| to(number + 1)),
+        paging,
         erased,
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     language::Language,
     time,
     visit::{Fault, Visit},
+    wrongs::Wrongs,
 };
 
 /// Entries of a page.
@@ -41,16 +42,10 @@ pub(super) struct Chip {
     pub(super) href: String,
 }
 
-/// A field that cannot be read.
-pub(super) struct Wrong {
-    pub(super) field: &'static str,
-    pub(super) words: String,
-}
-
 /// The filters as they were typed, and what they mean.
 pub(super) struct Asked {
     pub(super) filter: Filter,
-    pub(super) wrong: Vec<Wrong>,
+    pub(super) wrongs: Wrongs,
     /// Names and values of those that are set.
     set: Vec<(&'static str, String)>,
 }
@@ -58,7 +53,7 @@ pub(super) struct Asked {
 impl Asked {
     /// The filters in the address, or in a form.
     pub(super) fn of(app: &App, visit: &Visit, fields: &Fields) -> Self {
-        let mut asked = Self { filter: Filter::default(), wrong: Vec::new(), set: Vec::new() };
+        let mut asked = Self { filter: Filter::default(), wrongs: Wrongs::default(), set: Vec::new() };
         let language = visit.language;
         let mut field = |name: &'static str| {
             let value = fields.get(name)?.to_owned();
@@ -68,7 +63,7 @@ impl Asked {
         let (from, until, kind) = (field("from"), field("until"), field("kind"));
         let (member, purpose, list) = (field("member"), field("purpose"), field("list"));
         let (decision, id, index) = (field("decision"), field("id"), field("index"));
-        let mut wrong = |field, key| asked.wrong.push(Wrong { field, words: language.say(key) });
+        let mut wrong = |field, key| asked.wrongs.add(field, language.say(key));
         let day = |text: &str, later: bool| -> Option<Millis> {
             let day = text.parse::<Date>().ok()?;
             let day = if later { day.tomorrow().ok()? } else { day };
@@ -164,20 +159,13 @@ struct LogPage {
     older: Option<String>,
 }
 
-impl LogPage {
-    /// The words of what is wrong with a field.
-    fn wrong(&self, field: &str) -> Option<&str> {
-        self.asked.wrong.iter().find(|wrong| wrong.field == field).map(|wrong| wrong.words.as_str())
-    }
-}
-
 pub(super) async fn log(
     State(app): State<App>,
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Fault> {
     let asked = Asked::of(&app, &visit, &visit.query);
     let mut frame = Frame::new(&app.desk, &visit, visit.language.say("log-title"), "log");
-    frame.wrong = !asked.wrong.is_empty();
+    frame.wrong = !asked.wrongs.is_empty();
     let cursor = |name: &str| visit.query.get(name).and_then(|text| text.parse().ok());
     let start = match (cursor("before"), cursor("after")) {
         (Some(before), _) => Start::Before(before),
@@ -187,7 +175,7 @@ pub(super) async fn log(
     let copied = app.of.copy.now();
     let language = visit.language;
     // What cannot be read finds nothing, rather than everything.
-    let size = if asked.wrong.is_empty() { copied.size() } else { 0 };
+    let size = if asked.wrongs.is_empty() { copied.size() } else { 0 };
     let found = copied.rows().find(&asked.filter, size, start, PAGE);
     let to = |name: &'static str, index: u64| {
         let index = index.to_string();
@@ -244,6 +232,7 @@ fn chips(asked: &Asked, visit: &Visit) -> Vec<Chip> {
         let said = match *name {
             "kind" => kind_words(language, value),
             "decision" => decision_words(language, value),
+            "from" | "until" => time::day(value, language),
             _ => value.clone(),
         };
         Chip {
@@ -251,7 +240,7 @@ fn chips(asked: &Asked, visit: &Visit) -> Vec<Chip> {
             href: format!("{}?{}", visit.path("/log"), visit.query.with(&changes)),
         }
     };
-    asked.set.iter().map(chip).collect()
+    asked.set.iter().filter(|(name, _)| asked.wrongs.at(name).is_none()).map(chip).collect()
 }
 
 fn line(row: &Row<'_>, frame: &Frame, visit: &Visit) -> Line {

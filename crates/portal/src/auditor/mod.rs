@@ -11,6 +11,7 @@ mod chart;
 mod consents;
 mod copy;
 mod ends;
+mod entries;
 mod entry;
 mod export;
 mod findings;

@@ -1,24 +1,21 @@
 //! Audit boxes, opened by two members, each at a desk of its own: the first asks, the second takes off its layer, the first
 //! reads and judges. Each step is on record before it is taken, so each is a form.
 
-use std::collections::HashSet;
-
 use askama::Template;
 use axum::{
     Extension,
     extract::{Path, State},
     response::{IntoResponse as _, Redirect, Response},
 };
-use tacit_client::{AuditorSecretKey, BoxKey, CaseFiles, Opened, OpeningState};
-use tacit_ledger::ed25519::SigningKey;
-use tacit_model::{Reason, Ulid, parse_ulid};
+use tacit_client::{BoxKey, CaseFiles, Opened, OpeningState};
+use tacit_model::{Ulid, parse_ulid};
 
-use super::{App, End, check_at, failed, findings, noted};
+use super::{App, End, check_at, entries::Entries, failed, findings, noted};
 use crate::{
-    api::Trouble,
     frame::{Frame, page},
     language::Language,
     visit::{Fault, Visit},
+    wrongs::Wrongs,
 };
 
 /// Longest ground, in characters.
@@ -56,12 +53,6 @@ impl Part {
         };
         language.with(key, &[("auditor", end.auditor.member().as_str().into())])
     }
-}
-
-/// The keys of this desk; without them it was not set up for this.
-fn keys(end: &End) -> Result<(&AuditorSecretKey, &SigningKey), Fault> {
-    let missing = || Trouble::new(Reason::ConfigInvalid.as_str(), String::new());
-    end.opens.as_ref().zip(end.signs.as_ref()).ok_or_else(|| Fault::Trouble(missing()))
 }
 
 /// What this desk does next about an opening.
@@ -110,19 +101,13 @@ impl Line {
 async fn told(app: &App, end: &End, frame: &Frame, visit: &Visit) -> Result<Vec<Line>, Fault> {
     let openings = end.auditor.openings().await;
     let openings = openings.map_err(|error| failed("openings are not told", &error))?;
-    let ids: HashSet<Ulid> = openings.iter().filter_map(|it| parse_ulid(&it.about)).collect();
-    let places = {
-        let copied = app.of.copy.now();
-        copied.rows().places(&ids, copied.size())
-    };
+    let entries = Entries::of(app, openings.iter().map(|it| it.about.as_str()));
     let (part, own) = (Part::of(end), end.auditor.member().as_str());
     let line = |it: OpeningState| Line {
         id: it.id,
         href: visit.path(&format!("/openings/{}", it.id)),
         when: frame.minute(&it.requested.to_rfc3339()),
-        entry: parse_ulid(&it.about)
-            .and_then(|id| places.get(&id))
-            .map(|index| (*index, visit.path(&format!("/log/{index}")))),
+        entry: entries.entry(&it.about, visit),
         step: frame.word("opening-step", &it.step),
         next: match (part, it.step.as_str()) {
             (Part::Second, "requested") if it.second == own && it.auditor != own => Next::Approve,
@@ -190,21 +175,15 @@ struct FormPage {
     /// Whether this desk may ask.
     asks: bool,
     ground: String,
-    wrong: Option<String>,
+    wrongs: Wrongs,
 }
 
-fn form_page(
-    app: &App,
-    visit: &Visit,
-    index: &str,
-    typed: Option<(String, String)>,
-) -> Result<Response, Fault> {
+fn form_page(app: &App, visit: &Visit, index: &str, typed: &str, wrongs: Wrongs) -> Result<Response, Fault> {
     let (index, _, requester) = check_at(app, index)?;
     let end = app.of.end()?;
     let title = visit.language.with("opening-ask-title", &[("index", index.to_string().into())]);
     let mut frame = Frame::new(&app.desk, visit, title, "log");
-    let (ground, wrong) = typed.map_or_else(Default::default, |(ground, wrong)| (ground, Some(wrong)));
-    frame.wrong = wrong.is_some();
+    frame.wrong = !wrongs.is_empty();
     let part = Part::of(&end);
     page(&FormPage {
         index,
@@ -212,8 +191,8 @@ fn form_page(
         requester,
         part: part.words(&end, visit.language),
         asks: part == Part::First,
-        ground,
-        wrong,
+        ground: typed.to_owned(),
+        wrongs,
         frame,
     })
 }
@@ -223,7 +202,7 @@ pub(super) async fn form(
     Extension(visit): Extension<Visit>,
     Path((_, index)): Path<(String, String)>,
 ) -> Result<Response, Fault> {
-    form_page(&app, &visit, &index, None)
+    form_page(&app, &visit, &index, "", Wrongs::default())
 }
 
 /// A text in one line, which a record or a file can take; none when it is too long or has characters that no text has.
@@ -242,13 +221,12 @@ pub(super) async fn ask(
     let ground = match in_one_line(typed) {
         Some(ground) if !ground.is_empty() => ground,
         _ => {
-            let wrong = visit.language.say("opening-ground-wrong");
-            return form_page(&app, &visit, &index, Some((typed.to_owned(), wrong)));
+            let wrongs = Wrongs::of("ground", visit.language.say("opening-ground-wrong"));
+            return form_page(&app, &visit, &index, typed, wrongs);
         }
     };
     let end = app.of.end()?;
-    let (_, signs) = keys(&end)?;
-    let asked = end.auditor.request_opening(at, &about.to_string(), &ground, signs).await;
+    let asked = end.auditor.request_opening(at, &about.to_string(), &ground, end.signs()?).await;
     let step = asked.map_err(|error| failed("an opening is not asked for", &error))?;
     noted(&visit, "an opening of an audit box is asked for", Some(step.record.index));
     Ok(Redirect::to(&visit.path(&format!("/openings/{}", step.record.id))).into_response())
@@ -261,8 +239,7 @@ pub(super) async fn approve(
 ) -> Result<Response, Fault> {
     let id = parse_ulid(&opening).ok_or(Fault::NotFound)?;
     let end = app.of.end()?;
-    let (opens, signs) = keys(&end)?;
-    let approved = end.auditor.approve_opening(id, opens, signs).await;
+    let approved = end.auditor.approve_opening(id, end.opens()?, end.signs()?).await;
     let step = approved.map_err(|error| failed("an opening is not approved", &error))?;
     noted(&visit, "an opening of an audit box is approved", Some(step.record.index));
     Ok(Redirect::to(&visit.path(&format!("/openings/{id}"))).into_response())
@@ -289,9 +266,8 @@ pub(super) async fn read(
 ) -> Result<Response, Fault> {
     let id = parse_ulid(&opening).ok_or(Fault::NotFound)?;
     let end = app.of.end()?;
-    let (opens, _) = keys(&end)?;
     let cases = visit.form.get("cases").map(CaseFiles::parse);
-    let opened = end.auditor.open_approved(id, opens).await;
+    let opened = end.auditor.open_approved(id, end.opens()?).await;
     let it = opened.map_err(|error| failed("an audit box is not read", &error))?;
     noted(&visit, "an audit box is read", Some(it.about.index));
     let found = it.found(cases.as_ref());

@@ -11,7 +11,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{App, PAGE, check::Wrongs, id};
+use super::{App, PAGE, id};
 use crate::{
     api::Trouble,
     form::Fields,
@@ -19,6 +19,7 @@ use crate::{
     language::{Language, Value as Said},
     time,
     visit::{Fault, Visit},
+    wrongs::Wrongs,
 };
 
 /// What is decided here: objections to own listings, and appeals against what other agencies decided.
@@ -217,7 +218,7 @@ struct Subject {
 #[derive(Deserialize)]
 struct Letter {
     at: String,
-    from: String,
+    from_title: String,
     letter: Value,
     encloses: Vec<Enclosed>,
 }
@@ -225,13 +226,13 @@ struct Letter {
 /// A letter inside another.
 #[derive(Deserialize)]
 struct Enclosed {
-    from: String,
+    from_title: String,
     letter: Value,
 }
 
 /// What a letter says beside its text, with the keys of their names.
 const SAID: [(&str, &str); 4] = [
-    ("outcome", "case-outcome"),
+    ("outcome", "letter-outcome"),
     ("corrected", "case-corrected"),
     ("reasons", "case-reasons"),
     ("by", "letter-by"),
@@ -270,9 +271,10 @@ impl Told {
     /// Each letter, and then those inside it that were not shown before.
     fn all(letters: &[Letter], frame: &Frame) -> Vec<Self> {
         let (mut seen, mut told) = (HashSet::new(), Vec::new());
-        for Letter { at, from, letter, encloses } in letters {
+        for Letter { at, from_title: from, letter, encloses } in letters {
             let own = std::iter::once((Some(frame.minute(at)), from, letter));
-            let inside = encloses.iter().map(|it| (None, &it.from, &it.letter));
+            let written = |letter: &Value| Some(frame.minute(letter.get("written")?.as_str()?));
+            let inside = encloses.iter().map(|it| (written(&it.letter), &it.from_title, &it.letter));
             for (when, from, letter) in own.chain(inside) {
                 let id = letter.get("id").and_then(Value::as_str);
                 if id.is_none_or(|id| seen.insert(id)) {

@@ -15,35 +15,11 @@ use crate::{
     frame::{Frame, page},
     language::Language,
     visit::{Fault, Visit},
+    wrongs::Wrongs,
 };
 
 /// Longest code as typed and longest case number, in bytes, as the node has them.
 pub(super) const TEXT_MAX: usize = 200;
-
-/// A field of the form that is not right: its id, and what is wrong, in words.
-pub(super) struct Wrong {
-    pub(super) field: &'static str,
-    pub(super) words: String,
-}
-
-/// What is wrong with a form. The templates ask it field by field.
-#[derive(Default)]
-pub(super) struct Wrongs(pub(super) Vec<Wrong>);
-
-impl Wrongs {
-    pub(super) fn add(&mut self, field: &'static str, words: String) {
-        self.0.push(Wrong { field, words });
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The words at a field.
-    pub(super) fn at(&self, field: &str) -> Option<&str> {
-        self.0.iter().find(|wrong| wrong.field == field).map(|wrong| wrong.words.as_str())
-    }
-}
 
 #[derive(Template)]
 #[template(path = "officer/check.html")]

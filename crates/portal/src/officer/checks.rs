@@ -14,10 +14,13 @@ use super::{
     says::{Lists, RecordAt},
 };
 use crate::{
+    choice::{Choice, choices, chosen},
     download::download,
     frame::{Frame, page},
     period::Period,
+    subject::says::Named,
     visit::{Fault, Visit},
+    wrongs::Wrongs,
 };
 
 #[derive(Serialize)]
@@ -51,13 +54,6 @@ struct Summary {
     officer: String,
 }
 
-/// What one can choose among.
-struct Choice {
-    id: String,
-    title: String,
-    chosen: bool,
-}
-
 struct Row {
     summary: Summary,
     lists: String,
@@ -71,6 +67,7 @@ struct Row {
 struct ChecksPage {
     frame: Frame,
     period: Period,
+    wrongs: Wrongs,
     case_number: String,
     lists: Vec<Choice>,
     purposes: Vec<Choice>,
@@ -81,26 +78,9 @@ struct ChecksPage {
 
 impl ChecksPage {
     fn is_set(&self) -> bool {
-        let narrowed = self.lists.iter().chain(&self.purposes).any(|choice| choice.chosen);
-        self.period.is_set() || !self.case_number.is_empty() || narrowed
+        let chosen = chosen(&self.lists).or(chosen(&self.purposes));
+        self.period.is_set() || !self.case_number.is_empty() || chosen.is_some()
     }
-}
-
-/// Things with their titles, and which of them the address names; what is none of them narrows nothing.
-fn choices<'k>(
-    known: impl Iterator<Item = (&'k str, &'k str)>,
-    visit: &Visit,
-    filter: &str,
-) -> (Vec<Choice>, String) {
-    let named = visit.query.get(filter);
-    let mut choices: Vec<Choice> = Vec::new();
-    for (id, title) in known {
-        if choices.iter().all(|choice| choice.id != id) {
-            choices.push(Choice { id: id.to_owned(), title: title.to_owned(), chosen: named == Some(id) });
-        }
-    }
-    let chosen = choices.iter().find(|choice| choice.chosen).map(|choice| choice.id.clone());
-    (choices, chosen.unwrap_or_default())
 }
 
 pub(super) async fn checks(
@@ -112,14 +92,15 @@ pub(super) async fn checks(
     let case_number = visit.query.get("case").unwrap_or_default().to_owned();
     let known: Lists = app.of.api.get("/v1/lists", &visit.id).await?;
     let all = known.lists.iter();
-    let (lists, list) = choices(all.clone().map(|list| (&*list.list, &*list.title)), &visit, "list");
-    let purposes = all.flat_map(|list| &list.purposes).map(|it| (&*it.purpose, &*it.title));
-    let (purposes, purpose) = choices(purposes, &visit, "purpose");
+    let named = |id: &String, title: &String| Named { id: id.clone(), title: title.clone() };
+    let lists = choices(all.clone().map(|list| named(&list.list, &list.title)), &visit, "list");
+    let purposes = all.flat_map(|list| &list.purposes).map(|it| named(&it.purpose, &it.title));
+    let purposes = choices(purposes, &visit, "purpose");
     let search = Search {
         officer: &visit.login()?.account,
         case_number: &case_number,
-        list: &list,
-        purpose: &purpose,
+        list: chosen(&lists).unwrap_or_default(),
+        purpose: chosen(&purposes).unwrap_or_default(),
         from: from.unwrap_or_default(),
         until: until.unwrap_or_default(),
         newest_first: true,
@@ -127,7 +108,9 @@ pub(super) async fn checks(
         limit: PAGE,
     };
     let Page { receipts, next_cursor } = app.of.api.post("/v1/receipts/search", &search, &visit.id).await?;
-    let frame = Frame::new(&app.desk, &visit, visit.language.say("checks-title"), "checks");
+    let mut frame = Frame::new(&app.desk, &visit, visit.language.say("checks-title"), "checks");
+    let wrongs = period.wrongs(visit.language);
+    frame.wrong = !wrongs.is_empty();
     let rows = receipts.into_iter().map(|summary| Row {
         lists: known.titles(&summary.lists, visit.language),
         purpose: known.purposes(std::slice::from_ref(&summary.purpose), visit.language),
@@ -141,6 +124,7 @@ pub(super) async fn checks(
             .map(|next| format!("{}?{}", visit.path("/checks"), visit.query.with(&[("after", &next)]))),
         frame,
         period,
+        wrongs,
         lists,
         purposes,
         case_number,

@@ -9,18 +9,14 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{
-    App, PAGE,
-    check::{Wrongs, of_field},
-    id,
-    result::Asked,
-    says::Lists,
-};
+use super::{App, PAGE, check::of_field, id, result::Asked, says::Lists};
 use crate::{
     api::Trouble,
     frame::{Frame, page},
     language::Language,
+    paging::Paging,
     visit::{Fault, Visit},
+    wrongs::Wrongs,
 };
 
 /// Longest term that may be asked for, in days, as the node has it.
@@ -224,10 +220,7 @@ struct ConsentsPage {
     frame: Frame,
     rows: Vec<Row>,
     total: usize,
-    before: Option<String>,
-    after: Option<String>,
-    number: usize,
-    pages: usize,
+    paging: Paging,
 }
 
 pub(super) async fn consents(
@@ -237,28 +230,18 @@ pub(super) async fn consents(
     let Requests { mut requests } =
         app.of.api.post("/v1/consents/search", &Search { consent: "" }, &visit.id).await?;
     requests.reverse();
-    let (total, pages) = (requests.len(), requests.len().div_ceil(PAGE).max(1));
-    let number: usize = visit.query.get("page").and_then(|page| page.parse().ok()).unwrap_or(1);
-    let number = number.clamp(1, pages);
-    let to = |page: usize| format!("{}?page={page}", visit.path("/consents"));
+    let total = requests.len();
+    let paging = Paging::of(&visit, "/consents", total, PAGE);
     let frame = Frame::new(&app.desk, &visit, visit.language.say("wanted-all-title"), "wanted");
     let known: Lists = app.of.api.get("/v1/lists", &visit.id).await?;
-    let rows = requests.into_iter().skip((number - 1) * PAGE).take(PAGE).map(|request| Row {
+    let rows = paging.rows(requests.into_iter(), PAGE).map(|request| Row {
         lists: known.titles(&request.lists, visit.language),
         purposes: known.purposes(&request.purposes, visit.language),
         state: request.state(visit.language),
         when: frame.minute(&request.requested),
         href: visit.path(&format!("/consents/{}", request.consent)),
     });
-    page(&ConsentsPage {
-        rows: rows.collect(),
-        before: (number > 1).then(|| to(number - 1)),
-        after: (number < pages).then(|| to(number + 1)),
-        frame,
-        total,
-        number,
-        pages,
-    })
+    page(&ConsentsPage { rows: rows.collect(), paging, frame, total })
 }
 
 #[derive(Template)]

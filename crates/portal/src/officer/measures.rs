@@ -9,9 +9,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    App, PAGE,
-    check::Wrongs,
-    id,
+    App, PAGE, id,
     says::{List, Lists, Measure, RecordAt},
 };
 use crate::{
@@ -21,6 +19,7 @@ use crate::{
     language::Language,
     time,
     visit::{Fault, Visit},
+    wrongs::Wrongs,
 };
 
 /// Longest name of who decided, in characters: in any script no more than the 200 bytes that the node takes.
@@ -85,8 +84,8 @@ struct Row {
     state: String,
     /// Where the form that lifts it goes.
     lift: Option<String>,
-    /// Whether it was to be lifted by nobody.
-    wrong: bool,
+    /// The field of who lifts it.
+    field: String,
 }
 
 #[derive(Template)]
@@ -96,18 +95,7 @@ struct MeasuresPage {
     all: bool,
     rows: Vec<Row>,
     after: Option<String>,
-}
-
-impl MeasuresPage {
-    /// Where on the page somebody is to be named.
-    fn wrong(&self) -> Option<String> {
-        let place = self.rows.iter().position(|row| row.wrong)?;
-        Some(format!("#decider-{}", place + 1))
-    }
-
-    fn missing(&self) -> String {
-        missing(self.frame.language)
-    }
+    wrongs: Wrongs,
 }
 
 pub(super) async fn measures(
@@ -126,22 +114,31 @@ async fn listed(app: &App, visit: &Visit, wrong: Option<&str>) -> Result<Respons
     let mut frame = Frame::new(&app.desk, visit, visit.language.say("measures-title"), "measures");
     frame.wrong = wrong.is_some();
     let lists: Lists = app.of.api.get("/v1/lists", &visit.id).await?;
-    let rows = found.measures.into_iter().map(|known| Row {
-        list: lists.titles(std::slice::from_ref(&known.list), visit.language),
-        state: known.state(visit.language),
-        lift: known.registration.as_ref().filter(|_| known.stands()).map(|at| {
-            format!("{}?{}", visit.path(&format!("/measures/{}/lift", at.id)), visit.query.with(&[]))
-        }),
-        wrong: known.registration.as_ref().is_some_and(|at| wrong == Some(at.id.as_str())),
-        known,
-    });
+    let mut wrongs = Wrongs::default();
+    let mut row = |(place, known): (usize, Known)| {
+        let field = format!("decider-{}", place + 1);
+        if known.registration.as_ref().is_some_and(|at| wrong == Some(at.id.as_str())) {
+            wrongs = Wrongs::of(field.clone(), missing(visit.language));
+        }
+        Row {
+            list: lists.titles(std::slice::from_ref(&known.list), visit.language),
+            state: known.state(visit.language),
+            lift: known.registration.as_ref().filter(|_| known.stands()).map(|at| {
+                format!("{}?{}", visit.path(&format!("/measures/{}/lift", at.id)), visit.query.with(&[]))
+            }),
+            field,
+            known,
+        }
+    };
+    let rows = found.measures.into_iter().enumerate().map(&mut row).collect();
     page(&MeasuresPage {
-        rows: rows.collect(),
+        rows,
         after: found
             .next_cursor
             .map(|next| format!("{}?{}", visit.path("/measures"), visit.query.with(&[("after", &next)]))),
         frame,
         all,
+        wrongs,
     })
 }
 

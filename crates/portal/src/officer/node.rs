@@ -12,7 +12,7 @@ use crate::{
 
 #[derive(Deserialize)]
 struct Status {
-    member: String,
+    member_title: String,
     log_size: u64,
     #[serde(default)]
     as_of: Option<String>,
@@ -35,7 +35,7 @@ struct Quorum {
 
 #[derive(Deserialize)]
 struct Held {
-    list: String,
+    title: String,
     #[serde(default)]
     sealed_at: Option<String>,
     records: u64,

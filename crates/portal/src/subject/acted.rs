@@ -1,12 +1,17 @@
 //! Who acted for me: what somebody with a mandate, or a clerk, opened or changed, and what was refused to them.
 
 use askama::Template;
-use axum::{Extension, extract::State, response::Response};
+use axum::{
+    Extension,
+    extract::State,
+    response::{IntoResponse as _, Redirect, Response},
+};
 
 use super::App;
 use crate::{
     frame::{Frame, page},
     journal::{How, Outcome},
+    paging::Paging,
     person::Scope,
     visit::{Fault, Visit},
 };
@@ -32,10 +37,7 @@ struct ActedPage {
     frame: Frame,
     rows: Vec<Row>,
     total: u64,
-    before: Option<String>,
-    after: Option<String>,
-    number: usize,
-    pages: usize,
+    paging: Paging,
 }
 
 pub(super) async fn acted(
@@ -44,13 +46,13 @@ pub(super) async fn acted(
 ) -> Result<Response, Fault> {
     let who = visit.who(Scope::Read)?;
     let journal = app.desk.journal.as_ref().ok_or(Fault::NotFound)?;
-    let number: usize =
-        visit.query.get("page").and_then(|page| page.parse().ok()).filter(|page| *page > 0).unwrap_or(1);
-    let offset = u64::try_from(number - 1).unwrap_or(u64::MAX).saturating_mul(u64::from(PAGE));
+    let offset = u64::try_from(Paging::asked(&visit) - 1).unwrap_or(u64::MAX).saturating_mul(u64::from(PAGE));
     let (acts, total) = journal.of(who, offset, PAGE).await?;
-    let pages = usize::try_from(total.div_ceil(u64::from(PAGE))).unwrap_or(usize::MAX).max(1);
+    let paging = Paging::of(&visit, "/acted", usize::try_from(total).unwrap_or(usize::MAX), PAGE as usize);
+    if let Some(last) = paging.beyond(&visit, "/acted") {
+        return Ok(Redirect::to(&last).into_response());
+    }
     let frame = Frame::new(&app.desk, &visit, visit.language.say("acted-title"), "home");
-    let to = |page: usize| format!("{}?page={page}", visit.path("/acted"));
     let rows = acts.into_iter().map(|(id, act)| {
         let (family, word) = act.what.split_once('-').unwrap_or(("did", &act.what));
         let (outcome, refused) = match &act.outcome {
@@ -73,14 +75,6 @@ pub(super) async fn acted(
             id,
         }
     });
-    let template = ActedPage {
-        rows: rows.collect(),
-        total,
-        before: (number > 1).then(|| to(number - 1)),
-        after: (number < pages).then(|| to(number + 1)),
-        number,
-        pages,
-        frame,
-    };
+    let template = ActedPage { rows: rows.collect(), total, paging, frame };
     page(&template)
 }

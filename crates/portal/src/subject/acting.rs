@@ -1,5 +1,7 @@
 //! For whom somebody acts: for themself, under a mandate, or at the counter for the person who stands there.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::{
     Extension,
@@ -8,12 +10,14 @@ use axum::{
 };
 use tacit_model::{LogSafe, LogText};
 
-use super::App;
+use super::{App, lists::schemes};
 use crate::{
+    form::Fields,
     frame::{Frame, page},
     journal::{Act, Outcome},
     person::{Acting, Who},
     visit::{Fault, Visit},
+    wrongs::Wrongs,
 };
 
 /// Words of beginning and ending to act for another.
@@ -37,21 +41,24 @@ struct ActingPage {
     frame: Frame,
     choices: Vec<Choice>,
     clerk: bool,
-    /// Whether the clerk's form was not complete.
-    wrong: bool,
+    /// The kinds of codes that lists have, for the clerk.
+    schemes: Vec<String>,
+    form: Arc<Fields>,
+    wrongs: Wrongs,
 }
 
 pub(super) async fn acting(
     State(app): State<App>,
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Fault> {
-    show(&app, &visit, false)
+    show(&app, &visit, Wrongs::default()).await
 }
 
-fn show(app: &App, visit: &Visit, wrong: bool) -> Result<Response, Fault> {
+async fn show(app: &App, visit: &Visit, wrongs: Wrongs) -> Result<Response, Fault> {
     let login = visit.login()?;
+    let schemes = if login.clerk { schemes(app, visit).await? } else { Vec::new() };
     let mut frame = Frame::new(&app.desk, visit, visit.language.say("acting-title"), "acting");
-    frame.wrong = wrong;
+    frame.wrong = !wrongs.is_empty();
     let choices = login.mandates.iter().enumerate().map(|(place, mandate)| {
         let scopes =
             mandate.scopes.iter().map(|scope| visit.language.say(&format!("scope-{}", scope.as_str())));
@@ -63,7 +70,14 @@ fn show(app: &App, visit: &Visit, wrong: bool) -> Result<Response, Fault> {
             over: visit.now >= mandate.until,
         }
     });
-    page(&ActingPage { choices: choices.collect(), clerk: login.clerk, wrong, frame })
+    page(&ActingPage {
+        choices: choices.collect(),
+        clerk: login.clerk,
+        schemes,
+        form: visit.form.clone(),
+        wrongs,
+        frame,
+    })
 }
 
 /// Begins to act for somebody.
@@ -91,7 +105,18 @@ pub(super) async fn act(
                     who: Who { scheme: scheme.to_owned(), code: code.to_owned(), name: name.to_owned() },
                     why: why.to_owned(),
                 },
-                _ => return show(&app, &visit, true),
+                (scheme, code, name, why) => {
+                    let there = [("scheme", scheme), ("code", code), ("name", name), ("why", why)].map(
+                        |(field, typed)| {
+                            (
+                                field,
+                                if field == "scheme" { "acting-clerk-choose" } else { "acting-clerk-fill" },
+                                typed.is_some(),
+                            )
+                        },
+                    );
+                    return show(&app, &visit, Wrongs::missing(visit.language, &there)).await;
+                }
             }
         }
         None => return Err(Fault::NotAllowed),

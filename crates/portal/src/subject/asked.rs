@@ -12,14 +12,17 @@ use serde_json::{Map, Value};
 use super::{
     App,
     lists::{Askers, askers},
-    says::{About, Freshness, Named, Usage, Usages},
+    says::{About, Freshness, Usage, Usages},
 };
 use crate::{
+    choice::{Choice, choices, chosen},
     download::{download, safe},
     frame::{Frame, page},
+    paging::Paging,
     period::Period,
     person::Scope,
     visit::{Fault, Visit},
+    wrongs::Wrongs,
 };
 
 /// Entries of a page.
@@ -57,26 +60,12 @@ struct Row {
     href: String,
 }
 
-/// A name that the page can be narrowed to.
-struct Choice {
-    named: Named,
-    chosen: bool,
-}
-
-/// What is in the address, if it is one of these; what is not narrows nothing.
-fn chosen<'v>(visit: &'v Visit, field: &str, known: &[Named]) -> Option<&'v str> {
-    visit.query.get(field).filter(|value| known.iter().any(|named| named.id == **value))
-}
-
-fn choices(known: Vec<Named>, chosen: Option<&str>) -> Vec<Choice> {
-    known.into_iter().map(|named| Choice { chosen: Some(&*named.id) == chosen, named }).collect()
-}
-
 #[derive(Template)]
 #[template(path = "subject/asked.html")]
 struct AskedPage {
     frame: Frame,
     period: Period,
+    wrongs: Wrongs,
     agencies: Vec<Choice>,
     purposes: Vec<Choice>,
     /// Whether anything is filtered.
@@ -86,11 +75,7 @@ struct AskedPage {
     rows: Vec<Row>,
     total: usize,
     freshness: Freshness,
-    /// Addresses of the pages before and after.
-    before: Option<String>,
-    after: Option<String>,
-    number: usize,
-    pages: usize,
+    paging: Paging,
     csv: String,
     json: String,
 }
@@ -102,33 +87,30 @@ pub(super) async fn asked(
     let who = visit.who(Scope::Read)?;
     let period = Period::of(&visit.query);
     let (from, until) = period.bounds(&app.desk.zone);
-    let number =
-        visit.query.get("page").and_then(|page| page.parse().ok()).filter(|page| *page > 0).unwrap_or(1);
-    let offset = (number - 1_usize).saturating_mul(PAGE).saturating_add(1);
+    let offset = (Paging::asked(&visit) - 1).saturating_mul(PAGE).saturating_add(1);
     let Askers { agencies, purposes } = askers(&app, &visit).await?;
-    let (receiver, purpose) = (chosen(&visit, "agency", &agencies), chosen(&visit, "purpose", &purposes));
+    let (agencies, purposes) = (choices(agencies, &visit, "agency"), choices(purposes, &visit, "purpose"));
+    let (receiver, purpose) = (chosen(&agencies), chosen(&purposes));
     let find = Find { about: who.into(), from, until, receiver, purpose, offset, limit: PAGE };
     let found: Usages = app.of.api.post("/v1/findUsage", &find, &visit.id).await?;
-    let pages = found.total.div_ceil(PAGE).max(1);
-    let frame = Frame::new(&app.desk, &visit, visit.language.say("asked-title"), "asked");
-    let to = |page: usize| {
-        format!("{}?{}", visit.path("/asked"), visit.query.with(&[("page", &page.to_string())]))
-    };
-    if number > pages {
-        return Ok(Redirect::to(&to(pages)).into_response());
+    let paging = Paging::of(&visit, "/asked", found.total, PAGE);
+    if let Some(last) = paging.beyond(&visit, "/asked") {
+        return Ok(Redirect::to(&last).into_response());
     }
-    let chosen = receiver.is_some() || purpose.is_some();
+    let mut frame = Frame::new(&app.desk, &visit, visit.language.say("asked-title"), "asked");
+    let wrongs = period.wrongs(visit.language);
+    frame.wrong = !wrongs.is_empty();
+    let narrowed = receiver.is_some() || purpose.is_some();
     let none = if found.usage.is_empty() {
         let about: About<'_> = who.into();
         let ends: Ends = app.of.api.post("/v1/usagePeriod", &about, &visit.id).await?;
-        nobody(&frame, &period, chosen, &ends)
+        nobody(&frame, &period, narrowed, &ends)
     } else {
         String::new()
     };
     let export = |kind: &str| format!("{}?{}", visit.path(kind), visit.query.with(&[("page", "")]));
     let template = AskedPage {
-        before: (number > 1).then(|| to(number - 1)),
-        after: (number < pages).then(|| to(number + 1)),
+        paging,
         rows: found
             .usage
             .into_iter()
@@ -140,15 +122,14 @@ pub(super) async fn asked(
             })
             .collect(),
         frame,
-        narrowed: period.is_set() || chosen,
+        narrowed: period.is_set() || narrowed,
         none,
-        agencies: choices(agencies, receiver),
-        purposes: choices(purposes, purpose),
+        agencies,
+        purposes,
+        wrongs,
         period,
         total: found.total,
         freshness: found.freshness,
-        number,
-        pages,
         csv: export("/asked.csv"),
         json: export("/asked.json"),
     };
@@ -181,7 +162,8 @@ async fn everything(app: &App, visit: &Visit) -> Result<(Vec<Value>, Map<String,
     let who = visit.who(Scope::Read)?;
     let (from, until) = Period::of(&visit.query).bounds(&app.desk.zone);
     let Askers { agencies, purposes } = askers(app, visit).await?;
-    let (receiver, purpose) = (chosen(visit, "agency", &agencies), chosen(visit, "purpose", &purposes));
+    let (agencies, purposes) = (choices(agencies, visit, "agency"), choices(purposes, visit, "purpose"));
+    let (receiver, purpose) = (chosen(&agencies), chosen(&purposes));
     let mut all = Vec::new();
     loop {
         let (from, until) = (from.clone(), until.clone());

@@ -165,12 +165,14 @@ pub(super) struct Changed {
 #[template(path = "subject/changed.html")]
 struct ChangedPage {
     frame: Frame,
+    /// Who asks, or may ask.
+    agency: String,
     changed: Changed,
 }
 
 /// The page after a change.
-pub(super) fn told(app: &App, visit: &Visit, changed: Changed) -> Result<Response, Fault> {
-    page(&ChangedPage { frame: frame(app, visit, "changed-title"), changed })
+pub(super) fn told(app: &App, visit: &Visit, agency: &Named, changed: Changed) -> Result<Response, Fault> {
+    page(&ChangedPage { frame: frame(app, visit, "changed-title"), agency: agency.title.clone(), changed })
 }
 
 pub(super) async fn withdraw(
@@ -202,7 +204,7 @@ async fn change(app: &App, visit: &Visit, id: &str, change: &str) -> Result<Resp
     let consent = one(app, visit, Scope::Consent, id).await?;
     let about: About<'_> = visit.who(Scope::Consent)?.into();
     let path = format!("/v1/consents/{}/{change}", consent.terms.id);
-    told(app, visit, app.of.api.post(&path, &about, &visit.id).await?)
+    told(app, visit, &consent.terms.requester, app.of.api.post(&path, &about, &visit.id).await?)
 }
 
 /// The receipt of a consent, JSON-LD.

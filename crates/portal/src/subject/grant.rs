@@ -1,6 +1,8 @@
 //! A consent of the person's own accord, and one that is confirmed again. Chosen in the address, where nothing is changed;
 //! given on the page that shows all of it. Nothing is ticked beforehand.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::{
     Extension,
@@ -22,6 +24,7 @@ use crate::{
     frame::{Frame, page},
     person::Scope,
     visit::{Fault, Visit},
+    wrongs::Wrongs,
 };
 
 /// How often somebody may be allowed to ask.
@@ -37,20 +40,29 @@ struct Chosen {
 }
 
 impl Chosen {
-    /// All that is needed, out of what the agreement has; none while something is missing.
-    fn of(fields: &Fields, agreement: &Agreement, now: Millis) -> Option<Self> {
+    /// All that is needed, out of what the agreement has; or what is missing.
+    fn of(visit: &Visit, fields: &Fields, agreement: &Agreement) -> Result<Self, Wrongs> {
         let named = |field: &str, known: &[Named]| -> Option<Vec<Named>> {
             let find = |id: &str| known.iter().find(|named| named.id == id).cloned();
             let chosen: Vec<Named> = fields.all(field).into_iter().map(find).collect::<Option<_>>()?;
             (!chosen.is_empty()).then_some(chosen)
         };
-        let frequency = fields.get("frequency")?;
-        Some(Self {
-            lists: named("list", &agreement.lists)?,
-            purposes: named("purpose", &agreement.purposes)?,
-            frequency: FREQUENCIES.into_iter().find(|known| *known == frequency)?,
-            expires: expires(fields, now)?,
-        })
+        let (lists, purposes) = (named("list", &agreement.lists), named("purpose", &agreement.purposes));
+        let frequency = FREQUENCIES.into_iter().find(|known| fields.get("frequency") == Some(known));
+        match (lists, purposes, frequency, expires(fields, visit.now)) {
+            (Some(lists), Some(purposes), Some(frequency), Some(expires)) => {
+                Ok(Self { lists, purposes, frequency, expires })
+            }
+            (lists, purposes, frequency, expires) => Err(Wrongs::missing(
+                visit.language,
+                &[
+                    ("list", "request-list-missing", lists.is_some()),
+                    ("purpose", "request-purpose-missing", purposes.is_some()),
+                    ("frequency", "grant-often-missing", frequency.is_some()),
+                    ("days", "request-days-missing", expires.is_some()),
+                ],
+            )),
+        }
     }
 
     /// What the person reads before consenting; its hash stands in the consent.
@@ -66,7 +78,7 @@ impl Chosen {
                 ("frequency", frame.often(self.frequency).into()),
             ],
         );
-        format!("{words} {}", frame.say("withdraw-what"))
+        frame.joined(&[words, frame.say("withdraw-what")])
     }
 }
 
@@ -91,7 +103,9 @@ struct GrantPage {
     id: String,
     frequencies: [&'static str; 5],
     days: [u32; 3],
-    wrong: bool,
+    /// What was ticked before something was found missing.
+    form: Arc<Fields>,
+    wrongs: Wrongs,
 }
 
 /// Which agency, then what, then all of it once more.
@@ -106,10 +120,14 @@ pub(super) async fn form(
     if asked.is_some() && agreement.is_none() {
         return Err(Fault::NotFound);
     }
-    let chosen = agreement.as_ref().and_then(|agreement| Chosen::of(&visit.query, agreement, visit.now));
-    let wrong = agreement.is_some() && chosen.is_none() && visit.query.get("review").is_some();
+    let chosen = agreement.as_ref().map(|agreement| Chosen::of(&visit, &visit.query, agreement));
+    let (chosen, wrongs) = match chosen {
+        Some(Ok(chosen)) => (Some(chosen), Wrongs::default()),
+        Some(Err(wrongs)) if visit.query.get("review").is_some() => (None, wrongs),
+        _ => (None, Wrongs::default()),
+    };
     let mut frame = Frame::new(&app.desk, &visit, visit.language.say("grant-title"), "consents");
-    frame.wrong = wrong;
+    frame.wrong = !wrongs.is_empty();
     let agency = agreement.as_ref().map_or("", |agreement| agreement.requester.title.as_str());
     page(&GrantPage {
         notice: chosen.as_ref().map(|chosen| chosen.notice(&frame, agency, visit.now)).unwrap_or_default(),
@@ -120,7 +138,8 @@ pub(super) async fn form(
         chosen,
         frequencies: FREQUENCIES,
         days: DAYS,
-        wrong,
+        form: visit.query.clone(),
+        wrongs,
     })
 }
 
@@ -147,7 +166,7 @@ pub(super) async fn grant(
     let asked = visit.form.get("agreement");
     let agreement = agreements.iter().find(|agreement| Some(agreement.id.as_str()) == asked);
     let agreement = agreement.ok_or(Fault::NotFound)?;
-    let chosen = Chosen::of(&visit.form, agreement, visit.now).ok_or(Fault::Form)?;
+    let chosen = Chosen::of(&visit, &visit.form, agreement).map_err(|_| Fault::Form)?;
     let id = visit.form.get("id").and_then(parse_ulid).ok_or(Fault::Form)?;
     let frame = Frame::new(&app.desk, &visit, String::new(), "consents");
     let ids = |named: &'_ [Named]| named.iter().map(|named| named.id.clone()).collect::<Vec<_>>();
@@ -166,7 +185,8 @@ pub(super) async fn grant(
         expires: &chosen.expires,
         frequency: chosen.frequency,
     };
-    told(&app, &visit, app.of.api.post("/v1/consents", &consent, &visit.id).await?)
+    let given = app.of.api.post("/v1/consents", &consent, &visit.id).await?;
+    told(&app, &visit, &agreement.requester, given)
 }
 
 #[derive(Template)]
@@ -176,7 +196,7 @@ struct RenewPage {
     consent: Consent,
     /// Days from today that end later than it does.
     days: Vec<u32>,
-    wrong: bool,
+    wrongs: Wrongs,
 }
 
 /// The days from today that end later than a consent does.
@@ -186,14 +206,14 @@ pub(super) fn later(consent: &Consent, now: Millis) -> Vec<u32> {
     DAYS.into_iter().filter(|days| until(*days) > consent.terms.expires).collect()
 }
 
-fn ask(app: &App, visit: &Visit, consent: Consent, wrong: bool) -> Result<Response, Fault> {
+fn ask(app: &App, visit: &Visit, consent: Consent, wrongs: Wrongs) -> Result<Response, Fault> {
     let days = later(&consent, visit.now);
     if !consent.can("renew") || days.is_empty() {
         return Err(Fault::NotFound);
     }
     let mut frame = Frame::new(&app.desk, visit, visit.language.say("renew-title"), "consents");
-    frame.wrong = wrong;
-    page(&RenewPage { frame, consent, days, wrong })
+    frame.wrong = !wrongs.is_empty();
+    page(&RenewPage { frame, consent, days, wrongs })
 }
 
 /// Asks for how long a consent is confirmed again.
@@ -203,7 +223,7 @@ pub(super) async fn confirm(
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response, Fault> {
     let consent = one(&app, &visit, Scope::Consent, &id).await?;
-    ask(&app, &visit, consent, false)
+    ask(&app, &visit, consent, Wrongs::default())
 }
 
 #[derive(Serialize)]
@@ -223,7 +243,8 @@ pub(super) async fn renew(
     let consent = one(&app, &visit, Scope::Consent, &id).await?;
     let days = visit.form.get("days").and_then(|days| days.parse().ok());
     let Some(days) = days.filter(|days| later(&consent, visit.now).contains(days)) else {
-        return ask(&app, &visit, consent, true);
+        let wrongs = Wrongs::of("days", visit.language.say("request-days-missing"));
+        return ask(&app, &visit, consent, wrongs);
     };
     let frame = Frame::new(&app.desk, &visit, String::new(), "consents");
     let text = frame.language.with(
@@ -236,9 +257,9 @@ pub(super) async fn renew(
             ("frequency", frame.often(&consent.terms.frequency).into()),
         ],
     );
-    let shown =
-        Shown { language: visit.language.tag(), text: format!("{text} {}", frame.say("withdraw-what")) };
+    let text = frame.joined(&[text, frame.say("withdraw-what")]);
+    let shown = Shown { language: visit.language.tag(), text };
     let renewed = Renewed { about: visit.who(Scope::Consent)?.into(), days, shown };
     let path = format!("/v1/consents/{}/renew", consent.terms.id);
-    told(&app, &visit, app.of.api.post(&path, &renewed, &visit.id).await?)
+    told(&app, &visit, &consent.terms.requester, app.of.api.post(&path, &renewed, &visit.id).await?)
 }

@@ -1,5 +1,7 @@
 //! "Am I on a list?": what each list means and how one leaves it, and the person's own checks, one by one.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 use axum::{
     Extension,
@@ -126,6 +128,12 @@ pub(super) async fn all(app: &App, visit: &Visit) -> Result<(Vec<List>, Redress)
     Ok((lists, redress))
 }
 
+/// The kinds of codes that lists have.
+pub(super) async fn schemes(app: &App, visit: &Visit) -> Result<Vec<String>, Fault> {
+    let lists = known(app, visit).await?.lists;
+    Ok(lists.into_iter().map(|list| list.scheme).collect::<BTreeSet<_>>().into_iter().collect())
+}
+
 /// Who may ask, and for what: by agreements in force, and purposes of the registry.
 pub(super) async fn askers(app: &App, visit: &Visit) -> Result<Askers, Fault> {
     let Lists { requesters, purposes, .. } = known(app, visit).await?;
@@ -220,7 +228,7 @@ struct NewListingConsent<'w> {
 
 #[derive(Deserialize)]
 struct Joined {
-    goes_to: String,
+    goes_to_name: String,
     #[serde(default)]
     next_reading: Option<String>,
 }
@@ -254,7 +262,7 @@ pub(super) async fn join(
     let title = if given { "joined-given" } else { "joined-not" };
     let frame =
         Frame::new(&app.desk, &visit, visit.language.with(title, &[("list", (&list.title).into())]), "lists");
-    let Joined { goes_to, next_reading } = joined;
+    let Joined { goes_to_name: goes_to, next_reading } = joined;
     page(&JoinedPage { frame, goes_to, next_reading, href: visit.path(&format!("/lists/{}", list.id)) })
 }
 

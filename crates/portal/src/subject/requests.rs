@@ -1,5 +1,7 @@
 //! Requests for consent: shown whole, and allowed in whole or in part, or refused. Nothing is ticked beforehand.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::{
     Extension,
@@ -14,9 +16,11 @@ use super::{
     says::About,
 };
 use crate::{
+    form::Fields,
     frame::{Frame, page},
     person::Scope,
     visit::{Fault, Visit},
+    wrongs::Wrongs,
 };
 
 /// For how many days a request can be allowed, beside its own end.
@@ -30,7 +34,9 @@ struct RequestPage {
     /// What the person is told with it, and what their consent names.
     notice: String,
     days: Vec<u32>,
-    wrong: bool,
+    /// What was ticked before something was found missing.
+    form: Arc<Fields>,
+    wrongs: Wrongs,
 }
 
 async fn one(app: &App, visit: &Visit, scope: Scope, id: &str) -> Result<Asked, Fault> {
@@ -52,7 +58,7 @@ fn notice(frame: &Frame, asked: &Asked) -> String {
             ("frequency", frame.often(&terms.frequency).into()),
         ],
     );
-    format!("{words} {}", frame.say("withdraw-what"))
+    frame.joined(&[words, frame.say("withdraw-what")])
 }
 
 /// The days for which it can be allowed: those that end before it does.
@@ -62,12 +68,12 @@ fn days(visit: &Visit, asked: &Asked) -> Vec<u32> {
     DAYS.into_iter().filter(|days| until(*days) < asked.terms.expires).collect()
 }
 
-fn show(app: &App, visit: &Visit, asked: Asked, wrong: bool) -> Result<Response, Fault> {
+fn show(app: &App, visit: &Visit, asked: Asked, wrongs: Wrongs) -> Result<Response, Fault> {
     let mut frame = Frame::new(&app.desk, visit, visit.language.say("request-title"), "consents");
-    frame.wrong = wrong;
+    frame.wrong = !wrongs.is_empty();
     let notice = notice(&frame, &asked);
     let days = days(visit, &asked);
-    page(&RequestPage { frame, asked, notice, days, wrong })
+    page(&RequestPage { frame, asked, notice, days, form: visit.form.clone(), wrongs })
 }
 
 pub(super) async fn request(
@@ -76,7 +82,7 @@ pub(super) async fn request(
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response, Fault> {
     let asked = one(&app, &visit, Scope::Read, &id).await?;
-    show(&app, &visit, asked, false)
+    show(&app, &visit, asked, Wrongs::default())
 }
 
 /// What the person was shown.
@@ -112,16 +118,24 @@ pub(super) async fn allow(
     let within = |chosen: &[&str], asked: &[super::says::Named]| {
         !chosen.is_empty() && chosen.iter().all(|one| asked.iter().any(|known| known.id == **one))
     };
-    let (true, true, Some(days)) =
-        (within(&lists, &asked.terms.lists), within(&purposes, &asked.terms.purposes), days)
-    else {
-        return show(&app, &visit, asked, true);
+    let (known_lists, known_purposes) =
+        (within(&lists, &asked.terms.lists), within(&purposes, &asked.terms.purposes));
+    let (true, true, Some(days)) = (known_lists, known_purposes, days) else {
+        let wrongs = Wrongs::missing(
+            visit.language,
+            &[
+                ("list", "request-list-missing", known_lists),
+                ("purpose", "request-purpose-missing", known_purposes),
+                ("days", "request-days-missing", days.is_some()),
+            ],
+        );
+        return show(&app, &visit, asked, wrongs);
     };
     let frame = Frame::new(&app.desk, &visit, String::new(), "consents");
     let shown = Shown { language: visit.language.tag(), text: notice(&frame, &asked) };
     let allow = Allow { about: visit.who(Scope::Consent)?.into(), lists, purposes, days, shown };
     let path = format!("/v1/requests/{}/allow", asked.terms.id);
-    told(&app, &visit, app.of.api.post(&path, &allow, &visit.id).await?)
+    told(&app, &visit, &asked.terms.requester, app.of.api.post(&path, &allow, &visit.id).await?)
 }
 
 pub(super) async fn refuse(
@@ -132,5 +146,5 @@ pub(super) async fn refuse(
     let asked = one(&app, &visit, Scope::Consent, &id).await?;
     let about: About<'_> = visit.who(Scope::Consent)?.into();
     let path = format!("/v1/requests/{}/refuse", asked.terms.id);
-    told(&app, &visit, app.of.api.post(&path, &about, &visit.id).await?)
+    told(&app, &visit, &asked.terms.requester, app.of.api.post(&path, &about, &visit.id).await?)
 }

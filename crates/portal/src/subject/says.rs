@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{language::Language, person::Who};
+use tacit_policy::registry::entry::SUBJECT_ACCESS;
+
+use crate::{frame::Frame, language::Language, person::Who};
 
 /// Whom a call is about.
 #[derive(Serialize)]
@@ -30,6 +32,13 @@ pub(crate) struct LegalBasis {
     pub(crate) citation: String,
 }
 
+/// What the agreement allows at most.
+#[derive(Debug, Clone, Deserialize)]
+struct Limits {
+    checks_of_a_person_per_day: u64,
+    consent_required: bool,
+}
+
 /// Where a record stands.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 pub(crate) struct RecordAt {
@@ -52,7 +61,8 @@ pub(crate) struct Usage {
     #[serde(default)]
     pub(crate) legal_basis: Option<LegalBasis>,
     pub(crate) basis: String,
-    pub(crate) restrictions: String,
+    #[serde(default)]
+    limits: Option<Limits>,
     pub(crate) note: String,
     pub(crate) record: RecordAt,
     pub(crate) proof: String,
@@ -61,10 +71,10 @@ pub(crate) struct Usage {
 impl Usage {
     /// What happened, in one sentence.
     pub(crate) fn sentence(&self, language: Language) -> String {
-        let lists: Vec<&str> = self.lists.iter().map(|list| list.title.as_str()).collect();
-        let lists = lists.join(language.comma());
+        let lists = language.names(self.lists.iter().map(|list| list.title.as_str()));
         let purpose = self.purpose.as_ref().map_or("", |purpose| purpose.title.as_str());
-        let key = format!("outcome-{}", self.outcome.replace('_', "-"));
+        let own = if self.is_own() { "-own" } else { "" };
+        let key = format!("outcome-{}{own}", self.outcome.replace('_', "-"));
         let values = [
             ("agency", self.receiver_name.as_str().into()),
             ("lists", lists.into()),
@@ -76,13 +86,29 @@ impl Usage {
         }
     }
 
+    /// Whether it is the person's own look.
+    pub(crate) fn is_own(&self) -> bool {
+        self.purpose.as_ref().is_some_and(|purpose| purpose.id == SUBJECT_ACCESS)
+    }
+
+    /// What the receiver may do with the answer.
+    pub(crate) fn may_use(&self, frame: &Frame) -> Option<String> {
+        let limits = self.limits.as_ref().filter(|_| !self.is_own())?;
+        let mut said = vec![frame.with("entry-may-use", "count", limits.checks_of_a_person_per_day)];
+        said.extend(limits.consent_required.then(|| frame.say("entry-may-use-consent")));
+        Some(frame.joined(&said))
+    }
+
+    /// What else to know about it, in the page's language where there are words for it.
+    pub(crate) fn noted(&self, frame: &Frame) -> Option<String> {
+        let key = format!("note-{}", self.outcome.replace('_', "-"));
+        let words = || frame.language.find(&key).unwrap_or_else(|| self.note.clone());
+        (!self.note.is_empty()).then(words)
+    }
+
     /// Whether what is shown was proven when the log was read.
     pub(crate) fn is_verified(&self) -> bool {
         self.proof == "verified"
-    }
-
-    pub(crate) fn is_question(&self) -> bool {
-        matches!(self.outcome.as_str(), "permitted" | "refused")
     }
 }
 
@@ -90,7 +116,7 @@ impl Usage {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Freshness {
     pub(crate) as_of: Option<String>,
-    pub(crate) not_read_yet: Vec<String>,
+    pub(crate) not_read_yet_names: Vec<String>,
     pub(crate) findings: Vec<String>,
     pub(crate) next_reading: Option<String>,
 }

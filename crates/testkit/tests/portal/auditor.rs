@@ -157,7 +157,7 @@ async fn an_auditor_reads_a_log_that_was_verified_filters_it_and_takes_a_proof_a
     let entry = me.get(&href).await;
     dressed(&entry);
     assert!(entry.text.contains("Its place was recomputed from the record"), "{}", entry.text);
-    assert!(entry.text.contains("Beside the log") && entry.text.contains("(consent_required)"));
+    assert!(entry.text.contains("Beside the log") && entry.text.contains(">consent_required<"));
     let record = me.get(&format!("{href}/record")).await.text;
     assert!(record.starts_with("tacit-log/v1\nkind refused\n"), "{record}");
     let proof = TlogProof::parse(me.get(&format!("{href}/proof")).await.text.as_bytes()).unwrap();

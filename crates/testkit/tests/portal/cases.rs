@@ -103,8 +103,8 @@ async fn an_objection_is_read_and_decided_at_the_desk_by_who_decides_and_once() 
     // Who only keeps lists may ask none.
     assert!(sun.get("/en/check").await.text.contains("No agreement in force lets this agency ask"));
 
-    let waits = "One objection waits for your agency&#39;s decision, by 8 December 2026.";
-    assert!(!sun.get("/en/").await.text.contains("What needs you"));
+    let waits = "One objection waits for your agency’s decision, by 8 December 2026.";
+    assert!(!sun.get("/en/").await.text.contains("Waiting for you"));
 
     scene.notify().await;
     scene.object().await;
@@ -116,7 +116,9 @@ async fn an_objection_is_read_and_decided_at_the_desk_by_who_decides_and_once() 
     let home = sun.get("/en/").await;
     dressed(&home);
     assert!(home.text.contains(waits) && home.text.contains("/en/cases?level=objection"), "{}", home.text);
-    assert!(sun.get("/zh/").await.text.contains("有 1 件异议待本机构决定，最早的期限是2026年12月8日。"));
+    assert!(
+        sun.get("/zh/").await.text.contains("有 1 件异议待本机构决定，最早的期限为2026年12月8日（含当日）。")
+    );
     let case = sun.get(&at).await;
     dressed(&case);
     assert!(case.text.contains("I have paid.") && case.text.contains(&scene.code), "{}", case.text);
@@ -137,7 +139,7 @@ async fn an_objection_is_read_and_decided_at_the_desk_by_who_decides_and_once() 
     let case = sun.get(&at).await;
     assert!(case.text.contains("The listing is removed") && case.text.contains("The payment is proven."));
     assert!(!case.text.contains("name=\"decided_by\""), "it is decided once: {}", case.text);
-    assert!(!sun.get("/en/").await.text.contains("What needs you"));
+    assert!(!sun.get("/en/").await.text.contains("Waiting for you"));
     // Also by a form that was open meanwhile.
     let twice = sun.post(&at, &ruling).await;
     assert!(twice.text.contains("This was not done"), "{}", twice.text);

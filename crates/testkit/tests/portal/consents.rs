@@ -23,8 +23,8 @@ async fn a_person_asks_lists_about_themself_and_reads_what_listing_means() {
     let secret = lists.csrf();
     let said = me.post("/en/lists/check", &[("csrf", &secret), ("list", COURT)]).await;
     assert_eq!(said.status, StatusCode::OK, "{}", said.text);
-    assert!(said.text.contains("On the list Judgment defaulters"), "{}", said.text);
-    assert!(said.text.contains("Reference for an objection"), "{}", said.text);
+    assert!(said.text.contains("On the list “Judgment defaulters"), "{}", said.text);
+    assert!(said.text.contains("Reference, for a written objection"), "{}", said.text);
     assert!(said.text.contains("href=\"/zh/lists\""), "an answer is not asked for by a link: {}", said.text);
     // Another person is not on it, and an answer is about one list.
     let mut other = scene.visitor();
@@ -83,15 +83,15 @@ async fn a_request_is_allowed_in_part_and_withdrawn_at_the_desk_and_the_next_che
 
     // Nothing chosen, and something that was not asked for.
     let allow = format!("/en/requests/{id}/allow");
-    for wrong in [
-        vec![],
-        vec![("list", TAX), ("days", "30")],
-        vec![("list", COURT), ("purpose", "vendor-selection"), ("days", "30")],
+    for (wrong, says) in [
+        (vec![], "Choose for how long"),
+        (vec![("list", TAX), ("days", "30")], "Choose at least one purpose"),
+        (vec![("list", COURT), ("purpose", "vendor-selection"), ("days", "30")], "Choose at least one list"),
     ] {
         let mut form = vec![("csrf", &*secret)];
         form.extend(wrong);
         let page = me.post(&allow, &form).await;
-        assert!(page.text.contains("Choose at least one list"), "{}", page.text);
+        assert!(page.text.contains("There is a problem") && page.text.contains(says), "{}", page.text);
     }
     // Another person's request is none.
     let mut other = scene.visitor();
@@ -103,7 +103,7 @@ async fn a_request_is_allowed_in_part_and_withdrawn_at_the_desk_and_the_next_che
 
     let form = [("csrf", &*secret), ("list", TAX), ("purpose", "vendor-selection"), ("days", "30")];
     let page = me.post(&allow, &form).await;
-    assert!(page.text.contains("In force"), "{}", page.text);
+    assert!(page.text.contains("Your consent is in force"), "{}", page.text);
     assert_eq!(check().await, "not_listed");
     let receipt = me.get(&format!("/en/consents/{id}/receipt")).await;
     assert!(receipt.text.contains("schema_version"), "{}", receipt.text);
@@ -111,7 +111,7 @@ async fn a_request_is_allowed_in_part_and_withdrawn_at_the_desk_and_the_next_che
     let ask = me.get(&format!("/en/consents/{id}/withdraw")).await;
     assert!(ask.text.contains("Answers already given stay"), "{}", ask.text);
     let page = me.post(&format!("/en/consents/{id}/withdraw"), &[("csrf", &secret)]).await;
-    assert!(page.text.contains("Withdrawn"), "{}", page.text);
+    assert!(page.text.contains("Your consent is withdrawn"), "{}", page.text);
     assert_eq!(check().await, "consent_required");
     assert_eq!(me.get(&format!("/en/consents/{id}/withdraw")).await.status, StatusCode::NOT_FOUND);
     assert_eq!(other.get(&format!("/en/consents/{id}")).await.status, StatusCode::NOT_FOUND);
@@ -148,7 +148,10 @@ async fn a_consent_of_ones_own_accord_is_read_before_it_is_given_and_confirmed_a
     let (href, page) = found.expect("an agreement that needs consent");
     assert!(!page.text.contains("checked"), "nothing is ticked beforehand: {}", page.text);
     let short = me.get(&format!("{href}&review=yes&list={TAX}&days=30")).await;
-    assert!(short.text.contains("Choose at least one list"), "{}", short.text);
+    assert!(short.text.contains("Choose at least one purpose"), "{}", short.text);
+    assert!(short.text.contains("Choose how often at most"), "{}", short.text);
+    assert!(!short.text.contains("Choose at least one list"), "{}", short.text);
+    assert_eq!(short.text.matches(" checked").count(), 2, "what was chosen stays so: {}", short.text);
     let chosen = format!("{href}&review=yes&list={TAX}&purpose=vendor-selection&frequency=1%20DAY&days=30");
     let review = me.get(&chosen).await;
     assert!(
@@ -172,7 +175,7 @@ async fn a_consent_of_ones_own_accord_is_read_before_it_is_given_and_confirmed_a
     form.push(("csrf", &secret));
     for _ in 0..2 {
         let given = me.post("/en/consents/new", &form).await;
-        assert!(given.text.contains("In force"), "{}", given.text);
+        assert!(given.text.contains("Your consent is in force"), "{}", given.text);
     }
     assert_eq!(check().await, "not_listed");
     let consents = me.get("/en/consents").await;
@@ -183,7 +186,7 @@ async fn a_consent_of_ones_own_accord_is_read_before_it_is_given_and_confirmed_a
     let none = me.post(&renew, &[("csrf", &secret)]).await;
     assert!(none.text.contains("Choose for how long"), "{}", none.text);
     let renewed = me.post(&renew, &[("csrf", &secret), ("days", "365")]).await;
-    assert!(renewed.text.contains("In force, confirmed again"), "{}", renewed.text);
+    assert!(renewed.text.contains("Your consent is in force, confirmed again"), "{}", renewed.text);
     assert_eq!(me.get(&renew).await.status, StatusCode::NOT_FOUND, "it cannot end later than that");
 }
 
@@ -198,7 +201,7 @@ async fn a_favorable_list_is_joined_and_left_at_the_desk_and_an_adverse_one_is_n
     let join = "/en/lists/tax/trusted-taxpayers/join";
     for (given, says) in [("yes", "You consent to stand on"), ("no", "You do not consent to stand on")] {
         let page = me.post(join, &[("csrf", &secret), ("given", given)]).await;
-        assert!(page.text.contains(says) && page.text.contains("It goes to: tax"), "{}", page.text);
+        assert!(page.text.contains(says) && page.text.contains("It goes to: Tax authority"), "{}", page.text);
     }
     assert_eq!(me.post(join, &[("csrf", &secret)]).await.status, StatusCode::BAD_REQUEST);
     let adverse = me.post(&format!("/en/lists/{COURT}/join"), &[("csrf", &secret), ("given", "yes")]).await;

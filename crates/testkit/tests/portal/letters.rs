@@ -117,7 +117,8 @@ async fn a_person_reads_the_notice_objects_and_appeals_at_the_desk_and_sees_what
         assert!(!text.starts_with("I have") || page.text.contains("I have paid."), "{}", page.text);
     }
     let filed = object(&mut me, COURT, "I have paid.\r\nThe bailiff has the receipt.").await;
-    assert!(filed.text.contains("Your objection is taken down"), "{}", filed.text);
+    assert!(filed.text.contains("Your objection has been received"), "{}", filed.text);
+    assert!(filed.text.contains("It goes to: Intermediate court, enforcement bureau"), "{}", filed.text);
     let matter = href(&filed, "/en/objections/");
     let again = object(&mut me, COURT, "I have paid.").await;
     assert!(again.text.contains("You already object about this list"), "{}", again.text);
@@ -149,10 +150,10 @@ async fn a_person_reads_the_notice_objects_and_appeals_at_the_desk_and_sees_what
     court.decide(Level::First, id, ruling).await.unwrap();
     let decided = until(&clock, &mut me, &matter, "You can appeal until").await;
     assert!(decided.text.contains("The listing stands."), "{}", decided.text);
-    assert!(me.get("/zh/").await.text.contains("已有决定。您可以在"));
+    assert!(me.get("/zh/").await.text.contains("已有决定。您最迟可于"));
     let appeal = format!("{matter}/appeal");
     let empty = me.post(&appeal, &[("csrf", &secret), ("text", "")]).await;
-    assert!(empty.text.contains("Write what is wrong"), "{}", empty.text);
+    assert!(empty.text.contains("Write why the decision is wrong"), "{}", empty.text);
     assert!(
         empty.text.contains(&format!("href=\"{}\"", matter.replacen("/en/", "/zh/", 1))),
         "{}",
@@ -160,7 +161,7 @@ async fn a_person_reads_the_notice_objects_and_appeals_at_the_desk_and_sees_what
     );
     let text = "It was paid to the bailiff.";
     let filed = me.post(&appeal, &[("csrf", &secret), ("text", text)]).await;
-    assert!(filed.text.contains("Your appeal is taken down"), "{}", filed.text);
+    assert!(filed.text.contains("Your appeal has been received"), "{}", filed.text);
     let again = me.post(&appeal, &[("csrf", &secret), ("text", text)]).await;
     assert!(again.text.contains("Nothing can be appealed here any more"), "{}", again.text);
     let tax = scene.federation.redress("tax", scene.federation.clock()).await.unwrap();

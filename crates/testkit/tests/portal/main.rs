@@ -157,7 +157,16 @@ async fn a_person_sees_who_asked_with_a_proof_takes_it_away_and_logs_out_for_goo
     let scene = scene().await;
     let mut me = scene.visitor();
     me.log_in("paper").await;
-    // Whoever looks for the first time is read for from then on.
+    // Whoever looks for the first time is read for from then on; before that nothing is said about who asked.
+    let unread = me.get("/en/asked").await;
+    assert!(unread.text.contains("The log was not read for you yet."), "{}", unread.text);
+    assert!(
+        unread.text.contains("Not read yet for: Intermediate court, enforcement bureau"),
+        "{}",
+        unread.text
+    );
+    assert!(!unread.text.contains("Nobody asked"), "{}", unread.text);
+    scene.federation.read_anew("portal").await.unwrap();
     let empty = me.get("/en/asked").await;
     assert!(empty.text.contains("Nobody asked about you so far."), "{}", empty.text);
     scene.asked(&scene.codes[0]).await;
@@ -207,6 +216,9 @@ async fn a_person_sees_who_asked_with_a_proof_takes_it_away_and_logs_out_for_goo
         assert_eq!(page.text.contains("Nothing of this kind is on record"), count == 0, "{query}");
     }
 
+    // Who is still logged in is not told otherwise.
+    let stays = me.get("/en/goodbye").await;
+    assert_eq!((stays.status, stays.to()), (StatusCode::SEE_OTHER, "/en/"));
     let kept = me.clone();
     let out = me.post("/en/logout", &[("csrf", &asked.csrf())]).await;
     assert_eq!((out.status, out.to()), (StatusCode::SEE_OTHER, "/en/goodbye"));
@@ -313,7 +325,7 @@ async fn a_mandate_holds_for_what_it_says_and_until_its_end_and_a_clerk_helps_wh
         ]
     };
     let page = clerk.post("/en/acting", &form("")).await;
-    assert!(page.text.contains("Fill in all four fields"), "{}", page.text);
+    assert!(page.text.contains("Fill this in"), "{}", page.text);
     assert_eq!(clerk.post("/en/acting", &form("asks who asked")).await.status, StatusCode::SEE_OTHER);
     assert_eq!(clerk.get("/en/asked").await.status, StatusCode::OK);
 }

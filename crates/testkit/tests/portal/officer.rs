@@ -161,14 +161,14 @@ async fn an_officer_asks_one_list_reads_what_it_says_and_keeps_a_receipt_that_is
     assert_eq!(mine.text.matches("/receipt\"").count(), 1);
     assert!(!mine.text.contains(&scene.listed) && !mine.text.contains("T-2"));
     says(&chen.get("/en/checks?from=soon").await, &["There is a problem"]);
-    says(&chen.get("/en/checks?until=2020-01-01").await, &["You made no such checks."]);
+    says(&chen.get("/en/checks?until=2020-01-01").await, &["None of your checks matches."]);
     let mine = chen
         .get(&format!("/en/checks?list={}&purpose=public-procurement-eligibility", TAX.replace('/', "%2F")))
         .await;
     says(&mine, &["Newest first.", "value=\"tax/serious-violations\" selected"]);
     let at = |case: &str| mine.text.find(case).unwrap_or_else(|| panic!("{case}: {}", mine.text));
     assert!(at("T-2") < at("T-1"), "{}", mine.text);
-    says(&chen.get("/en/checks?purpose=vendor-selection").await, &["You made no such checks."]);
+    says(&chen.get("/en/checks?purpose=vendor-selection").await, &["None of your checks matches."]);
     says(&chen.get("/en/checks?list=nobody%2Fnothing").await, &["T-1", "T-2"]);
     let mut zhou = scene.officer("zhou").await;
     says(&zhou.get("/en/checks").await, &["You have made no checks."]);

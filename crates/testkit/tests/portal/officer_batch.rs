@@ -33,7 +33,10 @@ pub(crate) async fn ended(officer: &mut Visitor) -> Page {
         if !page.text.contains("data-module=\"tacit-poll\"") {
             return page;
         }
-        says(&page, &["The batch is running", "/en/batch/stop", "rows have an answer or a refusal"]);
+        says(
+            &page,
+            &["The batch is running", "/en/batch/stop", "rows that can be asked have an answer or a refusal"],
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     panic!("the batch does not end");
@@ -107,11 +110,11 @@ async fn a_file_is_planned_with_its_row_errors_asked_followed_and_taken_away() {
     dressed(&page);
     let words = [
         "Answers of the batch",
-        "3 of 3 rows have an answer or a refusal",
+        "3 of 3 rows that can be asked have an answer or a refusal",
         "An answer is not a decision.",
         "This says nothing about other lists.",
-        "On the list Serious tax violations",
-        "Not on the list Serious tax violations",
+        "On the list “Serious tax violations",
+        "Not on the list “Serious tax violations",
         "Category: ",
         "/receipt",
         "On the list (2)",
@@ -201,7 +204,7 @@ async fn a_batch_that_is_stopped_says_of_every_row_how_far_it_came() {
     says(&running, &["data-module=\"tacit-poll\"", "<progress", "Look again"]);
     press(&mut chen, "stop").await;
     let page = chen.get("/en/batch").await;
-    says(&page, &["It ended before its end.", "You stopped it.", "No answer ("]);
+    says(&page, &["You stopped the batch before it was done.", "Without a result ("]);
     let whole = answers(&mut chen).await;
     let rows = whole["rows"].as_array().unwrap();
     let waits = rows.iter().filter(|row| row["answer"] == "waits").count();
@@ -211,7 +214,7 @@ async fn a_batch_that_is_stopped_says_of_every_row_how_far_it_came() {
     // What was not asked by then is never asked.
     assert_eq!(rows[399]["answer"], "waits");
     tokio::time::sleep(Duration::from_secs(1)).await;
-    says(&chen.get("/en/checks?case=K-399").await, &["You made no such checks."]);
+    says(&chen.get("/en/checks?case=K-399").await, &["None of your checks matches."]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -65,7 +65,7 @@ impl Subject {
         let csrf = me.get(&format!("/en/requests/{consent}")).await.csrf();
         let form = [("csrf", &*csrf), ("list", TAX), ("purpose", "vendor-selection"), ("days", "30")];
         let page = me.post(&format!("/en/requests/{consent}/allow"), &form).await;
-        assert!(page.text.contains("In force"), "{}", page.text);
+        assert!(page.text.contains("Your consent is in force"), "{}", page.text);
         let request = scene.asks_consent().await;
         scene.federation.read_anew("portal").await.unwrap();
         assert_eq!(me.get(&format!("/en/requests/{request}")).await.status, StatusCode::OK);

@@ -153,7 +153,7 @@ impl CaseBody {
             case_id: case.id.to_string(),
             level: cases::level_word(case.level),
             list: case.list.to_string(),
-            title: registry.list(&case.list).map_or_else(|| case.list.to_string(), |it| it.title.clone()),
+            title: registry.list_title(&case.list).to_owned(),
             state: case.word(),
             meaning: cases::words(view),
             received_on: case.received_on.to_string(),
@@ -186,6 +186,8 @@ struct SubjectBody {
 struct EnclosedBody {
     /// Member that wrote it.
     from: String,
+    /// Its name.
+    from_title: String,
     /// What it says.
     #[schema(value_type = Object)]
     letter: Value,
@@ -206,6 +208,8 @@ struct LetterBody {
     at: String,
     /// Member that wrote it.
     from: String,
+    /// Its name.
+    from_title: String,
     /// Its record in the log, a ULID; absent while it waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, nullable = false, value_type = String, example = "01KAM2V7Q3ZJ6V6T1V8M3W9R5C")]
@@ -219,16 +223,19 @@ struct LetterBody {
 
 impl LetterBody {
     /// Letters of a case were taken or written here, so that each can be read.
-    fn new(view: &LetterView, own: &MemberId) -> Self {
+    fn new(view: &LetterView, own: &MemberId, registry: &Registry) -> Self {
+        let from = view.from.as_ref().unwrap_or(own);
         let enclosed = |it: &crate::redress::EnclosedView| EnclosedBody {
             from: it.from.to_string(),
+            from_title: registry.member_title(&it.from).to_owned(),
             letter: content(Some(&it.letter)),
         };
         Self {
             way: view.way.clone(),
             state: view.state.clone(),
             at: view.at.to_rfc3339(),
-            from: view.from.as_ref().unwrap_or(own).to_string(),
+            from: from.to_string(),
+            from_title: registry.member_title(from).to_owned(),
             record: view.record.clone(),
             letter: content(view.letter.as_ref()),
             encloses: view.encloses.iter().map(enclosed).collect(),
@@ -339,12 +346,12 @@ pub(super) async fn decide(
 }
 
 fn file(app: &Shared, call: &Call, view: &CaseView) -> Json<FileBody> {
-    let subject = &view.case.subject;
+    let (subject, registry, own) = (&view.case.subject, app.asker.registry(), app.asker.member());
     Json(FileBody {
         request_id: call.id.to_string(),
-        case: CaseBody::new(view, &app.asker.registry()),
+        case: CaseBody::new(view, &registry),
         subject: SubjectBody { scheme: subject.scheme.clone(), code: subject.code.clone() },
-        letters: view.letters.iter().map(|letter| LetterBody::new(letter, app.asker.member())).collect(),
+        letters: view.letters.iter().map(|letter| LetterBody::new(letter, own, &registry)).collect(),
         notice: NOTICE,
     })
 }

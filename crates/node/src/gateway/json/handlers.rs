@@ -24,7 +24,9 @@ use super::{
     lists, openapi,
     parse::parse,
     terms,
-    types::{CheckBody, HealthBody, InvalidRowBody, PlanBody, QuestionBody, QuorumBody, StatusBody},
+    types::{
+        CheckBody, HealthBody, HeldListBody, InvalidRowBody, PlanBody, QuestionBody, QuorumBody, StatusBody,
+    },
 };
 use crate::gateway::{
     batch::{self, Event},
@@ -225,20 +227,22 @@ pub(super) async fn status(
 ) -> Result<Json<StatusBody>, Problem> {
     let status = app.asker.status().await?;
     let letters_waiting = cases::letters_waiting(&app).await?;
+    let registry = app.asker.registry();
     let quorum = status.quorum.map(|(log_size, at)| QuorumBody { log_size, at: at.to_rfc3339() });
     Ok(Json(StatusBody {
         request_id: call.id.to_string(),
         member: app.asker.member().to_string(),
+        member_title: registry.member_title(app.asker.member()).to_owned(),
         application: call.application.map(|name| name.to_string()).unwrap_or_default(),
         log_size: status.log_size,
         as_of: status.as_of.map(Millis::to_rfc3339),
         age_ms: status.as_of.map(|as_of| app.asker.now().since(as_of)),
-        registry_number: app.asker.registry().number(),
+        registry_number: registry.number(),
         quorum,
         stopped: status.stopped.map(|reason| reason.as_str()),
         stopped_meaning: status.stopped.map(|reason| format!("{} {}", reason.meaning(), reason.advice())),
         letters_waiting,
-        held: status.held.iter().map(Into::into).collect(),
+        held: status.held.iter().map(|held| HeldListBody::new(held, &registry)).collect(),
         subjects: status.subjects,
         measures: status.measures.into(),
     }))

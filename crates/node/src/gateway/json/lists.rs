@@ -84,7 +84,7 @@ fn list_body(registry: &Registry, requester: &MemberId, list: &List, now: Millis
     (!purposes.is_empty()).then(|| ListBody {
         list: list.id.to_string(),
         title: list.title.clone(),
-        holder_title: holder_title(registry, list),
+        holder_title: registry.member_title(&list.id.holder_id()).to_owned(),
         scheme: list.scheme.clone(),
         adverse: list.adverse,
         what_listing_means: list.what_listing_means.clone(),
@@ -92,12 +92,6 @@ fn list_body(registry: &Registry, requester: &MemberId, list: &List, now: Millis
         purposes,
         measures: measures(registry, requester, list, now),
     })
-}
-
-/// The name in words of who keeps a list.
-pub(super) fn holder_title(registry: &Registry, list: &List) -> String {
-    let holder = list.id.holder_id();
-    registry.member(&holder).map_or_else(|| holder.to_string(), |member| member.title.clone())
 }
 
 fn measures(registry: &Registry, requester: &MemberId, list: &List, now: Millis) -> Vec<AllowedMeasure> {

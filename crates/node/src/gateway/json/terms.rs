@@ -94,7 +94,7 @@ fn of_answer(
     Some(TermsBody {
         list: answer.list.to_string(),
         title: list.title.clone(),
-        holder_title: super::lists::holder_title(registry, list),
+        holder_title: registry.member_title(&list.id.holder_id()).to_owned(),
         agreement: agreement.id.to_string(),
         legal_basis: registry.law(&agreement.legal_basis),
         usable_until: as_of.plus_ms(agreement.data_life.millis()).to_rfc3339(),

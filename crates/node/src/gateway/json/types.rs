@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tacit_client::{AgreementLimit, TableVersion};
 use tacit_model::{Millis, RequestId};
+use tacit_policy::Registry;
 use tacit_wire::gateway::HeldList;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
@@ -204,6 +205,8 @@ pub(super) struct StatusBody {
     pub(super) request_id: String,
     /// Member id of the agency.
     pub(super) member: String,
+    /// Its name.
+    pub(super) member_title: String,
     /// The application whose token was shown.
     pub(super) application: String,
     /// Log size this node has verified; 0 when none yet.
@@ -260,6 +263,8 @@ pub(super) struct QuorumBody {
 pub(super) struct HeldListBody {
     /// List id.
     list: String,
+    /// Its name in words.
+    title: String,
     /// Current epoch and newest logged version; absent when never sealed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, nullable = false, value_type = TableBody)]
@@ -276,9 +281,11 @@ pub(super) struct HeldListBody {
     pending: u64,
 }
 
-impl From<&HeldList> for HeldListBody {
-    fn from(held: &HeldList) -> Self {
+impl HeldListBody {
+    pub(super) fn new(held: &HeldList, registry: &Registry) -> Self {
+        let known = held.list_id.parse().ok().and_then(|id| registry.list(&id));
         Self {
+            title: known.map_or_else(|| held.list_id.clone(), |list| list.title.clone()),
             list: held.list_id.clone(),
             table: (held.version > 0)
                 .then(|| TableVersion { epoch: held.epoch, version: held.version }.into()),

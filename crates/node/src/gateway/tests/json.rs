@@ -312,7 +312,7 @@ async fn the_lists_that_may_be_asked_are_those_of_the_agreements() {
 #[tokio::test]
 async fn the_status_names_the_node_and_the_application() {
     let body = Caller::new(FakeAsker::new()).get("/v1/status").await.json();
-    assert_eq!(body["member"], "procurement");
+    assert_eq!((&body["member"], &body["member_title"]), (&json!("procurement"), &json!("The procurement")));
     assert_eq!(body["application"], "intake");
     assert_eq!(
         (&body["log_size"], &body["subjects"], &body["registry_number"]),

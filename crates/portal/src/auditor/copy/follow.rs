@@ -88,11 +88,12 @@ async fn keep(copy: &LogCopy, at: Millis) {
         Found::log_fails(end.auditor.registry().coordinator().as_str(), now.size(), why)
     };
     let kept = tokio::task::spawn_blocking(move || end.findings().keep(at, &[found])).await;
-    match kept {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => tracing::error!(%error, "the failure of the log is not among the findings"),
-        Err(error) => tracing::error!(%error, "the failure of the log is not among the findings"),
-    }
+    let why = match kept {
+        Ok(Ok(_)) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    tracing::error!(%why, "the failure of the log is not among the findings");
 }
 
 /// One look: up to the newest checkpoint that a quorum stands behind.

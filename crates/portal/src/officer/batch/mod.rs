@@ -31,14 +31,16 @@ use self::{
 };
 use super::{
     App, PAGE,
-    check::{TEXT_MAX, Wrongs, chosen, of_field},
+    check::{TEXT_MAX, chosen, of_field},
     says::{List, Lists},
 };
 use crate::{
     api::Trouble,
     form::Fields,
     frame::{Frame, page},
+    paging::Paging,
     visit::{Fault, Visit},
+    wrongs::Wrongs,
 };
 
 #[derive(Template)]
@@ -64,8 +66,8 @@ struct RowShown {
     case_number: String,
     words: String,
     as_of: String,
-    /// Number and address of its receipt.
-    receipt: Option<(u64, String)>,
+    /// Number of its record, and the address of its receipt.
+    record: Option<(u64, Option<String>)>,
 }
 
 /// A kind of row, to show no others.
@@ -90,10 +92,7 @@ struct JobPage<'j> {
     limits: Vec<LimitRow>,
     choices: Vec<Choice>,
     rows: Vec<RowShown>,
-    number: usize,
-    pages: usize,
-    before: Option<String>,
-    after: Option<String>,
+    paging: Paging,
 }
 
 impl JobPage<'_> {
@@ -105,11 +104,17 @@ impl JobPage<'_> {
         matches!(self.phase, Phase::Running)
     }
 
+    fn shows_all(&self) -> bool {
+        self.choices.iter().all(|choice| !choice.here)
+    }
+
     /// Why it ended before its end.
     fn early(&self) -> Option<String> {
         match &self.phase {
             Phase::Stopped => Some(self.frame.say("batch-stopped")),
-            Phase::Broken(trouble) => Some(self.frame.reason(&trouble.reason)),
+            Phase::Broken(trouble) => {
+                Some(self.frame.with("batch-broken", "why", self.frame.reason(&trouble.reason)))
+            }
             Phase::Planned | Phase::Running | Phase::Done => None,
         }
     }
@@ -150,11 +155,9 @@ fn show(app: &App, visit: &Visit, job: &Job) -> Result<Response, Fault> {
     let total = inside.rows.len();
     let wrong = inside.count(Kind::Wrong);
     let shown = wanted.map_or(total, |kind| inside.count(kind));
-    let pages = shown.div_ceil(PAGE).max(1);
-    let number = visit.query.get("page").and_then(|text| text.parse().ok()).unwrap_or(1_usize);
-    let number = number.clamp(1, pages);
+    let paging = Paging::of(visit, "/batch", shown, PAGE);
     let rows = inside.rows.iter().filter(|row| wanted.is_none_or(|kind| row.kind == kind));
-    let rows = rows.skip((number - 1) * PAGE).take(PAGE).map(|row| {
+    let rows = paging.rows(rows, PAGE).map(|row| {
         let told = in_words(row, &job.titles.list, &frame);
         RowShown {
             number: row.number,
@@ -162,15 +165,13 @@ fn show(app: &App, visit: &Visit, job: &Job) -> Result<Response, Fault> {
             case_number: row.case_number.as_deref().unwrap_or(&job.question.case_number).clone(),
             words: told.words,
             as_of: frame.minute(&told.as_of),
-            receipt: told
-                .record
-                .filter(|_| !told.as_of.is_empty())
-                .map(|(id, index)| (index, visit.path(&format!("/checks/{id}/receipt")))),
+            // A refusal is on record and has no receipt.
+            record: told.record.map(|(id, index)| {
+                let receipt = (!told.as_of.is_empty()).then(|| visit.path(&format!("/checks/{id}/receipt")));
+                (index, receipt)
+            }),
         }
     });
-    let to = |number: usize| {
-        format!("{}?{}", visit.path("/batch"), visit.query.with(&[("page", &number.to_string())]))
-    };
     let choices = Kind::ALL.into_iter().map(|kind| Choice {
         kind: kind.as_str(),
         words: frame.word("batch-kind", kind.as_str()),
@@ -192,10 +193,7 @@ fn show(app: &App, visit: &Visit, job: &Job) -> Result<Response, Fault> {
         askable: total - wrong,
         done: total - wrong - inside.count(Kind::Waits),
         wrong,
-        number,
-        pages,
-        before: (number > 1).then(|| to(number - 1)),
-        after: (number < pages).then(|| to(number + 1)),
+        paging,
         frame,
         job,
     })

@@ -93,6 +93,7 @@ struct LetterPage {
     frame: Frame,
     post: Post,
     sentence: String,
+    who: String,
     fields: Vec<Said>,
     /// Address of the objection that it belongs to.
     matter: Option<String>,
@@ -117,6 +118,7 @@ pub(in crate::subject) async fn letter(
     let objects = post.kind == "listing-notice" && post.counts() && visit.who(Scope::Object).is_ok();
     let template = LetterPage {
         sentence: post.sentence(&frame),
+        who: post.between(&[post.to_name.as_str()], &frame),
         fields: post.letter.as_ref().map(|letter| fields(letter, &frame)).unwrap_or_default(),
         matter: has_matter.then(|| visit.path(&format!("/objections/{}", post.thread()))),
         object: list.filter(|_| objects).map(|list| visit.path(&format!("/objections/new?list={list}"))),

@@ -27,6 +27,7 @@ use crate::{
     frame::{Frame, page},
     person::Scope,
     visit::{Fault, Visit},
+    wrongs::Wrongs,
 };
 
 /// Longest text of an appeal, in characters.
@@ -55,6 +56,13 @@ pub(super) struct Matter {
     pub(super) overdue: bool,
     #[serde(default)]
     pub(super) appeal_until: Option<String>,
+}
+
+impl Matter {
+    /// Whether nobody has said yet that they have it.
+    fn is_on_its_way(&self) -> bool {
+        matches!(self.state.as_str(), "waits" | "sent" | "appeal_waits" | "appealed")
+    }
 }
 
 /// A letter. What it says is read by its page alone.
@@ -86,6 +94,23 @@ impl Post {
         self.field("thread")
     }
 
+    /// What its body says under a name.
+    fn said(&self, name: &str) -> &str {
+        let body = self.letter.as_ref().and_then(|letter| letter.get("body"));
+        body.and_then(|body| body.get(name)).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Between whom it went; `receivers` by their names.
+    fn between(&self, receivers: &[&str], frame: &Frame) -> String {
+        let receivers = || frame.language.names(receivers.iter().copied());
+        match (self.to_name.as_str(), self.kind.as_str()) {
+            ("", _) => frame.with("letter-from", "agency", &self.from_name),
+            // The person did not write it.
+            (_, "review-decision") => frame.with("letter-passed-on", "agency", receivers()),
+            _ => frame.with("letter-to", "agency", receivers()),
+        }
+    }
+
     /// Whether it says what its sender may say.
     pub(super) fn counts(&self) -> bool {
         self.problem.is_empty()
@@ -95,6 +120,9 @@ impl Post {
     pub(super) fn sentence(&self, frame: &Frame) -> String {
         match self.kind.as_str() {
             "" => frame.say("letter-unreadable"),
+            "decision" if self.said("level") == "review" => {
+                frame.about("letter-kind-decision-review", &self.list_name)
+            }
             kind => frame.about(&format!("letter-kind-{kind}"), &self.list_name),
         }
     }
@@ -153,10 +181,7 @@ fn rows<'a>(letters: impl Iterator<Item = &'a Post>, frame: &Frame) -> Vec<Row> 
         rows.push(Row {
             sentence: post.sentence(frame),
             when: post.logtime.as_deref().map(|at| frame.minute(at)),
-            who: match post.to_name.as_str() {
-                "" => frame.with("letter-from", "agency", &post.from_name),
-                _ => frame.with("letter-to", "agency", receivers.join(frame.language.comma())),
-            },
+            who: post.between(&receivers, frame),
             id: post.id().to_owned(),
             problem: post.problem.clone(),
         });
@@ -209,23 +234,17 @@ struct MatterPage {
     /// Whether the person may appeal here now.
     may_appeal: bool,
     text: String,
-    wrong: Option<String>,
+    wrongs: Wrongs,
 }
 
-async fn show(
-    app: &App,
-    visit: &Visit,
-    id: &str,
-    text: String,
-    wrong: Option<String>,
-) -> Result<Response, Fault> {
+async fn show(app: &App, visit: &Visit, id: &str, text: String, wrongs: Wrongs) -> Result<Response, Fault> {
     let known = known(app, visit, Scope::Read).await?;
     let matter = known.objections.into_iter().find(|matter| matter.id == id).ok_or(Fault::NotFound)?;
     let mut frame = frame(app, visit, "matter-title");
-    frame.wrong = wrong.is_some();
+    frame.wrong = !wrongs.is_empty();
     let rows = rows(known.letters.iter().filter(|post| post.thread() == id), &frame);
     let may_appeal = matter.appeal_until.is_some() && visit.who(Scope::Object).is_ok();
-    page(&MatterPage { frame, matter, rows, may_appeal, text, wrong })
+    page(&MatterPage { frame, matter, rows, may_appeal, text, wrongs })
 }
 
 pub(super) async fn matter(
@@ -233,7 +252,7 @@ pub(super) async fn matter(
     Extension(visit): Extension<Visit>,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response, Fault> {
-    show(&app, &visit, &id, String::new(), None).await
+    show(&app, &visit, &id, String::new(), Wrongs::default()).await
 }
 
 #[derive(Serialize)]
@@ -253,19 +272,19 @@ pub(super) async fn appeal(
     let about: About<'_> = visit.who(Scope::Object)?.into();
     let text = written(&visit);
     let wrong = match text.chars().count() {
-        0 => Some(visit.language.say("object-text-missing")),
+        0 => Some(visit.language.say("appeal-text-missing")),
         length if length > APPEAL_MAX => Some(too_long(&visit, APPEAL_MAX)),
         _ => None,
     };
-    if wrong.is_some() {
-        return show(&app, &visit, &id, text, wrong).await;
+    if let Some(wrong) = wrong {
+        return show(&app, &visit, &id, text, Wrongs::of("text", wrong)).await;
     }
     let appeal = NewAppeal { about, objection: &id, text: &text };
     match app.of.api.post::<object::Filed>("/v1/appeals", &appeal, &visit.id).await {
         Ok(filed) => object::told(&app, &visit, "filed-appeal", filed).await,
         Err(trouble) => {
             let wrong = refused(&visit, trouble, "appeal-not-open")?;
-            show(&app, &visit, &id, text, Some(wrong)).await
+            show(&app, &visit, &id, text, Wrongs::of("text", wrong)).await
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::{
         says::About,
     },
     visit::{Fault, Visit},
+    wrongs::Wrongs,
 };
 
 /// Longest text of an objection, in characters.
@@ -28,28 +29,15 @@ struct ObjectPage {
     chosen: String,
     text: String,
     max: usize,
-    wrong: Option<(&'static str, String)>,
+    wrongs: Wrongs,
 }
 
-impl ObjectPage {
-    /// What is wrong with a field, by its place on the page.
-    fn wrong_at(&self, at: &str) -> Option<&str> {
-        self.wrong.as_ref().filter(|(place, _)| *place == at).map(|(_, what)| what.as_str())
-    }
-}
-
-async fn show(
-    app: &App,
-    visit: &Visit,
-    chosen: &str,
-    text: &str,
-    wrong: Option<(&'static str, String)>,
-) -> Result<Response, Fault> {
+async fn show(app: &App, visit: &Visit, chosen: &str, text: &str, wrongs: Wrongs) -> Result<Response, Fault> {
     let who = visit.who(Scope::Object)?;
     let (lists, redress) = all(app, visit).await?;
     let lists = lists.into_iter().filter(|list| list.takes_objections_of(who)).collect();
     let mut frame = frame(app, visit, "object-title");
-    frame.wrong = wrong.is_some();
+    frame.wrong = !wrongs.is_empty();
     page(&ObjectPage {
         frame,
         lists,
@@ -57,7 +45,7 @@ async fn show(
         chosen: chosen.to_owned(),
         text: text.to_owned(),
         max: OBJECTION_MAX,
-        wrong,
+        wrongs,
     })
 }
 
@@ -65,7 +53,7 @@ pub(in crate::subject) async fn form(
     State(app): State<App>,
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Fault> {
-    show(&app, &visit, visit.query.get("list").unwrap_or_default(), "", None).await
+    show(&app, &visit, visit.query.get("list").unwrap_or_default(), "", Wrongs::default()).await
 }
 
 #[derive(Serialize)]
@@ -80,7 +68,7 @@ struct NewObjection<'w> {
 #[derive(Deserialize)]
 pub(in crate::subject) struct Filed {
     objection: String,
-    goes_to: String,
+    goes_to_name: String,
     #[serde(default)]
     next_reading: Option<String>,
 }
@@ -92,21 +80,25 @@ pub(in crate::subject) async fn object(
     let about: About<'_> = visit.who(Scope::Object)?.into();
     let list = visit.form.get("list").unwrap_or_default();
     let text = &written(&visit);
-    let wrong = match text.chars().count() {
-        _ if list.is_empty() => Some(("#list", visit.language.say("object-list-missing"))),
-        0 => Some(("#text", visit.language.say("object-text-missing"))),
-        length if length > OBJECTION_MAX => Some(("#text", too_long(&visit, OBJECTION_MAX))),
-        _ => None,
-    };
-    if wrong.is_some() {
-        return show(&app, &visit, list, text, wrong).await;
+    let mut wrongs = Wrongs::missing(
+        visit.language,
+        &[
+            ("list", "object-list-missing", !list.is_empty()),
+            ("text", "object-text-missing", !text.is_empty()),
+        ],
+    );
+    if text.chars().count() > OBJECTION_MAX {
+        wrongs.add("text", too_long(&visit, OBJECTION_MAX));
+    }
+    if !wrongs.is_empty() {
+        return show(&app, &visit, list, text, wrongs).await;
     }
     let objection = NewObjection { about, list, text };
     match app.of.api.post("/v1/objections", &objection, &visit.id).await {
         Ok(filed) => told(&app, &visit, "filed-objection", filed).await,
         Err(trouble) => {
             let wrong = refused(&visit, trouble, "object-under-way")?;
-            show(&app, &visit, list, text, Some(("#list", wrong))).await
+            show(&app, &visit, list, text, Wrongs::of("list", wrong)).await
         }
     }
 }
@@ -127,7 +119,7 @@ pub(super) async fn told(
     title: &'static str,
     filed: Filed,
 ) -> Result<Response, Fault> {
-    let Filed { objection, goes_to, next_reading } = filed;
+    let Filed { objection, goes_to_name: goes_to, next_reading } = filed;
     let href = visit.path(&format!("/objections/{objection}"));
     page(&FiledPage { frame: frame(app, visit, title), goes_to, next_reading, href })
 }

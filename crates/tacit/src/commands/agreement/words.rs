@@ -37,14 +37,13 @@ pub(super) fn refused(trial: &Trial, registry: &Registry, now: Millis) -> Vec<Re
 
 pub(super) fn of(trial: &Trial, registry: &Registry, refused: &[Refused]) -> String {
     let it = trial.agreement();
-    let title = |id| registry.member(id).map_or_else(|| id.to_string(), |member| member.title.clone());
     let mut lines = vec![
         format!("Agreement {}", it.id),
         format!(
             "  {} ({}) lets {} ({}) ask",
-            title(&it.holder),
+            registry.member_title(&it.holder),
             it.holder,
-            title(&it.requester),
+            registry.member_title(&it.requester),
             it.requester
         ),
     ];
