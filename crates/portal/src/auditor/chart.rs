@@ -5,7 +5,7 @@ use jiff::{civil::Date, tz::TimeZone};
 use tacit_model::Millis;
 
 use super::copy::Rows;
-use crate::language::Language;
+use crate::{language::Language, time};
 
 /// Days on the chart.
 const DAYS: usize = 14;
@@ -82,7 +82,7 @@ pub(super) fn chart(days: &[Day], language: Language) -> Chart {
         |place: usize, count: u64| Bar { x: percent(place), y: FLOOR - height(count), height: height(count) };
     let label = |date: Date| match language {
         Language::English => date.strftime("%-d %b").to_string(),
-        Language::Chinese => date.strftime("%-m月%-d日").to_string(),
+        Language::Chinese => date.strftime("%-m/%-d").to_string(),
     };
     let columns = days.iter().enumerate().map(|(place, day)| {
         let left = LEFT + place * SLOT;
@@ -96,7 +96,8 @@ pub(super) fn chart(days: &[Day], language: Language) -> Chart {
         }
     });
     let busiest = days.iter().max_by_key(|day| day.permitted + day.refused);
-    let busiest = busiest.map(|day| (label(day.date), day.permitted + day.refused));
+    let busiest =
+        busiest.map(|day| (time::day(&day.date.to_string(), language), day.permitted + day.refused));
     Chart {
         columns: columns.collect(),
         grid: [0, top / 2, top].map(|count| (FLOOR - height(count), count)).to_vec(),
@@ -148,7 +149,7 @@ mod tests {
         let last = |back: usize| (days[DAYS - 1 - back].permitted, days[DAYS - 1 - back].refused);
         assert_eq!((last(0), last(1), last(2)), ((2, 0), (0, 1), (0, 0)));
         let chart = chart(&days, Language::English);
-        assert_eq!(chart.most, Some(("21 Nov".to_owned(), 2)));
+        assert_eq!(chart.most, Some(("21 November 2026".to_owned(), 2)));
         for column in &chart.columns {
             for bar in [&column.permitted, &column.refused] {
                 assert!(bar.y >= TOP && bar.y + bar.height == FLOOR);

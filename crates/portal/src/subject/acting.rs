@@ -106,16 +106,13 @@ pub(super) async fn act(
                     why: why.to_owned(),
                 },
                 (scheme, code, name, why) => {
-                    let there = [("scheme", scheme), ("code", code), ("name", name), ("why", why)].map(
-                        |(field, typed)| {
-                            (
-                                field,
-                                if field == "scheme" { "acting-clerk-choose" } else { "acting-clerk-fill" },
-                                typed.is_some(),
-                            )
-                        },
-                    );
-                    return show(&app, &visit, Wrongs::missing(visit.language, &there)).await;
+                    let fields = [
+                        ("scheme", "acting-clerk-choose", scheme.is_some()),
+                        ("code", "acting-clerk-code-missing", code.is_some()),
+                        ("name", "acting-clerk-name-missing", name.is_some()),
+                        ("why", "acting-clerk-why-missing", why.is_some()),
+                    ];
+                    return show(&app, &visit, Wrongs::missing(visit.language, &fields)).await;
                 }
             }
         }

@@ -325,7 +325,7 @@ async fn a_mandate_holds_for_what_it_says_and_until_its_end_and_a_clerk_helps_wh
         ]
     };
     let page = clerk.post("/en/acting", &form("")).await;
-    assert!(page.text.contains("Fill this in"), "{}", page.text);
+    assert!(page.text.contains("Enter what the person asks for"), "{}", page.text);
     assert_eq!(clerk.post("/en/acting", &form("asks who asked")).await.status, StatusCode::SEE_OTHER);
     assert_eq!(clerk.get("/en/asked").await.status, StatusCode::OK);
 }
