@@ -57,9 +57,9 @@ pub(crate) struct Usage {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, nullable = false, value_type = LegalBasis)]
     pub(crate) legal_basis: Option<LegalBasis>,
-    /// What the receiver may do with the answer, in words; empty when nothing was permitted.
+    /// What the agreement allows the receiver to do with an answer, in words; empty when no agreement is known.
     pub(crate) restrictions: String,
-    /// The same as numbers; none when nothing was permitted.
+    /// The same as numbers; none when no agreement is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, nullable = false, value_type = Limits)]
     pub(crate) limits: Option<Limits>,

@@ -28,6 +28,7 @@ pub(crate) mod text;
 pub mod trial;
 pub mod versions;
 mod witnesses;
+mod words;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -331,12 +332,6 @@ impl Registry {
         self.members.get(id)
     }
 
-    /// What the member of this name is called; its name where it is unknown.
-    #[must_use]
-    pub fn member_title<'a>(&'a self, id: &'a MemberId) -> &'a str {
-        self.member(id).map_or(id.as_str(), |member| &member.title)
-    }
-
     /// All members, ascending by name.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
         self.members.values()
@@ -346,13 +341,6 @@ impl Registry {
     #[must_use]
     pub fn act(&self, id: &str) -> Option<&Act> {
         self.acts.get(id)
-    }
-
-    /// A legal basis in words: the title of its act, and where in it.
-    #[must_use]
-    pub fn law(&self, basis: &entry::LegalBasis) -> String {
-        let act = self.act(&basis.act).map_or(basis.act.as_str(), |act| act.title.as_str());
-        format!("{act}, {}", basis.citation)
     }
 
     /// All acts, ascending by name.
@@ -374,12 +362,6 @@ impl Registry {
     #[must_use]
     pub fn list(&self, id: &ListId) -> Option<&List> {
         self.lists.get(id)
-    }
-
-    /// What the list of this id is called; its id where it is unknown.
-    #[must_use]
-    pub fn list_title<'a>(&'a self, id: &'a ListId) -> &'a str {
-        self.list(id).map_or(id.as_str(), |list| &list.title)
     }
 
     /// All lists, ascending by id.

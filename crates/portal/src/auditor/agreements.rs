@@ -56,7 +56,7 @@ pub(super) async fn agreements(
     let end = app.of.end()?;
     let registry: &Registry = end.auditor.registry();
     let frame = Frame::new(&app.desk, &visit, visit.language.say("agreements-title"), "agreements");
-    let purpose = |code| registry.purpose(code).map_or_else(|| code.to_string(), |it| it.title.clone());
+    let purpose = |code| registry.purpose_title(code).to_owned();
     let list = |id| registry.list_title(id).to_owned();
     let mut cells: BTreeMap<(String, String), BTreeMap<String, bool>> = BTreeMap::new();
     let mut lines = Vec::new();

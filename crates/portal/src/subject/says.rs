@@ -93,7 +93,7 @@ impl Usage {
 
     /// What the receiver may do with the answer.
     pub(crate) fn may_use(&self, frame: &Frame) -> Option<String> {
-        let limits = self.limits.as_ref().filter(|_| !self.is_own())?;
+        let limits = self.limits.as_ref().filter(|_| self.outcome == "permitted" && !self.is_own())?;
         let mut said = vec![frame.with("entry-may-use", "count", limits.checks_of_a_person_per_day)];
         said.extend(limits.consent_required.then(|| frame.say("entry-may-use-consent")));
         Some(frame.joined(&said))
