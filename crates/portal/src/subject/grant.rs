@@ -1,7 +1,5 @@
 //! A consent of the person's own accord, and one that is confirmed again. Chosen in the address, where nothing is changed;
-//! given on the page that shows all of it. Nothing is ticked beforehand.
-
-use std::sync::Arc;
+//! given on the page that shows all of it. Nothing is ticked beforehand, whatever the address says.
 
 use askama::Template;
 use axum::{
@@ -103,8 +101,6 @@ struct GrantPage {
     id: String,
     frequencies: [&'static str; 5],
     days: [u32; 3],
-    /// What was ticked before something was found missing.
-    form: Arc<Fields>,
     wrongs: Wrongs,
 }
 
@@ -138,7 +134,6 @@ pub(super) async fn form(
         chosen,
         frequencies: FREQUENCIES,
         days: DAYS,
-        form: visit.query.clone(),
         wrongs,
     })
 }
