@@ -8,10 +8,12 @@ use axum::{
     extract::State,
     response::{IntoResponse as _, Redirect, Response},
 };
+use serde::de::IgnoredAny;
 use tacit_model::{LogSafe, LogText};
 
-use super::{App, lists::schemes};
+use super::{App, lists::schemes, says::About};
 use crate::{
+    api::Trouble,
     form::Fields,
     frame::{Frame, page},
     journal::{Act, Outcome},
@@ -101,10 +103,14 @@ pub(super) async fn act(
         None if login.clerk => {
             let field = |name| visit.form.get(name).filter(|text| text.len() <= TEXT_MAX);
             match (field("scheme"), field("code"), field("name"), field("why")) {
-                (Some(scheme), Some(code), Some(name), Some(why)) => Acting::Assisting {
-                    who: Who { scheme: scheme.to_owned(), code: code.to_owned(), name: name.to_owned() },
-                    why: why.to_owned(),
-                },
+                (Some(scheme), Some(code), Some(name), Some(why)) => {
+                    let who = Who { scheme: scheme.to_owned(), code: code.to_owned(), name: name.to_owned() };
+                    let wrongs = of_code(&app, &visit, &who).await?;
+                    if !wrongs.is_empty() {
+                        return show(&app, &visit, wrongs).await;
+                    }
+                    Acting::Assisting { who, why: why.to_owned() }
+                }
                 (scheme, code, name, why) => {
                     let fields = [
                         ("scheme", "acting-clerk-choose", scheme.is_some()),
@@ -122,6 +128,19 @@ pub(super) async fn act(
     journal(&app, &visit, &chosen, BEGAN, Outcome::Done).await?;
     set(&app, &mut visit, chosen).await?;
     Ok(Redirect::to(&visit.path("/")).into_response())
+}
+
+/// What the authority finds wrong with a code that was typed at the counter.
+async fn of_code(app: &App, visit: &Visit, who: &Who) -> Result<Wrongs, Fault> {
+    let about: About<'_> = who.into();
+    let told: Result<IgnoredAny, Trouble> = app.of.api.post("/v1/usagePeriod", &about, &visit.id).await;
+    match told {
+        Ok(_) => Ok(Wrongs::default()),
+        Err(trouble) if trouble.reason.starts_with("code_") => {
+            Ok(Wrongs::of("code", visit.language.reason(&trouble.reason).unwrap_or(trouble.message)))
+        }
+        Err(trouble) => Err(trouble.into()),
+    }
 }
 
 /// Ends it.

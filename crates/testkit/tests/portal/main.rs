@@ -326,6 +326,10 @@ async fn a_mandate_holds_for_what_it_says_and_until_its_end_and_a_clerk_helps_wh
     };
     let page = clerk.post("/en/acting", &form("")).await;
     assert!(page.text.contains("Enter what the person asks for"), "{}", page.text);
+    let mut typo = form("asks who asked");
+    typo[2].1 = "91350100M000100Y4Z";
+    let page = clerk.post("/en/acting", &typo).await;
+    assert!(page.text.contains("The code is not well formed."), "{}", page.text);
     assert_eq!(clerk.post("/en/acting", &form("asks who asked")).await.status, StatusCode::SEE_OTHER);
     assert_eq!(clerk.get("/en/asked").await.status, StatusCode::OK);
 }

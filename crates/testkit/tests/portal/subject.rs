@@ -79,6 +79,8 @@ impl Subject {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+        // So would the list, which is published anew because somebody objects.
+        scene.federation.seal(COURT).await.unwrap();
         let asked = me.get("/en/asked").await;
         let record = between(&asked.text, "href=\"/en/asked/", '"').to_owned();
         let asset = format!("/assets/{}", between(&asked.text, "href=\"/assets/", '"'));
